@@ -1,0 +1,39 @@
+//! How a command fails: one line on standard error, and exit status 2.
+
+use std::fmt::Display;
+use std::io;
+use std::process::ExitCode;
+
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What is wrong, where, and what is legal.
+    Message(String),
+    /// Whoever read our output has had enough, as `head` does. Nothing is wrong.
+    PipeClosed,
+}
+
+impl Failure {
+    pub(crate) fn new(what: impl Display) -> Self {
+        Self::Message(what.to_string())
+    }
+
+    pub(crate) fn report(self) -> ExitCode {
+        match self {
+            Self::Message(message) => {
+                eprintln!("error: {message}");
+                ExitCode::from(2)
+            }
+            Self::PipeClosed => ExitCode::SUCCESS,
+        }
+    }
+}
+
+/// Failures to write the report.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::PipeClosed,
+            _ => Self::Message(format!("cannot write the report: {error}")),
+        }
+    }
+}

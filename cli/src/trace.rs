@@ -1,0 +1,247 @@
+//! Traces: CSV with the header `start_ns,latency_ns,ok`, read row by row.
+
+use crate::failure::Failure;
+use std::io::{BufRead, BufReader, Read};
+
+/// One call: when it was to be sent, and how it would go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) start_ns: u64,
+    /// `None`: it never came back.
+    pub(crate) latency_ns: Option<u64>,
+    pub(crate) ok: bool,
+}
+
+/// Where each column stands in a line.
+struct Columns {
+    start_ns: usize,
+    latency_ns: usize,
+    ok: Option<usize>,
+    count: usize,
+}
+
+/// Reads a trace, and checks each row on the way. The format has no quotes, so a row is a line: that keeps the line
+/// numbers in messages exact, and a stray quote from swallowing the rows after it.
+pub(crate) struct Trace<R> {
+    lines: Lines<R>,
+    columns: Columns,
+    /// For messages.
+    file: String,
+    sorted: bool,
+    previous_ns: u64,
+}
+
+struct Lines<R> {
+    input: BufReader<R>,
+    line: Vec<u8>,
+    number: u64,
+}
+
+impl<R: Read> Lines<R> {
+    /// No legal line comes near; a file without line ends is not read into memory.
+    const MAX_LEN: u64 = 1000;
+
+    /// The next line that isn't blank, without its end.
+    fn next(&mut self) -> Result<Option<&[u8]>, String> {
+        loop {
+            self.line.clear();
+            self.number += 1;
+            let mut input = (&mut self.input).take(Self::MAX_LEN);
+            let len = input.read_until(b'\n', &mut self.line).map_err(|error| error.to_string())?;
+            if len == 0 {
+                return Ok(None);
+            }
+            if len as u64 == Self::MAX_LEN && !self.line.ends_with(b"\n") {
+                return Err(format!("longer than {} bytes; legal: three short fields", Self::MAX_LEN));
+            }
+            for end in *b"\n\r" {
+                self.line.pop_if(|byte| *byte == end);
+            }
+            if !self.line.is_empty() {
+                return Ok(Some(&self.line));
+            }
+        }
+    }
+}
+
+impl<R: Read> Trace<R> {
+    /// Reads the header. With `sorted`, a row that starts before the one above it is an error.
+    pub(crate) fn new(input: R, file: String, sorted: bool) -> Result<Self, Failure> {
+        let mut lines = Lines { input: BufReader::with_capacity(1 << 16, input), line: Vec::new(), number: 0 };
+        let columns = match lines.next() {
+            Ok(Some(line)) => Columns::find(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)),
+            Ok(None) => Err("empty; legal: a header start_ns,latency_ns,ok, then rows".to_owned()),
+            Err(wrong) => Err(wrong),
+        };
+        match columns {
+            Ok(columns) => Ok(Self { lines, columns, file, sorted, previous_ns: 0 }),
+            Err(wrong) => Err(Failure::new(format_args!("{file}: line {}: {wrong}", lines.number))),
+        }
+    }
+
+    fn read_row(&mut self) -> Result<Option<Row>, String> {
+        let Some(line) = self.lines.next()? else { return Ok(None) };
+        let row = self.columns.parse(line)?;
+        if self.sorted && row.start_ns < self.previous_ns {
+            return Err(format!(
+                "start_ns is {}, before {} of the row above; legal: ascending order, or --sort",
+                row.start_ns, self.previous_ns
+            ));
+        }
+        self.previous_ns = row.start_ns;
+        Ok(Some(row))
+    }
+}
+
+impl<R: Read> Iterator for Trace<R> {
+    type Item = Result<Row, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read_row()
+            .map_err(|wrong| Failure::new(format_args!("{}: line {}: {wrong}", self.file, self.lines.number)))
+            .transpose()
+    }
+}
+
+fn show(field: &[u8]) -> String {
+    // Long enough for any number; a wrong file shouldn't flood the terminal.
+    let text: String = String::from_utf8_lossy(field).chars().take(40).collect();
+    format!("{text:?}")
+}
+
+fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&byte| byte == b',')
+}
+
+impl Columns {
+    fn find(header: &[u8]) -> Result<Self, String> {
+        let legal = "legal: start_ns,latency_ns or start_ns,latency_ns,ok";
+        let (mut start_ns, mut latency_ns, mut ok) = (None, None, None);
+        for (index, name) in fields(header).enumerate() {
+            let column = match name {
+                b"start_ns" => &mut start_ns,
+                b"latency_ns" => &mut latency_ns,
+                b"ok" => &mut ok,
+                _ => return Err(format!("unknown column {}; {legal}", show(name))),
+            };
+            if column.replace(index).is_some() {
+                return Err(format!("column {} twice; {legal}", show(name)));
+            }
+        }
+        match (start_ns, latency_ns) {
+            (Some(start_ns), Some(latency_ns)) => {
+                Ok(Self { start_ns, latency_ns, ok, count: fields(header).count() })
+            }
+            (None, _) => Err(format!("no column start_ns; {legal}")),
+            (_, None) => Err(format!("no column latency_ns; {legal}")),
+        }
+    }
+
+    fn parse(&self, line: &[u8]) -> Result<Row, String> {
+        let mut found = [b"".as_slice(); 3];
+        let mut count = 0;
+        for field in fields(line) {
+            if let Some(slot) = found.get_mut(count) {
+                *slot = field;
+            }
+            count += 1;
+        }
+        if count != self.count {
+            return Err(format!("{count} fields; legal: {}, as in the header", self.count));
+        }
+        let field = |index: usize| found[index];
+        let start = field(self.start_ns);
+        let start_ns = parse_u64(start).ok_or_else(|| {
+            format!("start_ns is {}; legal: whole nanoseconds from 0 to {}", show(start), u64::MAX)
+        })?;
+        let latency_ns = match field(self.latency_ns) {
+            b"" => None,
+            latency => Some(parse_u64(latency).ok_or_else(|| {
+                format!(
+                    "latency_ns is {}; legal: whole nanoseconds from 0 to {}, or empty for a call that never came back",
+                    show(latency),
+                    u64::MAX
+                )
+            })?),
+        };
+        let ok = match self.ok.map_or(b"1".as_slice(), field) {
+            b"1" | b"" => true,
+            b"0" => false,
+            other => return Err(format!("ok is {}; legal: 1 or 0 (empty is 1)", show(other))),
+        };
+        Ok(Row { start_ns, latency_ns, ok })
+    }
+}
+
+/// Digits only: no sign, no space. `None` if it isn't a `u64`.
+fn parse_u64(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |number, &byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 { None } else { number.checked_mul(10)?.checked_add(digit.into()) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Row>, String> {
+        let message = |failure| match failure {
+            Failure::Message(message) => message,
+            Failure::PipeClosed => unreachable!("nothing is written"),
+        };
+        Trace::new(text.as_bytes(), "t.csv".to_owned(), true).map_err(message)?.map(|row| row.map_err(message)).collect()
+    }
+
+    fn row(start_ns: u64, latency_ns: Option<u64>, ok: bool) -> Row {
+        Row { start_ns, latency_ns, ok }
+    }
+
+    #[test]
+    fn rows_are_read() {
+        let rows = [row(0, Some(5), true), row(0, None, true), row(7, Some(0), false)];
+        assert_eq!(read("start_ns,latency_ns,ok\n0,5,1\n0,,1\n7,0,0\n"), Ok(rows.to_vec()));
+        assert_eq!(read("start_ns,latency_ns,ok\r\n0,5,1\r\n\r\n0,,\r\n7,0,0"), Ok(rows.to_vec()));
+        assert_eq!(read("\u{feff}ok,latency_ns,start_ns\n1,5,0\n1,,0\n0,0,7\n"), Ok(rows.to_vec()));
+        assert_eq!(read("start_ns,latency_ns\n0,5\n0,\n"), Ok(rows[..2].to_vec()));
+        assert_eq!(read("start_ns,latency_ns,ok\n"), Ok(vec![]));
+        let most = format!("start_ns,latency_ns\n{0},{0}\n", u64::MAX);
+        assert_eq!(read(&most), Ok(vec![row(u64::MAX, Some(u64::MAX), true)]));
+    }
+
+    #[test]
+    fn mistakes_name_their_line_and_what_is_legal() {
+        let header = "start_ns,latency_ns,ok\n0,1,1\n";
+        for (text, line, parts) in [
+            ("", "t.csv: line 1: empty", vec!["legal: a header"]),
+            ("start,latency\n", "t.csv: line 1: unknown column \"start\"", vec!["legal: start_ns,latency_ns"]),
+            ("start_ns,latency_ns,ok,ok\n", "t.csv: line 1: column \"ok\" twice", vec!["legal:"]),
+            ("start_ns,ok\n", "t.csv: line 1: no column latency_ns", vec!["legal:"]),
+            ("latency_ns\n", "t.csv: line 1: no column start_ns", vec!["legal:"]),
+            (&format!("{header}1,2\n"), "t.csv: line 3: 2 fields", vec!["legal: 3"]),
+            (&format!("{header}\n\n1,2,1,1\n"), "t.csv: line 5: 4 fields", vec!["legal: 3"]),
+            (&format!("{header}x,2,1\n"), "t.csv: line 3: start_ns is \"x\"", vec!["legal: whole"]),
+            (&format!("{header},2,1\n"), "t.csv: line 3: start_ns is \"\"", vec!["legal: whole"]),
+            (&format!("{header}-1,2,1\n"), "t.csv: line 3: start_ns is \"-1\"", vec!["legal: whole"]),
+            (&format!("{header}1, 2,1\n"), "t.csv: line 3: latency_ns is \" 2\"", vec!["legal: whole", "never came back"]),
+            (&format!("{header}1,2.5,1\n"), "t.csv: line 3: latency_ns is \"2.5\"", vec!["legal: whole"]),
+            (
+                &format!("{header}18446744073709551616,2,1\n"),
+                "t.csv: line 3: start_ns is \"18446744073709551616\"",
+                vec!["to 18446744073709551615"],
+            ),
+            (&format!("{header}1,2,2\n"), "t.csv: line 3: ok is \"2\"", vec!["legal: 1 or 0"]),
+            (&format!("start_ns,latency_ns\r\n1,2\r\nx,2\r\n"), "t.csv: line 3: start_ns is \"x\"", vec!["legal: whole"]),
+            (&format!("{header}\"1\",2,1\n"), "t.csv: line 3: start_ns is \"\\\"1\\\"\"", vec!["legal: whole"]),
+            (&format!("{header}{}\n", "1".repeat(2000)), "t.csv: line 3: longer than 1000 bytes", vec!["legal: three"]),
+            (&format!("{header}5,2,1\n4,2,1\n"), "t.csv: line 4: start_ns is 4, before 5", vec!["--sort"]),
+        ] {
+            let message = read(text).expect_err(text);
+            assert!(message.starts_with(line), "{message}");
+            assert!(parts.iter().all(|part| message.contains(part)) && !message.contains('\n'), "{message}");
+        }
+    }
+}

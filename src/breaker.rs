@@ -1,0 +1,808 @@
+//! The breaker: the hot path, the rules in the order in which they are tried, and the transitions.
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Recovery, State};
+use crate::in_flight::{Call, InFlight, Returned};
+use crate::journal::{Event, Events, Reason};
+use crate::page::{Observer, Page, Snapshot};
+use crate::quantile::quantile;
+use crate::recovery::{Backoff, Opening, Progress, Trials};
+use crate::rules::{Counts, Rules};
+use crate::sync::Arc;
+use crate::window::Window;
+use core::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::time::SystemTime;
+
+/// A deadline that never comes.
+const NEVER_NS: u64 = u64::MAX;
+
+/// The owner publishes its snapshot this often while it is busy, and at each transition.
+const PUBLISH_EVERY_NS: u64 = 1_000_000;
+
+/// A latency circuit breaker for one node, owned by one thread.
+///
+/// Each operation that depends on the time has two forms: `_at(now_ns)` is the real one, and the plain one reads the
+/// clock and calls it. Don't mix the two on one breaker, unless `now_ns` comes from [`now_ns`](Self::now_ns).
+/// A `now_ns` before the latest one seen counts as the latest seen, so that deadlines and ages never run backwards.
+///
+/// After construction nothing allocates, locks, makes a system call or panics ([`reconfigure`](Self::reconfigure) and
+/// the formatting of errors apart). Where the clock is the operating system's (see [`Snapshot::clock`]), reading it costs a call into the vDSO.
+///
+/// ```
+/// use trip99::{Breaker, Config, State};
+///
+/// let mut breaker = Breaker::new(Config::default())?;
+/// for _ in 0..3 {
+///     if breaker.allow() {
+///         let call = breaker.begin();
+///         let answered = true; // send the order, await the answer ...
+///         if answered { breaker.end(call) } else { breaker.fail(call) }
+///     }
+///     breaker.poll(); // timers: once each turn of the loop
+/// }
+/// assert_eq!(breaker.state(), State::Closed);
+/// # Ok::<(), trip99::ConfigError>(())
+/// ```
+pub struct Breaker {
+    page: Arc<Page>,
+
+    /// The latest time seen, and that before the operation under way.
+    latest_ns: u64,
+    previous_ns: u64,
+    /// No timer is due before this; it may be early.
+    wake_ns: u64,
+    /// Samples that start before this are stale.
+    epoch_ns: u64,
+
+    state: State,
+    /// As far as the journal knows.
+    halted: bool,
+    /// False before the first operation.
+    started: bool,
+    config: Config,
+    recover_threshold_ns: u64,
+    rules: Rules,
+    /// Samples that the stride still passes over; the next enters the window at 0. Below `sample_every`.
+    stride_left: u32,
+
+    window: Window,
+    in_flight: InFlight,
+    backoff: Backoff,
+    /// Of the half-open epoch, while there is one.
+    trials: Trials,
+    retry_at_ns: u64,
+    closed_since_ns: u64,
+
+    recorded: u64,
+    stale: u64,
+    untracked: u64,
+    refused: u64,
+    refused_in_shadow: u64,
+    misused: u64,
+    events: u64,
+    publish_at_ns: u64,
+    /// The version of the published snapshot.
+    published: u64,
+
+    /// Room for the window and every call in flight.
+    scratch: Box<[u64]>,
+    clock: Clock,
+    /// What the wall clock showed, and what the breaker's, at construction.
+    wall_anchor_ns: (u64, u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timer {
+    Retry,
+    Overdue,
+    LateTrial,
+    Stall,
+    ProbeLost,
+}
+
+impl Breaker {
+    /// A breaker with these settings. Allocates all that it will ever use; the first in a process also calibrates the
+    /// TSC, which takes up to 200 ms. So make breakers at start-up.
+    ///
+    /// # Errors
+    /// The first field of `config` that is out of its range.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let clock = Clock::new();
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let wall_ns = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
+        let seed = match config.jitter_seed {
+            0 => RandomState::new().hash_one(wall_ns),
+            seed => seed,
+        };
+        Ok(Self {
+            page: Arc::new(Page::new(config.start, config.shadow)),
+            latest_ns: 0,
+            previous_ns: 0,
+            wake_ns: 0,
+            epoch_ns: 0,
+            state: config.start,
+            halted: false,
+            started: false,
+            recover_threshold_ns: config.effective_recover_threshold_ns(),
+            rules: Rules::new(&config),
+            stride_left: 0,
+            window: Window::new(config.window_len as usize, config.threshold_ns, config.window_age_ns),
+            in_flight: InFlight::new(config.max_in_flight),
+            backoff: Backoff::new(&config, seed),
+            trials: Trials::new(&config, 0),
+            retry_at_ns: NEVER_NS,
+            closed_since_ns: 0,
+            recorded: 0,
+            stale: 0,
+            untracked: 0,
+            refused: 0,
+            refused_in_shadow: 0,
+            misused: 0,
+            events: 0,
+            publish_at_ns: 0,
+            published: 0,
+            // Not zero: see `ring`.
+            scratch: vec![u64::MAX; config.window_len as usize + config.max_in_flight as usize].into_boxed_slice(),
+            wall_anchor_ns: (wall_ns, clock.now_ns()),
+            clock,
+            config,
+        })
+    }
+
+    /// May an order be sent now? While closed this is one load and a branch.
+    ///
+    /// Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
+    /// While half-open, true means that a trial is granted: send it, or give it back by [`release`](Self::release).
+    #[inline]
+    pub fn allow(&mut self) -> bool {
+        self.page.is_clear() || self.allow_unless_refused(self.clock.now_ns())
+    }
+
+    /// [`allow`](Self::allow) at a given time.
+    #[inline]
+    pub fn allow_at(&mut self, now_ns: u64) -> bool {
+        self.page.is_clear() || self.allow_unless_refused(now_ns)
+    }
+
+    /// A call is sent: returns its ticket, to be given back by [`end`](Self::end), [`fail`](Self::fail) or
+    /// [`abandon`](Self::abandon). Calls that weren't asked for (cancels) may begin, too.
+    #[inline]
+    pub fn begin(&mut self) -> Call {
+        self.begin_at(self.clock.now_ns())
+    }
+
+    /// [`begin`](Self::begin) at a given time.
+    #[inline]
+    pub fn begin_at(&mut self, now_ns: u64) -> Call {
+        let seen_ns = self.run_timers(now_ns);
+        let half_open = self.state == State::HalfOpen;
+        let trial = half_open && self.trials.take_grant();
+        let (call, tracked) = self.in_flight.begin(now_ns, seen_ns, trial);
+        self.untracked += u64::from(!tracked);
+        let limit_ns = if half_open { self.recover_threshold_ns } else { self.config.threshold_ns };
+        let stall_ns = if self.config.stall_limit_ns == 0 { NEVER_NS } else { self.config.stall_limit_ns };
+        let first_ns = limit_ns.saturating_add(1).min(stall_ns);
+        self.wake_ns = self.wake_ns.min(seen_ns.saturating_add(first_ns));
+        call
+    }
+
+    /// The call came back with an answer (a business reject is one).
+    #[inline]
+    pub fn end(&mut self, call: Call) {
+        self.end_at(self.clock.now_ns(), call);
+    }
+
+    /// [`end`](Self::end) at a given time.
+    #[inline]
+    pub fn end_at(&mut self, now_ns: u64, call: Call) {
+        self.finish_at(now_ns, call, true);
+    }
+
+    /// The venue or the transport failed the call: timeout, disconnect, system error.
+    #[inline]
+    pub fn fail(&mut self, call: Call) {
+        self.fail_at(self.clock.now_ns(), call);
+    }
+
+    /// [`fail`](Self::fail) at a given time.
+    #[inline]
+    pub fn fail_at(&mut self, now_ns: u64, call: Call) {
+        self.finish_at(now_ns, call, false);
+    }
+
+    /// The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way.
+    pub fn abandon(&mut self, call: Call) {
+        self.abandon_at(self.clock.now_ns(), call);
+    }
+
+    /// [`abandon`](Self::abandon) at a given time. Fires no timers.
+    pub fn abandon_at(&mut self, now_ns: u64, call: Call) {
+        self.see(now_ns);
+        match self.in_flight.take(call) {
+            Returned::Call => {}
+            Returned::Trial if self.state == State::HalfOpen => self.trials.give_back(),
+            Returned::Trial => {}
+            // Of an epoch that is over, and there is no sample to call stale.
+            Returned::Unknown if call.start_ns() < self.epoch_ns => {}
+            Returned::Unknown => self.misused += 1,
+        }
+    }
+
+    /// A call without a ticket came back with an answer after so many nanoseconds.
+    #[inline]
+    pub fn record(&mut self, latency_ns: u64) {
+        self.record_at(self.clock.now_ns(), latency_ns);
+    }
+
+    /// [`record`](Self::record) at a given time, that of the answer.
+    #[inline]
+    pub fn record_at(&mut self, now_ns: u64, latency_ns: u64) {
+        self.record_result_at(now_ns, latency_ns, true);
+    }
+
+    /// A call without a ticket failed after so many nanoseconds.
+    #[inline]
+    pub fn record_failure(&mut self, latency_ns: u64) {
+        self.record_failure_at(self.clock.now_ns(), latency_ns);
+    }
+
+    /// [`record_failure`](Self::record_failure) at a given time, that of the failure.
+    #[inline]
+    pub fn record_failure_at(&mut self, now_ns: u64, latency_ns: u64) {
+        self.record_result_at(now_ns, latency_ns, false);
+    }
+
+    /// The result of a health check. Counts only while half-open with [`Recovery::HealthChecks`]; it is stale otherwise.
+    pub fn record_probe(&mut self, latency_ns: u64, ok: bool) {
+        self.record_probe_at(self.clock.now_ns(), latency_ns, ok);
+    }
+
+    /// [`record_probe`](Self::record_probe) at a given time, that of the result.
+    pub fn record_probe_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
+        self.run_timers(now_ns);
+        let wanted = self.state == State::HalfOpen && self.trials.recovery() == Recovery::HealthChecks;
+        if wanted && now_ns.saturating_sub(latency_ns) >= self.epoch_ns {
+            self.take_result(latency_ns, ok, true);
+        } else {
+            self.stale += 1;
+        }
+    }
+
+    /// Gives back a trial that was granted by [`allow`](Self::allow) and will not be sent; it counts neither way.
+    ///
+    /// Does nothing if no grant is pending.
+    pub fn release(&mut self) {
+        self.release_at(self.clock.now_ns());
+    }
+
+    /// [`release`](Self::release) at a given time. Fires no timers.
+    pub fn release_at(&mut self, now_ns: u64) {
+        self.see(now_ns);
+        if self.state == State::HalfOpen {
+            self.trials.release();
+        }
+    }
+
+    /// Fires the timers that are due, and takes note of a halt or resume from elsewhere. Cheap enough for every turn of a
+    /// loop; without it a breaker notices calls that never return, and recovers, only when it is asked or told something.
+    #[inline]
+    pub fn poll(&mut self) {
+        self.poll_at(self.clock.now_ns());
+    }
+
+    /// [`poll`](Self::poll) at a given time.
+    #[inline]
+    pub fn poll_at(&mut self, now_ns: u64) {
+        self.run_timers(now_ns);
+        if self.page.is_halted() != self.halted {
+            self.note_halt();
+        }
+    }
+
+    /// The automatic state.
+    #[inline]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// A quantile of what a verdict sees now (the window and, while closed, the overdue calls), in ppm: 990 000 for the
+    /// P99. Nearest rank, exact; `None` of nothing. O(window).
+    pub fn quantile(&mut self, quantile_ppm: u32) -> Option<u64> {
+        self.quantile_at(self.clock.now_ns(), quantile_ppm)
+    }
+
+    /// [`quantile`](Self::quantile) at a given time. Fires no timers.
+    pub fn quantile_at(&mut self, now_ns: u64, quantile_ppm: u32) -> Option<u64> {
+        self.see(now_ns);
+        self.expire();
+        self.select(self.state, quantile_ppm)
+    }
+
+    /// Everything else there is to know, as of the latest time seen.
+    pub fn snapshot(&self) -> Snapshot {
+        let (samples, slow, failed) = self.window.live(self.latest_ns);
+        let overdue = self.live_overdue();
+        let trials = (self.state == State::HalfOpen).then_some(&self.trials);
+        Snapshot {
+            state: self.state,
+            halted: self.page.is_halted(),
+            shadow: self.config.shadow,
+            armed: samples + overdue >= self.config.min_samples as usize,
+            clock: self.clock.source(),
+            now_ns: self.latest_ns,
+            epoch_ns: self.epoch_ns,
+            retry_at_ns: self.retry_at_ns,
+            attempt: self.backoff.attempt(),
+            samples: samples as u32,
+            slow: slow as u32,
+            failed: failed as u32,
+            overdue: overdue as u32,
+            in_flight: self.in_flight.len() as u32,
+            trials_granted: trials.map_or(0, Trials::granted),
+            trials_out: trials.map_or(0, Trials::out),
+            trials_good: trials.map_or(0, Trials::good),
+            recorded: self.recorded,
+            stale: self.stale,
+            untracked: self.untracked,
+            refused: self.refused,
+            refused_in_shadow: self.refused_in_shadow,
+            misused: self.misused,
+            events: self.events,
+        }
+    }
+
+    /// A reader of the transitions, halts and resumes, beginning with the oldest that the journal still has.
+    pub fn events(&self) -> Events {
+        self.observer().events()
+    }
+
+    /// A read-only view for other threads.
+    pub fn observer(&self) -> Observer {
+        Observer { page: Arc::clone(&self.page) }
+    }
+
+    /// Refuses every call from now on, whatever the automatic state, until [`resume`](Self::resume).
+    pub fn halt(&mut self) {
+        self.halt_at(self.clock.now_ns());
+    }
+
+    /// [`halt`](Self::halt) at a given time. Fires no timers.
+    pub fn halt_at(&mut self, now_ns: u64) {
+        self.page.halt();
+        self.see(now_ns);
+        self.note_halt();
+    }
+
+    /// Ends a halt. The automatic state decides again, as it went on meanwhile.
+    pub fn resume(&mut self) {
+        self.resume_at(self.clock.now_ns());
+    }
+
+    /// [`resume`](Self::resume) at a given time. Fires no timers.
+    pub fn resume_at(&mut self, now_ns: u64) {
+        self.page.resume();
+        self.see(now_ns);
+        self.note_halt();
+    }
+
+    /// Changes the settings; state, window, attempt and calls in flight survive. A new threshold recounts the window and
+    /// the overdue calls at once, and is judged by at the next sample. A pause under way keeps its deadline, and a
+    /// half-open epoch its `recovery`, `probes` and `trials_in_flight`. `jitter_seed` is not used again.
+    ///
+    /// # Errors
+    /// The first field that is out of its range, or that is fixed at construction and differs. Nothing is changed then.
+    pub fn reconfigure(&mut self, config: &Config) -> Result<(), ConfigError> {
+        self.reconfigure_at(self.clock.now_ns(), config)
+    }
+
+    /// [`reconfigure`](Self::reconfigure) at a given time. Fires no timers.
+    ///
+    /// # Errors
+    /// As `reconfigure`.
+    pub fn reconfigure_at(&mut self, now_ns: u64, config: &Config) -> Result<(), ConfigError> {
+        config.validate_change(&self.config)?;
+        self.see(now_ns);
+        self.expire();
+        self.page.change_shadow(self.config.shadow, config.shadow);
+        self.config = config.clone();
+        self.recover_threshold_ns = config.effective_recover_threshold_ns();
+        self.rules.set_limits(config);
+        self.stride_left = self.stride_left.min(config.sample_every - 1);
+        self.window.set_limits(config.threshold_ns, config.window_age_ns);
+        self.in_flight.set_limits(self.latest_ns, config.threshold_ns, config.window_age_ns);
+        self.backoff.set_limits(config);
+        self.publish();
+        self.set_wake();
+        Ok(())
+    }
+
+    /// When [`poll_at`](Self::poll_at) will next have work, on the breaker's clock; it may be past. `u64::MAX` = no time.
+    pub fn next_deadline(&self) -> u64 {
+        match self.state {
+            State::Open => self.retry_at_ns,
+            State::Closed => self.overdue_at_ns().min(self.stall_at_ns()),
+            State::HalfOpen => self.late_trial_at_ns().min(self.probe_lost_at_ns()),
+        }
+    }
+
+    /// Until when the breaker stays armed (see [`Snapshot::armed`]) at least, if nothing else happens: `None` if it isn't
+    /// now, `u64::MAX` if samples don't expire.
+    pub fn armed_until(&self) -> Option<u64> {
+        let overdue = self.live_overdue();
+        let wanted = (self.config.min_samples as usize).saturating_sub(overdue);
+        let by_window_ns = match self.window.len().checked_sub(wanted) {
+            None => return None,
+            Some(_) if wanted == 0 => NEVER_NS,
+            Some(spare) => self.window.expiry_ns(spare),
+        };
+        let by_overdue_ns = match self.in_flight.oldest_overdue_ns() {
+            Some(start_ns) if overdue > 0 && self.config.window_age_ns > 0 => {
+                start_ns.saturating_add(self.config.window_age_ns)
+            }
+            _ => NEVER_NS,
+        };
+        Some(by_window_ns.min(by_overdue_ns)).filter(|&until_ns| until_ns > self.latest_ns)
+    }
+
+    /// The time on the breaker's clock, for `_at` operations. Nanoseconds from an arbitrary origin, the same for all
+    /// breakers of a process.
+    #[inline]
+    pub fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    // Time.
+
+    /// Takes note of the time, without firing timers.
+    #[inline]
+    fn see(&mut self, now_ns: u64) -> u64 {
+        self.previous_ns = self.latest_ns;
+        self.latest_ns = self.latest_ns.max(now_ns);
+        self.latest_ns
+    }
+
+    /// Takes note of the time, fires the timers that are due by it, and returns it, clamped to the latest seen.
+    #[inline]
+    fn run_timers(&mut self, now_ns: u64) -> u64 {
+        let seen_ns = self.see(now_ns);
+        if seen_ns >= self.wake_ns {
+            self.fire_timers();
+        }
+        seen_ns
+    }
+
+    #[cold]
+    fn fire_timers(&mut self) {
+        if !self.started {
+            self.start();
+        }
+        while let Some(timer) = self.due_timer() {
+            match timer {
+                Timer::Retry => self.half_open(),
+                Timer::Overdue => {
+                    self.in_flight.mark_overdue(self.latest_ns, self.config.window_age_ns);
+                    self.expire();
+                    if self.rules.is_confirmed_over(self.counts()) {
+                        self.open(Reason::Latency);
+                    }
+                }
+                Timer::LateTrial => self.open(Reason::ProbeSlow),
+                Timer::Stall => self.open(Reason::Stall),
+                Timer::ProbeLost => self.open(Reason::ProbeLost),
+            }
+        }
+        if self.latest_ns >= self.publish_at_ns {
+            self.publish();
+        }
+        self.set_wake();
+    }
+
+    /// The first operation: only now is it known what time it is on the caller's clock.
+    fn start(&mut self) {
+        self.started = true;
+        self.previous_ns = self.latest_ns;
+        self.closed_since_ns = self.latest_ns;
+        if self.state == State::HalfOpen {
+            // No epoch: nothing was sent before. But the lease of the first health check begins.
+            self.trials = Trials::new(&self.config, self.latest_ns);
+        }
+        self.publish();
+    }
+
+    /// The first timer that is due, in the order in which they fire.
+    fn due_timer(&self) -> Option<Timer> {
+        let due = |deadline_ns: u64| deadline_ns != NEVER_NS && self.latest_ns >= deadline_ns;
+        match self.state {
+            State::Open => due(self.retry_at_ns).then_some(Timer::Retry),
+            State::Closed if due(self.overdue_at_ns()) => Some(Timer::Overdue),
+            State::Closed => due(self.stall_at_ns()).then_some(Timer::Stall),
+            State::HalfOpen if due(self.late_trial_at_ns()) => Some(Timer::LateTrial),
+            State::HalfOpen => due(self.probe_lost_at_ns()).then_some(Timer::ProbeLost),
+        }
+    }
+
+    fn set_wake(&mut self) {
+        self.wake_ns = self.next_deadline().min(self.publish_at_ns);
+    }
+
+    // Deadlines; `NEVER_NS` if there is none. Each is meaningful in one state only.
+
+    fn overdue_at_ns(&self) -> u64 {
+        deadline_ns(self.in_flight.oldest_waiting_ns(), self.config.threshold_ns.saturating_add(1))
+    }
+
+    fn stall_at_ns(&self) -> u64 {
+        match self.config.stall_limit_ns {
+            0 => NEVER_NS,
+            limit_ns => deadline_ns(self.in_flight.oldest_ns(), limit_ns),
+        }
+    }
+
+    fn late_trial_at_ns(&self) -> u64 {
+        deadline_ns(self.in_flight.oldest_trial_ns(), self.recover_threshold_ns.saturating_add(1))
+    }
+
+    fn probe_lost_at_ns(&self) -> u64 {
+        self.trials.lost_at_ns(self.config.probe_timeout_ns)
+    }
+
+    // Asking.
+
+    /// The slow half of `allow`: the gate is not simply closed.
+    #[cold]
+    #[inline(never)]
+    fn allow_unless_refused(&mut self, now_ns: u64) -> bool {
+        self.poll_at(now_ns);
+        let passes = match self.state {
+            _ if self.page.is_halted() || self.page.is_foreign(self.state, self.config.shadow) => {
+                self.refused += 1;
+                return false;
+            }
+            State::Closed => true,
+            State::Open => false,
+            State::HalfOpen => self.grant(),
+        };
+        if !passes && self.config.shadow {
+            self.refused_in_shadow += 1;
+            return true;
+        }
+        self.refused += u64::from(!passes);
+        passes
+    }
+
+    fn grant(&mut self) -> bool {
+        let granted = self.trials.grant(self.latest_ns);
+        self.wake_ns = self.wake_ns.min(self.probe_lost_at_ns());
+        granted
+    }
+
+    // Telling.
+
+    #[inline]
+    fn finish_at(&mut self, now_ns: u64, call: Call, ok: bool) {
+        self.run_timers(now_ns);
+        let returned = self.in_flight.take(call);
+        let latency_ns = now_ns.saturating_sub(call.start_ns());
+        if self.is_stale(now_ns, latency_ns) {
+            self.stale += 1;
+            return;
+        }
+        match returned {
+            Returned::Unknown => self.misused += 1,
+            Returned::Call => self.take_sample(latency_ns, ok, false),
+            Returned::Trial => self.take_sample(latency_ns, ok, true),
+        }
+    }
+
+    #[inline]
+    fn record_result_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
+        self.run_timers(now_ns);
+        if self.is_stale(now_ns, latency_ns) {
+            self.stale += 1;
+            return;
+        }
+        let trial = self.state == State::HalfOpen && self.trials.take_grant();
+        self.take_sample(latency_ns, ok, trial);
+    }
+
+    /// By the sample's own stamps: clamped ones would let an old sample into the epoch.
+    #[inline]
+    fn is_stale(&self, end_ns: u64, latency_ns: u64) -> bool {
+        end_ns.saturating_sub(latency_ns) < self.epoch_ns
+    }
+
+    /// A sample that isn't stale, and ended now.
+    #[inline]
+    fn take_sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
+        self.recorded += 1;
+        self.rules.take(latency_ns, ok);
+        if self.state == State::HalfOpen {
+            self.take_half_open_sample(latency_ns, ok, trial);
+            return;
+        }
+        let entered = self.stride_left == 0;
+        if entered {
+            self.stride_left = self.config.sample_every - 1;
+            self.window.push(self.latest_ns, latency_ns, ok);
+        } else {
+            self.stride_left -= 1;
+        }
+        if self.state == State::Closed {
+            self.in_flight.expire(self.latest_ns, self.config.window_age_ns);
+            let counts = entered.then(|| self.counts());
+            if let Some(reason) = self.rules.judge(counts) {
+                self.open(reason);
+            }
+        }
+    }
+
+    #[cold]
+    fn take_half_open_sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
+        self.window.push(self.latest_ns, latency_ns, ok);
+        if self.trials.recovery() == Recovery::Trials {
+            self.take_result(latency_ns, ok, trial);
+        }
+    }
+
+    /// A result that counts while half-open: a bad one, whoever's; a good one, if it is a trial's or a check's.
+    #[cold]
+    fn take_result(&mut self, latency_ns: u64, ok: bool, counts_if_good: bool) {
+        if !ok {
+            self.open(Reason::ProbeFailed);
+        } else if latency_ns > self.recover_threshold_ns {
+            self.open(Reason::ProbeSlow);
+        } else if counts_if_good && self.trials.succeed(self.latest_ns) == Progress::Recovered {
+            self.close();
+        }
+    }
+
+    /// What a verdict of the closed breaker sees, the expired being gone.
+    #[inline]
+    fn counts(&self) -> Counts {
+        Counts {
+            samples: self.window.len(),
+            slow: self.window.slow(),
+            failed: self.window.failed(),
+            overdue: if self.counts_overdue(State::Closed) { self.in_flight.overdue() } else { 0 },
+        }
+    }
+
+    /// A sampled window can't be compared with calls in flight, which aren't sampled.
+    #[inline]
+    fn counts_overdue(&self, state: State) -> bool {
+        state == State::Closed && self.config.sample_every == 1
+    }
+
+    fn live_overdue(&self) -> usize {
+        if self.counts_overdue(self.state) {
+            self.in_flight.live_overdue(self.latest_ns, self.config.window_age_ns)
+        } else {
+            0
+        }
+    }
+
+    fn expire(&mut self) {
+        self.window.expire(self.latest_ns);
+        self.in_flight.expire(self.latest_ns, self.config.window_age_ns);
+    }
+
+    // Transitions.
+
+    #[cold]
+    fn open(&mut self, reason: Reason) {
+        let opening = match self.state {
+            State::Closed => Opening::Trip { closed_ns: self.latest_ns.saturating_sub(self.closed_since_ns) },
+            _ => Opening::Reopen,
+        };
+        self.retry_at_ns = self.latest_ns.saturating_add(self.backoff.next_pause_ns(opening));
+        self.page.set_retry_at_ns(self.retry_at_ns);
+        self.change_state(State::Open, reason);
+        self.publish();
+        self.set_wake();
+    }
+
+    /// Begins a new epoch: what was sent before can neither close the breaker nor reopen it.
+    #[cold]
+    fn half_open(&mut self) {
+        self.retry_at_ns = NEVER_NS;
+        self.change_state(State::HalfOpen, Reason::Retry);
+        self.epoch_ns = self.latest_ns;
+        self.window.clear();
+        self.rules.clear();
+        self.in_flight.clear();
+        self.stride_left = 0;
+        self.trials = Trials::new(&self.config, self.latest_ns);
+        self.publish();
+        self.set_wake();
+    }
+
+    /// Keeps the window that the trials filled.
+    #[cold]
+    fn close(&mut self) {
+        self.closed_since_ns = self.latest_ns;
+        self.change_state(State::Closed, Reason::Recovered);
+        self.publish();
+        self.set_wake();
+    }
+
+    /// The gate first, then the quantile and the journal.
+    fn change_state(&mut self, to: State, reason: Reason) {
+        let from = self.state;
+        self.page.change_state(from, to);
+        self.state = to;
+        self.log(from, reason);
+    }
+
+    /// Journals a halt or resume, by whomever.
+    #[cold]
+    fn note_halt(&mut self) {
+        let halted = self.page.is_halted();
+        if halted != self.halted {
+            self.halted = halted;
+            self.log(self.state, if halted { Reason::Halt } else { Reason::Resume });
+            self.publish();
+        }
+    }
+
+    fn log(&mut self, from: State, reason: Reason) {
+        self.expire();
+        let quantile_ns = self.select(from, self.config.quantile_ppm).unwrap_or(0);
+        let overdue = if self.counts_overdue(from) { self.in_flight.overdue() } else { 0 };
+        let (wall_anchor_ns, clock_anchor_ns) = self.wall_anchor_ns;
+        self.page.append(Event {
+            sequence: self.events,
+            t_ns: self.latest_ns,
+            wall_ns: wall_anchor_ns.saturating_add_signed(self.latest_ns.wrapping_sub(clock_anchor_ns).cast_signed()),
+            from,
+            to: self.state,
+            reason,
+            quantile_ns,
+            samples: (self.window.len() + overdue) as u32,
+            slow: (self.window.slow() + overdue) as u32,
+            overdue: overdue as u32,
+            failures: self.window.failed() as u32,
+            attempt: self.backoff.attempt(),
+            retry_at_ns: self.retry_at_ns,
+            owner_gap_ns: if self.started { self.latest_ns - self.previous_ns } else { 0 },
+        });
+        self.events += 1;
+    }
+
+    /// The quantile of what a verdict in `state` sees, the expired being gone.
+    fn select(&mut self, state: State, quantile_ppm: u32) -> Option<u64> {
+        let latest_ns = self.latest_ns;
+        let overdue = if self.counts_overdue(state) { self.in_flight.overdue() } else { 0 };
+        let ages_ns = self.in_flight.overdue_starts_ns().take(overdue).map(|start_ns| latest_ns - start_ns);
+        let (older, newer) = self.window.latencies_ns();
+        let mut len = 0;
+        for (cell, value) in self.scratch.iter_mut().zip(older.iter().chain(newer).copied().chain(ages_ns)) {
+            *cell = value;
+            len += 1;
+        }
+        quantile(self.scratch.get_mut(..len)?, quantile_ppm)
+    }
+
+    fn publish(&mut self) {
+        self.expire();
+        self.published = self.published.wrapping_add(2).max(2);
+        self.page.publish(self.published, &self.snapshot());
+        self.publish_at_ns = self.latest_ns.saturating_add(PUBLISH_EVERY_NS);
+    }
+}
+
+fn deadline_ns(start_ns: Option<u64>, limit_ns: u64) -> u64 {
+    start_ns.map_or(NEVER_NS, |start_ns| start_ns.saturating_add(limit_ns))
+}
+
+impl fmt::Debug for Breaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Breaker").field("config", &self.config).field("snapshot", &self.snapshot()).finish()
+    }
+}

@@ -1,0 +1,101 @@
+//! TSC to nanoseconds. The only file that names quanta.
+
+use std::sync::LazyLock;
+use std::time::Instant;
+
+/// What a breaker's plain (not `_at`) operations read the time from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ClockSource {
+    /// The CPU's time stamp counter (or the ARM system counter), scaled to nanoseconds.
+    Tsc = 0,
+    /// The operating system's monotonic clock, because the counter can't be trusted here.
+    Monotonic = 1,
+}
+
+impl ClockSource {
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        match bits {
+            0 => Self::Tsc,
+            _ => Self::Monotonic,
+        }
+    }
+}
+
+/// A clock in nanoseconds. All clocks of one process agree; those of two processes need not.
+#[derive(Clone, Debug)]
+pub(crate) enum Clock {
+    Tsc(quanta::Clock),
+    Monotonic(Instant),
+}
+
+impl Clock {
+    /// The first call in a process calibrates the TSC, which takes up to 200 ms.
+    pub(crate) fn new() -> Self {
+        static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let counter = quanta::Clock::new();
+        // quanta falls back to the monotonic clock without saying so; that one's scale is exactly 1.
+        const TICKS: u64 = 1 << 40;
+        let fell_back = counter.delta_as_nanos(0, TICKS) == TICKS;
+        if fell_back || kernel_distrusts_tsc() {
+            Self::Monotonic(*ORIGIN)
+        } else {
+            Self::Tsc(counter)
+        }
+    }
+
+    /// The time. It may stand still or go back a little between CPUs; the breaker copes.
+    #[inline]
+    pub(crate) fn now_ns(&self) -> u64 {
+        match self {
+            Self::Tsc(counter) => counter.delta_as_nanos(0, counter.raw()),
+            Self::Monotonic(origin) => u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+
+    pub(crate) const fn source(&self) -> ClockSource {
+        match self {
+            Self::Tsc(_) => ClockSource::Tsc,
+            Self::Monotonic(_) => ClockSource::Monotonic,
+        }
+    }
+}
+
+/// Linux takes `tsc` off this list when it has found the counter unstable or out of step between CPUs,
+/// which the CPUID flags that quanta looks at don't show. Where there is no such list, nothing is known against it.
+fn kernel_distrusts_tsc() -> bool {
+    cfg!(target_arch = "x86_64")
+        && std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/available_clocksource")
+            .is_ok_and(|sources| !lists_tsc(&sources))
+}
+
+fn lists_tsc(sources: &str) -> bool {
+    sources.split_whitespace().any(|source| source == "tsc")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_list_of_clock_sources_is_read() {
+        assert!(lists_tsc("tsc kvm-clock \n"));
+        assert!(lists_tsc("kvm-clock tsc"));
+        assert!(!lists_tsc("hpet acpi_pm \n"));
+        assert!(!lists_tsc("tsc-early hpet"));
+    }
+
+    #[test]
+    fn both_clocks_tick_in_nanoseconds() {
+        for clock in [Clock::new(), Clock::Monotonic(Instant::now())] {
+            let reference = Instant::now();
+            let start_ns = clock.now_ns();
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            let measured_ns = clock.now_ns() - start_ns;
+            let elapsed_ns = reference.elapsed().as_nanos() as u64;
+            // The sleep lies within what is measured, and that within the reference's span; half and double leave room
+            // for any calibration, and none for another unit.
+            assert!(measured_ns >= 10_000_000 && measured_ns / 2 <= elapsed_ns, "{clock:?}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)] // allowed again in the modules that say why
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::float_arithmetic
+)]
+
+// In the order that data flows: a file uses only files above it.
+mod config;
+mod clock;
+mod ring;
+mod quantile;
+mod window;
+mod in_flight;
+mod recovery;
+mod sync;
+mod seqlock;
+mod page;
+mod journal;
+mod rules;
+mod breaker;
+
+pub use breaker::Breaker;
+pub use clock::ClockSource;
+pub use config::{Config, ConfigError, PPM, Recovery, State};
+pub use in_flight::Call;
+pub use journal::{Event, Events, Reason};
+pub use page::{Observer, Snapshot};

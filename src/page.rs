@@ -1,0 +1,480 @@
+//! What others may see of a breaker: one page of atomics that its owner writes and, the gate apart, never reads back.
+//!
+//! ```text
+//!  offset   bytes
+//!       0     128  header    magic, layout version
+//!     128     128  gate      one byte: bits 0-1 state, bit 2 HALTED, bit 3 SHADOW; a line to itself
+//!     256     128  deadline  retry_at, written before the gate opens
+//!     384     256  status    version and words of the snapshot (a seqlock)
+//!     640     128  head      sequence number of the next event
+//!     768   32768  journal   256 records of 128 bytes (a seqlock each)
+//! ```
+//!
+//! It is in heap memory; its layout is fixed so that a file can hold it.
+
+use crate::clock::ClockSource;
+use crate::config::State;
+use crate::seqlock::SeqLock;
+use crate::sync::{Arc, AtomicU8, AtomicU64, Ordering};
+
+const MAGIC: u64 = u64::from_le_bytes(*b"trip99pg");
+const LAYOUT_VERSION: u64 = 1;
+
+/// Events that the journal keeps. (loom explores every load of every atomic: two are plenty for it.)
+pub(crate) const JOURNAL_LEN: usize = if cfg!(loom) { 2 } else { 256 };
+/// Words of a record beside its version.
+pub(crate) const RECORD_WORDS: usize = if cfg!(loom) { 2 } else { 15 };
+const STATUS_WORDS: usize = 31;
+
+const STATE_BITS: u8 = 0b0011;
+const HALTED: u8 = 0b0100;
+const SHADOW: u8 = 0b1000;
+
+#[repr(C, align(128))]
+struct Header {
+    magic: AtomicU64,
+    layout_version: AtomicU64,
+}
+
+#[repr(C, align(128))]
+struct Line<T>(T);
+
+#[repr(C, align(128))]
+pub(crate) struct Page {
+    header: Header,
+    gate: Line<AtomicU8>,
+    retry_at_ns: Line<AtomicU64>,
+    status: Line<SeqLock<STATUS_WORDS>>,
+    head: Line<AtomicU64>,
+    journal: Line<[SeqLock<RECORD_WORDS>; JOURNAL_LEN]>,
+}
+
+#[cfg(not(loom))]
+const _: () = {
+    use core::mem::offset_of;
+    assert!(offset_of!(Page, header) == 0);
+    assert!(offset_of!(Page, gate) == 128);
+    assert!(offset_of!(Page, retry_at_ns) == 256);
+    assert!(offset_of!(Page, status) == 384);
+    assert!(offset_of!(Page, head) == 640);
+    assert!(offset_of!(Page, journal) == 768);
+    assert!(size_of::<Page>() == 768 + 256 * 128);
+    assert!(size_of::<SeqLock<RECORD_WORDS>>() == 128);
+};
+
+impl Page {
+    /// A page whose gate shows `state` and, if so, SHADOW.
+    pub(crate) fn new(state: State, shadow: bool) -> Self {
+        Self {
+            header: Header { magic: AtomicU64::new(MAGIC), layout_version: AtomicU64::new(LAYOUT_VERSION) },
+            gate: Line(AtomicU8::new(state as u8 | if shadow { SHADOW } else { 0 })),
+            retry_at_ns: Line(AtomicU64::new(u64::MAX)),
+            status: Line(SeqLock::new()),
+            head: Line(AtomicU64::new(0)),
+            journal: Line(core::array::from_fn(|_| SeqLock::new())),
+        }
+    }
+
+    /// True if the gate lets every call pass and nothing else is to be done: closed, neither halted nor in shadow.
+    #[inline]
+    pub(crate) fn is_clear(&self) -> bool {
+        self.gate.0.load(Ordering::Relaxed) == 0
+    }
+
+    pub(crate) fn is_halted(&self) -> bool {
+        self.gate.0.load(Ordering::Relaxed) & HALTED != 0
+    }
+
+    /// True unless the gate holds just what the owner put there, halted or not: then nobody may pass.
+    pub(crate) fn is_foreign(&self, state: State, shadow: bool) -> bool {
+        let owners = state as u8 | if shadow { SHADOW } else { 0 };
+        self.gate.0.load(Ordering::Relaxed) & !HALTED != owners
+    }
+
+    /// Sets HALTED, from any thread.
+    pub(crate) fn halt(&self) {
+        self.gate.0.fetch_or(HALTED, Ordering::AcqRel);
+    }
+
+    /// Clears HALTED, from any thread.
+    pub(crate) fn resume(&self) {
+        self.gate.0.fetch_and(!HALTED, Ordering::AcqRel);
+    }
+
+    /// Only the owner changes the state, so flipping the bits that differ needs no retry, and leaves HALTED alone,
+    /// which others change at any time.
+    pub(crate) fn change_state(&self, from: State, to: State) {
+        self.gate.0.fetch_xor(from as u8 ^ to as u8, Ordering::AcqRel);
+    }
+
+    /// Only the owner changes SHADOW.
+    pub(crate) fn change_shadow(&self, from: bool, to: bool) {
+        if from != to {
+            self.gate.0.fetch_xor(SHADOW, Ordering::AcqRel);
+        }
+    }
+
+    /// To be called before the gate opens, so that nobody sees it open with an old deadline.
+    pub(crate) fn set_retry_at_ns(&self, retry_at_ns: u64) {
+        self.retry_at_ns.0.store(retry_at_ns, Ordering::Release);
+    }
+
+    /// Replaces the published snapshot. `version` as in [`SeqLock::write`].
+    pub(crate) fn publish(&self, version: u64, snapshot: &Snapshot) {
+        self.status.0.write(version, snapshot.to_words());
+    }
+
+    pub(crate) fn head(&self) -> &AtomicU64 {
+        &self.head.0
+    }
+
+    /// The record that the event of this sequence number goes to.
+    pub(crate) fn record(&self, sequence: u64) -> Option<&SeqLock<RECORD_WORDS>> {
+        self.journal.0.get((sequence % JOURNAL_LEN as u64) as usize)
+    }
+}
+
+/// A breaker at one moment: its state, what a verdict sees, and counts since construction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The automatic state.
+    pub state: State,
+    /// A human has halted trading; the automatic state goes on underneath.
+    pub halted: bool,
+    /// Judges and reports, but refuses nothing.
+    pub shadow: bool,
+    /// Enough samples (overdue calls included) for a verdict on the quantile: `min_samples`.
+    pub armed: bool,
+    /// What the plain operations read the time from.
+    pub clock: ClockSource,
+    /// The latest time that the owner has seen; what follows is as of then.
+    pub now_ns: u64,
+    /// When the latest half-open epoch began; 0 before the first.
+    pub epoch_ns: u64,
+    /// When the pause ends; `u64::MAX` unless the breaker is open.
+    pub retry_at_ns: u64,
+    /// Of the latest opening; 0 before the first.
+    pub attempt: u32,
+    /// Samples in the window.
+    pub samples: u32,
+    /// Of them, slower than the threshold.
+    pub slow: u32,
+    /// Of them, failed.
+    pub failed: u32,
+    /// Calls in flight that count as slow samples beside the window.
+    pub overdue: u32,
+    /// Calls in flight that are tracked.
+    pub in_flight: u32,
+    /// Trials granted in this half-open epoch; 0 in other states, like the next two.
+    pub trials_granted: u32,
+    /// Of them, without a result so far.
+    pub trials_out: u32,
+    /// Good trials or checks so far.
+    pub trials_good: u32,
+    /// Samples taken in (stale ones apart).
+    pub recorded: u64,
+    /// Samples and checks that were stale, and therefore ignored.
+    pub stale: u64,
+    /// Calls that began untracked, because `max_in_flight` were tracked already.
+    pub untracked: u64,
+    /// Asks that were refused.
+    pub refused: u64,
+    /// Asks that shadow let pass and that would have been refused.
+    pub refused_in_shadow: u64,
+    /// Tickets that came back twice, or that the breaker never gave out.
+    pub misused: u64,
+    /// Events in the journal so far: the sequence number of the next.
+    pub events: u64,
+}
+
+impl Default for ClockSource {
+    fn default() -> Self {
+        Self::Monotonic
+    }
+}
+
+const fn pack(low: u32, high: u32) -> u64 {
+    low as u64 | (high as u64) << 32
+}
+
+const fn low(word: u64) -> u32 {
+    word as u32
+}
+
+const fn high(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+impl Snapshot {
+    fn to_words(&self) -> [u64; STATUS_WORDS] {
+        let flags = self.state as u64
+            | u64::from(self.halted) << 2
+            | u64::from(self.shadow) << 3
+            | u64::from(self.armed) << 4
+            | (self.clock as u64) << 5;
+        let mut words = [0; STATUS_WORDS];
+        let used = [
+            flags,
+            self.now_ns,
+            self.epoch_ns,
+            self.retry_at_ns,
+            pack(self.attempt, self.samples),
+            pack(self.slow, self.failed),
+            pack(self.overdue, self.in_flight),
+            pack(self.trials_granted, self.trials_out),
+            pack(self.trials_good, 0),
+            self.recorded,
+            self.stale,
+            self.untracked,
+            self.refused,
+            self.refused_in_shadow,
+            self.misused,
+            self.events,
+        ];
+        for (word, value) in words.iter_mut().zip(used) {
+            *word = value;
+        }
+        words
+    }
+
+    /// `None` if no version of this library writes such words.
+    fn from_words(words: &[u64; STATUS_WORDS]) -> Option<Self> {
+        let &[
+            flags,
+            now_ns,
+            epoch_ns,
+            retry_at_ns,
+            attempt_samples,
+            slow_failed,
+            overdue_in_flight,
+            granted_out,
+            good,
+            recorded,
+            stale,
+            untracked,
+            refused,
+            refused_in_shadow,
+            misused,
+            events,
+            ..,
+        ] = words;
+        Some(Self {
+            state: State::from_bits(flags & 0b11)?,
+            halted: flags >> 2 & 1 == 1,
+            shadow: flags >> 3 & 1 == 1,
+            armed: flags >> 4 & 1 == 1,
+            clock: ClockSource::from_bits(flags >> 5),
+            now_ns,
+            epoch_ns,
+            retry_at_ns,
+            attempt: low(attempt_samples),
+            samples: high(attempt_samples),
+            slow: low(slow_failed),
+            failed: high(slow_failed),
+            overdue: low(overdue_in_flight),
+            in_flight: high(overdue_in_flight),
+            trials_granted: low(granted_out),
+            trials_out: high(granted_out),
+            trials_good: low(good),
+            recorded,
+            stale,
+            untracked,
+            refused,
+            refused_in_shadow,
+            misused,
+            events,
+        })
+    }
+}
+
+/// A read-only view of a breaker, for any thread: clone it, send it, keep it after the breaker is gone.
+///
+/// ```
+/// use trip99::{Breaker, Config, State};
+///
+/// let mut breaker = Breaker::new(Config::default())?;
+/// let observer = breaker.observer();
+/// breaker.poll();
+/// let watcher = std::thread::spawn(move || (observer.state(), observer.snapshot()));
+/// let (state, snapshot) = watcher.join().expect("the watcher panicked");
+/// assert_eq!(state, Some(State::Closed));
+/// assert!(snapshot.is_some_and(|snapshot| !snapshot.armed));
+/// # Ok::<(), trip99::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Observer {
+    pub(crate) page: Arc<Page>,
+}
+
+impl Observer {
+    /// Tries to read the snapshot this often while the owner is writing it, which takes it a few nanoseconds.
+    const TRIES: u32 = 1000;
+
+    /// The automatic state now; `None` if the gate holds a value that no version writes (calls are refused then).
+    pub fn state(&self) -> Option<State> {
+        let gate = self.page.gate.0.load(Ordering::Acquire);
+        if gate & !(STATE_BITS | HALTED | SHADOW) != 0 {
+            return None;
+        }
+        State::from_bits(u64::from(gate & STATE_BITS))
+    }
+
+    /// True if trading is halted now.
+    pub fn is_halted(&self) -> bool {
+        self.page.is_halted()
+    }
+
+    /// When the latest pause ends or ended, on the breaker's clock; `u64::MAX` before the first.
+    ///
+    /// Never older than the state: who has seen the breaker open sees its deadline.
+    pub fn retry_at_ns(&self) -> u64 {
+        self.page.retry_at_ns.0.load(Ordering::Acquire)
+    }
+
+    /// The snapshot that the owner published last: at each transition, and about every millisecond that it is busy.
+    ///
+    /// `None` before the first, or if the owner stopped in the middle of writing one.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        (0..Self::TRIES).find_map(|_| {
+            let read = self.page.status.0.read();
+            if read.is_none() {
+                core::hint::spin_loop();
+            }
+            read.and_then(|(_, words)| Snapshot::from_words(&words))
+        })
+    }
+}
+
+impl core::fmt::Debug for Observer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Observer").field("state", &self.state()).field("halted", &self.is_halted()).finish()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn observer(page: Page) -> Observer {
+        Observer { page: Arc::new(page) }
+    }
+
+    #[test]
+    fn a_snapshot_survives_its_words() {
+        let snapshot = Snapshot {
+            state: State::HalfOpen,
+            halted: true,
+            shadow: false,
+            armed: true,
+            clock: ClockSource::Tsc,
+            now_ns: 1,
+            epoch_ns: 2,
+            retry_at_ns: 3,
+            attempt: 4,
+            samples: 5,
+            slow: 6,
+            failed: 7,
+            overdue: 8,
+            in_flight: 9,
+            trials_granted: 10,
+            trials_out: 11,
+            trials_good: 12,
+            recorded: 13,
+            stale: 14,
+            untracked: 15,
+            refused: 16,
+            refused_in_shadow: 17,
+            misused: 18,
+            events: 19,
+        };
+        assert_eq!(Snapshot::from_words(&snapshot.to_words()), Some(snapshot.clone()));
+        let other = Snapshot { state: State::Open, halted: false, shadow: true, armed: false, ..snapshot };
+        assert_eq!(Snapshot::from_words(&other.to_words()), Some(other));
+        let mut words = [0; STATUS_WORDS];
+        words[0] = 3;
+        assert_eq!(Snapshot::from_words(&words), None);
+    }
+
+    #[test]
+    fn gate_bits_are_as_published() {
+        for (state, bits) in [(State::Closed, 0), (State::Open, 1), (State::HalfOpen, 2)] {
+            let page = Page::new(state, false);
+            assert_eq!(page.gate.0.load(Ordering::Relaxed), bits);
+            page.halt();
+            page.halt();
+            assert_eq!(page.gate.0.load(Ordering::Relaxed), bits | 4);
+            page.change_shadow(false, true);
+            assert_eq!(page.gate.0.load(Ordering::Relaxed), bits | 12);
+            page.resume();
+            page.resume();
+            assert_eq!(page.gate.0.load(Ordering::Relaxed), bits | 8);
+            for to in [State::Open, State::Closed, State::HalfOpen] {
+                page.change_state(state, to);
+                assert_eq!(observer(Page::new(to, true)).state(), Some(to));
+                assert_eq!(page.gate.0.load(Ordering::Relaxed), to as u8 | 8);
+                page.change_state(to, state);
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_the_owner_put_there_is_its_own() {
+        for gate in 0..=u8::MAX {
+            let page = Page::new(State::Open, false);
+            page.gate.0.store(gate, Ordering::Relaxed);
+            assert_eq!(page.is_foreign(State::Open, false), gate & !HALTED != 1, "{gate:#b}");
+            assert_eq!(page.is_clear(), gate == 0);
+            let known = gate < 16 && gate & 3 != 3;
+            assert_eq!(observer(page).state().is_some(), known, "{gate:#b}");
+        }
+    }
+
+    #[test]
+    fn no_snapshot_before_the_first() {
+        let observer = observer(Page::new(State::Closed, false));
+        assert_eq!(observer.snapshot(), None);
+        observer.page.publish(2, &Snapshot::default());
+        assert_eq!(observer.snapshot(), Some(Snapshot::default()));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+
+    /// A halt from another thread survives the owner's transition, whichever comes first.
+    #[test]
+    fn a_halt_is_never_lost_to_a_transition() {
+        loom::model(|| {
+            let page = Arc::new(Page::new(State::Closed, false));
+            let halter = {
+                let page = Arc::clone(&page);
+                loom::thread::spawn(move || page.halt())
+            };
+            page.change_state(State::Closed, State::Open);
+            page.change_state(State::Open, State::HalfOpen);
+            halter.join().unwrap();
+            assert_eq!(page.gate.0.load(Ordering::Relaxed), State::HalfOpen as u8 | HALTED);
+        });
+    }
+
+    /// Who sees the breaker open sees its deadline.
+    #[test]
+    fn the_deadline_is_there_before_the_gate_opens() {
+        loom::model(|| {
+            let observer = Observer { page: Arc::new(Page::new(State::Closed, false)) };
+            let owner = {
+                let page = Arc::clone(&observer.page);
+                loom::thread::spawn(move || {
+                    page.set_retry_at_ns(7);
+                    page.change_state(State::Closed, State::Open);
+                })
+            };
+            if observer.state() == Some(State::Open) {
+                assert_eq!(observer.retry_at_ns(), 7);
+            }
+            owner.join().unwrap();
+        });
+    }
+}

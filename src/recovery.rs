@@ -1,0 +1,362 @@
+//! How the breaker comes back: how long it pauses, and the trials or checks of a half-open epoch.
+
+use crate::config::{Config, PPM, Recovery};
+
+/// The length of pauses: exponential backoff with jitter, and gradual forgiveness.
+pub(crate) struct Backoff {
+    base_ns: u64,
+    multiplier: u64,
+    max_ns: u64,
+    jitter_ppm: u32,
+    stable_after_ns: u64,
+    /// The first attempt whose pause is `max_ns`; 0 if pauses don't grow.
+    last_attempt: u32,
+    /// Of the latest opening; `None` before the first.
+    attempt: Option<u32>,
+    random: SplitMix64,
+}
+
+/// Why the breaker opens, as far as the attempt goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Opening {
+    /// From closed, after so long a time closed.
+    Trip { closed_ns: u64 },
+    /// From half-open.
+    Reopen,
+}
+
+impl Backoff {
+    /// `seed` seeds the jitter.
+    pub(crate) fn new(config: &Config, seed: u64) -> Self {
+        let mut backoff = Self {
+            base_ns: 0,
+            multiplier: 0,
+            max_ns: 0,
+            jitter_ppm: 0,
+            stable_after_ns: 0,
+            last_attempt: 0,
+            attempt: None,
+            random: SplitMix64(seed),
+        };
+        backoff.set_limits(config);
+        backoff
+    }
+
+    /// Applies new settings from the next opening on.
+    pub(crate) fn set_limits(&mut self, config: &Config) {
+        self.base_ns = config.backoff_base_ns;
+        self.multiplier = u64::from(config.backoff_multiplier);
+        self.max_ns = config.backoff_max_ns;
+        self.jitter_ppm = config.jitter_ppm;
+        self.stable_after_ns = config.stable_after_ns;
+        self.last_attempt = 0;
+        if self.multiplier > 1 {
+            // At most 63 rounds: the pause at least doubles, and saturates.
+            while self.pause_ns(self.last_attempt) < self.max_ns {
+                self.last_attempt += 1;
+            }
+        }
+    }
+
+    /// Counts an opening, and returns how long to pause, jitter included.
+    pub(crate) fn next_pause_ns(&mut self, opening: Opening) -> u64 {
+        let attempt = match (self.attempt, opening) {
+            (None, _) => 0,
+            (Some(attempt), Opening::Reopen) => attempt.saturating_add(1),
+            (Some(attempt), Opening::Trip { closed_ns }) => {
+                // `stable_after_ns` is at least 1; a division that can't be by zero can't panic either.
+                let forgiven = closed_ns.checked_div(self.stable_after_ns).unwrap_or(u64::MAX);
+                let attempt = u64::from(attempt).saturating_add(1).saturating_sub(forgiven);
+                u32::try_from(attempt).unwrap_or(u32::MAX)
+            }
+        }
+        .min(self.last_attempt);
+        self.attempt = Some(attempt);
+        let pause_ns = self.pause_ns(attempt);
+        pause_ns.saturating_add(self.jitter_ns(pause_ns))
+    }
+
+    /// Of the latest opening; 0 before the first.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.attempt.unwrap_or(0)
+    }
+
+    /// `min(base * multiplier^attempt, max)`.
+    fn pause_ns(&self, attempt: u32) -> u64 {
+        self.base_ns.saturating_mul(self.multiplier.saturating_pow(attempt)).min(self.max_ns)
+    }
+
+    /// `pause * jitter * u`, with `u` uniform in [0, 1) in steps of 2^-32.
+    fn jitter_ns(&mut self, pause_ns: u64) -> u64 {
+        if self.jitter_ppm == 0 {
+            return 0;
+        }
+        let u = u128::from(self.random.next() >> 32);
+        // 64 + 20 + 32 bits: fits.
+        let extra_ns = (u128::from(pause_ns) * u128::from(self.jitter_ppm) * u) >> 32;
+        u64::try_from(extra_ns / u128::from(PPM)).unwrap_or(u64::MAX)
+    }
+}
+
+/// Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014; constants of Vigna's `splitmix64.c`.
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// The trials, or health checks, of one half-open epoch. It keeps the plan that it began with.
+#[derive(Clone, Copy)]
+pub(crate) struct Trials {
+    recovery: Recovery,
+    /// Good results wanted.
+    probes: u32,
+    max_out: u32,
+    /// Trials granted and not given back, in range `0 ..= probes`.
+    granted: u32,
+    /// Of those, granted and neither begun nor recorded yet.
+    pending: u32,
+    /// Of those, without a result: pending or in flight.
+    out: u32,
+    /// Good results.
+    good: u32,
+    /// When the latest result came, or the first trial went out after none was, or (health checks) half-open began.
+    leased_ns: u64,
+}
+
+/// What becomes of the breaker by a good result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    More,
+    Recovered,
+}
+
+impl Trials {
+    pub(crate) fn new(config: &Config, now_ns: u64) -> Self {
+        Self {
+            recovery: config.recovery,
+            probes: config.probes,
+            max_out: config.trials_in_flight,
+            granted: 0,
+            pending: 0,
+            out: 0,
+            good: 0,
+            leased_ns: now_ns,
+        }
+    }
+
+    pub(crate) fn recovery(&self) -> Recovery {
+        self.recovery
+    }
+
+    /// Grants a trial, if one may go out.
+    pub(crate) fn grant(&mut self, now_ns: u64) -> bool {
+        if self.recovery != Recovery::Trials || self.granted >= self.probes || self.out >= self.max_out {
+            return false;
+        }
+        if self.out == 0 {
+            self.leased_ns = now_ns;
+        }
+        self.granted += 1;
+        self.pending += 1;
+        self.out += 1;
+        true
+    }
+
+    /// The next `begin`, or a `record` without one, takes a grant: true if there is one.
+    pub(crate) fn take_grant(&mut self) -> bool {
+        let taken = self.pending > 0;
+        self.pending -= u32::from(taken);
+        taken
+    }
+
+    /// Gives back a trial that was granted but neither begun nor recorded: false if there is none.
+    pub(crate) fn release(&mut self) -> bool {
+        let released = self.take_grant();
+        if released {
+            self.give_back();
+        }
+        released
+    }
+
+    /// Gives back a trial whose grant was taken.
+    pub(crate) fn give_back(&mut self) {
+        self.out = self.out.saturating_sub(1);
+        self.granted = self.granted.saturating_sub(1);
+    }
+
+    /// A trial's good result, or a good check.
+    pub(crate) fn succeed(&mut self, now_ns: u64) -> Progress {
+        self.out = self.out.saturating_sub(1);
+        self.leased_ns = now_ns;
+        self.good = self.good.saturating_add(1);
+        if self.good >= self.probes { Progress::Recovered } else { Progress::More }
+    }
+
+    /// When the lack of results reopens; `u64::MAX` while none is due.
+    pub(crate) fn lost_at_ns(&self, probe_timeout_ns: u64) -> u64 {
+        if self.out > 0 || self.recovery == Recovery::HealthChecks {
+            self.leased_ns.saturating_add(probe_timeout_ns)
+        } else {
+            u64::MAX
+        }
+    }
+
+    pub(crate) fn granted(&self) -> u32 {
+        self.granted
+    }
+
+    pub(crate) fn out(&self) -> u32 {
+        self.out
+    }
+
+    pub(crate) fn good(&self) -> u32 {
+        self.good
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn backoff(config: Config) -> Backoff {
+        Backoff::new(&config, 1)
+    }
+
+    fn without_jitter() -> Config {
+        Config { jitter_ppm: 0, ..Config::default() }
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_maximum() {
+        let mut backoff = backoff(without_jitter());
+        let pauses: Vec<u64> = (0..9).map(|_| backoff.next_pause_ns(Opening::Reopen) / SECOND).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(backoff.attempt(), 6);
+    }
+
+    #[test]
+    fn the_attempt_stops_at_the_first_that_pauses_for_the_maximum() {
+        for (base, multiplier, max, last) in [
+            (1, 2, 1, 0),
+            (1, 1, 100, 0),
+            (1, 2, 2, 1),
+            (1, 2, 3, 2),
+            (3, 16, 48, 1),
+            (3, 16, 49, 2),
+            (1, 2, u64::MAX, 64),
+            (u64::MAX, 16, u64::MAX, 0),
+        ] {
+            let config =
+                Config { backoff_base_ns: base, backoff_multiplier: multiplier, backoff_max_ns: max, ..without_jitter() };
+            assert_eq!(config.validate(), Ok(()));
+            let mut backoff = backoff(config);
+            for _ in 0..100 {
+                backoff.next_pause_ns(Opening::Reopen);
+            }
+            assert_eq!(backoff.attempt(), last, "{base} {multiplier} {max}");
+        }
+    }
+
+    #[test]
+    fn time_closed_forgives_an_attempt_for_each_span() {
+        let mut backoff = backoff(without_jitter());
+        for _ in 0..4 {
+            backoff.next_pause_ns(Opening::Reopen);
+        }
+        assert_eq!(backoff.attempt(), 3);
+        for (closed_ns, attempt) in
+            [(0, 4), (30 * SECOND - 1, 5), (30 * SECOND, 5), (60 * SECOND, 4), (90 * SECOND, 2), (u64::MAX, 0), (0, 1)]
+        {
+            backoff.next_pause_ns(Opening::Trip { closed_ns });
+            assert_eq!(backoff.attempt(), attempt, "after {closed_ns} ns closed");
+        }
+    }
+
+    #[test]
+    fn the_first_opening_of_any_kind_is_attempt_0() {
+        for opening in [Opening::Reopen, Opening::Trip { closed_ns: 0 }] {
+            let mut backoff = backoff(without_jitter());
+            assert_eq!(backoff.next_pause_ns(opening), SECOND);
+            assert_eq!(backoff.attempt(), 0);
+        }
+    }
+
+    #[test]
+    fn jitter_is_uniform_bounded_and_seeded() {
+        let config = Config { backoff_max_ns: SECOND, jitter_ppm: 250_000, ..Config::default() };
+        let draw = |seed| {
+            let mut backoff = Backoff::new(&config, seed);
+            (0..4000).map(|_| backoff.next_pause_ns(Opening::Reopen) - SECOND).collect::<Vec<u64>>()
+        };
+        let extra_ns = draw(1);
+        assert!(extra_ns.iter().all(|&extra_ns| extra_ns < SECOND / 4));
+        for quarter in 0..4 {
+            let within = |&&extra_ns: &&u64| extra_ns / (SECOND / 16) == quarter;
+            let count = extra_ns.iter().filter(within).count();
+            assert!((850..1150).contains(&count), "quarter {quarter}: {count} of 4000");
+        }
+        assert_eq!(draw(1), extra_ns);
+        assert_ne!(draw(2), extra_ns);
+    }
+
+    #[test]
+    fn jitter_on_an_endless_pause_saturates() {
+        let config = Config { backoff_base_ns: u64::MAX, backoff_max_ns: u64::MAX, jitter_ppm: PPM, ..Config::default() };
+        assert_eq!(Backoff::new(&config, 1).next_pause_ns(Opening::Reopen), u64::MAX);
+    }
+
+    /// The published first outputs for seed 0 of the reference implementation, `splitmix64.c`.
+    #[test]
+    fn splitmix64_matches_its_reference() {
+        let mut random = SplitMix64(0);
+        assert_eq!([random.next(), random.next()], [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4]);
+    }
+
+    fn trials(probes: u32, trials_in_flight: u32) -> Trials {
+        Trials::new(&Config { probes, trials_in_flight, ..Config::default() }, 0)
+    }
+
+    #[test]
+    fn never_more_granted_than_probes_nor_out_than_allowed() {
+        let mut trials = trials(3, 2);
+        assert!(trials.grant(0) && trials.grant(0) && !trials.grant(0));
+        assert!(trials.take_grant());
+        assert_eq!(trials.succeed(1), Progress::More);
+        assert!(trials.grant(2) && !trials.grant(2));
+        assert_eq!((trials.granted(), trials.out(), trials.good()), (3, 2, 1));
+    }
+
+    #[test]
+    fn a_released_trial_counts_neither_way() {
+        let mut trials = trials(1, 1);
+        assert!(!trials.release());
+        assert!(trials.grant(0) && trials.release() && !trials.release());
+        assert_eq!((trials.granted(), trials.out(), trials.good()), (0, 0, 0));
+        assert!(trials.grant(0));
+    }
+
+    #[test]
+    fn a_lease_starts_with_the_grant_that_found_none_out_and_with_each_result() {
+        let mut trials = trials(5, 2);
+        assert_eq!(trials.lost_at_ns(10), u64::MAX);
+        trials.grant(100);
+        trials.grant(105);
+        assert_eq!(trials.lost_at_ns(10), 110);
+        trials.succeed(107);
+        assert_eq!(trials.lost_at_ns(10), 117);
+        trials.release();
+        assert_eq!(trials.lost_at_ns(10), u64::MAX);
+        trials.grant(120);
+        assert_eq!(trials.lost_at_ns(10), 130);
+        assert_eq!(trials.lost_at_ns(u64::MAX), u64::MAX);
+    }
+}

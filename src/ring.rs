@@ -1,0 +1,260 @@
+//! A fixed, cache-aligned ring of stamped latencies. Plain memory, private to the breaker's owner.
+//!
+//! Latencies, stamps and outcomes lie in arrays of their own, so that a pass over the latencies (the quantile)
+//! reads nothing else. Failures are rare: their bits are neither read nor written while the ring holds none.
+#![expect(unsafe_code, reason = "unchecked slots on the hot path; every index is kept below `capacity`")]
+
+/// One cache line pair, which adjacent-line prefetchers fetch together.
+#[repr(C, align(128))]
+#[derive(Clone)]
+struct Line([u64; Line::WORDS]);
+
+impl Line {
+    const WORDS: usize = 16;
+}
+
+/// Line-aligned words, all resident from construction on: no page fault waits on the hot path.
+struct Words(Box<[Line]>);
+
+impl Words {
+    fn new(len: usize) -> Self {
+        // Not zero: the allocator may hand out zeroed pages that fault on their first use.
+        Self(vec![Line([u64::MAX; Line::WORDS]); len.div_ceil(Line::WORDS)].into_boxed_slice())
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[u64] {
+        // SAFETY: `Line` is `repr(C)` over `[u64; WORDS]` with no padding (its size equals its alignment), so the
+        // boxed lines are `WORDS * lines` initialised `u64`s in a row.
+        unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * Line::WORDS) }
+    }
+
+    #[inline]
+    fn as_mut_slice(&mut self) -> &mut [u64] {
+        // SAFETY: as in `as_slice`, and `&mut self` makes the borrow exclusive.
+        unsafe { core::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * Line::WORDS) }
+    }
+
+    /// # Safety
+    /// `index` is below the `len` given to `new`.
+    #[inline]
+    unsafe fn get(&self, index: usize) -> u64 {
+        debug_assert!(index < self.as_slice().len());
+        // SAFETY: the caller's promise.
+        unsafe { *self.as_slice().get_unchecked(index) }
+    }
+
+    /// # Safety
+    /// `index` is below the `len` given to `new`.
+    #[inline]
+    unsafe fn get_mut(&mut self, index: usize) -> &mut u64 {
+        debug_assert!(index < self.as_slice().len());
+        // SAFETY: the caller's promise.
+        unsafe { self.as_mut_slice().get_unchecked_mut(index) }
+    }
+}
+
+/// A finished call, as the window keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sample {
+    pub(crate) end_ns: u64,
+    pub(crate) latency_ns: u64,
+    pub(crate) ok: bool,
+}
+
+pub(crate) struct Ring {
+    latencies_ns: Words,
+    ends_ns: Words,
+    /// One bit a slot; all 0 while `failed` is 0.
+    failed_bits: Words,
+    /// Samples at most; at least 1.
+    capacity: usize,
+    /// The slot of the oldest sample, in range `0 .. capacity`.
+    oldest: usize,
+    /// In range `0 ..= capacity`.
+    len: usize,
+    /// How many of the `len` samples failed.
+    failed: usize,
+}
+
+impl Ring {
+    pub(crate) fn new(capacity: usize) -> Self {
+        let capacity = capacity.max(1);
+        let mut failed_bits = Words::new(capacity.div_ceil(64));
+        failed_bits.as_mut_slice().fill(0);
+        Self {
+            latencies_ns: Words::new(capacity),
+            ends_ns: Words::new(capacity),
+            failed_bits,
+            capacity,
+            oldest: 0,
+            len: 0,
+            failed: 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.len == self.capacity
+    }
+
+    /// How many of the samples failed.
+    #[inline]
+    pub(crate) fn failed(&self) -> usize {
+        self.failed
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        if self.failed > 0 {
+            self.failed_bits.as_mut_slice().fill(0);
+            self.failed = 0;
+        }
+        self.len = 0;
+    }
+
+    /// The sample `age` places after the oldest (0 = the oldest), if there are so many.
+    #[inline]
+    pub(crate) fn get(&self, age: usize) -> Option<Sample> {
+        if age >= self.len {
+            return None;
+        }
+        let slot = self.slot(age);
+        // SAFETY: `slot` returns an index below `capacity`.
+        let (end_ns, latency_ns) = unsafe { (self.ends_ns.get(slot), self.latencies_ns.get(slot)) };
+        Some(Sample { end_ns, latency_ns, ok: !self.is_failed(slot) })
+    }
+
+    /// The newest sample's stamp.
+    #[inline]
+    pub(crate) fn newest_end_ns(&self) -> Option<u64> {
+        // SAFETY: `slot` returns an index below `capacity`.
+        self.len.checked_sub(1).map(|age| unsafe { self.ends_ns.get(self.slot(age)) })
+    }
+
+    /// Takes the oldest sample out.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<Sample> {
+        let sample = self.get(0)?;
+        if !sample.ok {
+            self.flip_failed(self.oldest);
+            self.failed -= 1;
+        }
+        self.oldest = if self.oldest + 1 == self.capacity { 0 } else { self.oldest + 1 };
+        self.len -= 1;
+        Some(sample)
+    }
+
+    /// Puts a sample behind the newest. The ring must not be full.
+    #[inline]
+    pub(crate) fn push(&mut self, sample: Sample) {
+        debug_assert!(!self.is_full());
+        let slot = self.slot(self.len);
+        // SAFETY: `slot` returns an index below `capacity`.
+        unsafe {
+            *self.ends_ns.get_mut(slot) = sample.end_ns;
+            *self.latencies_ns.get_mut(slot) = sample.latency_ns;
+        }
+        if !sample.ok {
+            self.flip_failed(slot);
+            self.failed += 1;
+        }
+        self.len += 1;
+    }
+
+    /// The latencies, oldest first, in up to two runs.
+    pub(crate) fn latencies_ns(&self) -> (&[u64], &[u64]) {
+        let slots = self.latencies_ns.as_slice();
+        let first = self.len.min(self.capacity - self.oldest);
+        let run = |from: usize, len: usize| slots.get(from..from + len).unwrap_or_default();
+        (run(self.oldest, first), run(0, self.len - first))
+    }
+
+    /// The slot `age` places after the oldest, for an `age` of at most `capacity`: in range `0 .. capacity`.
+    #[inline]
+    fn slot(&self, age: usize) -> usize {
+        debug_assert!(age <= self.capacity);
+        let slot = self.oldest + age;
+        if slot >= self.capacity { slot - self.capacity } else { slot }
+    }
+
+    #[inline]
+    fn is_failed(&self, slot: usize) -> bool {
+        // SAFETY: `slot < capacity`, and there is a bit for each slot.
+        self.failed > 0 && unsafe { self.failed_bits.get(slot / 64) } >> (slot % 64) & 1 == 1
+    }
+
+    #[cold]
+    fn flip_failed(&mut self, slot: usize) {
+        // SAFETY: `slot < capacity`, and there is a bit for each slot.
+        unsafe { *self.failed_bits.get_mut(slot / 64) ^= 1 << (slot % 64) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Push(u64, u64, bool),
+        Pop,
+        Clear,
+    }
+
+    fn ops() -> impl Strategy<Value = Vec<Op>> {
+        let op = prop_oneof![
+            8 => (any::<u64>(), any::<u64>(), any::<bool>()).prop_map(|(end, latency, ok)| Op::Push(end, latency, ok)),
+            3 => Just(Op::Pop),
+            1 => Just(Op::Clear),
+        ];
+        prop::collection::vec(op, 0..300)
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_as_a_deque(capacity in prop_oneof![1usize..5, 60usize..70, Just(128)], ops in ops()) {
+            let mut ring = Ring::new(capacity);
+            let mut twin = VecDeque::new();
+            for op in ops {
+                match op {
+                    Op::Push(end_ns, latency_ns, ok) => {
+                        if ring.is_full() {
+                            prop_assert_eq!(ring.pop(), twin.pop_front());
+                        }
+                        ring.push(Sample { end_ns, latency_ns, ok });
+                        twin.push_back(Sample { end_ns, latency_ns, ok });
+                    }
+                    Op::Pop => prop_assert_eq!(ring.pop(), twin.pop_front()),
+                    Op::Clear => {
+                        ring.clear();
+                        twin.clear();
+                    }
+                }
+                prop_assert_eq!(ring.len(), twin.len());
+                prop_assert_eq!(ring.is_full(), twin.len() == capacity);
+                prop_assert_eq!(ring.failed(), twin.iter().filter(|sample| !sample.ok).count());
+                prop_assert_eq!(ring.newest_end_ns(), twin.back().map(|sample| sample.end_ns));
+                for age in 0..=capacity {
+                    prop_assert_eq!(ring.get(age), twin.get(age).copied());
+                }
+                let (older, newer) = ring.latencies_ns();
+                let latencies: Vec<u64> = older.iter().chain(newer).copied().collect();
+                prop_assert_eq!(latencies, twin.iter().map(|sample| sample.latency_ns).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_aligned_and_dense() {
+        assert_eq!((size_of::<Line>(), align_of::<Line>()), (128, 128));
+        assert!(Words::new(17).as_slice().as_ptr().cast::<Line>().is_aligned());
+    }
+}

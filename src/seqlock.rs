@@ -1,0 +1,87 @@
+//! A few words that one writer replaces together, and any number of readers read whole or not at all.
+//!
+//! Boehm, "Can Seqlocks Get Along with Programming Language Memory Models?", MSPC 2012: the words are atomics, so that a
+//! torn read is detected rather than undefined. The writer never waits, and never reads what is shared.
+
+use crate::sync::{AtomicU64, Ordering, fence};
+
+#[repr(C)]
+pub(crate) struct SeqLock<const N: usize> {
+    /// Even: the version of the words, 0 before the first. Odd: they are being written.
+    version: AtomicU64,
+    words: [AtomicU64; N],
+}
+
+impl<const N: usize> SeqLock<N> {
+    pub(crate) fn new() -> Self {
+        Self { version: AtomicU64::new(0), words: core::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+
+    /// Replaces the words. `version` is even and not 0, and differs from the one before. Only for the one writer.
+    #[inline]
+    pub(crate) fn write(&self, version: u64, words: [u64; N]) {
+        debug_assert!(version != 0 && version.is_multiple_of(2));
+        self.version.store(version | 1, Ordering::Relaxed);
+        // A reader that sees one of the new words also sees the odd version, or a later one.
+        fence(Ordering::Release);
+        for (word, value) in self.words.iter().zip(words) {
+            word.store(value, Ordering::Relaxed);
+        }
+        self.version.store(version, Ordering::Release);
+    }
+
+    /// The words and their version; `None` if there are none yet, or if the writer was at them meanwhile.
+    pub(crate) fn read(&self) -> Option<(u64, [u64; N])> {
+        let before = self.version.load(Ordering::Acquire);
+        let words = core::array::from_fn(|index| match self.words.get(index) {
+            Some(word) => word.load(Ordering::Relaxed),
+            None => 0,
+        });
+        // Pairs with the fence in `write`.
+        fence(Ordering::Acquire);
+        let after = self.version.load(Ordering::Relaxed);
+        (before == after && before != 0 && before.is_multiple_of(2)).then_some((before, words))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_read_before_the_first_write_nor_during_one() {
+        let lock = SeqLock::<2>::new();
+        assert_eq!(lock.read(), None);
+        lock.write(2, [1, 2]);
+        assert_eq!(lock.read(), Some((2, [1, 2])));
+        lock.version.store(5, Ordering::Relaxed);
+        assert_eq!(lock.read(), None);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::sync::Arc;
+
+    /// Whatever the interleaving and the order in which stores become visible, words of two versions never mix.
+    #[test]
+    fn a_read_is_whole_or_refused() {
+        loom::model(|| {
+            let lock = Arc::new(SeqLock::<2>::new());
+            let writer = {
+                let lock = Arc::clone(&lock);
+                loom::thread::spawn(move || {
+                    lock.write(2, [1, 10]);
+                    lock.write(4, [2, 20]);
+                })
+            };
+            match lock.read() {
+                None => {}
+                Some((version, words)) => assert_eq!(words, [version / 2, version / 2 * 10]),
+            }
+            writer.join().unwrap();
+            assert_eq!(lock.read(), Some((4, [2, 20])));
+        });
+    }
+}

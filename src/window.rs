@@ -1,0 +1,223 @@
+//! The rolling window: the ring, expiry by age, and the exceedance counts that make a verdict O(1).
+
+use crate::ring::{Ring, Sample};
+
+pub(crate) struct Window {
+    ring: Ring,
+    /// Strictly above it a sample is slow.
+    threshold_ns: u64,
+    /// 0 = no limit.
+    age_ns: u64,
+    /// How many of the samples in the ring are slow.
+    slow: usize,
+}
+
+impl Window {
+    pub(crate) fn new(len: usize, threshold_ns: u64, age_ns: u64) -> Self {
+        Self { ring: Ring::new(len), threshold_ns, age_ns, slow: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    #[inline]
+    pub(crate) fn slow(&self) -> usize {
+        self.slow
+    }
+
+    #[inline]
+    pub(crate) fn failed(&self) -> usize {
+        self.ring.failed()
+    }
+
+    /// The latencies, oldest first, in up to two runs.
+    pub(crate) fn latencies_ns(&self) -> (&[u64], &[u64]) {
+        self.ring.latencies_ns()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.ring.clear();
+        self.slow = 0;
+    }
+
+    /// Adds a sample that ended at `now_ns`, which is not before any earlier one's. The expired leave first, then the
+    /// oldest if the window is full.
+    #[inline]
+    pub(crate) fn push(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
+        self.expire(now_ns);
+        if self.ring.is_full() {
+            self.pop();
+        }
+        self.slow += usize::from(latency_ns > self.threshold_ns);
+        self.ring.push(Sample { end_ns: now_ns, latency_ns, ok });
+    }
+
+    /// Drops the samples that are too old at `now_ns`.
+    #[inline]
+    pub(crate) fn expire(&mut self, now_ns: u64) {
+        if self.ring.get(0).is_some_and(|oldest| self.is_expired(oldest.end_ns, now_ns)) {
+            self.expire_some(now_ns);
+        }
+    }
+
+    /// O(1) if all are too old, as after a quiet spell; otherwise O(1) for each that leaves.
+    #[cold]
+    fn expire_some(&mut self, now_ns: u64) {
+        if self.ring.newest_end_ns().is_some_and(|newest_ns| self.is_expired(newest_ns, now_ns)) {
+            self.clear();
+            return;
+        }
+        while self.ring.get(0).is_some_and(|oldest| self.is_expired(oldest.end_ns, now_ns)) {
+            self.pop();
+        }
+    }
+
+    /// What `len`, `slow` and `failed` will be once the samples too old at `now_ns` have left.
+    pub(crate) fn live(&self, now_ns: u64) -> (usize, usize, usize) {
+        let mut live = (self.len(), self.slow, self.failed());
+        let samples = (0..self.ring.len()).map_while(|age| self.ring.get(age));
+        for sample in samples.take_while(|sample| self.is_expired(sample.end_ns, now_ns)) {
+            live.0 -= 1;
+            live.1 -= usize::from(sample.latency_ns > self.threshold_ns);
+            live.2 -= usize::from(!sample.ok);
+        }
+        live
+    }
+
+    /// When the sample `age` places after the oldest will be too old; `u64::MAX` if never, or if there is none.
+    pub(crate) fn expiry_ns(&self, age: usize) -> u64 {
+        match self.ring.get(age) {
+            Some(sample) if self.age_ns > 0 => sample.end_ns.saturating_add(self.age_ns),
+            _ => u64::MAX,
+        }
+    }
+
+    /// Applies new limits to the samples that are there.
+    pub(crate) fn set_limits(&mut self, threshold_ns: u64, age_ns: u64) {
+        self.threshold_ns = threshold_ns;
+        self.age_ns = age_ns;
+        let (older, newer) = self.ring.latencies_ns();
+        self.slow = older.iter().chain(newer).filter(|&&latency_ns| latency_ns > threshold_ns).count();
+    }
+
+    #[inline]
+    fn is_expired(&self, end_ns: u64, now_ns: u64) -> bool {
+        self.age_ns > 0 && now_ns.saturating_sub(end_ns) >= self.age_ns
+    }
+
+    #[inline]
+    fn pop(&mut self) {
+        if let Some(sample) = self.ring.pop() {
+            self.slow -= usize::from(sample.latency_ns > self.threshold_ns);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Keeps everything and recounts each time.
+    struct Twin {
+        samples: Vec<Sample>,
+        len: usize,
+        threshold_ns: u64,
+        age_ns: u64,
+    }
+
+    impl Twin {
+        fn push(&mut self, sample: Sample) {
+            self.expire(sample.end_ns);
+            self.samples.push(sample);
+            if self.samples.len() > self.len {
+                self.samples.remove(0);
+            }
+        }
+
+        fn expire(&mut self, now_ns: u64) {
+            let age_ns = self.age_ns;
+            self.samples.retain(|sample| age_ns == 0 || now_ns - sample.end_ns < age_ns);
+        }
+
+        fn counts(&self) -> (usize, usize, usize) {
+            let slow = self.samples.iter().filter(|sample| sample.latency_ns > self.threshold_ns).count();
+            let failed = self.samples.iter().filter(|sample| !sample.ok).count();
+            (self.samples.len(), slow, failed)
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Push { later_ns: u64, latency_ns: u64, ok: bool },
+        Expire { later_ns: u64 },
+        SetLimits { threshold_ns: u64, age_ns: u64 },
+        Clear,
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        let later_ns = || prop_oneof![6 => 0u64..8, 1 => 20u64..60];
+        prop_oneof![
+            16 => (later_ns(), 0u64..20, prop::bool::weighted(0.8))
+                .prop_map(|(later_ns, latency_ns, ok)| Op::Push { later_ns, latency_ns, ok }),
+            4 => later_ns().prop_map(|later_ns| Op::Expire { later_ns }),
+            1 => (1u64..20, 0u64..50).prop_map(|(threshold_ns, age_ns)| Op::SetLimits { threshold_ns, age_ns }),
+            1 => Just(Op::Clear),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn counts_equal_a_recount(
+            len in 1usize..12,
+            start_ns in prop_oneof![Just(0), Just(u64::MAX - 100)],
+            ops in prop::collection::vec(op(), 0..200),
+        ) {
+            let mut window = Window::new(len, 10, 30);
+            let mut twin = Twin { samples: Vec::new(), len, threshold_ns: 10, age_ns: 30 };
+            let mut now_ns: u64 = start_ns;
+            for op in ops {
+                match op {
+                    Op::Push { later_ns, latency_ns, ok } => {
+                        now_ns = now_ns.saturating_add(later_ns);
+                        window.push(now_ns, latency_ns, ok);
+                        twin.push(Sample { end_ns: now_ns, latency_ns, ok });
+                    }
+                    Op::Expire { later_ns } => {
+                        now_ns = now_ns.saturating_add(later_ns);
+                        twin.expire(now_ns);
+                        prop_assert_eq!(window.live(now_ns), twin.counts());
+                        window.expire(now_ns);
+                    }
+                    Op::SetLimits { threshold_ns, age_ns } => {
+                        window.set_limits(threshold_ns, age_ns);
+                        twin.threshold_ns = threshold_ns;
+                        twin.age_ns = age_ns;
+                    }
+                    Op::Clear => {
+                        window.clear();
+                        twin.samples.clear();
+                    }
+                }
+                prop_assert_eq!((window.len(), window.slow(), window.failed()), twin.counts());
+                let (older, newer) = window.latencies_ns();
+                let latencies: Vec<u64> = older.iter().chain(newer).copied().collect();
+                prop_assert_eq!(latencies, twin.samples.iter().map(|sample| sample.latency_ns).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn a_sample_leaves_at_its_age_and_not_before() {
+        let mut window = Window::new(4, 10, 30);
+        window.push(100, 11, false);
+        window.expire(129);
+        assert_eq!((window.len(), window.slow(), window.failed()), (1, 1, 1));
+        assert_eq!(window.expiry_ns(0), 130);
+        window.expire(130);
+        assert_eq!((window.len(), window.slow(), window.failed()), (0, 0, 0));
+        assert_eq!(window.expiry_ns(0), u64::MAX);
+    }
+}
