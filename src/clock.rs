@@ -4,12 +4,13 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 /// What a breaker's plain (not `_at`) operations read the time from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ClockSource {
     /// The CPU's time stamp counter (or the ARM system counter), scaled to nanoseconds.
     Tsc = 0,
     /// The operating system's monotonic clock, because the counter can't be trusted here.
+    #[default]
     Monotonic = 1,
 }
 
@@ -37,11 +38,7 @@ impl Clock {
         // quanta falls back to the monotonic clock without saying so; that one's scale is exactly 1.
         const TICKS: u64 = 1 << 40;
         let fell_back = counter.delta_as_nanos(0, TICKS) == TICKS;
-        if fell_back || kernel_distrusts_tsc() {
-            Self::Monotonic(*ORIGIN)
-        } else {
-            Self::Tsc(counter)
-        }
+        if fell_back || kernel_distrusts_tsc() { Self::Monotonic(*ORIGIN) } else { Self::Tsc(counter) }
     }
 
     /// The time. It may stand still or go back a little between CPUs; the breaker copes.

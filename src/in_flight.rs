@@ -146,7 +146,9 @@ impl InFlight {
     #[inline]
     pub(crate) fn take(&mut self, call: Call) -> Returned {
         match self.slots.get(call.slot as usize) {
-            Some(slot) if slot.generation == call.generation && slot.on != On::Free && slot.start_ns >= call.start_ns => {
+            Some(slot)
+                if slot.generation == call.generation && slot.on != On::Free && slot.start_ns >= call.start_ns =>
+            {
                 let returned = if slot.on == On::Trials { Returned::Trial } else { Returned::Call };
                 self.remove(call.slot);
                 returned

@@ -1,12 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)] // allowed again in the modules that say why
-#![warn(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::float_arithmetic
-)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::float_arithmetic)]
 
 // In the order that data flows: a file uses only files above it.
 mod config;

@@ -188,12 +188,6 @@ pub struct Snapshot {
     pub events: u64,
 }
 
-impl Default for ClockSource {
-    fn default() -> Self {
-        Self::Monotonic
-    }
-}
-
 const fn pack(low: u32, high: u32) -> u64 {
     low as u64 | (high as u64) << 32
 }

@@ -255,8 +255,12 @@ mod tests {
             (1, 2, u64::MAX, 64),
             (u64::MAX, 16, u64::MAX, 0),
         ] {
-            let config =
-                Config { backoff_base_ns: base, backoff_multiplier: multiplier, backoff_max_ns: max, ..without_jitter() };
+            let config = Config {
+                backoff_base_ns: base,
+                backoff_multiplier: multiplier,
+                backoff_max_ns: max,
+                ..without_jitter()
+            };
             assert_eq!(config.validate(), Ok(()));
             let mut backoff = backoff(config);
             for _ in 0..100 {
@@ -310,7 +314,8 @@ mod tests {
 
     #[test]
     fn jitter_on_an_endless_pause_saturates() {
-        let config = Config { backoff_base_ns: u64::MAX, backoff_max_ns: u64::MAX, jitter_ppm: PPM, ..Config::default() };
+        let config =
+            Config { backoff_base_ns: u64::MAX, backoff_max_ns: u64::MAX, jitter_ppm: PPM, ..Config::default() };
         assert_eq!(Backoff::new(&config, 1).next_pause_ns(Opening::Reopen), u64::MAX);
     }
 

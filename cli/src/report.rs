@@ -186,7 +186,7 @@ impl<W: Write> Report for Text<W> {
         if self.transitions == 0 {
             let quantile = show_quantile(self.quantile_ppm);
             let header = format!(
-                "{:>14}  {:<22} {:<20} {quantile:>10}  {:>16}  pause",
+                "{:>13}  {:<22} {:<20} {quantile:>9}  {:>20}  pause",
                 "time", "change", "reason", "slow of samples"
             );
             writeln!(self.out, "{}", style(header).dim())?;
@@ -194,14 +194,14 @@ impl<W: Write> Report for Text<W> {
         self.transitions += 1;
         let samples = match event.overdue {
             0 => format!("{} of {}", event.slow, event.samples),
-            overdue => format!("{} of {} ({overdue} late)", event.slow, event.samples),
+            overdue => format!("{overdue} late, {} of {}", event.slow, event.samples),
         };
         let pause = match event.to {
             State::Open => format!("{} (attempt {})", show_ns(event.retry_at_ns - event.t_ns), event.attempt),
             _ => String::new(),
         };
         let line = format!(
-            "{:>14}  {:<9} → {} {:<20} {:>10}  {samples:>16}  {pause}",
+            "{:>13}  {:<9} → {} {:<20} {:>9}  {samples:>20}  {pause}",
             show_time(event.t_ns.saturating_sub(self.timeline.first_ns())),
             event.from,
             state_style(event.to).apply_to(format_args!("{:<10}", event.to)),
@@ -232,8 +232,7 @@ impl<W: Write> Report for Text<W> {
             writeln!(self.out, "{}", line.trim_end())?;
         }
         let columns = self.timeline.columns(self.width.saturating_sub(4));
-        let line: String =
-            columns.iter().map(|&state| state_style(state).apply_to(glyph(state)).to_string()).collect();
+        let line: String = columns.iter().map(|&state| state_style(state).apply_to(glyph(state)).to_string()).collect();
         writeln!(self.out, "\n  {line}")?;
         let [closed, open, half_open] = [State::Closed, State::Open, State::HalfOpen]
             .map(|state| format!("{} {state}", state_style(state).apply_to(glyph(state))));
@@ -258,7 +257,7 @@ fn state_style(state: State) -> Style {
     }
 }
 
-/// Three to four significant digits, and a unit.
+/// Three to four significant digits and a unit; from two minutes on, two units. Rounded down.
 fn show_ns(ns: u64) -> String {
     let scaled = |unit_ns: u64, unit: &str| {
         let (whole, milli) = (ns / unit_ns, ns % unit_ns * 1000 / unit_ns);
@@ -269,14 +268,15 @@ fn show_ns(ns: u64) -> String {
         };
         format!("{} {unit}", text.trim_end_matches('0').trim_end_matches('.'))
     };
-    match ns {
-        0..1_000 => format!("{ns} ns"),
-        1_000..1_000_000 => scaled(1_000, "µs"),
-        1_000_000..1_000_000_000 => scaled(1_000_000, "ms"),
-        1_000_000_000..120_000_000_000 => scaled(1_000_000_000, "s"),
-        120_000_000_000..7_200_000_000_000 => scaled(60_000_000_000, "min"),
-        7_200_000_000_000..172_800_000_000_000 => scaled(3_600_000_000_000, "h"),
-        _ => scaled(86_400_000_000_000, "d"),
+    let seconds = ns / 1_000_000_000;
+    match seconds {
+        0 if ns < 1_000 => format!("{ns} ns"),
+        0 if ns < 1_000_000 => scaled(1_000, "µs"),
+        0 => scaled(1_000_000, "ms"),
+        1..120 => scaled(1_000_000_000, "s"),
+        120..7_200 => format!("{} min {} s", seconds / 60, seconds % 60),
+        7_200..172_800 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
     }
 }
 
@@ -310,6 +310,43 @@ fn show_share(ppm: u32) -> String {
 fn show_part(part: u64, whole: u64) -> String {
     match whole {
         0 => String::new(),
-        _ => format!("{:.1} %", part as f64 * 100.0 / whole as f64),
+        _ => format!("{:.1} %", part as f64 * 100.0 / whole as f64).replace(".0 %", " %"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_shown_short() {
+        for (ns, text) in [
+            (0, "0 ns"),
+            (999, "999 ns"),
+            (1_000, "1 µs"),
+            (1_500, "1.5 µs"),
+            (200_000_001, "200 ms"),
+            (12_345_678, "12.34 ms"),
+            (999_999_999, "999.9 ms"),
+            (60_000_000_000, "60 s"),
+            (119_999_999_999, "119.9 s"),
+            (120_000_000_000, "2 min 0 s"),
+            (7_199_999_999_999, "119 min 59 s"),
+            (9_000_000_000_000, "2 h 30 min"),
+            (u64::MAX, "213503 d 23 h"),
+        ] {
+            assert_eq!(show_ns(ns), text);
+        }
+    }
+
+    #[test]
+    fn counts_times_and_quantiles_are_shown_for_people() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(show_count), ["0", "999", "1 000", "1 234 567"]);
+        assert_eq!(show_time(1_234_567_899_999), "1 234.567 s");
+        assert_eq!([990_000, 999_000, 500_000, 999_999].map(show_quantile), ["P99", "P99.9", "P50", "P99.9999"]);
+        assert_eq!(
+            [show_part(1, 3), show_part(0, 7), show_part(7, 7), show_part(1, 0)],
+            ["33.3 %", "0 %", "100 %", ""]
+        );
     }
 }

@@ -31,7 +31,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("threshold", "Strictly above it a call is slow", |c| Slot::Ns(&mut c.threshold_ns)),
     setting("window_len", "At most this many latest samples are judged", |c| Slot::Count(&mut c.window_len)),
     setting("window_age", "A sample this old leaves the window; 0 = off", |c| Slot::Ns(&mut c.window_age_ns)),
-    setting("sample_every", "The first of each so many samples enters the window", |c| Slot::Count(&mut c.sample_every)),
+    setting("sample_every", "The first of each so many samples enters the window", |c| {
+        Slot::Count(&mut c.sample_every)
+    }),
     setting("min_samples", "No verdict below this many samples", |c| Slot::Count(&mut c.min_samples)),
     setting("confirm_verdicts", "So many verdicts in a row must be over the threshold", |c| {
         Slot::Count(&mut c.confirm_verdicts)
@@ -64,7 +66,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Slot::Count(&mut c.backoff_multiplier)
     }),
     setting("backoff_max", "The longest pause", |c| Slot::Ns(&mut c.backoff_max_ns)),
-    setting("jitter", "A pause grows by up to this share, at random; not in a replay", |c| Slot::Share(&mut c.jitter_ppm)),
+    setting("jitter", "A pause grows by up to this share, at random; not in a replay", |c| {
+        Slot::Share(&mut c.jitter_ppm)
+    }),
     setting("jitter_seed", "Seeds the jitter; 0 draws a seed", |c| Slot::Number(&mut c.jitter_seed)),
     setting("stable_after", "Forgives one attempt for each such span spent closed", |c| {
         Slot::Ns(&mut c.stable_after_ns)
@@ -289,7 +293,9 @@ mod tests {
             assert_eq!(parse_share(text), Ok(ppm), "{text}");
             assert_eq!(parse_share(&show_share(ppm)), Ok(ppm), "{text}");
         }
-        for text in ["", ".", "1.1", "2", "99", "0.9999999", "-0.5", "0,5", "50%", "0.5x", "1e-3", "+0.5", "0.-5", "nan"] {
+        for text in
+            ["", ".", "1.1", "2", "99", "0.9999999", "-0.5", "0,5", "50%", "0.5x", "1e-3", "+0.5", "0.-5", "nan"]
+        {
             assert!(parse_share(text).is_err(), "{text}");
         }
     }

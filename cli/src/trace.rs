@@ -129,9 +129,7 @@ impl Columns {
             }
         }
         match (start_ns, latency_ns) {
-            (Some(start_ns), Some(latency_ns)) => {
-                Ok(Self { start_ns, latency_ns, ok, count: fields(header).count() })
-            }
+            (Some(start_ns), Some(latency_ns)) => Ok(Self { start_ns, latency_ns, ok, count: fields(header).count() }),
             (None, _) => Err(format!("no column start_ns; {legal}")),
             (_, None) => Err(format!("no column latency_ns; {legal}")),
         }
@@ -151,9 +149,8 @@ impl Columns {
         }
         let field = |index: usize| found[index];
         let start = field(self.start_ns);
-        let start_ns = parse_u64(start).ok_or_else(|| {
-            format!("start_ns is {}; legal: whole nanoseconds from 0 to {}", show(start), u64::MAX)
-        })?;
+        let start_ns = parse_u64(start)
+            .ok_or_else(|| format!("start_ns is {}; legal: whole nanoseconds from 0 to {}", show(start), u64::MAX))?;
         let latency_ns = match field(self.latency_ns) {
             b"" => None,
             latency => Some(parse_u64(latency).ok_or_else(|| {
@@ -193,7 +190,10 @@ mod tests {
             Failure::Message(message) => message,
             Failure::PipeClosed => unreachable!("nothing is written"),
         };
-        Trace::new(text.as_bytes(), "t.csv".to_owned(), true).map_err(message)?.map(|row| row.map_err(message)).collect()
+        Trace::new(text.as_bytes(), "t.csv".to_owned(), true)
+            .map_err(message)?
+            .map(|row| row.map_err(message))
+            .collect()
     }
 
     fn row(start_ns: u64, latency_ns: Option<u64>, ok: bool) -> Row {
@@ -226,7 +226,11 @@ mod tests {
             (&format!("{header}x,2,1\n"), "t.csv: line 3: start_ns is \"x\"", vec!["legal: whole"]),
             (&format!("{header},2,1\n"), "t.csv: line 3: start_ns is \"\"", vec!["legal: whole"]),
             (&format!("{header}-1,2,1\n"), "t.csv: line 3: start_ns is \"-1\"", vec!["legal: whole"]),
-            (&format!("{header}1, 2,1\n"), "t.csv: line 3: latency_ns is \" 2\"", vec!["legal: whole", "never came back"]),
+            (
+                &format!("{header}1, 2,1\n"),
+                "t.csv: line 3: latency_ns is \" 2\"",
+                vec!["legal: whole", "never came back"],
+            ),
             (&format!("{header}1,2.5,1\n"), "t.csv: line 3: latency_ns is \"2.5\"", vec!["legal: whole"]),
             (
                 &format!("{header}18446744073709551616,2,1\n"),
@@ -234,7 +238,7 @@ mod tests {
                 vec!["to 18446744073709551615"],
             ),
             (&format!("{header}1,2,2\n"), "t.csv: line 3: ok is \"2\"", vec!["legal: 1 or 0"]),
-            (&format!("start_ns,latency_ns\r\n1,2\r\nx,2\r\n"), "t.csv: line 3: start_ns is \"x\"", vec!["legal: whole"]),
+            ("start_ns,latency_ns\r\n1,2\r\nx,2\r\n", "t.csv: line 3: start_ns is \"x\"", vec!["legal: whole"]),
             (&format!("{header}\"1\",2,1\n"), "t.csv: line 3: start_ns is \"\\\"1\\\"\"", vec!["legal: whole"]),
             (&format!("{header}{}\n", "1".repeat(2000)), "t.csv: line 3: longer than 1000 bytes", vec!["legal: three"]),
             (&format!("{header}5,2,1\n4,2,1\n"), "t.csv: line 4: start_ns is 4, before 5", vec!["--sort"]),

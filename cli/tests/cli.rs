@@ -1,0 +1,539 @@
+//! The command as a process: traces and settings in, reports and messages out.
+
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// Where files are written, and found by the command.
+const DIRECTORY: &str = env!("CARGO_TARGET_TMPDIR");
+
+fn start(args: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_trip99"))
+        .args(args.split_whitespace())
+        .current_dir(DIRECTORY)
+        .env_remove("CLICOLOR_FORCE")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts")
+}
+
+/// Feeds standard input, and returns exit status, standard output and standard error.
+fn finish(mut child: Child, input: &str) -> (Option<i32>, String, String) {
+    // A command that found a mistake doesn't read on, so the write may fail.
+    let _ = child.stdin.take().expect("is piped").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("the command ends");
+    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn run(args: &str, input: &str) -> String {
+    let (status, out, err) = finish(start(args), input);
+    assert_eq!((status, err.as_str()), (Some(0), ""), "{args}");
+    out
+}
+
+/// Replays a trace from standard input.
+fn json(options: &str, trace: &str) -> String {
+    run(&format!("replay - --format json {options}"), trace)
+}
+
+/// Runs what must fail: with status 2, one line that names all of `parts`, and no summary.
+fn fails(args: &str, input: &str, parts: &[&str]) {
+    let (status, out, err) = finish(start(args), input);
+    assert_eq!(status, Some(2), "{args}: {err}");
+    assert!(err.starts_with("error: ") && err.ends_with('\n') && err.lines().count() == 1, "{args}: {err}");
+    assert!(parts.iter().all(|part| err.contains(part)), "{args}: {parts:?} in {err}");
+    assert!(!out.contains("asked"), "{args}: {out}");
+}
+
+fn write(name: &str, text: &str) {
+    fs::write(Path::new(DIRECTORY).join(name), text).expect("the file is written");
+}
+
+/// The rows of a trace, written with blanks between them.
+fn lines(rows: &str) -> String {
+    rows.split(' ').map(|row| format!("{row}\n")).collect()
+}
+
+fn check(options: &str, rows: &str, report: &str) {
+    assert_eq!(json(options, &lines(rows)), format!("{report}\n"));
+}
+
+// Small figures stand for nanoseconds: with a threshold of 100, trials must take at most 80.
+
+const SPIKE: &str = "--threshold 100 --spike-count 3 --probes 2 --backoff-base 1000";
+const SPIKE_ROWS: &str = "start_ns,latency_ns 0,101 200,101 400,100 600,150 800,150 1000,150 1500,999999 2150,80 \
+                          2200,5 2230,10 2300,5";
+
+#[test]
+fn a_spike_trips_and_good_trials_recover() {
+    // 100 isn't slow and ends the first run of slow calls; the third of the next run comes back at 1000 + 150. P99 of 6
+    // samples is the 6th smallest. The row at 1500 is refused, so its latency doesn't matter. The pause of 1000 ends at
+    // 2150, before the row at 2150 asks. That trial, of 80, is good; it keeps the row at 2200 out, and is back at 2230
+    // before the next row asks. The second trial is back at 2240. P99 of 2 samples is the 2nd smallest.
+    check(
+        SPIKE,
+        SPIKE_ROWS,
+        r#"{"t_ns":1150,"from":"closed","to":"open","reason":"spike","samples":6,"slow":5,"overdue":0,"quantile_ns":150,"attempt":0,"retry_at_ns":2150}
+{"t_ns":2150,"from":"open","to":"half_open","reason":"retry","samples":6,"slow":5,"overdue":0,"quantile_ns":150,"attempt":0,"retry_at_ns":null}
+{"t_ns":2240,"from":"half_open","to":"closed","reason":"recovered","samples":2,"slow":0,"overdue":0,"quantile_ns":80,"attempt":0,"retry_at_ns":null}
+{"asked":11,"allowed":9,"refused":2,"trips":1,"reopens":0,"open_ns":1000,"half_open_ns":90,"end_ns":2305,"state":"closed"}"#,
+    );
+}
+
+#[test]
+fn a_call_that_never_comes_back_stalls() {
+    // Sent at 10, it stalls at 510: it counts with its age of 500 beside the samples of 50 and 30. One trial, of ten,
+    // ends the trace.
+    check(
+        "--threshold 100 --stall-limit 500 --backoff-base 1000",
+        "start_ns,latency_ns 0,50 10, 20,30 600,5 1600,5",
+        r#"{"t_ns":510,"from":"closed","to":"open","reason":"stall","samples":3,"slow":1,"overdue":1,"quantile_ns":500,"attempt":0,"retry_at_ns":1510}
+{"t_ns":1510,"from":"open","to":"half_open","reason":"retry","samples":2,"slow":0,"overdue":0,"quantile_ns":50,"attempt":0,"retry_at_ns":null}
+{"asked":5,"allowed":4,"refused":1,"trips":1,"reopens":0,"open_ns":1000,"half_open_ns":95,"end_ns":1605,"state":"half_open"}"#,
+    );
+}
+
+#[test]
+fn no_timer_fires_after_the_last_step() {
+    check(
+        "--threshold 100 --stall-limit 500",
+        "start_ns,latency_ns 0,50 10, 400,60",
+        r#"{"asked":3,"allowed":3,"refused":0,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":460,"state":"closed"}"#,
+    );
+}
+
+#[test]
+fn calls_that_are_overdue_count_at_their_age() {
+    // Calls become overdue 101 after their start. At 161 there are 3 samples, too few; at 171 the median of 10, 30, 101
+    // and 111 is the 2nd smallest; at 181 that of 10, 30, 101, 111 and 121 is the 3rd, and slow.
+    check(
+        "--threshold 100 --quantile 0.5 --min-samples 4 --spike-count 0 --backoff-base 1000",
+        "start_ns,latency_ns 0,10 20,30 60, 70, 80, 300,5",
+        r#"{"t_ns":181,"from":"closed","to":"open","reason":"latency","samples":5,"slow":3,"overdue":3,"quantile_ns":101,"attempt":0,"retry_at_ns":1181}
+{"asked":6,"allowed":5,"refused":1,"trips":1,"reopens":0,"open_ns":119,"half_open_ns":0,"end_ns":300,"state":"open"}"#,
+    );
+}
+
+#[test]
+fn a_completion_at_a_deadline_is_late() {
+    // At 501 the third call is overdue first, then comes back.
+    check(
+        "--threshold 100 --min-samples 3 --backoff-base 1000",
+        "start_ns,latency_ns 0,100 200,100 400,101",
+        r#"{"t_ns":501,"from":"closed","to":"open","reason":"latency","samples":3,"slow":1,"overdue":1,"quantile_ns":101,"attempt":0,"retry_at_ns":1501}
+{"asked":3,"allowed":3,"refused":0,"trips":1,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":501,"state":"open"}"#,
+    );
+}
+
+#[test]
+fn with_a_sampling_rate_only_samples_trip() {
+    // The first and the third call enter the window; overdue calls don't count.
+    check(
+        "--threshold 100 --sample-every 2 --min-samples 2 --spike-count 0 --backoff-base 1000",
+        "start_ns,latency_ns 0,150 200,150 400,150",
+        r#"{"t_ns":550,"from":"closed","to":"open","reason":"latency","samples":2,"slow":2,"overdue":0,"quantile_ns":150,"attempt":0,"retry_at_ns":1550}
+{"asked":3,"allowed":3,"refused":0,"trips":1,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":550,"state":"open"}"#,
+    );
+}
+
+#[test]
+fn bad_trials_reopen_for_longer_each_time() {
+    // The third failure in a row comes back at 90. The trials: one fails at 1110; one is late at 3200 + 81, before it
+    // comes back; one is late at 7000 + 81. Pauses: 1000, 2000, and twice 3000, the most; its attempt is the last.
+    // Open for 1000 + 2000 + 3000 and from 7081 to 7090; half-open for 20 + 171 + 800.
+    check(
+        "--threshold 100 --consecutive-failures 3 --backoff-base 1000 --backoff-max 3000",
+        "start_ns,latency_ns,ok 0,10,0 20,10,1 40,10,0 60,10,0 80,10,0 1090,20,0 3200,81,1 7000,90,0",
+        r#"{"t_ns":90,"from":"closed","to":"open","reason":"consecutive_failures","samples":5,"slow":0,"overdue":0,"quantile_ns":10,"attempt":0,"retry_at_ns":1090}
+{"t_ns":1090,"from":"open","to":"half_open","reason":"retry","samples":5,"slow":0,"overdue":0,"quantile_ns":10,"attempt":0,"retry_at_ns":null}
+{"t_ns":1110,"from":"half_open","to":"open","reason":"probe_failed","samples":1,"slow":0,"overdue":0,"quantile_ns":20,"attempt":1,"retry_at_ns":3110}
+{"t_ns":3110,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":0,"overdue":0,"quantile_ns":20,"attempt":1,"retry_at_ns":null}
+{"t_ns":3281,"from":"half_open","to":"open","reason":"probe_slow","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"attempt":2,"retry_at_ns":6281}
+{"t_ns":6281,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":0,"overdue":0,"quantile_ns":81,"attempt":2,"retry_at_ns":null}
+{"t_ns":7081,"from":"half_open","to":"open","reason":"probe_slow","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"attempt":2,"retry_at_ns":10081}
+{"asked":8,"allowed":8,"refused":0,"trips":1,"reopens":3,"open_ns":6009,"half_open_ns":991,"end_ns":7090,"state":"open"}"#,
+    );
+}
+
+#[test]
+fn a_share_of_failures_trips_and_old_samples_leave() {
+    // 1 of 2 and 2 of 4 aren't more than half; 3 of 5 are, at 90. At 1090 the latest sample is 1000 old: all have left.
+    check(
+        "--failure-rate 0.5 --min-samples 2 --consecutive-failures 0 --window-age 1000 --backoff-base 1000",
+        "start_ns,latency_ns,ok 0,10,1 20,10,0 40,10,1 60,10,0 80,10,0 1200,5,1",
+        r#"{"t_ns":90,"from":"closed","to":"open","reason":"failure_rate","samples":5,"slow":0,"overdue":0,"quantile_ns":10,"attempt":0,"retry_at_ns":1090}
+{"t_ns":1090,"from":"open","to":"half_open","reason":"retry","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"attempt":0,"retry_at_ns":null}
+{"asked":6,"allowed":6,"refused":0,"trips":1,"reopens":0,"open_ns":1000,"half_open_ns":115,"end_ns":1205,"state":"half_open"}"#,
+    );
+}
+
+#[test]
+fn time_closed_forgives_an_attempt() {
+    // Closed at 1102, the trip at 1301 is attempt 0 + 1. Closed at 3302, that at 8302, 5000 later, is 1 + 1 - 1.
+    check(
+        "--threshold 100 --spike-count 1 --probes 1 --backoff-base 1000 --stable-after 5000",
+        "start_ns,latency_ns 0,101 1101,1 1200,101 3301,1 8201,101",
+        r#"{"t_ns":101,"from":"closed","to":"open","reason":"spike","samples":1,"slow":1,"overdue":0,"quantile_ns":101,"attempt":0,"retry_at_ns":1101}
+{"t_ns":1101,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":1,"overdue":0,"quantile_ns":101,"attempt":0,"retry_at_ns":null}
+{"t_ns":1102,"from":"half_open","to":"closed","reason":"recovered","samples":1,"slow":0,"overdue":0,"quantile_ns":1,"attempt":0,"retry_at_ns":null}
+{"t_ns":1301,"from":"closed","to":"open","reason":"spike","samples":2,"slow":1,"overdue":0,"quantile_ns":101,"attempt":1,"retry_at_ns":3301}
+{"t_ns":3301,"from":"open","to":"half_open","reason":"retry","samples":2,"slow":1,"overdue":0,"quantile_ns":101,"attempt":1,"retry_at_ns":null}
+{"t_ns":3302,"from":"half_open","to":"closed","reason":"recovered","samples":1,"slow":0,"overdue":0,"quantile_ns":1,"attempt":1,"retry_at_ns":null}
+{"t_ns":8302,"from":"closed","to":"open","reason":"spike","samples":2,"slow":1,"overdue":0,"quantile_ns":101,"attempt":1,"retry_at_ns":10302}
+{"asked":5,"allowed":5,"refused":0,"trips":3,"reopens":0,"open_ns":3000,"half_open_ns":2,"end_ns":8302,"state":"open"}"#,
+    );
+}
+
+#[test]
+fn from_half_open_trials_go_out_as_far_as_allowed() {
+    // The third row at 1000 is one too many. At 1010 a trial is back, and the third goes out; at 1015 no fourth may.
+    check(
+        "--start half-open --threshold 100 --probes 3 --trials-in-flight 2",
+        "start_ns,latency_ns 1000,10 1000,20 1000,30 1010,25 1015,5 1040,5",
+        r#"{"t_ns":1035,"from":"half_open","to":"closed","reason":"recovered","samples":3,"slow":0,"overdue":0,"quantile_ns":25,"attempt":0,"retry_at_ns":null}
+{"asked":6,"allowed":4,"refused":2,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":35,"end_ns":1045,"state":"closed"}"#,
+    );
+}
+
+#[test]
+fn a_lost_trial_reopens() {
+    check(
+        "--start half-open --threshold 100 --probe-timeout 50 --backoff-base 1000",
+        "start_ns,latency_ns 5000, 5060,1",
+        r#"{"t_ns":5050,"from":"half_open","to":"open","reason":"probe_lost","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"attempt":0,"retry_at_ns":6050}
+{"asked":2,"allowed":1,"refused":1,"trips":0,"reopens":1,"open_ns":10,"half_open_ns":50,"end_ns":5060,"state":"open"}"#,
+    );
+}
+
+#[test]
+fn calls_of_no_length_come_back_before_the_next_row_asks() {
+    check(
+        "--start half-open --probes 2",
+        "start_ns,latency_ns 7,0 7,0 7,0",
+        r#"{"t_ns":7,"from":"half_open","to":"closed","reason":"recovered","samples":2,"slow":0,"overdue":0,"quantile_ns":0,"attempt":0,"retry_at_ns":null}
+{"asked":3,"allowed":3,"refused":0,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":7,"state":"closed"}"#,
+    );
+}
+
+#[test]
+fn a_shadow_refuses_nothing() {
+    // Open from 350, yet the call at 500 is made, and is the third sample. That at 1300 comes back at 1390, after the
+    // pause: it is stale. That at 1360 is the trial, late at 1360 + 81. That at 1370 is a sample, but no trial.
+    check(
+        "--shadow --threshold 100 --spike-count 2 --probes 1 --backoff-base 1000",
+        "start_ns,latency_ns 0,150 200,150 500,10 1300,90 1360,85 1370,20 2000,5",
+        r#"{"t_ns":350,"from":"closed","to":"open","reason":"spike","samples":2,"slow":2,"overdue":0,"quantile_ns":150,"attempt":0,"retry_at_ns":1350}
+{"t_ns":1350,"from":"open","to":"half_open","reason":"retry","samples":3,"slow":2,"overdue":0,"quantile_ns":150,"attempt":0,"retry_at_ns":null}
+{"t_ns":1441,"from":"half_open","to":"open","reason":"probe_slow","samples":1,"slow":0,"overdue":0,"quantile_ns":20,"attempt":1,"retry_at_ns":3441}
+{"asked":7,"allowed":7,"refused":0,"trips":1,"reopens":1,"open_ns":1564,"half_open_ns":91,"end_ns":2005,"state":"open"}"#,
+    );
+}
+
+#[test]
+fn times_saturate() {
+    // With the defaults: the first call stalls after 1 s, the breaker pauses for 1 s, and at the end of time the call
+    // comes back, stale.
+    check(
+        "",
+        "start_ns,latency_ns 5,18446744073709551615 10,5",
+        r#"{"t_ns":1000000005,"from":"closed","to":"open","reason":"stall","samples":2,"slow":1,"overdue":1,"quantile_ns":1000000000,"attempt":0,"retry_at_ns":2000000005}
+{"t_ns":2000000005,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":0,"overdue":0,"quantile_ns":5,"attempt":0,"retry_at_ns":null}
+{"asked":2,"allowed":2,"refused":0,"trips":1,"reopens":0,"open_ns":1000000000,"half_open_ns":18446744071709551610,"end_ns":18446744073709551615,"state":"half_open"}"#,
+    );
+}
+
+#[test]
+fn a_header_alone_is_a_trace() {
+    check(
+        "",
+        "start_ns,latency_ns,ok",
+        r#"{"asked":0,"allowed":0,"refused":0,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":0,"state":"closed"}"#,
+    );
+}
+
+#[test]
+fn a_trace_may_be_written_in_several_ways() {
+    let options = "--threshold 100 --stall-limit 500";
+    let expected = json(options, "start_ns,latency_ns,ok\n0,10,1\n20,,1\n30,5,1\n700,5,1\n");
+    assert!(expected.contains(r#""t_ns":520,"#) && expected.contains(r#""asked":4,"#), "{expected}");
+    for trace in [
+        "start_ns,latency_ns\n0,10\n20,\n30,5\n700,5\n",
+        "start_ns,latency_ns,ok\n0,10,1\n20,,1\n30,5,1\n700,5,1",
+        "start_ns,latency_ns,ok\r\n0,10,1\r\n20,,1\r\n30,5,1\r\n700,5,1\r\n",
+        "\u{feff}start_ns,latency_ns,ok\n0,10,1\n20,,1\n30,5,1\n700,5,1\n",
+        "\u{feff}latency_ns,start_ns\r\n10,0\r\n,20\r\n5,30\r\n5,700",
+        "ok,latency_ns,start_ns\n1,10,0\n1,,20\n1,5,30\n1,5,700\n",
+    ] {
+        assert_eq!(json(options, trace), expected, "{trace:?}");
+    }
+    write("several.csv", "start_ns,latency_ns,ok\n0,10,1\n20,,1\n30,5,1\n700,5,1\n");
+    assert_eq!(run(&format!("replay several.csv --format json {options}"), ""), expected);
+}
+
+#[test]
+fn sorting_keeps_the_order_of_equal_starts() {
+    // One trial at a time: of four rows at each start the first is good and goes out; any other would reopen.
+    let options = "--start half-open --threshold 100 --probes 1000";
+    let row = |start: u64, rank: u64| format!("{},{}\n", start * 1000, if rank == 0 { 5 } else { 90 });
+    let header = "start_ns,latency_ns\n".to_owned();
+    let sorted = (0..50).flat_map(|start| (0..4).map(move |rank| row(start, rank)));
+    let shuffled = (0..4).flat_map(|rank| (0..50).map(move |start| row(start * 7 % 50, rank)));
+    let expected = json(options, &sorted.fold(header.clone(), |trace, row| trace + &row));
+    assert!(expected.starts_with(r#"{"asked":200,"allowed":50,"refused":150,"#), "{expected}");
+    assert_eq!(json(&format!("--sort {options}"), &shuffled.fold(header, |trace, row| trace + &row)), expected);
+}
+
+/// Every setting, with a legal value that isn't its default.
+const SETTINGS: &str = "quantile=0.75 threshold=100ns window_len=50 window_age=1h sample_every=2 min_samples=20 \
+                        confirm_verdicts=2 failure_rate=0.25 consecutive_failures=7 spike_limit=120 spike_count=3 \
+                        stall_limit=1500ms max_in_flight=1 recover_threshold=90 recovery=trials probes=2 \
+                        trials_in_flight=2 probe_timeout=500ns backoff_base=1us backoff_multiplier=3 backoff_max=1.5s \
+                        jitter=1.0 jitter_seed=7 stable_after=5000 start=half-open shadow=true";
+
+fn settings() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SETTINGS.split(' ').filter_map(|setting| setting.split_once('='))
+}
+
+#[test]
+fn a_file_of_settings_equals_the_options() {
+    let options = settings().map(|(name, value)| format!(" --{}={value}", name.replace('_', "-")));
+    let expected = run(&options.fold("replay -".to_owned(), |args, option| args + &option), &lines(SPIKE_ROWS));
+    for dash in ["_", "-"] {
+        let toml = settings().map(|(name, value)| {
+            let bare = value == "true" || value.parse::<f64>().is_ok();
+            let quote = if bare { "" } else { "\"" };
+            format!("{} = {quote}{value}{quote} # a comment\n", name.replace('_', dash))
+        });
+        write("every.toml", &toml.collect::<String>());
+        // As text, which shows settings too.
+        assert_eq!(run("replay - --config every.toml", &lines(SPIKE_ROWS)), expected, "{dash}");
+    }
+}
+
+#[test]
+fn options_override_a_file_of_settings() {
+    let toml = "threshold = 150\nspike-count = 2\nprobes = 2\nbackoff_base = \"1us\"\nshadow = true";
+    write("override.toml", toml);
+    let trace = lines(SPIKE_ROWS);
+    let expected = json(SPIKE, &trace);
+    assert_ne!(json("--config override.toml", &trace), expected);
+    let options = "--config override.toml --threshold 100 --spike-count 3 --shadow=false";
+    assert_eq!(json(options, &trace), expected);
+}
+
+#[test]
+fn a_replay_tracks_all_calls_and_has_no_jitter() {
+    // The second call stalls; while it is sent the first is still in flight.
+    let options = "--threshold 100 --stall-limit 500";
+    let trace = lines("start_ns,latency_ns 0,450 10, 700,5");
+    let expected = json(options, &trace);
+    assert!(expected.starts_with(r#"{"t_ns":510,"#) && expected.contains(r#""retry_at_ns":1000000510}"#), "{expected}");
+    write("lifted.toml", "max_in_flight = 1\njitter = 1.0\njitter_seed = 3\n");
+    for more in ["--max-in-flight 1", "--jitter 1", "--jitter 0 --jitter-seed 9", "--config lifted.toml"] {
+        assert_eq!(json(&format!("{options} {more}"), &trace), expected, "{more}");
+    }
+}
+
+#[test]
+fn text_shows_settings_transitions_summary_and_timeline() {
+    write("text.csv", &lines(SPIKE_ROWS));
+    let text = run(&format!("replay text.csv {SPIKE}"), "");
+    assert_eq!(run(&format!("replay text.csv --format text {SPIKE}"), ""), text);
+    assert!(!text.contains('\x1b'), "{text}");
+    let has = |words: &[&str]| text.lines().filter(|line| words.iter().all(|word| line.contains(word))).count();
+    for words in [
+        &["trip99 replay", "text.csv"][..],
+        &["latency", "P99 over 100 ns", "60 s"],
+        &["failures", "50.0 %", "5 in a row"],
+        &["spike", "3 in a row over 100 ns"],
+        &["stall", "1 s"],
+        &["recovery", "2 good trials", "80 ns"],
+        &["backoff", "1 µs", "60 s"],
+        &["asked", "11", "2.305 µs"],
+        &["refused", "2", "18.2 %"],
+        &["half-open", "90 ns", "3.9 %"],
+        &["longest pause", "1.09 µs"],
+        &["at the end", "closed"],
+    ] {
+        assert_eq!(has(words), 1, "{words:?} in\n{text}");
+    }
+    let mut transitions = 0;
+    for line in json(SPIKE, &lines(SPIKE_ROWS)).lines() {
+        let line: Value = serde_json::from_str(line).expect("a line is JSON");
+        let words = ["from", "to", "reason"].map(|key| line[key].as_str().unwrap_or("asked"));
+        assert_eq!(has(&words), 1, "{words:?} in\n{text}");
+        transitions += usize::from(line["asked"].is_null());
+    }
+    assert_eq!((transitions, has(&["→"])), (3, 3), "{text}");
+    // Closed for half of the time, open for most of the rest, at last half-open for a moment.
+    let glyphs = |line: &&str| !line.is_empty() && line.chars().all(|glyph| "─█▒".contains(glyph));
+    let mut timeline: Vec<char> = text.lines().map(str::trim).filter(glyphs).flat_map(str::chars).collect();
+    timeline.dedup();
+    assert_eq!(timeline, ['─', '█', '▒', '─'], "{text}");
+}
+
+#[test]
+fn a_bad_trace_names_file_line_and_what_is_legal() {
+    let good = "start_ns,latency_ns,ok\n0,5,1\n";
+    for (trace, line, part) in [
+        (String::new(), 1, "empty"),
+        ("start_ns,latency,ok\n0,5,1\n".to_owned(), 1, "\"latency\""),
+        ("0,5,1\n".to_owned(), 1, "\"0\""),
+        ("start_ns,ok\n0,1\n".to_owned(), 1, "latency_ns"),
+        ("latency_ns,ok\n5,1\n".to_owned(), 1, "start_ns"),
+        ("start_ns,latency_ns,start_ns\n0,5,0\n".to_owned(), 1, "start_ns"),
+        (format!("{good}7,5\n"), 3, "2 fields"),
+        (format!("{good}7,5,1,1\n"), 3, "4 fields"),
+        (format!("{good}seven,5,1\n"), 3, "start_ns"),
+        (format!("{good},5,1\n"), 3, "start_ns"),
+        (format!("{good}7,5.5,1\n"), 3, "latency_ns"),
+        (format!("{good}7,-5,1\n"), 3, "latency_ns"),
+        (format!("{good}-7,5,1\n"), 3, "start_ns"),
+        (format!("{good}18446744073709551616,5,1\n"), 3, "start_ns"),
+        (format!("{good}7,18446744073709551616,1\n"), 3, "latency_ns"),
+        (format!("{good}7,5,2\n"), 3, "ok"),
+        (format!("{good}7,5,1\n\n\n6,5,1\n"), 6, "--sort"),
+        (format!("{good}7,{},1\n", "5".repeat(2000)), 3, "long"),
+        (format!("{good}7,5,1\n").replace('\n', "\r\n") + "8,x,1\r\n", 4, "latency_ns"),
+        ("\0".repeat(5000), 1, "long"),
+    ] {
+        write("bad.csv", &trace);
+        let place = format!("bad.csv: line {line}: ");
+        fails("replay bad.csv", "", &[&place, part, "legal: "]);
+        fails("replay bad.csv --format json", "", &[&place, part, "legal: "]);
+        fails("replay -", &trace, &[&format!("standard input: line {line}: "), part, "legal: "]);
+    }
+}
+
+#[test]
+fn a_bad_row_in_the_middle_leaves_no_summary() {
+    let trace = lines(SPIKE_ROWS) + "2400,x\n2500,5\n";
+    fails(&format!("replay - {SPIKE}"), &trace, &["line 13: ", "legal: "]);
+    fails(&format!("replay - {SPIKE} --sort"), &trace, &["line 13: ", "legal: "]);
+    let (status, out, _) = finish(start(&format!("replay - --format json {SPIKE}")), &trace);
+    assert_eq!(status, Some(2));
+    for line in out.lines() {
+        let line: Value = serde_json::from_str(line).expect("a line is JSON");
+        assert!(line["reason"].is_string() && line["asked"].is_null(), "{line}");
+    }
+}
+
+#[test]
+fn a_bad_command_names_what_is_wrong_and_what_is_legal() {
+    for (args, part) in [
+        ("play", "play"),
+        ("replay", "TRACE"),
+        ("replay - extra", "extra"),
+        ("replay - --tolerance 5", "--tolerance"),
+        ("replay - --format xml", "--format"),
+        ("replay - --format", "--format"),
+        ("replay - --recovery health-checks", "recovery"),
+        // The default of another is out of range then.
+        ("replay - --window-len 50", "--min-samples"),
+        ("replay - --backoff-base 2m", "--backoff-max"),
+    ] {
+        fails(args, "start_ns,latency_ns\n0,5\n", &[part, "legal"]);
+    }
+}
+
+#[test]
+fn a_bad_option_names_itself_and_what_is_legal() {
+    for (option, values) in [
+        ("--quantile", "0 1 99 0.9999999 -0.5 1e-3 half"),
+        ("--threshold", "0 5parsecs 1.5 -5 200ms, 18446744073709551616 600years"),
+        ("--window-len", "0 1048577 4294967296 18446744073709551616 -1 1.5 ten"),
+        ("--window-age", "-1s forever"),
+        ("--sample-every", "0 1048577"),
+        ("--min-samples", "0 1025"),
+        ("--confirm-verdicts", "0 1048577"),
+        ("--failure-rate", "1.000001 50% 50"),
+        ("--consecutive-failures", "-1 4294967296"),
+        ("--spike-limit", "-1 fast"),
+        ("--spike-count", "-1 4294967296"),
+        ("--stall-limit", "-1 1.5"),
+        ("--max-in-flight", "0 1048577"),
+        ("--recover-threshold", "201ms"),
+        ("--recovery", "prayer"),
+        ("--probes", "0 1048577"),
+        ("--trials-in-flight", "0 11"),
+        ("--probe-timeout", "0 soon"),
+        ("--backoff-base", "0"),
+        ("--backoff-multiplier", "0 17"),
+        ("--backoff-max", "0 999ms"),
+        ("--jitter", "1.1 -0.1"),
+        ("--jitter-seed", "-1 18446744073709551616"),
+        ("--stable-after", "0"),
+        ("--start", "open ajar"),
+        ("--shadow", "maybe 1"),
+    ] {
+        for value in values.split(' ') {
+            fails(&format!("replay - {option}={value}"), "start_ns,latency_ns\n0,5\n", &[option, "legal: "]);
+        }
+    }
+}
+
+#[test]
+fn a_bad_file_of_settings_names_line_and_what_is_legal() {
+    for (toml, line, key) in [
+        ("# ours\n\nthreshhold = \"1s\"\n", 3, "threshhold"),
+        ("probes = 5\nthreshold = [1]\n", 2, "threshold"),
+        ("shadow = 1\n", 1, "shadow"),
+        ("probes = true\n", 1, "probes"),
+        ("probes = 2.5\n", 1, "probes"),
+        ("probes = 5\n\n[backoff]\nbase = 3\n", 3, "backoff"),
+        ("window-len = 200\r\nwindow_len = 200\r\n", 2, "window_len"),
+        ("threshold = \"soon\"\n", 1, "threshold"),
+        ("shadow = true\nquantile = 1.0\n", 2, "quantile"),
+        ("shadow = true\nwindow_len = 0\n", 2, "window_len"),
+        ("backoff_base = \"2s\"\n\nbackoff_max = \"1s\"\n", 3, "backoff_max"),
+        ("\nstart = \"open\"\n", 2, "start"),
+    ] {
+        write("bad.toml", toml);
+        let place = format!("bad.toml: line {line}: {key}");
+        fails("replay - --config bad.toml", "start_ns,latency_ns\n", &[&place, "legal: "]);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    fs::create_dir_all(Path::new(DIRECTORY).join("folder")).expect("the folder is made");
+    write("here.csv", "start_ns,latency_ns\n0,5\n");
+    for name in ["nowhere", "folder"] {
+        fails(&format!("replay {name}"), "", &[name]);
+        fails(&format!("replay here.csv --config {name}"), "", &[name]);
+    }
+    for (toml, line) in [("probes = 5\nthreshold = \n", 2), ("probes = 5\n\nprobes = 5\n", 3), ("probes = '5", 1)] {
+        write("broken.toml", toml);
+        fails("replay here.csv --config broken.toml", "", &[&format!("broken.toml: line {line}: ")]);
+    }
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_mistake() {
+    // Each row is a bad trial: more output than fits any buffer on the way.
+    let rows: String = (0..1000).map(|row| format!("{},101\n", row * 1000)).collect();
+    for format in ["text", "json"] {
+        let options = "--start half-open --threshold 100 --backoff-base 1 --backoff-max 1";
+        let mut child = start(&format!("replay - --format {format} {options}"));
+        drop(child.stdout.take());
+        let trace = format!("start_ns,latency_ns\n{rows}");
+        assert_eq!(finish(child, &trace), (Some(0), String::new(), String::new()), "{format}");
+    }
+}
+
+#[test]
+fn help_and_version_are_no_mistakes() {
+    for args in ["--help", "-h", "help", "replay -h", "help replay"] {
+        assert!(run(args, "").contains("replay"), "{args}");
+    }
+    let help = run("replay --help", "");
+    for (name, _) in settings() {
+        assert!(help.contains(&format!("--{}", name.replace('_', "-"))), "{name}");
+    }
+    assert_eq!(run("--version", ""), concat!("trip99 ", env!("CARGO_PKG_VERSION"), "\n"));
+}

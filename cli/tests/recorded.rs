@@ -1,0 +1,193 @@
+//! Replays of recorded traces, where there are any: what the breaker makes of real venues.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const TRACES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
+
+const LONDON: &str = "orders/binance_aws_3_London.csv";
+const OSAKA: &str = "orders/binance_aws_asia_2_Osaka.csv";
+const GATE: &str = "orders/gate_io_aws_1_Tokyo.csv";
+const TOKYO: &str = "orders/htx_aws_1_Tokyo.csv";
+const SEOUL: &str = "orders/htx_aws_3_Seoul.csv";
+const KUCOIN: &str = "orders/kucoin_ordinary.csv";
+const SPOT: &str = "feeds/feed_spot_btcusdt_20240809.csv";
+const FUTURES: &str = "feeds/feed_usdm_ethusdt_20240808.csv";
+
+/// A window that only counts: right for a busy node, but not for an order each 10 to 60 s.
+macro_rules! count_window {
+    ($more:literal) => {
+        concat!("--window-len 200 --window-age 0", $more)
+    };
+}
+
+/// Trace, options, then asked, allowed, refused, trips and reopens, then transitions by reason.
+type Case = (&'static str, &'static str, [u64; 5], &'static str);
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    // London is too far from Binance for the default threshold.
+    (LONDON, "", [1404, 342, 1062, 1, 337], "probe_slow 337, retry 337, spike 1"),
+    (LONDON, "--shadow", [1404, 1404, 0, 1, 337], "probe_slow 337, retry 337, spike 1"),
+    (LONDON, "--start half-open", [1404, 339, 1065, 0, 339], "probe_slow 339, retry 338"),
+    (LONDON, "--spike-count 0 --window-age 1h --confirm-verdicts 5", [1404, 416, 988, 1, 314], "latency 1, probe_slow 314, retry 314"),
+    (LONDON, "--backoff-base 10s --backoff-multiplier 3 --backoff-max 1h", [1404, 15, 1389, 1, 10], "probe_slow 10, retry 10, spike 1"),
+    (LONDON, "--threshold 1s", [1404, 1404, 0, 0, 0], ""),
+    (OSAKA, "", [3915, 3915, 0, 0, 0], ""),
+    (OSAKA, count_window!(""), [3915, 3914, 1, 33, 9], "latency 33, probe_slow 9, recovered 32, retry 41"),
+    (OSAKA, count_window!(" --threshold 1s"), [3915, 3915, 0, 0, 0], ""),
+    (OSAKA, count_window!(" --quantile 0.95"), [3915, 3915, 0, 1, 0], "latency 1, recovered 1, retry 1"),
+    (OSAKA, count_window!(" --sample-every 2"), [3915, 3915, 0, 17, 9], "latency 17, probe_slow 9, recovered 17, retry 26"),
+    (GATE, "", [1946, 1946, 0, 0, 0], ""),
+    (GATE, "--start half-open", [1946, 1946, 0, 0, 1], "probe_slow 1, recovered 1, retry 1"),
+    (GATE, count_window!(""), [1946, 1946, 0, 18, 8], "latency 18, probe_slow 8, recovered 18, retry 26"),
+    (GATE, count_window!(" --threshold 3s"), [1946, 1946, 0, 0, 0], ""),
+    (TOKYO, "", [1944, 1944, 0, 0, 0], ""),
+    (TOKYO, count_window!(""), [1944, 1944, 0, 16, 9], "latency 16, probe_slow 9, recovered 16, retry 25"),
+    (TOKYO, count_window!(" --confirm-verdicts 3"), [1944, 1943, 1, 15, 11], "latency 15, probe_slow 11, recovered 15, retry 26"),
+    (SEOUL, "", [1947, 1946, 1, 1, 1], "probe_slow 1, recovered 1, retry 2, stall 1"),
+    (SEOUL, "--stall-limit 0", [1947, 1947, 0, 0, 0], ""),
+    (SEOUL, "--trials-in-flight 3 --probe-timeout 100ms", [1947, 1920, 27, 1, 12], "probe_lost 12, retry 12, stall 1"),
+    (SEOUL, count_window!(""), [1947, 1946, 1, 18, 14], "latency 17, probe_slow 14, recovered 18, retry 32, stall 1"),
+    (SEOUL, count_window!(" --threshold 1s"), [1947, 1946, 1, 1, 1], "probe_slow 1, recovered 1, retry 2, stall 1"),
+    (SEOUL, count_window!(" --threshold 3s"), [1947, 1946, 1, 1, 1], "probe_lost 1, recovered 1, retry 2, stall 1"),
+    (KUCOIN, "", [5943, 5888, 55, 20, 18], "probe_slow 18, recovered 20, retry 38, spike 2, stall 18"),
+    (KUCOIN, "--shadow", [5943, 5943, 0, 20, 21], "probe_slow 21, recovered 20, retry 41, spike 2, stall 18"),
+    (KUCOIN, "--start half-open", [5943, 5886, 57, 20, 21], "probe_slow 21, recovered 21, retry 41, spike 2, stall 18"),
+    (KUCOIN, "--stall-limit 0", [5943, 5918, 25, 2, 9], "probe_slow 9, recovered 2, retry 11, spike 2"),
+    (KUCOIN, "--window-age 10m --min-samples 20", [5943, 5783, 160, 66, 57], "latency 54, probe_slow 57, recovered 66, retry 123, stall 12"),
+    (KUCOIN, "--trials-in-flight 3 --probe-timeout 100ms", [5943, 5821, 122, 18, 60], "probe_lost 59, probe_slow 1, recovered 18, retry 78, spike 2, stall 16"),
+    (KUCOIN, count_window!(""), [5943, 5866, 77, 46, 29], "latency 28, probe_slow 29, recovered 46, retry 75, spike 2, stall 16"),
+    (KUCOIN, count_window!(" --threshold 1s"), [5943, 5922, 21, 19, 2], "probe_slow 2, recovered 19, retry 21, stall 19"),
+    (KUCOIN, count_window!(" --threshold 3s"), [5943, 5922, 21, 19, 2], "probe_lost 2, recovered 19, retry 21, stall 19"),
+    (SPOT, "", [13191, 13191, 0, 0, 0], ""),
+    (SPOT, "--threshold 50ms", [13191, 13191, 0, 0, 0], ""),
+    (SPOT, "--threshold 10ms --quantile 0.999", [13191, 13151, 40, 1, 0], "latency 1, recovered 1, retry 1"),
+    (SPOT, "--threshold 10ms --start half-open", [13191, 13190, 1, 0, 0], "recovered 1"),
+    (FUTURES, "", [74655, 74655, 0, 0, 0], ""),
+    (FUTURES, "--start half-open", [74655, 74629, 26, 0, 0], "recovered 1"),
+    (FUTURES, "--threshold 50ms", [74655, 73986, 669, 2, 0], "latency 2, recovered 2, retry 2"),
+    (FUTURES, "--threshold 50ms --shadow", [74655, 74655, 0, 2, 0], "latency 2, recovered 2, retry 2"),
+    (FUTURES, "--threshold 50ms --sample-every 8", [74655, 74023, 632, 2, 0], "latency 1, recovered 2, retry 2, spike 1"),
+    (FUTURES, "--threshold 20ms --window-len 128 --quantile 0.9", [74655, 8342, 66313, 10, 0], "latency 6, recovered 10, retry 10, spike 4"),
+];
+
+fn missing() -> bool {
+    let missing = !Path::new(TRACES).is_dir();
+    if missing {
+        eprintln!("skipped: no recorded traces at {TRACES}");
+    }
+    missing
+}
+
+/// The transitions, and the summary.
+fn replay(trace: &str, options: &str) -> (Vec<Value>, Value) {
+    let output = Command::new(env!("CARGO_BIN_EXE_trip99"))
+        .args(["replay", &format!("{TRACES}/{trace}"), "--format", "json"])
+        .args(options.split_whitespace())
+        .output()
+        .expect("the command starts");
+    assert!(output.status.success() && output.stderr.is_empty(), "{trace} {options}: {output:?}");
+    let text = String::from_utf8(output.stdout).expect("output is UTF-8");
+    let line = |line| serde_json::from_str(line).expect("a line is JSON");
+    let mut lines: Vec<Value> = text.lines().map(line).collect();
+    let summary = lines.pop().expect("a summary is last");
+    (lines, summary)
+}
+
+fn number(line: &Value, key: &str) -> u64 {
+    line[key].as_u64().expect(key)
+}
+
+/// Start and latency of each call; no latency if it never came back.
+fn calls(trace: &str) -> Vec<(u64, Option<u64>)> {
+    let text = fs::read_to_string(format!("{TRACES}/{trace}")).expect("the trace is read");
+    let call = |line: &str| {
+        let mut fields = line.split(',').map(|field| field.parse().ok());
+        (fields.next().flatten().expect("a start"), fields.next().flatten())
+    };
+    text.lines().skip(1).map(call).collect()
+}
+
+fn counts_are_pinned(folder: &str) {
+    for (trace, options, counts, reasons) in CASES.iter().filter(|(trace, ..)| trace.starts_with(folder)) {
+        let (transitions, summary) = replay(trace, options);
+        let summary = ["asked", "allowed", "refused", "trips", "reopens"].map(|key| number(&summary, key));
+        let mut by_reason = BTreeMap::new();
+        for transition in &transitions {
+            *by_reason.entry(transition["reason"].as_str().expect("a name")).or_insert(0) += 1;
+        }
+        let by_reason: Vec<String> = by_reason.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+        assert_eq!((summary, by_reason.join(", ").as_str()), (*counts, *reasons), "{trace} {options}");
+    }
+}
+
+#[test]
+fn counts_of_orders() {
+    if !missing() {
+        counts_are_pinned("orders/");
+    }
+}
+
+#[test]
+fn counts_of_feeds() {
+    if !missing() {
+        counts_are_pinned("feeds/");
+    }
+}
+
+#[test]
+fn stall_sees_the_orders_that_never_came_back() {
+    if missing() {
+        return;
+    }
+    let lost: BTreeSet<u64> = calls(KUCOIN)
+        .into_iter()
+        .filter(|(_, latency_ns)| latency_ns.is_none())
+        .map(|(start_ns, _)| start_ns)
+        .collect();
+    assert_eq!(lost.len(), 29);
+    // Each trip comes 1 s, the limit, after the start of such an order. Some are sent while the breaker isn't closed.
+    let (transitions, summary) = replay(KUCOIN, "--spike-count 0");
+    assert_eq!(number(&summary, "trips"), 19);
+    for trip in transitions.iter().filter(|transition| transition["from"] == "closed") {
+        assert_eq!(trip["reason"], "stall");
+        assert!(lost.contains(&(number(trip, "t_ns") - 1_000_000_000)), "{trip}");
+    }
+    // No other rule sees any of them.
+    let (transitions, summary) = replay(KUCOIN, "--spike-count 0 --stall-limit 0");
+    assert_eq!((transitions.len(), number(&summary, "allowed")), (0, 5943));
+}
+
+#[test]
+fn a_count_window_and_a_tight_threshold_pause_good_links_for_long() {
+    if missing() {
+        return;
+    }
+    const HOUR_NS: u64 = 3_600_000_000_000;
+    for trace in [OSAKA, GATE, TOKYO, SEOUL] {
+        let calls = calls(trace);
+        let slow = calls.iter().filter(|(_, latency_ns)| latency_ns.is_none_or(|ns| ns > 200_000_000)).count();
+        assert!((2..=8).contains(&(slow * 100 / calls.len())), "{trace}: {slow} are slow");
+        let paused_ns = |options| {
+            let (_, summary) = replay(trace, options);
+            number(&summary, "open_ns") + number(&summary, "half_open_ns")
+        };
+        assert!(paused_ns(count_window!("")) > HOUR_NS, "{trace}");
+        assert!(paused_ns(count_window!(" --threshold 1s")) < HOUR_NS / 4, "{trace}");
+    }
+}
+
+#[test]
+fn the_least_delay_of_a_feed_is_its_zero() {
+    if missing() {
+        return;
+    }
+    for trace in [SPOT, FUTURES] {
+        let least_ns = calls(trace).into_iter().map(|(_, latency_ns)| latency_ns.expect("it arrived")).min();
+        assert_eq!(least_ns, Some(0), "{trace}");
+    }
+}
