@@ -1,12 +1,14 @@
-//! The breaker: the hot path, the rules in the order in which they are tried, and the transitions.
+//! The breaker: what callers may do, and the hot path. Timers and transitions, the cold half, are in `transitions`.
+
+mod transitions;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Recovery, State};
 use crate::in_flight::{Call, InFlight, Returned};
-use crate::journal::{Event, Events, Reason};
+use crate::journal::{Events, Reason};
 use crate::page::{Observer, Page, Snapshot};
 use crate::quantile::quantile;
-use crate::recovery::{Backoff, Opening, Progress, Trials};
+use crate::recovery::{Backoff, Progress, Trials};
 use crate::rules::{Counts, Rules};
 use crate::sync::Arc;
 use crate::window::Window;
@@ -17,17 +19,14 @@ use std::time::SystemTime;
 /// A deadline that never comes.
 const NEVER_NS: u64 = u64::MAX;
 
-/// The owner publishes its snapshot this often while it is busy, and at each transition.
-const PUBLISH_EVERY_NS: u64 = 1_000_000;
-
 /// A latency circuit breaker for one node, owned by one thread.
 ///
 /// Each operation that depends on the time has two forms: `_at(now_ns)` is the real one, and the plain one reads the
 /// clock and calls it. Don't mix the two on one breaker, unless `now_ns` comes from [`now_ns`](Self::now_ns).
 /// A `now_ns` before the latest one seen counts as the latest seen, so that deadlines and ages never run backwards.
 ///
-/// After construction nothing allocates, locks, makes a system call or panics ([`reconfigure`](Self::reconfigure) and
-/// the formatting of errors apart). Where the clock is the operating system's (see [`Snapshot::clock`]), reading it costs a call into the vDSO.
+/// After construction no operation allocates, locks, makes a system call or panics. (Where the clock is the operating
+/// system's, see [`Snapshot::clock`], the plain forms call into the vDSO.)
 ///
 /// ```
 /// use trip99::{Breaker, Config, State};
@@ -90,15 +89,6 @@ pub struct Breaker {
     clock: Clock,
     /// What the wall clock showed, and what the breaker's, at construction.
     wall_anchor_ns: (u64, u64),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Timer {
-    Retry,
-    Overdue,
-    LateTrial,
-    Stall,
-    ProbeLost,
 }
 
 impl Breaker {
@@ -478,81 +468,6 @@ impl Breaker {
         seen_ns
     }
 
-    #[cold]
-    fn fire_timers(&mut self) {
-        if !self.started {
-            self.start();
-        }
-        while let Some(timer) = self.due_timer() {
-            match timer {
-                Timer::Retry => self.half_open(),
-                Timer::Overdue => {
-                    self.in_flight.mark_overdue(self.latest_ns, self.config.window_age_ns);
-                    self.expire();
-                    if self.rules.is_confirmed_over(self.counts()) {
-                        self.open(Reason::Latency);
-                    }
-                }
-                Timer::LateTrial => self.open(Reason::ProbeSlow),
-                Timer::Stall => self.open(Reason::Stall),
-                Timer::ProbeLost => self.open(Reason::ProbeLost),
-            }
-        }
-        if self.latest_ns >= self.publish_at_ns {
-            self.publish();
-        }
-        self.set_wake();
-    }
-
-    /// The first operation: only now is it known what time it is on the caller's clock.
-    fn start(&mut self) {
-        self.started = true;
-        self.previous_ns = self.latest_ns;
-        self.closed_since_ns = self.latest_ns;
-        if self.state == State::HalfOpen {
-            // No epoch: nothing was sent before. But the lease of the first health check begins.
-            self.trials = Trials::new(&self.config, self.latest_ns);
-        }
-        self.publish();
-    }
-
-    /// The first timer that is due, in the order in which they fire.
-    fn due_timer(&self) -> Option<Timer> {
-        let due = |deadline_ns: u64| deadline_ns != NEVER_NS && self.latest_ns >= deadline_ns;
-        match self.state {
-            State::Open => due(self.retry_at_ns).then_some(Timer::Retry),
-            State::Closed if due(self.overdue_at_ns()) => Some(Timer::Overdue),
-            State::Closed => due(self.stall_at_ns()).then_some(Timer::Stall),
-            State::HalfOpen if due(self.late_trial_at_ns()) => Some(Timer::LateTrial),
-            State::HalfOpen => due(self.probe_lost_at_ns()).then_some(Timer::ProbeLost),
-        }
-    }
-
-    fn set_wake(&mut self) {
-        self.wake_ns = self.next_deadline().min(self.publish_at_ns);
-    }
-
-    // Deadlines; `NEVER_NS` if there is none. Each is meaningful in one state only.
-
-    fn overdue_at_ns(&self) -> u64 {
-        deadline_ns(self.in_flight.oldest_waiting_ns(), self.config.threshold_ns.saturating_add(1))
-    }
-
-    fn stall_at_ns(&self) -> u64 {
-        match self.config.stall_limit_ns {
-            0 => NEVER_NS,
-            limit_ns => deadline_ns(self.in_flight.oldest_ns(), limit_ns),
-        }
-    }
-
-    fn late_trial_at_ns(&self) -> u64 {
-        deadline_ns(self.in_flight.oldest_trial_ns(), self.recover_threshold_ns.saturating_add(1))
-    }
-
-    fn probe_lost_at_ns(&self) -> u64 {
-        self.trials.lost_at_ns(self.config.probe_timeout_ns)
-    }
-
     // Asking.
 
     /// The slow half of `allow`: the gate is not simply closed.
@@ -693,112 +608,22 @@ impl Breaker {
         self.in_flight.expire(self.latest_ns, self.config.window_age_ns);
     }
 
-    // Transitions.
-
-    #[cold]
-    fn open(&mut self, reason: Reason) {
-        let opening = match self.state {
-            State::Closed => Opening::Trip { closed_ns: self.latest_ns.saturating_sub(self.closed_since_ns) },
-            _ => Opening::Reopen,
-        };
-        self.retry_at_ns = self.latest_ns.saturating_add(self.backoff.next_pause_ns(opening));
-        self.page.set_retry_at_ns(self.retry_at_ns);
-        self.change_state(State::Open, reason);
-        self.publish();
-        self.set_wake();
-    }
-
-    /// Begins a new epoch: what was sent before can neither close the breaker nor reopen it.
-    #[cold]
-    fn half_open(&mut self) {
-        self.retry_at_ns = NEVER_NS;
-        self.change_state(State::HalfOpen, Reason::Retry);
-        self.epoch_ns = self.latest_ns;
-        self.window.clear();
-        self.rules.clear();
-        self.in_flight.clear();
-        self.stride_left = 0;
-        self.trials = Trials::new(&self.config, self.latest_ns);
-        self.publish();
-        self.set_wake();
-    }
-
-    /// Keeps the window that the trials filled.
-    #[cold]
-    fn close(&mut self) {
-        self.closed_since_ns = self.latest_ns;
-        self.change_state(State::Closed, Reason::Recovered);
-        self.publish();
-        self.set_wake();
-    }
-
-    /// The gate first, then the quantile and the journal.
-    fn change_state(&mut self, to: State, reason: Reason) {
-        let from = self.state;
-        self.page.change_state(from, to);
-        self.state = to;
-        self.log(from, reason);
-    }
-
-    /// Journals a halt or resume, by whomever.
-    #[cold]
-    fn note_halt(&mut self) {
-        let halted = self.page.is_halted();
-        if halted != self.halted {
-            self.halted = halted;
-            self.log(self.state, if halted { Reason::Halt } else { Reason::Resume });
-            self.publish();
-        }
-    }
-
-    fn log(&mut self, from: State, reason: Reason) {
-        self.expire();
-        let quantile_ns = self.select(from, self.config.quantile_ppm).unwrap_or(0);
-        let overdue = if self.counts_overdue(from) { self.in_flight.overdue() } else { 0 };
-        let (wall_anchor_ns, clock_anchor_ns) = self.wall_anchor_ns;
-        self.page.append(Event {
-            sequence: self.events,
-            t_ns: self.latest_ns,
-            wall_ns: wall_anchor_ns.saturating_add_signed(self.latest_ns.wrapping_sub(clock_anchor_ns).cast_signed()),
-            from,
-            to: self.state,
-            reason,
-            quantile_ns,
-            samples: (self.window.len() + overdue) as u32,
-            slow: (self.window.slow() + overdue) as u32,
-            overdue: overdue as u32,
-            failures: self.window.failed() as u32,
-            attempt: self.backoff.attempt(),
-            retry_at_ns: self.retry_at_ns,
-            owner_gap_ns: if self.started { self.latest_ns - self.previous_ns } else { 0 },
-        });
-        self.events += 1;
-    }
-
     /// The quantile of what a verdict in `state` sees, the expired being gone.
     fn select(&mut self, state: State, quantile_ppm: u32) -> Option<u64> {
         let latest_ns = self.latest_ns;
         let overdue = if self.counts_overdue(state) { self.in_flight.overdue() } else { 0 };
         let ages_ns = self.in_flight.overdue_starts_ns().take(overdue).map(|start_ns| latest_ns - start_ns);
         let (older, newer) = self.window.latencies_ns();
-        let mut len = 0;
-        for (cell, value) in self.scratch.iter_mut().zip(older.iter().chain(newer).copied().chain(ages_ns)) {
-            *cell = value;
-            len += 1;
+        let (room, rest) = self.scratch.split_at_mut_checked(older.len())?;
+        room.copy_from_slice(older);
+        let (room, rest) = rest.split_at_mut_checked(newer.len())?;
+        room.copy_from_slice(newer);
+        for (room, age_ns) in rest.iter_mut().zip(ages_ns) {
+            *room = age_ns;
         }
+        let len = older.len() + newer.len() + overdue;
         quantile(self.scratch.get_mut(..len)?, quantile_ppm)
     }
-
-    fn publish(&mut self) {
-        self.expire();
-        self.published = self.published.wrapping_add(2).max(2);
-        self.page.publish(self.published, &self.snapshot());
-        self.publish_at_ns = self.latest_ns.saturating_add(PUBLISH_EVERY_NS);
-    }
-}
-
-fn deadline_ns(start_ns: Option<u64>, limit_ns: u64) -> u64 {
-    start_ns.map_or(NEVER_NS, |start_ns| start_ns.saturating_add(limit_ns))
 }
 
 impl fmt::Debug for Breaker {

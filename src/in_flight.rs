@@ -228,13 +228,11 @@ impl InFlight {
         })
     }
 
-    /// The oldest waiting call becomes overdue: it counts from now on, unless it is too old for the window.
-    pub(crate) fn mark_overdue(&mut self, now_ns: u64, age_ns: u64) {
-        self.expire(now_ns, age_ns);
+    /// The oldest waiting call becomes overdue: it counts from now on, until it expires (which it may have by now).
+    pub(crate) fn mark_overdue(&mut self) {
         if let Some(index) = self.head(On::Waiting) {
-            let expired = self.start_ns(index).is_some_and(|start_ns| is_expired(start_ns, now_ns, age_ns));
             self.unlink(index);
-            self.push_back(index, if expired { On::Expired } else { On::Overdue });
+            self.push_back(index, On::Overdue);
         }
     }
 
@@ -462,7 +460,7 @@ mod tests {
                         // As the breaker does: only a call past the threshold becomes overdue.
                         if let Some(call) = expected.filter(|call| now_ns - call.start_ns > threshold_ns) {
                             call.overdue = true;
-                            table.mark_overdue(now_ns, age_ns);
+                            table.mark_overdue();
                         }
                     }
                     Op::Expire { later_ns } => now_ns += later_ns,

@@ -308,6 +308,50 @@ fn an_endless_threshold_never_trips() {
     assert_eq!((breaker.state(), breaker.next_deadline()), (State::Closed, u64::MAX));
 }
 
+/// The breaker looks at its timers only when one may be due; here they are due sooner than anything else it wakes for.
+#[test]
+fn deadlines_of_a_few_nanoseconds_fire_in_time() {
+    let quick = Config {
+        threshold_ns: 5,
+        stall_limit_ns: 20,
+        spike_count: 1,
+        probe_timeout_ns: 7,
+        backoff_base_ns: 3,
+        backoff_max_ns: 3,
+        ..config()
+    };
+    let trip = |config: Config, at_ns| {
+        let mut breaker = breaker(config);
+        breaker.poll_at(0);
+        let _never_returns = breaker.begin_at(0);
+        breaker.poll_at(at_ns - 1);
+        assert_eq!(breaker.state(), State::Closed);
+        breaker.poll_at(at_ns);
+        (last(&breaker).reason, last(&breaker).t_ns)
+    };
+    assert_eq!(trip(Config { min_samples: 1, ..quick.clone() }, 6), (Reason::Latency, 6));
+    assert_eq!(trip(quick.clone(), 20), (Reason::Stall, 20));
+
+    let mut breaker = breaker(quick);
+    breaker.poll_at(0);
+    breaker.record_at(1, 6);
+    breaker.poll_at(4);
+    assert!(breaker.allow_at(5));
+    breaker.poll_at(12);
+    assert!(!breaker.allow_at(14) && breaker.allow_at(15));
+    let _trial = breaker.begin_at(15);
+    breaker.poll_at(20);
+    let events: Vec<_> = breaker.events().map(|event| (event.t_ns, event.reason)).collect();
+    let expected = [
+        (1, Reason::Spike),
+        (4, Reason::Retry),
+        (12, Reason::ProbeLost),
+        (15, Reason::Retry),
+        (20, Reason::ProbeSlow), // 80 % of 5, and 1
+    ];
+    assert_eq!(events, expected);
+}
+
 #[test]
 fn release_and_abandon_fire_no_timers() {
     let mut breaker = half_open(config());

@@ -17,12 +17,8 @@ const KUCOIN: &str = "orders/kucoin_ordinary.csv";
 const SPOT: &str = "feeds/feed_spot_btcusdt_20240809.csv";
 const FUTURES: &str = "feeds/feed_usdm_ethusdt_20240808.csv";
 
-/// A window that only counts: right for a busy node, but not for an order each 10 to 60 s.
-macro_rules! count_window {
-    ($more:literal) => {
-        concat!("--window-len 200 --window-age 0", $more)
-    };
-}
+/// Nothing expires: right for a busy node, but not for an order each 10 to 60 s.
+const COUNT_WINDOW: &str = "--window-len 200 --window-age 0";
 
 /// Trace, options, then asked, allowed, refused, trips and reopens, then transitions by reason.
 type Case = (&'static str, &'static str, [u64; 5], &'static str);
@@ -37,32 +33,32 @@ const CASES: &[Case] = &[
     (LONDON, "--backoff-base 10s --backoff-multiplier 3 --backoff-max 1h", [1404, 15, 1389, 1, 10], "probe_slow 10, retry 10, spike 1"),
     (LONDON, "--threshold 1s", [1404, 1404, 0, 0, 0], ""),
     (OSAKA, "", [3915, 3915, 0, 0, 0], ""),
-    (OSAKA, count_window!(""), [3915, 3914, 1, 33, 9], "latency 33, probe_slow 9, recovered 32, retry 41"),
-    (OSAKA, count_window!(" --threshold 1s"), [3915, 3915, 0, 0, 0], ""),
-    (OSAKA, count_window!(" --quantile 0.95"), [3915, 3915, 0, 1, 0], "latency 1, recovered 1, retry 1"),
-    (OSAKA, count_window!(" --sample-every 2"), [3915, 3915, 0, 17, 9], "latency 17, probe_slow 9, recovered 17, retry 26"),
+    (OSAKA, "--window-len 200 --window-age 0", [3915, 3914, 1, 33, 9], "latency 33, probe_slow 9, recovered 32, retry 41"),
+    (OSAKA, "--window-len 200 --window-age 0 --threshold 1s", [3915, 3915, 0, 0, 0], ""),
+    (OSAKA, "--window-len 200 --window-age 0 --quantile 0.95", [3915, 3915, 0, 1, 0], "latency 1, recovered 1, retry 1"),
+    (OSAKA, "--window-len 200 --window-age 0 --sample-every 2", [3915, 3915, 0, 17, 9], "latency 17, probe_slow 9, recovered 17, retry 26"),
     (GATE, "", [1946, 1946, 0, 0, 0], ""),
     (GATE, "--start half-open", [1946, 1946, 0, 0, 1], "probe_slow 1, recovered 1, retry 1"),
-    (GATE, count_window!(""), [1946, 1946, 0, 18, 8], "latency 18, probe_slow 8, recovered 18, retry 26"),
-    (GATE, count_window!(" --threshold 3s"), [1946, 1946, 0, 0, 0], ""),
+    (GATE, "--window-len 200 --window-age 0", [1946, 1946, 0, 18, 8], "latency 18, probe_slow 8, recovered 18, retry 26"),
+    (GATE, "--window-len 200 --window-age 0 --threshold 3s", [1946, 1946, 0, 0, 0], ""),
     (TOKYO, "", [1944, 1944, 0, 0, 0], ""),
-    (TOKYO, count_window!(""), [1944, 1944, 0, 16, 9], "latency 16, probe_slow 9, recovered 16, retry 25"),
-    (TOKYO, count_window!(" --confirm-verdicts 3"), [1944, 1943, 1, 15, 11], "latency 15, probe_slow 11, recovered 15, retry 26"),
+    (TOKYO, "--window-len 200 --window-age 0", [1944, 1944, 0, 16, 9], "latency 16, probe_slow 9, recovered 16, retry 25"),
+    (TOKYO, "--window-len 200 --window-age 0 --confirm-verdicts 3", [1944, 1943, 1, 15, 11], "latency 15, probe_slow 11, recovered 15, retry 26"),
     (SEOUL, "", [1947, 1946, 1, 1, 1], "probe_slow 1, recovered 1, retry 2, stall 1"),
     (SEOUL, "--stall-limit 0", [1947, 1947, 0, 0, 0], ""),
     (SEOUL, "--trials-in-flight 3 --probe-timeout 100ms", [1947, 1920, 27, 1, 12], "probe_lost 12, retry 12, stall 1"),
-    (SEOUL, count_window!(""), [1947, 1946, 1, 18, 14], "latency 17, probe_slow 14, recovered 18, retry 32, stall 1"),
-    (SEOUL, count_window!(" --threshold 1s"), [1947, 1946, 1, 1, 1], "probe_slow 1, recovered 1, retry 2, stall 1"),
-    (SEOUL, count_window!(" --threshold 3s"), [1947, 1946, 1, 1, 1], "probe_lost 1, recovered 1, retry 2, stall 1"),
+    (SEOUL, "--window-len 200 --window-age 0", [1947, 1946, 1, 18, 14], "latency 17, probe_slow 14, recovered 18, retry 32, stall 1"),
+    (SEOUL, "--window-len 200 --window-age 0 --threshold 1s", [1947, 1946, 1, 1, 1], "probe_slow 1, recovered 1, retry 2, stall 1"),
+    (SEOUL, "--window-len 200 --window-age 0 --threshold 3s", [1947, 1946, 1, 1, 1], "probe_lost 1, recovered 1, retry 2, stall 1"),
     (KUCOIN, "", [5943, 5888, 55, 20, 18], "probe_slow 18, recovered 20, retry 38, spike 2, stall 18"),
     (KUCOIN, "--shadow", [5943, 5943, 0, 20, 21], "probe_slow 21, recovered 20, retry 41, spike 2, stall 18"),
     (KUCOIN, "--start half-open", [5943, 5886, 57, 20, 21], "probe_slow 21, recovered 21, retry 41, spike 2, stall 18"),
     (KUCOIN, "--stall-limit 0", [5943, 5918, 25, 2, 9], "probe_slow 9, recovered 2, retry 11, spike 2"),
     (KUCOIN, "--window-age 10m --min-samples 20", [5943, 5783, 160, 66, 57], "latency 54, probe_slow 57, recovered 66, retry 123, stall 12"),
     (KUCOIN, "--trials-in-flight 3 --probe-timeout 100ms", [5943, 5821, 122, 18, 60], "probe_lost 59, probe_slow 1, recovered 18, retry 78, spike 2, stall 16"),
-    (KUCOIN, count_window!(""), [5943, 5866, 77, 46, 29], "latency 28, probe_slow 29, recovered 46, retry 75, spike 2, stall 16"),
-    (KUCOIN, count_window!(" --threshold 1s"), [5943, 5922, 21, 19, 2], "probe_slow 2, recovered 19, retry 21, stall 19"),
-    (KUCOIN, count_window!(" --threshold 3s"), [5943, 5922, 21, 19, 2], "probe_lost 2, recovered 19, retry 21, stall 19"),
+    (KUCOIN, "--window-len 200 --window-age 0", [5943, 5866, 77, 46, 29], "latency 28, probe_slow 29, recovered 46, retry 75, spike 2, stall 16"),
+    (KUCOIN, "--window-len 200 --window-age 0 --threshold 1s", [5943, 5922, 21, 19, 2], "probe_slow 2, recovered 19, retry 21, stall 19"),
+    (KUCOIN, "--window-len 200 --window-age 0 --threshold 3s", [5943, 5922, 21, 19, 2], "probe_lost 2, recovered 19, retry 21, stall 19"),
     (SPOT, "", [13191, 13191, 0, 0, 0], ""),
     (SPOT, "--threshold 50ms", [13191, 13191, 0, 0, 0], ""),
     (SPOT, "--threshold 10ms --quantile 0.999", [13191, 13151, 40, 1, 0], "latency 1, recovered 1, retry 1"),
@@ -172,12 +168,12 @@ fn a_count_window_and_a_tight_threshold_pause_good_links_for_long() {
         let calls = calls(trace);
         let slow = calls.iter().filter(|(_, latency_ns)| latency_ns.is_none_or(|ns| ns > 200_000_000)).count();
         assert!((2..=8).contains(&(slow * 100 / calls.len())), "{trace}: {slow} are slow");
-        let paused_ns = |options| {
-            let (_, summary) = replay(trace, options);
+        let paused_ns = |threshold: &str| {
+            let (_, summary) = replay(trace, &format!("{COUNT_WINDOW} --threshold {threshold}"));
             number(&summary, "open_ns") + number(&summary, "half_open_ns")
         };
-        assert!(paused_ns(count_window!("")) > HOUR_NS, "{trace}");
-        assert!(paused_ns(count_window!(" --threshold 1s")) < HOUR_NS / 4, "{trace}");
+        assert!(paused_ns("200ms") > HOUR_NS, "{trace}");
+        assert!(paused_ns("1s") < HOUR_NS / 4, "{trace}");
     }
 }
 

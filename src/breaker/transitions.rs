@@ -1,0 +1,186 @@
+//! The cold half: timers, in the order in which they fire, and transitions, with what they publish.
+
+use super::{Breaker, NEVER_NS};
+use crate::config::State;
+use crate::journal::{Event, Reason};
+use crate::recovery::{Opening, Trials};
+
+/// The owner publishes its snapshot this often while it is busy, and at each transition.
+const PUBLISH_EVERY_NS: u64 = 1_000_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timer {
+    Retry,
+    Overdue,
+    LateTrial,
+    Stall,
+    ProbeLost,
+}
+
+impl Breaker {
+    #[cold]
+    pub(super) fn fire_timers(&mut self) {
+        if !self.started {
+            self.start();
+        }
+        while let Some(timer) = self.due_timer() {
+            match timer {
+                Timer::Retry => self.half_open(),
+                Timer::Overdue => {
+                    self.in_flight.mark_overdue();
+                    self.expire();
+                    if self.rules.is_confirmed_over(self.counts()) {
+                        self.open(Reason::Latency);
+                    }
+                }
+                Timer::LateTrial => self.open(Reason::ProbeSlow),
+                Timer::Stall => self.open(Reason::Stall),
+                Timer::ProbeLost => self.open(Reason::ProbeLost),
+            }
+        }
+        if self.latest_ns >= self.publish_at_ns {
+            self.publish();
+        }
+        self.set_wake();
+    }
+
+    /// The first operation: only now is it known what time it is on the caller's clock.
+    fn start(&mut self) {
+        self.started = true;
+        self.previous_ns = self.latest_ns;
+        self.closed_since_ns = self.latest_ns;
+        if self.state == State::HalfOpen {
+            // No epoch: nothing was sent before. But the lease of the first health check begins.
+            self.trials = Trials::new(&self.config, self.latest_ns);
+        }
+        self.publish();
+    }
+
+    /// The first timer that is due, in the order in which they fire.
+    fn due_timer(&self) -> Option<Timer> {
+        let due = |deadline_ns: u64| deadline_ns != NEVER_NS && self.latest_ns >= deadline_ns;
+        match self.state {
+            State::Open => due(self.retry_at_ns).then_some(Timer::Retry),
+            State::Closed if due(self.overdue_at_ns()) => Some(Timer::Overdue),
+            State::Closed => due(self.stall_at_ns()).then_some(Timer::Stall),
+            State::HalfOpen if due(self.late_trial_at_ns()) => Some(Timer::LateTrial),
+            State::HalfOpen => due(self.probe_lost_at_ns()).then_some(Timer::ProbeLost),
+        }
+    }
+
+    pub(super) fn set_wake(&mut self) {
+        self.wake_ns = self.next_deadline().min(self.publish_at_ns);
+    }
+
+    // Deadlines; `NEVER_NS` if there is none. Each is meaningful in one state only.
+
+    pub(super) fn overdue_at_ns(&self) -> u64 {
+        deadline_ns(self.in_flight.oldest_waiting_ns(), self.config.threshold_ns.saturating_add(1))
+    }
+
+    pub(super) fn stall_at_ns(&self) -> u64 {
+        match self.config.stall_limit_ns {
+            0 => NEVER_NS,
+            limit_ns => deadline_ns(self.in_flight.oldest_ns(), limit_ns),
+        }
+    }
+
+    pub(super) fn late_trial_at_ns(&self) -> u64 {
+        deadline_ns(self.in_flight.oldest_trial_ns(), self.recover_threshold_ns.saturating_add(1))
+    }
+
+    pub(super) fn probe_lost_at_ns(&self) -> u64 {
+        self.trials.lost_at_ns(self.config.probe_timeout_ns)
+    }
+
+    #[cold]
+    pub(super) fn open(&mut self, reason: Reason) {
+        let opening = match self.state {
+            State::Closed => Opening::Trip { closed_ns: self.latest_ns.saturating_sub(self.closed_since_ns) },
+            _ => Opening::Reopen,
+        };
+        self.retry_at_ns = self.latest_ns.saturating_add(self.backoff.next_pause_ns(opening));
+        self.page.set_retry_at_ns(self.retry_at_ns);
+        self.change_state(State::Open, reason);
+        self.publish();
+        self.set_wake();
+    }
+
+    /// Begins a new epoch: what was sent before can neither close the breaker nor reopen it.
+    #[cold]
+    fn half_open(&mut self) {
+        self.retry_at_ns = NEVER_NS;
+        self.change_state(State::HalfOpen, Reason::Retry);
+        self.epoch_ns = self.latest_ns;
+        self.window.clear();
+        self.rules.clear();
+        self.in_flight.clear();
+        self.stride_left = 0;
+        self.trials = Trials::new(&self.config, self.latest_ns);
+        self.publish();
+        self.set_wake();
+    }
+
+    /// Keeps the window that the trials filled.
+    #[cold]
+    pub(super) fn close(&mut self) {
+        self.closed_since_ns = self.latest_ns;
+        self.change_state(State::Closed, Reason::Recovered);
+        self.publish();
+        self.set_wake();
+    }
+
+    /// The gate first, then the quantile and the journal.
+    fn change_state(&mut self, to: State, reason: Reason) {
+        let from = self.state;
+        self.page.change_state(from, to);
+        self.state = to;
+        self.log(from, reason);
+    }
+
+    /// Journals a halt or resume, by whomever.
+    #[cold]
+    pub(super) fn note_halt(&mut self) {
+        let halted = self.page.is_halted();
+        if halted != self.halted {
+            self.halted = halted;
+            self.log(self.state, if halted { Reason::Halt } else { Reason::Resume });
+            self.publish();
+        }
+    }
+
+    fn log(&mut self, from: State, reason: Reason) {
+        self.expire();
+        let quantile_ns = self.select(from, self.config.quantile_ppm).unwrap_or(0);
+        let overdue = if self.counts_overdue(from) { self.in_flight.overdue() } else { 0 };
+        let (wall_anchor_ns, clock_anchor_ns) = self.wall_anchor_ns;
+        self.page.append(Event {
+            sequence: self.events,
+            t_ns: self.latest_ns,
+            wall_ns: wall_anchor_ns.saturating_add_signed(self.latest_ns.wrapping_sub(clock_anchor_ns).cast_signed()),
+            from,
+            to: self.state,
+            reason,
+            quantile_ns,
+            samples: (self.window.len() + overdue) as u32,
+            slow: (self.window.slow() + overdue) as u32,
+            overdue: overdue as u32,
+            failures: self.window.failed() as u32,
+            attempt: self.backoff.attempt(),
+            retry_at_ns: self.retry_at_ns,
+            owner_gap_ns: if self.started { self.latest_ns - self.previous_ns } else { 0 },
+        });
+        self.events += 1;
+    }
+
+    pub(super) fn publish(&mut self) {
+        self.expire();
+        self.published = self.published.wrapping_add(2).max(2);
+        self.page.publish(self.published, &self.snapshot());
+        self.publish_at_ns = self.latest_ns.saturating_add(PUBLISH_EVERY_NS);
+    }
+}
+
+fn deadline_ns(start_ns: Option<u64>, limit_ns: u64) -> u64 {
+    start_ns.map_or(NEVER_NS, |start_ns| start_ns.saturating_add(limit_ns))
+}
