@@ -1,69 +1,72 @@
 //! A proof, made by the linker, that the hot operations can't panic, their cold halves (transitions, quantile, journal)
-//! included: `cargo build --profile no-panic --example no_panic` links only if the optimiser has removed every panic.
+//! included. With fat LTO this links only if the optimiser has removed every panic:
 //!
-//! `tests/no_panic.rs` builds it, and then a twin that can panic (`--cfg no_panic_twin`), which must not link.
+//! `cargo rustc --profile no-panic --example no_panic -- --cfg no_panic_proof`
+//!
+//! `tests/no_panic.rs` runs that, and then a twin that can panic (`--cfg no_panic_twin`), which must not link.
 
+#[cfg(no_panic_proof)]
 use no_panic::no_panic;
 use std::hint::black_box;
 use trip99::{Breaker, Call, Config};
 
-#[no_panic]
+#[cfg_attr(no_panic_proof, no_panic)]
 fn allow_at(breaker: &mut Breaker, now_ns: u64) -> bool {
     breaker.allow_at(now_ns)
 }
 
-#[no_panic]
+#[cfg_attr(no_panic_proof, no_panic)]
 fn record_at(breaker: &mut Breaker, now_ns: u64, latency_ns: u64) {
     breaker.record_at(now_ns, latency_ns);
 }
 
-#[no_panic]
+#[cfg_attr(no_panic_proof, no_panic)]
 fn record_failure_at(breaker: &mut Breaker, now_ns: u64, latency_ns: u64) {
     breaker.record_failure_at(now_ns, latency_ns);
 }
 
-#[no_panic]
+#[cfg_attr(no_panic_proof, no_panic)]
 fn record_probe_at(breaker: &mut Breaker, now_ns: u64, latency_ns: u64) {
     breaker.record_probe_at(now_ns, latency_ns, true);
 }
 
-#[no_panic]
+#[cfg_attr(no_panic_proof, no_panic)]
 fn begin_at(breaker: &mut Breaker, now_ns: u64) -> Call {
     breaker.begin_at(now_ns)
 }
 
-#[no_panic]
+#[cfg_attr(no_panic_proof, no_panic)]
 fn end_at(breaker: &mut Breaker, now_ns: u64, call: Call) {
     breaker.end_at(now_ns, call);
 }
 
-#[no_panic]
+#[cfg_attr(no_panic_proof, no_panic)]
 fn fail_at(breaker: &mut Breaker, now_ns: u64, call: Call) {
     breaker.fail_at(now_ns, call);
 }
 
-#[no_panic]
+#[cfg_attr(no_panic_proof, no_panic)]
 fn abandon_at(breaker: &mut Breaker, now_ns: u64, call: Call) {
     breaker.abandon_at(now_ns, call);
 }
 
-#[no_panic]
+#[cfg_attr(no_panic_proof, no_panic)]
 fn release_at(breaker: &mut Breaker, now_ns: u64) {
     breaker.release_at(now_ns);
 }
 
-#[no_panic]
+#[cfg_attr(no_panic_proof, no_panic)]
 fn poll_at(breaker: &mut Breaker, now_ns: u64) {
     breaker.poll_at(now_ns);
 }
 
-#[no_panic]
+#[cfg_attr(no_panic_proof, no_panic)]
 fn quantile_at(breaker: &mut Breaker, now_ns: u64) -> Option<u64> {
     breaker.quantile_at(now_ns, 990_000)
 }
 
 #[cfg(no_panic_twin)]
-#[no_panic]
+#[cfg_attr(no_panic_proof, no_panic)]
 fn can_panic(values: &[u64], index: usize) -> u64 {
     values[index]
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::replay::{Report, replay};
 use crate::report::{Json, Text};
 use crate::settings::{SETTINGS, Setting, Settings};
@@ -8,13 +9,11 @@ use crate::trace::{Row, Trace};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use console::Term;
-use indicatif::{ProgressBar, ProgressStyle};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use trip99::{Config, Recovery};
+use trip99::Config;
 
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     let matches = match command().try_get_matches_from(args) {
@@ -29,6 +28,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failur
 
 fn command() -> Command {
     let replay = Command::new("replay")
+        .args_override_self(true)
         .about("Drive a breaker over a recorded trace, in virtual time")
         .long_about(
             "Drive a breaker over a recorded trace, in virtual time.\n\n\
@@ -64,12 +64,11 @@ fn command() -> Command {
         .about("A latency circuit breaker for trading engines")
         .version(clap::crate_version!())
         .subcommand_required(true)
-        .arg_required_else_help(true)
         .subcommand(replay)
 }
 
 fn option(setting: &Setting) -> Arg {
-    let arg = Arg::new(setting.name).long(setting.option()).allow_hyphen_values(true).help(format!(
+    let arg = Arg::new(setting.name).long(setting.option()).allow_negative_numbers(true).help(format!(
         "{} [default: {}]",
         setting.help,
         setting.show(&Config::default())
@@ -83,43 +82,59 @@ fn option(setting: &Setting) -> Arg {
 
 /// Help goes to standard output; a mistake becomes one line.
 fn usage(error: &clap::Error) -> Result<(), Failure> {
-    if matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-    ) {
-        error.print()?;
-        return match error.kind() {
-            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Failure::new("no command; legal: replay")),
-            _ => Ok(()),
-        };
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Ok(error.print()?),
+        ErrorKind::MissingSubcommand => return Err(Failure::new("no command; legal: replay, or see trip99 --help")),
+        _ => {}
     }
+    // The first paragraph says what is wrong; what is legal follows from the context.
     let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").trim_end_matches(':');
-    let missing = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::Strings(args)) if error.kind() == ErrorKind::MissingRequiredArgument => {
-            format!(": {}", args.join(", "))
-        }
-        _ => String::new(),
-    };
+    let wrong = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let wrong = wrong.split("\n  [").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
     let legal = match (error.get(ContextKind::ValidValue), error.get(ContextKind::SuggestedArg)) {
-        (Some(ContextValue::Strings(values)), _) => values.join(" or "),
+        (Some(ContextValue::Strings(values)), _) if !values.is_empty() => values.join(" or "),
         (_, Some(ContextValue::String(similar))) => format!("{similar}, and what trip99 replay --help lists"),
         _ => "see trip99 replay --help".to_owned(),
     };
-    Err(Failure::new(format_args!("{first}{missing}; legal: {legal}")))
+    Err(Failure::new(format_args!("{wrong}; legal: {legal}")))
 }
 
 fn run_replay(matches: &ArgMatches) -> Result<(), Failure> {
     let config = settings(matches)?;
+    let sort = matches.get_flag("sort");
     let path = matches.get_one::<PathBuf>("trace").cloned().unwrap_or_default();
-    let out = BufWriter::new(io::stdout().lock());
-    if matches.get_one::<String>("format").is_some_and(|format| format == "json") {
-        replay_file(&config, &path, matches.get_flag("sort"), &mut Json(out))
+    let Source { name, input, len } = open(&path)?;
+    let progress = Progress::new(len);
+    let out = BufWriter::new(progress.output(io::stdout().lock()));
+    let result = if matches.get_one::<String>("format").is_some_and(|format| format == "json") {
+        replay_rows(&config, progress.input(input), name, sort, &mut Json(out))
     } else {
         let (_, width) = Term::stdout().size_checked().unwrap_or((0, 80));
-        let file = if is_stdin(&path) { "standard input".to_owned() } else { path.display().to_string() };
-        replay_file(&config, &path, matches.get_flag("sort"), &mut Text::new(out, file, usize::from(width).min(120)))
+        let mut text = Text::new(out, name.clone(), usize::from(width).min(120));
+        replay_rows(&config, progress.input(input), name, sort, &mut text)
+    };
+    progress.finish();
+    result
+}
+
+struct Source {
+    /// For messages.
+    name: String,
+    input: Box<dyn Read>,
+    /// In bytes, if it is known.
+    len: Option<u64>,
+}
+
+fn open(path: &Path) -> Result<Source, Failure> {
+    if path == Path::new("-") {
+        return Ok(Source { name: "standard input".to_owned(), input: Box::new(io::stdin().lock()), len: None });
     }
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|error| {
+        Failure::new(format_args!("{name}: {error}; legal: a file of CSV, or - for standard input"))
+    })?;
+    let len = file.metadata().ok().map(|metadata| metadata.len());
+    Ok(Source { name, input: Box::new(file), len })
 }
 
 fn settings(matches: &ArgMatches) -> Result<Config, Failure> {
@@ -132,34 +147,7 @@ fn settings(matches: &ArgMatches) -> Result<Config, Failure> {
             settings.set(setting, text, format!("--{}", setting.option()))?;
         }
     }
-    let config = settings.finish()?;
-    if config.recovery == Recovery::HealthChecks {
-        return Err(Failure::new("recovery is health-checks; legal in a replay: trials, as a trace holds no checks"));
-    }
-    Ok(config)
-}
-
-fn is_stdin(path: &Path) -> bool {
-    path == Path::new("-")
-}
-
-fn replay_file(config: &Config, path: &Path, sort: bool, report: &mut impl Report) -> Result<(), Failure> {
-    if is_stdin(path) {
-        let bar = progress(ProgressBar::new_spinner(), "{spinner} {bytes} read, {bytes_per_sec}");
-        return replay_rows(config, bar.wrap_read(io::stdin().lock()), "standard input".to_owned(), sort, report, &bar);
-    }
-    let name = path.display().to_string();
-    let file = File::open(path).map_err(|error| Failure::new(format_args!("{name}: {error}")))?;
-    let len = file.metadata().map_or(0, |metadata| metadata.len());
-    let bar = progress(ProgressBar::new(len), "{bar:40} {percent} %  {bytes} of {total_bytes}, {eta} left");
-    replay_rows(config, bar.wrap_read(file), name, sort, report, &bar)
-}
-
-/// Draws on standard error, and only if that is a terminal.
-fn progress(bar: ProgressBar, template: &str) -> ProgressBar {
-    let bar = bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
+    settings.finish()
 }
 
 fn replay_rows(
@@ -168,16 +156,13 @@ fn replay_rows(
     name: String,
     sort: bool,
     report: &mut impl Report,
-    bar: &ProgressBar,
 ) -> Result<(), Failure> {
     let trace = Trace::new(input, name, !sort)?;
-    let result = if sort {
+    if sort {
         let mut rows = trace.collect::<Result<Vec<Row>, Failure>>()?;
         rows.sort_by_key(|row| row.start_ns); // stable: equal starts stay in the order of the file
         replay(config, rows.into_iter().map(Ok), report)
     } else {
         replay(config, trace, report)
-    };
-    bar.finish_and_clear();
-    result
+    }
 }

@@ -20,7 +20,11 @@ impl Failure {
     pub(crate) fn report(self) -> ExitCode {
         match self {
             Self::Message(message) => {
-                eprintln!("error: {message}");
+                // A file name or a key may hold anything; it shall not move the cursor or add lines.
+                let escape = |letter: char| {
+                    if letter.is_control() { letter.escape_default().to_string() } else { letter.into() }
+                };
+                eprintln!("error: {}", message.chars().map(escape).collect::<String>());
                 ExitCode::from(2)
             }
             Self::PipeClosed => ExitCode::SUCCESS,

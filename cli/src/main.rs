@@ -6,6 +6,7 @@ mod trace;
 mod replay;
 mod report;
 mod timeline;
+mod progress;
 mod command;
 
 use std::process::ExitCode;

@@ -158,10 +158,11 @@ impl<W: Write> Report for Text<W> {
             limit_ns => limit_ns,
         };
         let recovery = format!(
-            "{} good trials, {} at a time, each within {}",
+            "{} good trials, {} at a time, each within {}; lost after {}",
             config.probes,
             config.trials_in_flight,
-            show_ns(within_ns)
+            show_ns(within_ns),
+            show_ns(config.probe_timeout_ns)
         );
         self.setting("recovery", &recovery)?;
         let backoff = format!(
@@ -172,6 +173,9 @@ impl<W: Write> Report for Text<W> {
             show_ns(config.stable_after_ns)
         );
         self.setting("backoff", &backoff)?;
+        if config.start != State::Closed {
+            self.setting("start", config.start.name())?;
+        }
         if config.shadow {
             self.setting("shadow", "nothing is refused")?;
         }
@@ -219,6 +223,7 @@ impl<W: Write> Report for Text<W> {
         let whole_ns = summary.end_ns - summary.first_ns;
         let lines = [
             ("asked", show_count(summary.asked), format!("over {}", show_ns(whole_ns))),
+            ("allowed", show_count(summary.allowed), String::new()),
             ("refused", show_count(summary.refused), show_part(summary.refused, summary.asked)),
             ("trips", show_count(summary.trips), format!("and {} reopened", show_count(summary.reopens))),
             ("open", show_ns(summary.open_ns), show_part(summary.open_ns, whole_ns)),
@@ -280,8 +285,11 @@ fn show_ns(ns: u64) -> String {
     }
 }
 
-/// Seconds to the millisecond, rounded down, with the thousands apart.
+/// Seconds to the millisecond, rounded down, with the thousands apart; less than a second as any duration.
 fn show_time(ns: u64) -> String {
+    if ns < 1_000_000_000 {
+        return show_ns(ns);
+    }
     format!("{}.{:03} s", show_count(ns / 1_000_000_000), ns % 1_000_000_000 / 1_000_000)
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
-use trip99::{Config, PPM, Recovery, State};
+use trip99::{Config, ConfigError, PPM, Recovery, State};
 
 /// Where a setting lives, and so how it is written.
 pub(crate) enum Slot<'a> {
@@ -94,8 +94,7 @@ impl Setting {
     /// The value as it would be written.
     pub(crate) fn show(&self, config: &Config) -> String {
         match (self.slot)(&mut config.clone()) {
-            Slot::Ns(0) => "0".to_owned(),
-            Slot::Ns(ns) => humantime::format_duration(Duration::from_nanos(*ns)).to_string().replace(' ', ""),
+            Slot::Ns(ns) => show_ns(*ns),
             Slot::Number(number) => number.to_string(),
             Slot::Count(count) => count.to_string(),
             Slot::Share(ppm) => show_share(*ppm),
@@ -103,6 +102,15 @@ impl Setting {
             Slot::Recovery(Recovery::HealthChecks) => "health-checks".to_owned(),
             Slot::Start(state) => state.name().replace('_', "-"),
             Slot::Switch(on) => on.to_string(),
+        }
+    }
+
+    /// A number of the library's as the value would be written.
+    fn show_number(&self, number: u64) -> String {
+        match (self.slot)(&mut Config::default()) {
+            Slot::Ns(_) => show_ns(number),
+            Slot::Share(_) => u32::try_from(number).map_or_else(|_| number.to_string(), show_share),
+            _ => number.to_string(),
         }
     }
 
@@ -161,7 +169,7 @@ fn parse_number(text: &str, max: u64) -> Result<u64, String> {
 
 /// A decimal fraction from 0 to 1, exactly in parts per million.
 fn parse_share(text: &str) -> Result<u32, String> {
-    let legal = "a fraction from 0 to 1 with at most six decimals, like 0.99";
+    let legal = "a fraction like 0.99, with at most six decimals";
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
     let decimals = decimals.trim_end_matches('0');
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -172,6 +180,13 @@ fn parse_share(text: &str) -> Result<u32, String> {
         _ => None,
     };
     ppm.ok_or_else(|| illegal(text, legal))
+}
+
+fn show_ns(ns: u64) -> String {
+    match ns {
+        0 => "0".to_owned(),
+        _ => humantime::format_duration(Duration::from_nanos(ns)).to_string().replace(' ', ""),
+    }
 }
 
 fn show_share(ppm: u32) -> String {
@@ -197,11 +212,15 @@ impl Settings {
     /// Sets what a TOML file holds: field names as keys, with underscores or dashes.
     pub(crate) fn set_from_file(&mut self, path: &Path) -> Result<(), Failure> {
         let file = path.display();
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::new(format_args!("{file}: {error}")))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::new(format_args!("{file}: {error}; legal: a readable TOML file")))?;
         let line = |offset: usize| 1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count();
         let table = DeTable::parse(&text).map_err(|error| {
             let line = line(error.span().map_or(0, |span| span.start));
-            Failure::new(format_args!("{file}: line {line}: not TOML: {}", error.message().replace('\n', "; ")))
+            let message = error.message().replace('\n', "; ");
+            Failure::new(format_args!(
+                "{file}: line {line}: {message}; legal: TOML, each key once, as in threshold = \"200ms\""
+            ))
         })?;
         // In the order of the file, so that the first mistake is the one reported.
         let mut entries: Vec<_> = table.get_ref().iter().collect();
@@ -234,19 +253,51 @@ impl Settings {
         Ok(())
     }
 
-    /// The settings, if every one is in its legal range.
+    /// The settings, if every one is in its legal range, and a replay can do them.
     pub(crate) fn finish(self) -> Result<Config, Failure> {
-        match self.config.validate() {
-            Ok(()) => Ok(self.config),
-            Err(error) => {
-                // The library's field names carry units, and its values are in them.
-                let name = error.field().trim_end_matches("_ns").trim_end_matches("_ppm");
-                match self.places.get(name) {
-                    Some(place) => Err(Failure::new(format_args!("{place}: {error}"))),
-                    None => Err(Failure::new(format_args!("--{} (by default): {error}", name.replace('_', "-")))),
-                }
-            }
+        if let Err(error) = self.config.validate() {
+            return Err(self.out_of_range(&error));
         }
+        if self.config.recovery == Recovery::HealthChecks {
+            let place = self.place("recovery");
+            return Err(Failure::new(format_args!(
+                "{place} is health-checks; legal: trials, as a trace holds no checks"
+            )));
+        }
+        Ok(self.config)
+    }
+
+    /// The library's error, by the names and in the units that were written.
+    fn out_of_range(&self, error: &ConfigError) -> Failure {
+        let name = error.field().trim_end_matches("_ns").trim_end_matches("_ppm");
+        let setting = SETTINGS.iter().find(|setting| setting.name == name);
+        let (Some(setting), &ConfigError::OutOfRange { value, min, max, .. }) = (setting, error) else {
+            return Failure::new(error);
+        };
+        let range = match max {
+            u64::MAX => format!("at least {}", setting.show_number(min)),
+            _ => format!("{} to {}", setting.show_number(min), setting.show_number(max)),
+        };
+        // Some bounds are other settings' values, and those may be the ones to change.
+        let bound = match name {
+            "min_samples" => "window_len",
+            "recover_threshold" => "threshold",
+            "trials_in_flight" => "probes",
+            "backoff_max" => "backoff_base",
+            _ => "",
+        };
+        let because = match SETTINGS.iter().find(|setting| setting.name == bound) {
+            Some(other) => format!(", as {} is {}", self.place(bound), other.show(&self.config)),
+            None => String::new(),
+        };
+        let value = setting.show_number(value);
+        Failure::new(format_args!("{} is {value}; legal: {range}{because}", self.place(name)))
+    }
+
+    /// Where a setting was set.
+    fn place(&self, name: &str) -> String {
+        let default = || format!("--{} (by default)", name.replace('_', "-"));
+        self.places.get(name).cloned().unwrap_or_else(default)
     }
 }
 

@@ -47,7 +47,8 @@ impl<R: Read> Lines<R> {
             self.line.clear();
             self.number += 1;
             let mut input = (&mut self.input).take(Self::MAX_LEN);
-            let len = input.read_until(b'\n', &mut self.line).map_err(|error| error.to_string())?;
+            let read = input.read_until(b'\n', &mut self.line);
+            let len = read.map_err(|error| format!("{error}; legal: a readable file of CSV"))?;
             if len == 0 {
                 return Ok(None);
             }
@@ -145,7 +146,7 @@ impl Columns {
             count += 1;
         }
         if count != self.count {
-            return Err(format!("{count} fields; legal: {}, as in the header", self.count));
+            return Err(format!("{count} fields; legal: {} fields, as in the header", self.count));
         }
         let field = |index: usize| found[index];
         let start = field(self.start_ns);

@@ -1,73 +1,14 @@
-//! The command as a process: traces and settings in, reports and messages out.
+//! Replays of small traces, worked out by hand: every line of the report, and the ways to write trace and settings.
 
+mod common;
+use common::{SPIKE, SPIKE_ROWS, json, lines, run, settings, write};
 use serde_json::Value;
-use std::fs;
-use std::io::Write;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
-/// Where files are written, and found by the command.
-const DIRECTORY: &str = env!("CARGO_TARGET_TMPDIR");
-
-fn start(args: &str) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_trip99"))
-        .args(args.split_whitespace())
-        .current_dir(DIRECTORY)
-        .env_remove("CLICOLOR_FORCE")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts")
-}
-
-/// Feeds standard input, and returns exit status, standard output and standard error.
-fn finish(mut child: Child, input: &str) -> (Option<i32>, String, String) {
-    // A command that found a mistake doesn't read on, so the write may fail.
-    let _ = child.stdin.take().expect("is piped").write_all(input.as_bytes());
-    let output = child.wait_with_output().expect("the command ends");
-    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
-fn run(args: &str, input: &str) -> String {
-    let (status, out, err) = finish(start(args), input);
-    assert_eq!((status, err.as_str()), (Some(0), ""), "{args}");
-    out
-}
-
-/// Replays a trace from standard input.
-fn json(options: &str, trace: &str) -> String {
-    run(&format!("replay - --format json {options}"), trace)
-}
-
-/// Runs what must fail: with status 2, one line that names all of `parts`, and no summary.
-fn fails(args: &str, input: &str, parts: &[&str]) {
-    let (status, out, err) = finish(start(args), input);
-    assert_eq!(status, Some(2), "{args}: {err}");
-    assert!(err.starts_with("error: ") && err.ends_with('\n') && err.lines().count() == 1, "{args}: {err}");
-    assert!(parts.iter().all(|part| err.contains(part)), "{args}: {parts:?} in {err}");
-    assert!(!out.contains("asked"), "{args}: {out}");
-}
-
-fn write(name: &str, text: &str) {
-    fs::write(Path::new(DIRECTORY).join(name), text).expect("the file is written");
-}
-
-/// The rows of a trace, written with blanks between them.
-fn lines(rows: &str) -> String {
-    rows.split(' ').map(|row| format!("{row}\n")).collect()
-}
 
 fn check(options: &str, rows: &str, report: &str) {
     assert_eq!(json(options, &lines(rows)), format!("{report}\n"));
 }
 
 // Small figures stand for nanoseconds: with a threshold of 100, trials must take at most 80.
-
-const SPIKE: &str = "--threshold 100 --spike-count 3 --probes 2 --backoff-base 1000";
-const SPIKE_ROWS: &str = "start_ns,latency_ns 0,101 200,101 400,100 600,150 800,150 1000,150 1500,999999 2150,80 \
-                          2200,5 2230,10 2300,5";
 
 #[test]
 fn a_spike_trips_and_good_trials_recover() {
@@ -288,17 +229,6 @@ fn sorting_keeps_the_order_of_equal_starts() {
     assert_eq!(json(&format!("--sort {options}"), &shuffled.fold(header, |trace, row| trace + &row)), expected);
 }
 
-/// Every setting, with a legal value that isn't its default.
-const SETTINGS: &str = "quantile=0.75 threshold=100ns window_len=50 window_age=1h sample_every=2 min_samples=20 \
-                        confirm_verdicts=2 failure_rate=0.25 consecutive_failures=7 spike_limit=120 spike_count=3 \
-                        stall_limit=1500ms max_in_flight=1 recover_threshold=90 recovery=trials probes=2 \
-                        trials_in_flight=2 probe_timeout=500ns backoff_base=1us backoff_multiplier=3 backoff_max=1.5s \
-                        jitter=1.0 jitter_seed=7 stable_after=5000 start=half-open shadow=true";
-
-fn settings() -> impl Iterator<Item = (&'static str, &'static str)> {
-    SETTINGS.split(' ').filter_map(|setting| setting.split_once('='))
-}
-
 #[test]
 fn a_file_of_settings_equals_the_options() {
     let options = settings().map(|(name, value)| format!(" --{}={value}", name.replace('_', "-")));
@@ -324,6 +254,7 @@ fn options_override_a_file_of_settings() {
     assert_ne!(json("--config override.toml", &trace), expected);
     let options = "--config override.toml --threshold 100 --spike-count 3 --shadow=false";
     assert_eq!(json(options, &trace), expected);
+    assert_eq!(json(&format!("{options} --threshold 7 --threshold 100"), &trace), expected, "the last one counts");
 }
 
 #[test]
@@ -355,6 +286,7 @@ fn text_shows_settings_transitions_summary_and_timeline() {
         &["recovery", "2 good trials", "80 ns"],
         &["backoff", "1 µs", "60 s"],
         &["asked", "11", "2.305 µs"],
+        &["allowed", "9"],
         &["refused", "2", "18.2"],
         &["half-open", "90 ns", "3.9"],
         &["longest pause", "1.09 µs"],
@@ -375,165 +307,4 @@ fn text_shows_settings_transitions_summary_and_timeline() {
     let mut timeline: Vec<char> = text.lines().map(str::trim).filter(glyphs).flat_map(str::chars).collect();
     timeline.dedup();
     assert_eq!(timeline, ['─', '█', '▒', '─'], "{text}");
-}
-
-#[test]
-fn a_bad_trace_names_file_line_and_what_is_legal() {
-    let good = "start_ns,latency_ns,ok\n0,5,1\n";
-    for (trace, line, part) in [
-        (String::new(), 1, "empty"),
-        ("start_ns,latency,ok\n0,5,1\n".to_owned(), 1, "\"latency\""),
-        ("0,5,1\n".to_owned(), 1, "\"0\""),
-        ("start_ns,ok\n0,1\n".to_owned(), 1, "latency_ns"),
-        ("latency_ns,ok\n5,1\n".to_owned(), 1, "start_ns"),
-        ("start_ns,latency_ns,start_ns\n0,5,0\n".to_owned(), 1, "start_ns"),
-        (format!("{good}7,5\n"), 3, "2 fields"),
-        (format!("{good}7,5,1,1\n"), 3, "4 fields"),
-        (format!("{good}seven,5,1\n"), 3, "start_ns"),
-        (format!("{good},5,1\n"), 3, "start_ns"),
-        (format!("{good}7,5.5,1\n"), 3, "latency_ns"),
-        (format!("{good}7,-5,1\n"), 3, "latency_ns"),
-        (format!("{good}-7,5,1\n"), 3, "start_ns"),
-        (format!("{good}18446744073709551616,5,1\n"), 3, "start_ns"),
-        (format!("{good}7,18446744073709551616,1\n"), 3, "latency_ns"),
-        (format!("{good}7,5,2\n"), 3, "ok"),
-        (format!("{good}7,5,1\n\n\n6,5,1\n"), 6, "--sort"),
-        (format!("{good}7,{},1\n", "5".repeat(2000)), 3, "long"),
-        (format!("{good}7,5,1\n").replace('\n', "\r\n") + "8,x,1\r\n", 4, "latency_ns"),
-        ("\0".repeat(5000), 1, "long"),
-    ] {
-        write("bad.csv", &trace);
-        let place = format!("bad.csv: line {line}: ");
-        fails("replay bad.csv", "", &[&place, part, "legal: "]);
-        fails("replay bad.csv --format json", "", &[&place, part, "legal: "]);
-        fails("replay -", &trace, &[&format!("standard input: line {line}: "), part, "legal: "]);
-    }
-}
-
-#[test]
-fn a_bad_row_in_the_middle_leaves_no_summary() {
-    let trace = lines(SPIKE_ROWS) + "2400,x\n2500,5\n";
-    fails(&format!("replay - {SPIKE}"), &trace, &["line 13: ", "legal: "]);
-    fails(&format!("replay - {SPIKE} --sort"), &trace, &["line 13: ", "legal: "]);
-    let (status, out, _) = finish(start(&format!("replay - --format json {SPIKE}")), &trace);
-    assert_eq!(status, Some(2));
-    for line in out.lines() {
-        let line: Value = serde_json::from_str(line).expect("a line is JSON");
-        assert!(line["reason"].is_string() && line["asked"].is_null(), "{line}");
-    }
-}
-
-#[test]
-fn a_bad_command_names_what_is_wrong_and_what_is_legal() {
-    for (args, part) in [
-        ("play", "play"),
-        ("replay", "TRACE"),
-        ("replay - extra", "extra"),
-        ("replay - --tolerance 5", "--tolerance"),
-        ("replay - --format xml", "--format"),
-        ("replay - --format", "--format"),
-        ("replay - --recovery health-checks", "recovery"),
-        // The default of another is out of range then.
-        ("replay - --window-len 50", "--min-samples"),
-        ("replay - --backoff-base 2m", "--backoff-max"),
-    ] {
-        fails(args, "start_ns,latency_ns\n0,5\n", &[part, "legal"]);
-    }
-}
-
-#[test]
-fn a_bad_option_names_itself_and_what_is_legal() {
-    for (option, values) in [
-        ("--quantile", "0 1 99 0.9999999 -0.5 1e-3 half"),
-        ("--threshold", "0 5parsecs 1.5 -5 200ms, 18446744073709551616 600years"),
-        ("--window-len", "0 1048577 4294967296 18446744073709551616 -1 1.5 ten"),
-        ("--window-age", "-1s forever"),
-        ("--sample-every", "0 1048577"),
-        ("--min-samples", "0 1025"),
-        ("--confirm-verdicts", "0 1048577"),
-        ("--failure-rate", "1.000001 50% 50"),
-        ("--consecutive-failures", "-1 4294967296"),
-        ("--spike-limit", "-1 fast"),
-        ("--spike-count", "-1 4294967296"),
-        ("--stall-limit", "-1 1.5"),
-        ("--max-in-flight", "0 1048577"),
-        ("--recover-threshold", "201ms"),
-        ("--recovery", "prayer"),
-        ("--probes", "0 1048577"),
-        ("--trials-in-flight", "0 11"),
-        ("--probe-timeout", "0 soon"),
-        ("--backoff-base", "0"),
-        ("--backoff-multiplier", "0 17"),
-        ("--backoff-max", "0 999ms"),
-        ("--jitter", "1.1 -0.1"),
-        ("--jitter-seed", "-1 18446744073709551616"),
-        ("--stable-after", "0"),
-        ("--start", "open ajar"),
-        ("--shadow", "maybe 1"),
-    ] {
-        for value in values.split(' ') {
-            fails(&format!("replay - {option}={value}"), "start_ns,latency_ns\n0,5\n", &[option, "legal: "]);
-        }
-    }
-}
-
-#[test]
-fn a_bad_file_of_settings_names_line_and_what_is_legal() {
-    for (toml, line, key) in [
-        ("# ours\n\nthreshhold = \"1s\"\n", 3, "threshhold"),
-        ("probes = 5\nthreshold = [1]\n", 2, "threshold"),
-        ("shadow = 1\n", 1, "shadow"),
-        ("probes = true\n", 1, "probes"),
-        ("probes = 2.5\n", 1, "probes"),
-        ("probes = 5\n\n[backoff]\nbase = 3\n", 3, "backoff"),
-        ("window-len = 200\r\nwindow_len = 200\r\n", 2, "window_len"),
-        ("threshold = \"soon\"\n", 1, "threshold"),
-        ("shadow = true\nquantile = 1.0\n", 2, "quantile"),
-        ("shadow = true\nwindow_len = 0\n", 2, "window_len"),
-        ("backoff_base = \"2s\"\n\nbackoff_max = \"1s\"\n", 3, "backoff_max"),
-        ("\nstart = \"open\"\n", 2, "start"),
-    ] {
-        write("bad.toml", toml);
-        let place = format!("bad.toml: line {line}: {key}");
-        fails("replay - --config bad.toml", "start_ns,latency_ns\n", &[&place, "legal: "]);
-    }
-}
-
-#[test]
-fn a_file_that_cannot_be_read_is_named() {
-    fs::create_dir_all(Path::new(DIRECTORY).join("folder")).expect("the folder is made");
-    write("here.csv", "start_ns,latency_ns\n0,5\n");
-    for name in ["nowhere", "folder"] {
-        fails(&format!("replay {name}"), "", &[name]);
-        fails(&format!("replay here.csv --config {name}"), "", &[name]);
-    }
-    for (toml, line) in [("probes = 5\nthreshold = \n", 2), ("probes = 5\n\nprobes = 5\n", 3), ("probes = '5", 1)] {
-        write("broken.toml", toml);
-        fails("replay here.csv --config broken.toml", "", &[&format!("broken.toml: line {line}: ")]);
-    }
-}
-
-#[test]
-fn a_reader_that_has_enough_is_no_mistake() {
-    // Each row is a bad trial: more output than fits any buffer on the way.
-    let rows: String = (0..1000).map(|row| format!("{},101\n", row * 1000)).collect();
-    for format in ["text", "json"] {
-        let options = "--start half-open --threshold 100 --backoff-base 1 --backoff-max 1";
-        let mut child = start(&format!("replay - --format {format} {options}"));
-        drop(child.stdout.take());
-        let trace = format!("start_ns,latency_ns\n{rows}");
-        assert_eq!(finish(child, &trace), (Some(0), String::new(), String::new()), "{format}");
-    }
-}
-
-#[test]
-fn help_and_version_are_no_mistakes() {
-    for args in ["--help", "-h", "help", "replay -h", "help replay"] {
-        assert!(run(args, "").contains("replay"), "{args}");
-    }
-    let help = run("replay --help", "");
-    for (name, _) in settings() {
-        assert!(help.contains(&format!("--{}", name.replace('_', "-"))), "{name}");
-    }
-    assert_eq!(run("--version", ""), concat!("trip99 ", env!("CARGO_PKG_VERSION"), "\n"));
 }

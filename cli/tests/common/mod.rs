@@ -1,0 +1,75 @@
+//! The command as a process: traces and settings in, reports and messages out.
+#![allow(dead_code, reason = "each test program uses some of it")]
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// Where files are written, and found by the command.
+pub(crate) const DIRECTORY: &str = env!("CARGO_TARGET_TMPDIR");
+
+pub(crate) fn start(args: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_trip99"))
+        .args(args.split_whitespace())
+        .current_dir(DIRECTORY)
+        .env_remove("CLICOLOR_FORCE")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts")
+}
+
+/// Feeds standard input, and returns exit status, standard output and standard error.
+pub(crate) fn finish(mut child: Child, input: &str) -> (Option<i32>, String, String) {
+    // A command that found a mistake doesn't read on, so the write may fail.
+    let _ = child.stdin.take().expect("is piped").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("the command ends");
+    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+pub(crate) fn run(args: &str, input: &str) -> String {
+    let (status, out, err) = finish(start(args), input);
+    assert_eq!((status, err.as_str()), (Some(0), ""), "{args}");
+    out
+}
+
+/// Replays a trace from standard input.
+pub(crate) fn json(options: &str, trace: &str) -> String {
+    run(&format!("replay - --format json {options}"), trace)
+}
+
+/// Runs what must fail: with status 2, one line that names all of `parts`, and no summary.
+pub(crate) fn fails(args: &str, input: &str, parts: &[&str]) {
+    let (status, out, err) = finish(start(args), input);
+    assert_eq!(status, Some(2), "{args}: {err}");
+    assert!(err.starts_with("error: ") && err.ends_with('\n') && err.lines().count() == 1, "{args}: {err}");
+    assert!(parts.iter().all(|part| err.contains(part)), "{args}: {parts:?} in {err}");
+    assert!(!out.contains("asked"), "{args}: {out}");
+}
+
+pub(crate) fn write(name: &str, text: &str) {
+    fs::write(Path::new(DIRECTORY).join(name), text).expect("the file is written");
+}
+
+/// The rows of a trace, written with blanks between them.
+pub(crate) fn lines(rows: &str) -> String {
+    rows.split(' ').map(|row| format!("{row}\n")).collect()
+}
+
+pub(crate) const SPIKE: &str = "--threshold 100 --spike-count 3 --probes 2 --backoff-base 1000";
+pub(crate) const SPIKE_ROWS: &str = "start_ns,latency_ns 0,101 200,101 400,100 600,150 800,150 1000,150 1500,999999 2150,80 \
+                          2200,5 2230,10 2300,5";
+
+/// Every setting, with a legal value that isn't its default.
+pub(crate) const SETTINGS: &str = "quantile=0.75 threshold=100ns window_len=50 window_age=1h sample_every=2 min_samples=20 \
+                        confirm_verdicts=2 failure_rate=0.25 consecutive_failures=7 spike_limit=120 spike_count=3 \
+                        stall_limit=1500ms max_in_flight=1 recover_threshold=90 recovery=trials probes=2 \
+                        trials_in_flight=2 probe_timeout=500ns backoff_base=1us backoff_multiplier=3 backoff_max=1.5s \
+                        jitter=1.0 jitter_seed=7 stable_after=5000 start=half-open shadow=true";
+
+pub(crate) fn settings() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SETTINGS.split(' ').filter_map(|setting| setting.split_once('='))
+}
