@@ -102,8 +102,9 @@ impl Breaker {
         let clock = Clock::new();
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let wall_ns = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
-        let seed = match config.jitter_seed {
-            0 => RandomState::new().hash_one(wall_ns),
+        let random = RandomState::new();
+        let jitter_seed = match config.jitter_seed {
+            0 => random.hash_one(wall_ns),
             seed => seed,
         };
         Ok(Self {
@@ -119,8 +120,8 @@ impl Breaker {
             rules: Rules::new(&config),
             stride_left: 0,
             window: Window::new(config.window_len as usize, config.threshold_ns, config.window_age_ns),
-            in_flight: InFlight::new(config.max_in_flight),
-            backoff: Backoff::new(&config, seed),
+            in_flight: InFlight::new(config.max_in_flight, random.hash_one("tickets") as u32),
+            backoff: Backoff::new(&config, jitter_seed),
             trials: Trials::new(&config, 0),
             retry_at_ns: NEVER_NS,
             closed_since_ns: 0,

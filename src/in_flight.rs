@@ -13,7 +13,9 @@
 
 /// A ticket for one call: from `begin`, back to `end`, `fail` or `abandon`, once.
 ///
-/// A ticket that comes back twice, or that the breaker never gave out, is counted (`misused`) and otherwise ignored.
+/// A ticket that comes back twice, or that the breaker never gave out, is counted (`misused`) and otherwise ignored; one
+/// from before the current epoch counts as `stale`, however often it comes. Of calls beyond `max_in_flight` only the
+/// number is known: their tickets are found out when more come back than went out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "give the ticket back by `end`, `fail` or `abandon`; a call that never comes back becomes overdue"]
 #[repr(C)]
@@ -96,12 +98,13 @@ pub(crate) enum Returned {
 }
 
 impl InFlight {
-    pub(crate) fn new(capacity: u32) -> Self {
+    /// `seed` sets this table's tickets apart from those of other tables: generations begin with it.
+    pub(crate) fn new(capacity: u32, seed: u32) -> Self {
         let slot = |index| Slot {
             start_ns: 0,
             previous: NIL,
             next: if index + 1 < capacity { index + 1 } else { NIL },
-            generation: 0,
+            generation: seed,
             on: On::Free,
         };
         Self {
@@ -113,7 +116,7 @@ impl InFlight {
             expired: List::EMPTY,
             untracked: 0,
             untracked_trials: 0,
-            untracked_generation: 0,
+            untracked_generation: seed,
         }
     }
 
@@ -315,36 +318,34 @@ impl InFlight {
 
     #[inline]
     fn push_back(&mut self, index: u32, on: On) {
+        let tail = self.list(on).map_or(NIL, |list| list.tail);
+        self.link(index, on, tail, NIL);
+    }
+
+    fn push_front(&mut self, index: u32, on: On) {
+        let head = self.list(on).map_or(NIL, |list| list.head);
+        self.link(index, on, NIL, head);
+    }
+
+    /// Puts a call between two neighbours of a list.
+    #[inline]
+    fn link(&mut self, index: u32, on: On, previous: u32, next: u32) {
         let Some(list) = self.list_mut(on) else { return };
-        let previous = list.tail;
-        list.tail = index;
         list.len += 1;
         if previous == NIL {
             list.head = index;
         }
-        if let Some(slot) = self.slots.get_mut(previous as usize) {
-            slot.next = index;
-        }
-        if let Some(slot) = self.slots.get_mut(index as usize) {
-            slot.previous = previous;
-            slot.next = NIL;
-            slot.on = on;
-        }
-    }
-
-    fn push_front(&mut self, index: u32, on: On) {
-        let Some(list) = self.list_mut(on) else { return };
-        let next = list.head;
-        list.head = index;
-        list.len += 1;
         if next == NIL {
             list.tail = index;
+        }
+        if let Some(slot) = self.slots.get_mut(previous as usize) {
+            slot.next = index;
         }
         if let Some(slot) = self.slots.get_mut(next as usize) {
             slot.previous = index;
         }
         if let Some(slot) = self.slots.get_mut(index as usize) {
-            slot.previous = NIL;
+            slot.previous = previous;
             slot.next = next;
             slot.on = on;
         }
@@ -429,7 +430,7 @@ mod tests {
         /// The twin is a plain list of calls in sending order, filtered anew each time.
         #[test]
         fn behaves_as_a_list_of_calls(capacity in 1u32..9, ops in prop::collection::vec(op(), 0..200)) {
-            let mut table = InFlight::new(capacity);
+            let mut table = InFlight::new(capacity, 7);
             let mut twin: Vec<TwinCall> = Vec::new();
             let mut returned: Vec<Call> = Vec::new();
             let (mut now_ns, mut threshold_ns, mut age_ns) = (0u64, 10u64, 40u64);
@@ -492,8 +493,18 @@ mod tests {
     }
 
     #[test]
+    fn tickets_of_another_table_are_unknown() {
+        let (mut table, mut other) = (InFlight::new(2, 7), InFlight::new(2, 1_000_000));
+        for _ in 0..3 {
+            let _ours = table.begin(5, 5, false);
+            let (theirs, _) = other.begin(5, 5, false);
+            assert_eq!(table.take(theirs), Returned::Unknown);
+        }
+    }
+
+    #[test]
     fn forged_tickets_are_unknown() {
-        let mut table = InFlight::new(2);
+        let mut table = InFlight::new(2, 7);
         let (call, _) = table.begin(100, 100, false);
         for forged in [
             Call { slot: 1, ..call },
@@ -504,7 +515,7 @@ mod tests {
             Call { generation: call.generation + 1, ..call },
             Call { start_ns: 101, ..call },
             Call { start_ns: 0, slot: 0, generation: 0 },
-            Call { start_ns: 0, slot: 1, generation: 0 },
+            Call { start_ns: 0, slot: 1, generation: 7 },
         ] {
             assert_eq!(table.take(forged), Returned::Unknown, "{forged:?}");
         }

@@ -155,6 +155,11 @@ impl Trials {
         self.recovery
     }
 
+    /// The time that the first health check has begins now.
+    pub(crate) fn begin_lease(&mut self, now_ns: u64) {
+        self.leased_ns = now_ns;
+    }
+
     /// Grants a trial, if one may go out.
     pub(crate) fn grant(&mut self, now_ns: u64) -> bool {
         if self.recovery != Recovery::Trials || self.granted >= self.probes || self.out >= self.max_out {

@@ -49,10 +49,8 @@ impl Breaker {
         self.started = true;
         self.previous_ns = self.latest_ns;
         self.closed_since_ns = self.latest_ns;
-        if self.state == State::HalfOpen {
-            // No epoch: nothing was sent before. But the lease of the first health check begins.
-            self.trials = Trials::new(&self.config, self.latest_ns);
-        }
+        // Of a breaker that starts half-open. No epoch begins: nothing was sent before.
+        self.trials.begin_lease(self.latest_ns);
         self.publish();
     }
 
@@ -69,7 +67,8 @@ impl Breaker {
     }
 
     pub(super) fn set_wake(&mut self) {
-        self.wake_ns = self.next_deadline().min(self.publish_at_ns);
+        // The first operation is to `start`.
+        self.wake_ns = if self.started { self.next_deadline().min(self.publish_at_ns) } else { 0 };
     }
 
     // Deadlines; `NEVER_NS` if there is none. Each is meaningful in one state only.
