@@ -1,6 +1,8 @@
 //! The breaker once more, as plainly as its rules read: keeps everything in lists, sorts and recounts at each step, and
 //! shares nothing with the library but its settings. Jitter is 0.
 
+pub(crate) mod pair;
+
 use trip99::{Config, Reason, Recovery, State};
 
 /// A ticket of the model: the number of the call.

@@ -1,0 +1,249 @@
+//! The breaker and its model side by side: the same operations for both, everything compared after each.
+
+use super::{Model, Ticket};
+use trip99::{Breaker, Call, Config, Event, Events, Reason, Recovery, Snapshot, State};
+
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Allow,
+    Begin,
+    Finish { which: usize, again: bool, ok: bool },
+    Abandon { which: usize, again: bool },
+    Release,
+    Record { latency_ns: u64, ok: bool },
+    Probe { latency_ns: u64, ok: bool },
+    Poll,
+    PollAtDeadline { before: bool },
+    Halt,
+    Resume,
+    Reconfigure(Change),
+    Quantile { quantile_ppm: u32 },
+}
+
+/// What a reconfiguration changes, of what may change.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) threshold_ns: u64,
+    pub(crate) window_age_ns: u64,
+    pub(crate) sample_every: u32,
+    pub(crate) probes: u32,
+    pub(crate) recovery: Recovery,
+    pub(crate) shadow: bool,
+    pub(crate) backoff_multiplier: u32,
+}
+
+/// An operation, and how far the caller's clock moves before it: mostly little, at times far, or back for this one.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) later_ns: u64,
+    pub(crate) back_ns: u64,
+    pub(crate) op: Op,
+}
+
+/// Both, side by side.
+pub(crate) struct Pair {
+    pub(crate) breaker: Breaker,
+    pub(crate) model: Model,
+    events: Events,
+    seen: usize,
+    tickets: Vec<(Call, Ticket)>,
+    /// Those that have not been given back.
+    out: Vec<usize>,
+    clock_ns: u64,
+    /// What was last asked for by `Halt` or `Resume`.
+    halted: bool,
+    /// The settings when the half-open epoch began.
+    plan: Config,
+}
+
+impl Pair {
+    pub(crate) fn new(config: Config, clock_ns: u64) -> Self {
+        let breaker = Breaker::new(config.clone()).expect("a legal config");
+        let events = breaker.events();
+        let (seen, tickets, out) = (0, Vec::new(), Vec::new());
+        let (model, plan) = (Model::new(config.clone()), config);
+        Self { breaker, model, events, seen, tickets, out, clock_ns, halted: false, plan }
+    }
+
+    /// A ticket that is out; or, `again`, any that ever was.
+    fn ticket(&mut self, which: usize, again: bool) -> Option<(Call, Ticket)> {
+        let chosen = match again {
+            true if !self.tickets.is_empty() => which % self.tickets.len(),
+            false if !self.out.is_empty() => self.out.swap_remove(which % self.out.len()),
+            _ => return None,
+        };
+        Some(self.tickets[chosen]).filter(|&(_, ticket)| self.model.may_return(ticket))
+    }
+
+    pub(crate) fn apply(&mut self, step: &Step) {
+        self.clock_ns = self.clock_ns.saturating_add(step.later_ns);
+        let now_ns = self.clock_ns.saturating_sub(step.back_ns);
+        let before = self.breaker.snapshot();
+        let (breaker, model) = (&mut self.breaker, &mut self.model);
+        match step.op.clone() {
+            Op::Allow => assert_eq!(breaker.allow_at(now_ns), model.allow(now_ns)),
+            Op::Begin => {
+                self.out.push(self.tickets.len());
+                self.tickets.push((breaker.begin_at(now_ns), model.begin(now_ns)));
+            }
+            Op::Finish { which, again, ok } => {
+                if let Some((call, ticket)) = self.ticket(which, again) {
+                    if ok {
+                        self.breaker.end_at(now_ns, call)
+                    } else {
+                        self.breaker.fail_at(now_ns, call)
+                    }
+                    self.model.finish(now_ns, ticket, ok);
+                }
+            }
+            Op::Abandon { which, again } => {
+                if let Some((call, ticket)) = self.ticket(which, again) {
+                    self.breaker.abandon_at(now_ns, call);
+                    self.model.abandon(now_ns, ticket);
+                }
+            }
+            Op::Release => {
+                breaker.release_at(now_ns);
+                model.release(now_ns);
+            }
+            Op::Record { latency_ns, ok } => {
+                if ok {
+                    breaker.record_at(now_ns, latency_ns)
+                } else {
+                    breaker.record_failure_at(now_ns, latency_ns)
+                }
+                model.record(now_ns, latency_ns, ok);
+            }
+            Op::Probe { latency_ns, ok } => {
+                breaker.record_probe_at(now_ns, latency_ns, ok);
+                model.record_probe(now_ns, latency_ns, ok);
+            }
+            Op::Poll => {
+                breaker.poll_at(now_ns);
+                model.poll(now_ns);
+            }
+            Op::PollAtDeadline { before } => {
+                let deadline_ns = model.next_deadline();
+                if deadline_ns < self.clock_ns.saturating_add(5000) {
+                    let at_ns = deadline_ns.saturating_sub(u64::from(before)).max(self.clock_ns);
+                    self.clock_ns = at_ns;
+                    breaker.poll_at(at_ns);
+                    model.poll(at_ns);
+                }
+            }
+            Op::Halt => {
+                self.halted = true;
+                breaker.halt_at(now_ns);
+                model.set_halt(now_ns, true);
+            }
+            Op::Resume => {
+                self.halted = false;
+                breaker.resume_at(now_ns);
+                model.set_halt(now_ns, false);
+            }
+            Op::Reconfigure(change) => {
+                let mut config = model.config.clone();
+                config.threshold_ns = change.threshold_ns;
+                config.window_age_ns = change.window_age_ns;
+                config.sample_every = change.sample_every;
+                config.probes = change.probes;
+                config.trials_in_flight = config.trials_in_flight.min(change.probes);
+                config.recovery = change.recovery;
+                config.shadow = change.shadow;
+                config.backoff_multiplier = change.backoff_multiplier;
+                assert_eq!(breaker.reconfigure_at(now_ns, &config), Ok(()));
+                model.reconfigure(now_ns, config);
+            }
+            Op::Quantile { quantile_ppm } => {
+                assert_eq!(breaker.quantile_at(now_ns, quantile_ppm), model.quantile(now_ns, quantile_ppm));
+            }
+        }
+        for event in self.compare() {
+            self.check_event(event, &before);
+        }
+        self.check_invariants();
+    }
+
+    /// Everything that can be seen. Returns what happened.
+    fn compare(&mut self) -> Vec<Event> {
+        let (model, snapshot) = (&mut self.model, self.breaker.snapshot());
+        assert_eq!(self.breaker.state(), model.state);
+        assert_eq!(self.breaker.next_deadline(), model.next_deadline());
+        assert_eq!(
+            (snapshot.state, snapshot.halted, snapshot.shadow),
+            (model.state, model.halted, model.config.shadow)
+        );
+        let (samples, slow, failed, overdue) = model.counts();
+        let seen = [snapshot.samples, snapshot.slow, snapshot.failed, snapshot.overdue].map(|count| count as usize);
+        assert_eq!(seen, [samples, slow, failed, overdue]);
+        assert_eq!(snapshot.armed, samples + overdue >= model.config.min_samples as usize);
+        assert_eq!(snapshot.in_flight as usize, model.tracked());
+        let trials = if model.state == State::HalfOpen { (model.granted, model.out, model.good) } else { (0, 0, 0) };
+        assert_eq!((snapshot.trials_granted, snapshot.trials_out, snapshot.trials_good), trials);
+        assert_eq!((snapshot.now_ns, snapshot.epoch_ns), (model.latest_ns, model.epoch_ns));
+        assert_eq!((snapshot.retry_at_ns, snapshot.attempt), (model.retry_at_ns, model.attempt()));
+        assert_eq!((snapshot.recorded, snapshot.stale), (model.recorded, model.stale));
+        assert_eq!((snapshot.untracked, snapshot.misused), (model.untracked, model.misused));
+        assert_eq!((snapshot.refused, snapshot.refused_in_shadow), (model.refused, model.refused_in_shadow));
+        let happened: Vec<Event> = self.events.by_ref().collect();
+        for &event in &happened {
+            assert_eq!(event.sequence, self.seen as u64);
+            assert_eq!(Some(without_wall_time(event)), model.events.get(self.seen).copied());
+            self.seen += 1;
+        }
+        assert_eq!((self.seen, self.events.missed()), (model.events.len(), 0));
+        happened
+    }
+
+    /// What holds for each transition, whatever the model says. `before` is from before the operation.
+    fn check_event(&mut self, event: Event, before: &Snapshot) {
+        match event.to {
+            // A pause is never over when it begins.
+            State::Open if event.from != State::Open => {
+                assert!(event.retry_at_ns > event.t_ns || event.retry_at_ns == u64::MAX);
+            }
+            State::HalfOpen if event.reason == Reason::Retry => self.plan = self.breaker.config().clone(),
+            // Never closed without all the good results, all of them granted in this epoch.
+            State::Closed if event.reason == Reason::Recovered => {
+                // (While it is open these counts are 0: one good check may come with the end of the pause.)
+                assert_eq!(before.trials_good + 1, self.plan.probes);
+                if self.plan.recovery == Recovery::Trials {
+                    assert_eq!((before.trials_granted, before.trials_out), (self.plan.probes, 1));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What holds at any time, whatever the model says.
+    fn check_invariants(&self) {
+        let (snapshot, observer) = (self.breaker.snapshot(), self.breaker.observer());
+        // Nothing automatic sets or clears a halt.
+        assert_eq!((snapshot.halted, observer.is_halted()), (self.halted, self.halted));
+        assert!(snapshot.trials_out <= self.plan.trials_in_flight && snapshot.trials_granted <= self.plan.probes);
+        assert!(snapshot.trials_out + snapshot.trials_good <= snapshot.trials_granted || snapshot.trials_granted == 0);
+        assert!(snapshot.slow <= snapshot.samples && snapshot.failed <= snapshot.samples);
+        assert!(snapshot.samples <= self.breaker.config().window_len);
+        assert!(snapshot.in_flight <= self.breaker.config().max_in_flight);
+        // The gate never shows closed while the automatic state is another.
+        assert_eq!(observer.state(), Some(snapshot.state));
+        assert!(snapshot.state == State::Open || snapshot.retry_at_ns == u64::MAX);
+    }
+}
+
+fn without_wall_time(event: Event) -> super::Event {
+    super::Event {
+        t_ns: event.t_ns,
+        from: event.from,
+        to: event.to,
+        reason: event.reason,
+        quantile_ns: event.quantile_ns,
+        samples: event.samples,
+        slow: event.slow,
+        overdue: event.overdue,
+        failures: event.failures,
+        attempt: event.attempt,
+        retry_at_ns: event.retry_at_ns,
+        owner_gap_ns: event.owner_gap_ns,
+    }
+}
