@@ -508,3 +508,14 @@ fn a_value_outside_its_range_names_the_field_the_value_and_the_range() {
     }
     assert_eq!(Config { start: State::Open, ..config() }.validate(), Err(ConfigError::StartOpen));
 }
+
+#[test]
+fn handles_may_cross_threads() {
+    fn send<T: Send>() {}
+    fn shared<T: Send + Sync>() {}
+    send::<trip99::Breaker>();
+    shared::<trip99::Observer>();
+    shared::<trip99::Events>();
+    shared::<trip99::Config>();
+    shared::<Call>();
+}
