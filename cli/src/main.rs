@@ -4,8 +4,9 @@ mod failure;
 mod settings;
 mod trace;
 mod replay;
-mod report;
+mod show;
 mod timeline;
+mod report;
 mod progress;
 mod command;
 
