@@ -4,10 +4,11 @@ mod failure;
 mod settings;
 mod trace;
 mod replay;
-mod show;
 mod timeline;
+mod show;
 mod report;
 mod progress;
+mod demo;
 mod command;
 
 use std::process::ExitCode;

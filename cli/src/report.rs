@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::replay::{Report, Summary};
-use crate::show::{show_count, show_ns, show_part, show_settings, show_transition, state_style, transition_header};
+use crate::show::{show_count, show_ns, show_part, show_settings, show_timeline, show_transition, transition_header};
 use crate::timeline::Timeline;
 use console::style;
 use serde::Serialize;
@@ -143,20 +143,7 @@ impl<W: Write> Report for Text<W> {
             let line = format!("  {} {value:>12}  {}", style(format_args!("{name:<13}")).dim(), style(note).dim());
             writeln!(self.out, "{}", line.trim_end())?;
         }
-        let columns = self.timeline.columns(self.width.saturating_sub(4));
-        let line: String = columns.iter().map(|&state| state_style(state).apply_to(glyph(state)).to_string()).collect();
-        writeln!(self.out, "\n  {line}")?;
-        let [closed, open, half_open] = [State::Closed, State::Open, State::HalfOpen]
-            .map(|state| format!("{} {state}", state_style(state).apply_to(glyph(state))));
-        writeln!(self.out, "  0 to {}:  {closed}   {open}   {half_open}", show_ns(whole_ns))?;
+        writeln!(self.out, "\n{}", show_timeline(&self.timeline, self.width, whole_ns))?;
         Ok(self.out.flush()?)
-    }
-}
-
-fn glyph(state: State) -> char {
-    match state {
-        State::Closed => '─',
-        State::Open => '█',
-        State::HalfOpen => '▒',
     }
 }

@@ -1,5 +1,6 @@
 //! How figures, settings and transitions are shown to people, by whatever command.
 
+use crate::timeline::Timeline;
 use console::{Style, style};
 use trip99::{Config, Event, PPM, State};
 
@@ -98,6 +99,23 @@ pub(crate) fn show_transition(event: &Event, first_ns: u64) -> String {
         show_ns(event.quantile_ns),
     );
     line.trim_end().to_owned()
+}
+
+/// The states over time, in one line of a terminal so wide, and a legend below it.
+pub(crate) fn show_timeline(timeline: &Timeline, width: usize, whole_ns: u64) -> String {
+    let columns = timeline.columns(width.saturating_sub(4));
+    let line: String = columns.iter().map(|&state| state_style(state).apply_to(glyph(state)).to_string()).collect();
+    let [closed, open, half_open] = [State::Closed, State::Open, State::HalfOpen]
+        .map(|state| format!("{} {state}", state_style(state).apply_to(glyph(state))));
+    format!("  {line}\n  0 to {}:  {closed}   {open}   {half_open}", show_ns(whole_ns))
+}
+
+fn glyph(state: State) -> char {
+    match state {
+        State::Closed => '─',
+        State::Open => '█',
+        State::HalfOpen => '▒',
+    }
 }
 
 pub(crate) fn state_style(state: State) -> Style {
