@@ -69,16 +69,16 @@ pub(crate) fn run(trace: Option<PathBuf>) -> Result<(), Failure> {
     let engine = thread::Builder::new().name("engine".to_owned()).spawn(|| engine.run());
     let engine = engine.map_err(|error| Failure::new(format_args!("the engine's thread can't be started: {error}")))?;
     let mut demo = Demo::new(node, observer, events, Arc::clone(&gauges));
-    let played = demo.play();
+    let played = demo.play(|| engine.is_finished());
     demo.view.finish();
     gauges.stop.store(true, Relaxed);
     let outcome = engine.join().map_err(|_| Failure::new("the engine's thread ended in a panic"))?;
     drop(demo.node);
-    played?;
 
     let name = trace.display();
     write_trace(BufWriter::new(file), &outcome.rows)
         .map_err(|error| Failure::new(format_args!("{name}: {error}; the trace could not be written")))?;
+    played?;
     let episodes = episodes(&demo.troubles, &demo.happened);
     let mut out = io::stdout().lock();
     let (_, width) = Term::stdout().size_checked().unwrap_or((0, 80));
@@ -113,8 +113,8 @@ fn create(trace: Option<PathBuf>) -> Result<(PathBuf, File), Failure> {
 fn introduce(node: &Process, config: &Config) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let title = style("trip99 demo").bold();
-    writeln!(out, "{title}: an engine wants to send an order every {} ms", ORDER_EVERY_NS / MS)?;
-    writeln!(out, "to a node (process {}) on {}; for some 20 seconds\n", node.id(), node.address())?;
+    let (every_ms, address, id) = (ORDER_EVERY_NS / MS, node.address(), node.id());
+    writeln!(out, "{title}: an order every {every_ms} ms to a node on {address} (process {id}), for some 20 s\n")?;
     for (name, value) in show_settings(config) {
         writeln!(out, "  {} {value}", style(format_args!("{name:<9}")).dim())?;
     }
@@ -168,10 +168,10 @@ impl Demo {
         }
     }
 
-    /// Plays the script to its end.
-    fn play(&mut self) -> Result<(), Failure> {
+    /// Plays the script to its end, or to the engine's if that comes first.
+    fn play(&mut self, engine_ended: impl Fn() -> bool) -> Result<(), Failure> {
         self.view.line(&show_phase(Phase::Calm, 0))?;
-        loop {
+        while !engine_ended() {
             // Before the events, so that what is judged by now has been seen.
             self.now_ns = self.gauges.now_ns.load(Relaxed);
             self.watch()?;
@@ -184,6 +184,7 @@ impl Demo {
             self.view.status(&self.status())?;
             thread::sleep(LOOK_EVERY);
         }
+        Ok(())
     }
 
     fn watch(&mut self) -> Result<(), Failure> {

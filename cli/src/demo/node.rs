@@ -24,7 +24,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let port = listener.local_addr().map_err(failed)?.port();
     writeln!(io::stdout(), "{port}")?;
     let phases = read_phases();
-    let mut node = Node { listener, client: None, phase: Phase::Calm, answers: BinaryHeap::new(), random: 1 };
+    let mut node = Node::new(listener);
     loop {
         match phases.try_recv() {
             Ok(phase) => node.phase = phase,
@@ -61,6 +61,11 @@ struct Node {
 }
 
 impl Node {
+    /// The listener must not block.
+    fn new(listener: TcpListener) -> Self {
+        Self { listener, client: None, phase: Phase::Calm, answers: BinaryHeap::new(), random: 1 }
+    }
+
     fn turn(&mut self, now: Instant) {
         while let Ok((stream, _)) = self.listener.accept() {
             let prepared = stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true));
@@ -110,6 +115,60 @@ fn between(random: &mut u64, low_us: u64, high_us: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demo::session::Session;
+
+    /// Lets both go on until the session says so.
+    fn go_on(
+        node: &mut Node,
+        session: &mut Session,
+        answers: &mut Vec<Message>,
+        until: impl Fn(&Session, bool, &[Message]) -> bool,
+    ) {
+        let begin = Instant::now();
+        loop {
+            node.turn(Instant::now());
+            let now_ns = begin.elapsed().as_nanos() as u64;
+            let is_lost = !session.receive(now_ns, answers);
+            if until(session, is_lost, answers) {
+                return;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(20));
+        }
+    }
+
+    #[test]
+    fn a_session_logs_on_and_trades_and_comes_back_after_it_was_lost() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let mut session = Session::new(listener.local_addr().unwrap());
+        let (mut node, mut answers) = (Node::new(listener), Vec::new());
+        let [first, second, third] = [1, 2, 3].map(|id| Message::request(Kind::Order, id));
+        assert!(!session.send(first));
+        go_on(&mut node, &mut session, &mut answers, |session, _, _| session.is_up());
+        assert!(session.send(first) && session.send(second));
+        go_on(&mut node, &mut session, &mut answers, |_, _, answers| answers.len() == 2);
+        answers.sort_by_key(|answer| answer.id);
+        assert_eq!(answers, [first.answer(), second.answer()]);
+
+        node.phase = Phase::Silent;
+        assert!(session.send(third));
+        let (begin, mut none) = (Instant::now(), Vec::new());
+        go_on(&mut node, &mut session, &mut none, |_, _, _| begin.elapsed() > Duration::from_millis(50));
+        assert_eq!(none, []);
+
+        node.phase = Phase::Lost;
+        go_on(&mut node, &mut session, &mut none, |_, is_lost, _| is_lost);
+        let begin = Instant::now();
+        go_on(&mut node, &mut session, &mut none, |session, _, _| {
+            assert!(!session.is_up());
+            begin.elapsed() > Duration::from_millis(300)
+        });
+
+        node.phase = Phase::Calm;
+        go_on(&mut node, &mut session, &mut none, |session, _, _| session.is_up());
+        assert!(session.send(third));
+        go_on(&mut node, &mut session, &mut none, |_, _, answers| answers == [third.answer()]);
+    }
 
     #[test]
     fn delays_stay_within_their_bounds_and_spread_over_them() {

@@ -34,13 +34,13 @@ impl Phase {
         }
     }
 
-    /// What the node does.
+    /// What the node does, after its title.
     pub(crate) const fn describe(self) -> &'static str {
         match self {
             Self::Calm => "it answers after 1 to 3 ms",
-            Self::Slow => "it answers after 350 to 500 ms",
-            Self::Silent => "it reads orders and never answers them",
-            Self::Lost => "it closes the connection, and new ones at once",
+            Self::Slow => "they come after 350 to 500 ms",
+            Self::Silent => "it reads orders, and that is all",
+            Self::Lost => "it closes this one, and new ones at once",
         }
     }
 }

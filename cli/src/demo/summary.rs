@@ -43,10 +43,10 @@ pub(crate) fn show_totals(tally: &Tally) -> [(&'static str, String); 3] {
         show_count(unanswered)
     );
     let cancels = format!(
-        "{} sent, {} of them in pauses: {} answered, none refused",
+        "{} sent, {} of them in pauses: none refused, {} repeated for want of an answer",
         show_count(cancels),
         show_count(cancels_in_pauses),
-        show_count(cancels_answered)
+        show_count(cancels - cancels_answered)
     );
     [("orders", sent), ("refused", format!("{} orders, while paused", show_count(refused))), ("cancels", cancels)]
 }

@@ -22,15 +22,20 @@ pub(crate) struct Episode {
     pub(crate) resumed_ns: Option<u64>,
 }
 
-/// Finds the pause of each trouble: from the first trip after its start, before the next trouble, to the last closing.
+/// A trip so soon after a trouble is still that trouble's.
+const MARGIN_NS: u64 = 1_000_000_000;
+
+/// Finds the pause of each trouble: from the first trip in its time to the last closing before the next trouble.
 ///
-/// Only the order of things counts, not how long they take: a busy machine may well be late.
+/// How long things take doesn't matter otherwise: a busy machine may well be late.
 pub(crate) fn episodes(troubles: &[Trouble], events: &[Event]) -> Vec<Episode> {
     let until = |index: usize| troubles.get(index + 1).map_or(u64::MAX, |next| next.start_ns);
     let episode = |(index, &trouble): (usize, &Trouble)| {
         let span = trouble.start_ns..until(index);
         let mut within = events.iter().filter(|event| span.contains(&event.t_ns));
-        let trip = within.clone().find(|event| event.from == State::Closed && event.to == State::Open);
+        let last_ns = trouble.end_ns.map_or(u64::MAX, |end_ns| end_ns.saturating_add(MARGIN_NS));
+        let is_trip = |event: &&Event| event.from == State::Closed && event.to == State::Open && event.t_ns <= last_ns;
+        let trip = within.clone().find(is_trip);
         let last = within.rfind(|event| event.from != event.to);
         // Closing in the middle of the trouble for good would be a wonder, but then trading goes on as it ends.
         let resumed = last.filter(|event| trip.is_some() && trouble.end_ns.is_some() && event.to == State::Closed);
@@ -65,6 +70,8 @@ mod tests {
     use State::{Closed, HalfOpen, Open};
     use trip99::{Breaker, Config};
 
+    const S: u64 = 1_000_000_000;
+
     /// An event can't be made here, so it is made out of one that a breaker made.
     fn event(t_ns: u64, from: State, to: State, reason: Reason) -> Event {
         let mut breaker = Breaker::new(Config { spike_count: 1, ..Config::default() }).unwrap();
@@ -76,6 +83,7 @@ mod tests {
 
     /// A pause from one time to another, with an attempt to resume in the middle.
     fn pause(from_ns: u64, to_ns: u64, reason: Reason) -> [Event; 5] {
+        let (from_ns, to_ns) = (from_ns * S, to_ns * S);
         let middle_ns = from_ns.midpoint(to_ns);
         [
             event(from_ns, Closed, Open, reason),
@@ -89,8 +97,8 @@ mod tests {
     fn script() -> [Trouble; 3] {
         [(Slow, 100), (Silent, 200), (Lost, 300)].map(|(phase, start_ns)| Trouble {
             phase,
-            start_ns,
-            end_ns: Some(start_ns + 50),
+            start_ns: start_ns * S,
+            end_ns: Some((start_ns + 50) * S),
         })
     }
 
@@ -111,9 +119,9 @@ mod tests {
         let episodes = episodes(&script(), &good());
         let found: Vec<_> = episodes.iter().map(|episode| (episode.trip, episode.resumed_ns)).collect();
         let expected = [
-            (Some((120, Reason::Latency)), Some(160)),
-            (Some((230, Reason::Stall)), Some(270)),
-            (Some((301, Reason::ConsecutiveFailures)), Some(351)),
+            (Some((120 * S, Reason::Latency)), Some(160 * S)),
+            (Some((230 * S, Reason::Stall)), Some(270 * S)),
+            (Some((301 * S, Reason::ConsecutiveFailures)), Some(351 * S)),
         ];
         assert_eq!(found, expected);
         assert_eq!(message(judge(&episodes)), "");
@@ -121,10 +129,13 @@ mod tests {
 
     #[test]
     fn a_trouble_without_a_trip_is_an_error() {
-        let events: Vec<Event> = good().into_iter().filter(|event| !(200..300).contains(&event.t_ns)).collect();
+        let events: Vec<Event> = good().into_iter().filter(|event| !(200 * S..300 * S).contains(&event.t_ns)).collect();
         let wrong = message(judge(&episodes(&script(), &events)));
         assert_eq!(wrong, "\"no answers\" did not pause trading");
         assert_eq!(message(judge(&episodes(&script(), &[]))).matches("did not pause").count(), 3);
+        // One that comes long after it has nothing to do with it.
+        let events: Vec<Event> = events.into_iter().chain(pause(252, 260, Reason::Latency)).collect();
+        assert_eq!(message(judge(&episodes(&script(), &events))), wrong);
     }
 
     #[test]
@@ -134,7 +145,8 @@ mod tests {
         let wrong = message(judge(&episodes(&script(), &events)));
         assert_eq!(wrong, "trading did not resume after \"connection lost\"");
         // Nor does it count if trading pauses again.
-        events.extend([event(360, HalfOpen, Closed, Reason::Recovered), event(361, Closed, Open, Reason::Spike)]);
+        events
+            .extend([event(360 * S, HalfOpen, Closed, Reason::Recovered), event(361 * S, Closed, Open, Reason::Spike)]);
         assert_eq!(message(judge(&episodes(&script(), &events))), wrong);
     }
 
@@ -149,7 +161,7 @@ mod tests {
         let mut events = good();
         events.splice(5..5, pause(170, 190, Reason::Latency));
         let episodes = episodes(&script(), &events);
-        assert_eq!((episodes[0].trip.map(|(t_ns, _)| t_ns), episodes[0].resumed_ns), (Some(120), Some(190)));
+        assert_eq!((episodes[0].trip.map(|(t_ns, _)| t_ns), episodes[0].resumed_ns), (Some(120 * S), Some(190 * S)));
         assert_eq!(message(judge(&episodes)), "");
     }
 }

@@ -38,7 +38,7 @@ impl View {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
             bar.with_style(ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Self { live, next_status_ns: 0 }
+        Self { next_status_ns: if live.is_some() { 0 } else { PLAIN_EVERY_NS }, live }
     }
 
     pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
@@ -81,18 +81,21 @@ pub(crate) fn show_phase(phase: Phase, now_ns: u64) -> String {
 
 fn show_status(status: &Status) -> String {
     let quantile = match status.quantile_ns {
-        0 => "none".to_owned(),
+        0 => "-".to_owned(),
         ns => show_ns(ns),
     };
-    let retry = match status.retry_at_ns {
-        Some(retry_at_ns) => format!("  trial in {}", show_ns(retry_at_ns.saturating_sub(status.now_ns))),
-        None => String::new(),
+    let state = match status.retry_at_ns {
+        Some(retry_at_ns) => {
+            let left_ms = retry_at_ns.saturating_sub(status.now_ns) / 1_000_000;
+            format!("open {}.{} s", left_ms / 1000, left_ms % 1000 / 100)
+        }
+        None => status.state.to_string(),
     };
     format!(
-        "{:>13}  {:<15}  {}  P99 {quantile:>8}  sent {}  refused {}  resting {}  in flight {}{retry}",
+        "{:>13}  {:<6}  {}  P99 {quantile:>8}  sent {}  refused {}  resting {}  in flight {}",
         show_time(status.now_ns),
-        status.phase.title(),
-        state_style(status.state).apply_to(format_args!("{:<9}", status.state)),
+        status.phase.name(),
+        state_style(status.state).apply_to(format_args!("{state:<10}")),
         show_count(status.sent),
         show_count(status.refused),
         show_count(status.resting),
