@@ -18,7 +18,7 @@ pub(crate) use process::SUBCOMMAND as NODE;
 
 use crate::failure::Failure;
 use crate::settings::show_options;
-use crate::show::{show_count, show_settings, show_timeline, show_transition, transition_header};
+use crate::show::{show_count, show_settings, show_timeline};
 use crate::timeline::Timeline;
 use crate::trace::write_trace;
 use console::{Term, style};
@@ -36,7 +36,7 @@ use std::time::Duration;
 use summary::{show_episodes, show_replay, show_totals};
 use trip99::{Breaker, Config, Event, Events, Observer, State};
 use verdict::{Trouble, episodes, judge};
-use view::{Status, View, show_phase};
+use view::{Status, View};
 
 const MS: u64 = 1_000_000;
 /// How often this thread looks.
@@ -69,7 +69,7 @@ pub(crate) fn run(trace: Option<PathBuf>) -> Result<(), Failure> {
     let engine = thread::Builder::new().name("engine".to_owned()).spawn(|| engine.run());
     let engine = engine.map_err(|error| Failure::new(format_args!("the engine's thread can't be started: {error}")))?;
     let mut demo = Demo::new(node, observer, events, Arc::clone(&gauges));
-    let played = demo.play(|| engine.is_finished());
+    let played = demo.play(config.quantile_ppm, || engine.is_finished());
     demo.view.finish();
     gauges.stop.store(true, Relaxed);
     let outcome = engine.join().map_err(|_| Failure::new("the engine's thread ended in a panic"))?;
@@ -89,9 +89,7 @@ pub(crate) fn run(trace: Option<PathBuf>) -> Result<(), Failure> {
     let trace_line = format!("{name}, {} round trips", show_count(rows.len() as u64));
     let program = env::args().next().unwrap_or_else(|| "trip99".to_owned());
     let replay_line = show_replay(&program, &trace, &show_options(&config));
-    for (name, text) in show_totals(&tally).into_iter().chain([("trace", trace_line), ("replay", replay_line)]) {
-        writeln!(out, "  {} {text}", style(format_args!("{name:<9}")).dim())?;
-    }
+    write_lines(&mut out, show_totals(&tally).into_iter().chain([("trace", trace_line), ("replay", replay_line)]))?;
     judge(&episodes)
 }
 
@@ -112,13 +110,18 @@ fn create(trace: Option<PathBuf>) -> Result<(PathBuf, File), Failure> {
 
 fn introduce(node: &Process, config: &Config) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let title = style("trip99 demo").bold();
-    let (every_ms, address, id) = (ORDER_EVERY_NS / MS, node.address(), node.id());
-    writeln!(out, "{title}: an order every {every_ms} ms to a node on {address} (process {id}), for some 20 s\n")?;
-    for (name, value) in show_settings(config) {
-        writeln!(out, "  {} {value}", style(format_args!("{name:<9}")).dim())?;
+    writeln!(out, "{}\n", style("trip99 demo").bold())?;
+    let node = ("node", format!("process {} on {}", node.id(), node.address()));
+    let engine = ("engine", format!("wants to send it an order every {} ms, for some 20 s", ORDER_EVERY_NS / MS));
+    write_lines(&mut out, [node, engine].into_iter().chain(show_settings(config)))?;
+    Ok(writeln!(out)?)
+}
+
+fn write_lines(out: &mut impl Write, lines: impl IntoIterator<Item = (&'static str, String)>) -> Result<(), Failure> {
+    for (name, text) in lines {
+        writeln!(out, "  {} {text}", style(format_args!("{name:<9}")).dim())?;
     }
-    Ok(writeln!(out, "\n{}", transition_header(config.quantile_ppm))?)
+    Ok(())
 }
 
 fn timeline(events: &[Event], first_ns: u64, end_ns: u64) -> Timeline {
@@ -169,8 +172,9 @@ impl Demo {
     }
 
     /// Plays the script to its end, or to the engine's if that comes first.
-    fn play(&mut self, engine_ended: impl Fn() -> bool) -> Result<(), Failure> {
-        self.view.line(&show_phase(Phase::Calm, 0))?;
+    fn play(&mut self, quantile_ppm: u32, engine_ended: impl Fn() -> bool) -> Result<(), Failure> {
+        self.view.header(quantile_ppm)?;
+        self.view.phase(Phase::Calm, 0)?;
         while !engine_ended() {
             // Before the events, so that what is judged by now has been seen.
             self.now_ns = self.gauges.now_ns.load(Relaxed);
@@ -189,7 +193,7 @@ impl Demo {
 
     fn watch(&mut self) -> Result<(), Failure> {
         for event in self.events.by_ref() {
-            self.view.line(&show_transition(&event, self.first_ns))?;
+            self.view.transition(&event, self.first_ns)?;
             self.state = event.to;
             if event.to == State::Closed {
                 self.trading_since_ns = event.t_ns;
@@ -210,7 +214,7 @@ impl Demo {
         } else {
             self.troubles.push(Trouble { phase, start_ns: now_ns, end_ns: None });
         }
-        self.view.line(&show_phase(phase, now_ns - self.first_ns))
+        self.view.phase(phase, now_ns - self.first_ns)
     }
 
     fn status(&self) -> Status {

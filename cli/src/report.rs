@@ -116,10 +116,10 @@ impl<W: Write> Report for Text<W> {
 
     fn transition(&mut self, event: &Event) -> Result<(), Failure> {
         if self.transitions == 0 {
-            writeln!(self.out, "{}", transition_header(self.quantile_ppm))?;
+            writeln!(self.out, "{}", transition_header(self.quantile_ppm, true))?;
         }
         self.transitions += 1;
-        Ok(writeln!(self.out, "{}", show_transition(event, self.timeline.first_ns()))?)
+        Ok(writeln!(self.out, "{}", show_transition(event, self.timeline.first_ns(), true))?)
     }
 
     fn end(&mut self, summary: &Summary) -> Result<(), Failure> {

@@ -73,25 +73,27 @@ pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {
 }
 
 /// Heads the columns of [`show_transition`].
-pub(crate) fn transition_header(quantile_ppm: u32) -> String {
+pub(crate) fn transition_header(quantile_ppm: u32, is_wide: bool) -> String {
     let quantile = show_quantile(quantile_ppm);
-    let header =
-        format!("{:>13}  {:<22} {:<20} {quantile:>9}  {:>20}  pause", "time", "change", "reason", "slow of samples");
+    let samples = if is_wide { format!("  {:>20}", "slow of samples") } else { String::new() };
+    let header = format!("{:>13}  {:<22} {:<20} {quantile:>9}{samples}  pause", "time", "change", "reason");
     style(header).dim().to_string()
 }
 
-/// A transition, and how long after `first_ns` it was.
-pub(crate) fn show_transition(event: &Event, first_ns: u64) -> String {
+/// A transition, and how long after `first_ns` it was: in all columns, or without those that a narrow terminal lacks.
+pub(crate) fn show_transition(event: &Event, first_ns: u64, is_wide: bool) -> String {
     let samples = match event.overdue {
-        0 => format!("{} of {}", event.slow, event.samples),
-        overdue => format!("{overdue} late, {} of {}", event.slow, event.samples),
+        _ if !is_wide => String::new(),
+        0 => format!("  {:>20}", format!("{} of {}", event.slow, event.samples)),
+        overdue => format!("  {:>20}", format!("{overdue} late, {} of {}", event.slow, event.samples)),
     };
     let pause = match event.to {
-        State::Open => format!("{} (attempt {})", show_ns(event.retry_at_ns - event.t_ns), event.attempt),
+        State::Open if is_wide => format!("{} (attempt {})", show_ns(event.retry_at_ns - event.t_ns), event.attempt),
+        State::Open => show_ns(event.retry_at_ns - event.t_ns),
         _ => String::new(),
     };
     let line = format!(
-        "{:>13}  {:<9} → {} {:<20} {:>9}  {samples:>20}  {pause}",
+        "{:>13}  {:<9} → {} {:<20} {:>9}{samples}  {pause}",
         show_time(event.t_ns.saturating_sub(first_ns)),
         event.from,
         state_style(event.to).apply_to(format_args!("{:<10}", event.to)),

@@ -10,10 +10,10 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The node's address, as the first line says.
-fn node(out: &str) -> SocketAddr {
-    let words = out.split_whitespace();
-    words.map(|word| word.parse()).find_map(Result::ok).expect("the first line names an address")
+/// The node's address, as the output says near its beginning.
+fn node(out: impl BufRead) -> SocketAddr {
+    let address = |line: String| line.split_whitespace().find_map(|word| word.parse().ok());
+    out.lines().map_while(Result::ok).find_map(address).expect("the output names an address")
 }
 
 fn is_gone(node: SocketAddr) -> bool {
@@ -25,7 +25,7 @@ fn each_trouble_pauses_trading_and_the_trace_replays() {
     let begin = Instant::now();
     let (status, out, err) = finish(start("demo --trace demo.csv"), "");
     assert_eq!((status, err.as_str()), (Some(0), ""), "{out}");
-    assert!(is_gone(node(&out)), "{out}");
+    assert!(is_gone(node(out.as_bytes())), "{out}");
     assert!(!out.contains('\x1b'), "{out}");
     // Much longer than it takes, much shorter than the phases' limits.
     assert!(begin.elapsed() < Duration::from_secs(40), "{:?}", begin.elapsed());
@@ -76,10 +76,9 @@ fn each_trouble_pauses_trading_and_the_trace_replays() {
 #[test]
 fn the_node_does_not_outlive_a_demo_that_is_killed() {
     let mut demo = start("demo --trace killed.csv");
-    let mut first = String::new();
-    BufReader::new(demo.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
-    let node = node(&first);
-    assert!(!is_gone(node), "{first}");
+    let mut out = BufReader::new(demo.stdout.take().unwrap());
+    let node = node(&mut out);
+    assert!(!is_gone(node), "{node}");
     demo.kill().unwrap();
     demo.wait().unwrap();
     let begin = Instant::now();
@@ -92,9 +91,7 @@ fn the_node_does_not_outlive_a_demo_that_is_killed() {
 #[test]
 fn a_reader_who_has_had_enough_ends_it() {
     let mut demo = start("demo --trace enough.csv");
-    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
-    let node = node(&lines.next().unwrap().unwrap());
-    drop(lines);
+    let node = node(BufReader::new(demo.stdout.take().unwrap()));
     let (status, err) = (demo.wait().unwrap(), std::io::read_to_string(demo.stderr.take().unwrap()).unwrap());
     assert_eq!((status.code(), err.as_str()), (Some(0), ""));
     assert!(is_gone(node));

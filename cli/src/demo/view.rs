@@ -2,15 +2,18 @@
 
 use crate::demo::script::Phase;
 use crate::failure::Failure;
-use crate::show::{show_count, show_ns, show_time, state_style};
+use crate::show::{show_count, show_ns, show_time, show_transition, state_style, transition_header};
 use console::{Term, style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, Write};
-use trip99::State;
+use trip99::{Event, State};
 
 /// Plain lines are for files and logs, where less is more.
 const PLAIN_EVERY_NS: u64 = 1_000_000_000;
 const LIVE_EVERY_NS: u64 = 100_000_000;
+
+/// Columns of a transition with all its figures.
+const WIDE: u16 = 110;
 
 /// How things stand. Times are since the demo began.
 pub(crate) struct Status {
@@ -29,6 +32,8 @@ pub(crate) struct Status {
 pub(crate) struct View {
     /// The status line of a terminal.
     live: Option<ProgressBar>,
+    /// Enough columns for all there is to know of a transition.
+    is_wide: bool,
     next_status_ns: u64,
 }
 
@@ -38,7 +43,8 @@ impl View {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
             bar.with_style(ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Self { next_status_ns: if live.is_some() { 0 } else { PLAIN_EVERY_NS }, live }
+        let is_wide = Term::stdout().size_checked().is_none_or(|(_, columns)| columns >= WIDE);
+        Self { next_status_ns: if live.is_some() { 0 } else { PLAIN_EVERY_NS }, live, is_wide }
     }
 
     pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
@@ -47,6 +53,20 @@ impl View {
             None => writeln!(io::stdout(), "{text}")?,
         }
         Ok(())
+    }
+
+    pub(crate) fn header(&self, quantile_ppm: u32) -> Result<(), Failure> {
+        self.line(&transition_header(quantile_ppm, self.is_wide))
+    }
+
+    pub(crate) fn transition(&self, event: &Event, first_ns: u64) -> Result<(), Failure> {
+        self.line(&show_transition(event, first_ns, self.is_wide))
+    }
+
+    /// The node begins a phase.
+    pub(crate) fn phase(&self, phase: Phase, now_ns: u64) -> Result<(), Failure> {
+        let line = format!("{:>13}  node: {}: {}", show_time(now_ns), phase.title(), phase.describe());
+        self.line(&style(line).bold().to_string())
     }
 
     /// Shows the status, if it is time to.
@@ -73,12 +93,6 @@ impl View {
     }
 }
 
-/// The node begins a phase.
-pub(crate) fn show_phase(phase: Phase, now_ns: u64) -> String {
-    let line = format!("{:>13}  node: {}: {}", show_time(now_ns), phase.title(), phase.describe());
-    style(line).bold().to_string()
-}
-
 fn show_status(status: &Status) -> String {
     let quantile = match status.quantile_ns {
         0 => "-".to_owned(),
@@ -92,7 +106,7 @@ fn show_status(status: &Status) -> String {
         None => status.state.to_string(),
     };
     format!(
-        "{:>13}  {:<6}  {}  P99 {quantile:>8}  sent {}  refused {}  resting {}  in flight {}",
+        "{:>13}  {:<6} {} P99 {quantile:>8}  sent {}  refused {}  resting {}  in flight {}",
         show_time(status.now_ns),
         status.phase.name(),
         state_style(status.state).apply_to(format_args!("{state:<10}")),
