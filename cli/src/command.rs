@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::demo;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::replay::{Report, replay};
@@ -16,17 +17,37 @@ use std::path::{Path, PathBuf};
 use trip99::Config;
 
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
-    let matches = match command().try_get_matches_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let matches = match command().try_get_matches_from(&args) {
         Ok(matches) => matches,
-        Err(error) => return usage(&error),
+        Err(error) => {
+            let is_demo = args.get(1).is_some_and(|command| command == "demo");
+            return usage(&error, if is_demo { "trip99 demo --help" } else { "trip99 replay --help" });
+        }
     };
     match matches.subcommand() {
+        Some(("demo", matches)) => demo::run(matches.get_one::<PathBuf>("trace").cloned()),
+        Some((demo::NODE, _)) => demo::run_node(),
         Some(("replay", matches)) => run_replay(matches),
         _ => Ok(()), // clap requires one of the above
     }
 }
 
 fn command() -> Command {
+    let demo = Command::new("demo")
+        .args_override_self(true)
+        .about("Watch a breaker at its job, for some 20 seconds")
+        .long_about(
+            "Watch a breaker at its job, for some 20 seconds.\n\n\
+             Starts an order-entry node on loopback, a process of its own, and an engine that sends it orders, as far as \
+             a breaker lets it. The node answers slowly for a while, then not at all, then closes the connection. Shows \
+             how soon each trouble pauses trading and when it resumes, and leaves a trace for trip99 replay.\n\n\
+             Fails if a trouble does not pause trading, or if trading does not resume.",
+        )
+        .arg(Arg::new("trace").long("trace").value_name("PATH").value_parser(value_parser!(PathBuf)).help(
+            "Where the trace goes [default: a new file in the directory for temporary files]",
+        ));
+    let node = Command::new(demo::NODE).about("The node of the demo, which starts it").hide(true);
     let replay = Command::new("replay")
         .args_override_self(true)
         .about("Drive a breaker over a recorded trace, in virtual time")
@@ -64,7 +85,7 @@ fn command() -> Command {
         .about("A latency circuit breaker for trading engines")
         .version(clap::crate_version!())
         .subcommand_required(true)
-        .subcommand(replay)
+        .subcommands([demo, replay, node])
 }
 
 fn option(setting: &Setting) -> Arg {
@@ -80,11 +101,13 @@ fn option(setting: &Setting) -> Arg {
     }
 }
 
-/// Help goes to standard output; a mistake becomes one line.
-fn usage(error: &clap::Error) -> Result<(), Failure> {
+/// Help goes to standard output; a mistake becomes one line, which points to `help`.
+fn usage(error: &clap::Error, help: &str) -> Result<(), Failure> {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Ok(error.print()?),
-        ErrorKind::MissingSubcommand => return Err(Failure::new("no command; legal: replay, or see trip99 --help")),
+        ErrorKind::MissingSubcommand => {
+            return Err(Failure::new("no command; legal: demo or replay, see trip99 --help"));
+        }
         _ => {}
     }
     // The first paragraph says what is wrong; what is legal follows from the context.
@@ -93,8 +116,8 @@ fn usage(error: &clap::Error) -> Result<(), Failure> {
     let wrong = wrong.split("\n  [").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
     let legal = match (error.get(ContextKind::ValidValue), error.get(ContextKind::SuggestedArg)) {
         (Some(ContextValue::Strings(values)), _) if !values.is_empty() => values.join(" or "),
-        (_, Some(ContextValue::String(similar))) => format!("{similar}, and what trip99 replay --help lists"),
-        _ => "see trip99 replay --help".to_owned(),
+        (_, Some(ContextValue::String(similar))) => format!("{similar}, and what {help} lists"),
+        _ => format!("see {help}"),
     };
     Err(Failure::new(format_args!("{wrong}; legal: {legal}")))
 }

@@ -4,9 +4,11 @@ mod failure;
 mod settings;
 mod trace;
 mod replay;
-mod report;
 mod timeline;
+mod show;
+mod report;
 mod progress;
+mod demo;
 mod command;
 
 use std::process::ExitCode;

@@ -194,6 +194,16 @@ fn show_share(ppm: u32) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// The options that make these settings out of the defaults.
+pub(crate) fn show_options(config: &Config) -> String {
+    let differ = |setting: &&Setting| setting.show(config) != setting.show(&Config::default());
+    let options = SETTINGS.iter().filter(differ).map(|setting| {
+        let equals = if setting.is_switch() { "=" } else { " " };
+        format!("--{}{equals}{}", setting.option(), setting.show(config))
+    });
+    options.collect::<Vec<_>>().join(" ")
+}
+
 /// Settings under construction, with the place that each was set at.
 #[derive(Default)]
 pub(crate) struct Settings {
@@ -357,6 +367,13 @@ mod tests {
         for text in ["", "-1", "+1", "1.0", "4294967296", "ten", "0x10"] {
             assert!(parse_number(text, u32::MAX.into()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn options_are_those_that_differ() {
+        let config = Config { threshold_ns: 5_000_000, failure_rate_ppm: 250_000, shadow: true, ..Config::default() };
+        assert_eq!(show_options(&config), "--threshold 5ms --failure-rate 0.25 --shadow=true");
+        assert_eq!(show_options(&Config::default()), "");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Traces: CSV with the header `start_ns,latency_ns,ok`, read row by row.
 
 use crate::failure::Failure;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 
 /// One call: when it was to be sent, and how it would go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +10,16 @@ pub(crate) struct Row {
     /// `None`: it never came back.
     pub(crate) latency_ns: Option<u64>,
     pub(crate) ok: bool,
+}
+
+/// Writes a trace that [`Trace`] reads back.
+pub(crate) fn write_trace(mut out: impl Write, rows: &[Row]) -> io::Result<()> {
+    writeln!(out, "start_ns,latency_ns,ok")?;
+    for row in rows {
+        let latency_ns = row.latency_ns.map_or(String::new(), |latency_ns| latency_ns.to_string());
+        writeln!(out, "{},{latency_ns},{}", row.start_ns, u8::from(row.ok))?;
+    }
+    out.flush()
 }
 
 /// Where each column stands in a line.
@@ -211,6 +221,15 @@ mod tests {
         assert_eq!(read("start_ns,latency_ns,ok\n"), Ok(vec![]));
         let most = format!("start_ns,latency_ns\n{0},{0}\n", u64::MAX);
         assert_eq!(read(&most), Ok(vec![row(u64::MAX, Some(u64::MAX), true)]));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let rows =
+            [row(0, Some(5), true), row(0, None, true), row(7, Some(u64::MAX), false), row(u64::MAX, None, false)];
+        let mut written = Vec::new();
+        write_trace(&mut written, &rows).unwrap();
+        assert_eq!(read(&String::from_utf8(written).unwrap()), Ok(rows.to_vec()));
     }
 
     #[test]

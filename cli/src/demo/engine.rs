@@ -1,0 +1,253 @@
+//! The engine: one busy thread that trades with the node, as far as its breaker lets it.
+
+use crate::demo::session::Session;
+use crate::demo::wire::{Kind, Message};
+use crate::failure::Failure;
+use crate::trace::Row;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
+use trip99::{Breaker, Call, State};
+
+const MS: u64 = 1_000_000;
+
+/// An order is wanted this often.
+pub(crate) const ORDER_EVERY_NS: u64 = 2 * MS;
+/// Beyond so many resting orders the oldest is cancelled, as ordinary business.
+const MAX_RESTING: usize = 32;
+/// The engine gives up on what hasn't been answered for so long.
+const GIVE_UP_NS: u64 = 2000 * MS;
+/// The quantile is computed this often, for the view.
+const QUANTILE_EVERY_NS: u64 = 100 * MS;
+/// Waiting for the first connection; and at the end, for the last answers.
+const LOGON_PATIENCE_NS: u64 = 5000 * MS;
+const CLOSING_PATIENCE_NS: u64 = 500 * MS;
+
+/// What the engine's thread shows others while it runs. Each figure is exact, together they may be a turn apart.
+#[derive(Default)]
+pub(crate) struct Gauges {
+    /// The breaker's clock.
+    pub(crate) now_ns: AtomicU64,
+    pub(crate) sent: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) resting: AtomicU64,
+    pub(crate) in_flight: AtomicU64,
+    /// 0 of nothing.
+    pub(crate) quantile_ns: AtomicU64,
+    /// Set by others: the engine is to end.
+    pub(crate) stop: AtomicBool,
+}
+
+/// What became of orders and cancels. Every order sent was answered, failed or given up in the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) sent: u64,
+    pub(crate) answered: u64,
+    /// With the connection, or for lack of one.
+    pub(crate) failed: u64,
+    pub(crate) unanswered: u64,
+    pub(crate) refused: u64,
+    pub(crate) cancels: u64,
+    /// Of the cancels, sent while trading was paused.
+    pub(crate) cancels_in_pauses: u64,
+    pub(crate) cancels_answered: u64,
+}
+
+/// What the engine leaves behind.
+pub(crate) struct Outcome {
+    pub(crate) tally: Tally,
+    /// The calls that the breaker judged: every order, and the cancels of ordinary business, by start. (Those of a pause
+    /// are left out: a replay asks the breaker about each row, and the engine doesn't ask it about cancels.)
+    pub(crate) rows: Vec<Row>,
+}
+
+/// A request that hasn't been answered yet.
+struct Pending {
+    request: Message,
+    call: Call,
+    /// Its index in the rows, if it has one.
+    row: Option<usize>,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Answered,
+    Failed,
+    GivenUp,
+}
+
+pub(crate) struct Engine {
+    breaker: Breaker,
+    session: Session,
+    gauges: Arc<Gauges>,
+    /// In the order of sending.
+    pending: VecDeque<Pending>,
+    /// Orders that rest at the node, the oldest first.
+    resting: VecDeque<u64>,
+    next_order_ns: u64,
+    next_quantile_ns: u64,
+    tally: Tally,
+    rows: Vec<Row>,
+}
+
+impl Engine {
+    /// An engine that is logged on to the node.
+    pub(crate) fn start(breaker: Breaker, node: SocketAddr, gauges: Arc<Gauges>) -> Result<Self, Failure> {
+        let mut session = Session::new(node);
+        let start_ns = breaker.now_ns();
+        while !session.is_up() {
+            let now_ns = breaker.now_ns();
+            if now_ns.saturating_sub(start_ns) > LOGON_PATIENCE_NS {
+                return Err(Failure::new(format_args!("the node at {node} lets nobody log on")));
+            }
+            session.receive(now_ns, &mut Vec::new());
+            thread::yield_now();
+        }
+        let now_ns = breaker.now_ns();
+        gauges.now_ns.store(now_ns, Relaxed);
+        Ok(Self {
+            breaker,
+            session,
+            gauges,
+            pending: VecDeque::new(),
+            resting: VecDeque::new(),
+            next_order_ns: now_ns,
+            next_quantile_ns: now_ns,
+            tally: Tally::default(),
+            rows: Vec::new(),
+        })
+    }
+
+    /// Trades until it is told to stop; then cancels what rests and awaits the last answers.
+    pub(crate) fn run(mut self) -> Outcome {
+        while !self.gauges.stop.load(Relaxed) {
+            self.turn(self.breaker.now_ns(), true);
+            thread::yield_now(); // the node and the view need a core, too
+        }
+        let end_ns = self.breaker.now_ns().saturating_add(CLOSING_PATIENCE_NS);
+        while !(self.pending.is_empty() && self.resting.is_empty()) && self.breaker.now_ns() < end_ns {
+            self.turn(self.breaker.now_ns(), false);
+            thread::yield_now();
+        }
+        self.end_all(self.breaker.now_ns(), End::GivenUp);
+        // From the first order on.
+        let first_ns = self.rows.first().map_or(0, |row| row.start_ns);
+        self.rows.iter_mut().for_each(|row| row.start_ns -= first_ns);
+        Outcome { tally: self.tally, rows: self.rows }
+    }
+
+    fn turn(&mut self, now_ns: u64, wants_orders: bool) {
+        self.breaker.poll_at(now_ns);
+        let mut answers = Vec::new();
+        let is_lost = !self.session.receive(now_ns, &mut answers);
+        for answer in answers {
+            let sent = |pending: &Pending| pending.request.answer() == answer;
+            if let Some(pending) = self.pending.iter().position(sent).and_then(|index| self.pending.remove(index)) {
+                self.end(now_ns, pending, End::Answered);
+            }
+        }
+        if is_lost {
+            self.end_all(now_ns, End::Failed);
+        }
+        let give_up = |pending: &mut Pending| now_ns.saturating_sub(pending.call.start_ns()) >= GIVE_UP_NS;
+        while let Some(pending) = self.pending.pop_front_if(give_up) {
+            self.end(now_ns, pending, End::GivenUp);
+        }
+        let is_paused = self.breaker.state() != State::Closed;
+        let may_rest = if is_paused || !wants_orders { 0 } else { MAX_RESTING };
+        while self.session.is_up() && self.resting.len() > may_rest {
+            self.cancel_oldest(now_ns, is_paused);
+        }
+        if wants_orders && now_ns >= self.next_order_ns {
+            // After a hiccup, on from here; no burst to make up for it.
+            self.next_order_ns = now_ns.max(self.next_order_ns + ORDER_EVERY_NS);
+            self.order(now_ns);
+        }
+        self.show(now_ns);
+    }
+
+    fn order(&mut self, now_ns: u64) {
+        if !self.breaker.allow_at(now_ns) {
+            self.tally.refused += 1;
+            return;
+        }
+        if self.session.is_backed_up() {
+            self.breaker.release_at(now_ns); // if it was a trial, another turn can send it
+            return;
+        }
+        self.tally.sent += 1;
+        let request = Message::request(Kind::Order, self.tally.sent);
+        self.send(now_ns, request, true);
+    }
+
+    /// The breaker is not asked: a cancel takes risk away.
+    fn cancel_oldest(&mut self, now_ns: u64, is_paused: bool) {
+        if let Some(id) = self.resting.pop_front() {
+            self.tally.cancels += 1;
+            self.tally.cancels_in_pauses += u64::from(is_paused);
+            self.send(now_ns, Message::request(Kind::Cancel, id), !is_paused);
+        }
+    }
+
+    fn send(&mut self, now_ns: u64, request: Message, is_traced: bool) {
+        let call = self.breaker.begin_at(now_ns);
+        let row = is_traced.then_some(self.rows.len());
+        if is_traced {
+            self.rows.push(Row { start_ns: now_ns, latency_ns: None, ok: false });
+        }
+        let pending = Pending { request, call, row };
+        if self.session.send(request) {
+            self.pending.push_back(pending);
+        } else {
+            self.end(now_ns, pending, End::Failed);
+        }
+    }
+
+    fn end_all(&mut self, now_ns: u64, how: End) {
+        while let Some(pending) = self.pending.pop_front() {
+            self.end(now_ns, pending, how);
+        }
+    }
+
+    fn end(&mut self, now_ns: u64, Pending { request, call, row }: Pending, how: End) {
+        if how == End::Answered {
+            self.breaker.end_at(now_ns, call);
+        } else {
+            self.breaker.fail_at(now_ns, call);
+        }
+        if let Some(row) = row.and_then(|index| self.rows.get_mut(index)) {
+            row.latency_ns = (how != End::GivenUp).then_some(now_ns - row.start_ns);
+            row.ok = how == End::Answered;
+        }
+        let tally = &mut self.tally;
+        match (request.kind, how) {
+            (Kind::Order, End::Answered) => {
+                tally.answered += 1;
+                self.resting.push_back(request.id);
+            }
+            (Kind::Order, End::Failed) => tally.failed += 1,
+            (Kind::Order, End::GivenUp) => tally.unanswered += 1,
+            (Kind::Cancel, End::Answered) => tally.cancels_answered += 1,
+            // As far as anybody knows the order still rests.
+            (Kind::Cancel, _) => self.resting.push_back(request.id),
+            (Kind::Logon, _) => {}
+        }
+    }
+
+    fn show(&mut self, now_ns: u64) {
+        let gauges = &self.gauges;
+        gauges.now_ns.store(now_ns, Relaxed);
+        gauges.sent.store(self.tally.sent, Relaxed);
+        gauges.refused.store(self.tally.refused, Relaxed);
+        gauges.resting.store(self.resting.len() as u64, Relaxed);
+        gauges.in_flight.store(self.pending.len() as u64, Relaxed);
+        if now_ns >= self.next_quantile_ns {
+            self.next_quantile_ns = now_ns + QUANTILE_EVERY_NS;
+            let quantile_ppm = self.breaker.config().quantile_ppm;
+            gauges.quantile_ns.store(self.breaker.quantile_at(now_ns, quantile_ppm).unwrap_or(0), Relaxed);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! How figures, settings and transitions are shown to people, by whatever command.
+
+use crate::timeline::Timeline;
+use console::{Style, style};
+use trip99::{Config, Event, PPM, State};
+
+/// What a breaker with these settings does, a line for each rule: its name and what it says.
+pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    let quantile = show_quantile(config.quantile_ppm);
+    let age = if config.window_age_ns == 0 {
+        "of any age".to_owned()
+    } else {
+        format!("of the last {}", show_ns(config.window_age_ns))
+    };
+    let mut latency = format!(
+        "{quantile} over {}, of at most {} samples {age}, once there are {}",
+        show_ns(config.threshold_ns),
+        show_count(config.window_len.into()),
+        show_count(config.min_samples.into())
+    );
+    if config.sample_every > 1 {
+        latency += &format!("; 1 in {} sampled", config.sample_every);
+    }
+    if config.confirm_verdicts > 1 {
+        latency += &format!("; {} verdicts in a row", config.confirm_verdicts);
+    }
+    lines.push(("latency", latency));
+    let in_a_row = match config.consecutive_failures {
+        0 => String::new(),
+        count => format!(", or {count} in a row"),
+    };
+    let failures = format!("more than {} of the window{in_a_row}", show_share(config.failure_rate_ppm));
+    lines.push(("failures", failures));
+    let spike_limit_ns = if config.spike_limit_ns == 0 { config.threshold_ns } else { config.spike_limit_ns };
+    let spike = match config.spike_count {
+        0 => "off".to_owned(),
+        count => format!("{count} in a row over {}", show_ns(spike_limit_ns)),
+    };
+    lines.push(("spike", spike));
+    let stall = match config.stall_limit_ns {
+        0 => "off".to_owned(),
+        limit_ns => format!("a call in flight for {}", show_ns(limit_ns)),
+    };
+    lines.push(("stall", stall));
+    let within_ns = match config.recover_threshold_ns {
+        0 => config.threshold_ns / 5 * 4 + config.threshold_ns % 5 * 4 / 5,
+        limit_ns => limit_ns,
+    };
+    let recovery = format!(
+        "{} good trials, {} at a time, each within {}; lost after {}",
+        config.probes,
+        config.trials_in_flight,
+        show_ns(within_ns),
+        show_ns(config.probe_timeout_ns)
+    );
+    lines.push(("recovery", recovery));
+    let backoff = format!(
+        "{}, x{} each time, up to {}; {} closed forgives one",
+        show_ns(config.backoff_base_ns),
+        config.backoff_multiplier,
+        show_ns(config.backoff_max_ns),
+        show_ns(config.stable_after_ns)
+    );
+    lines.push(("backoff", backoff));
+    if config.start != State::Closed {
+        lines.push(("start", config.start.name().to_owned()));
+    }
+    if config.shadow {
+        lines.push(("shadow", "nothing is refused".to_owned()));
+    }
+    lines
+}
+
+/// Heads the columns of [`show_transition`].
+pub(crate) fn transition_header(quantile_ppm: u32, is_wide: bool) -> String {
+    let quantile = show_quantile(quantile_ppm);
+    let samples = if is_wide { format!("  {:>20}", "slow of samples") } else { String::new() };
+    let header = format!("{:>13}  {:<22} {:<20} {quantile:>9}{samples}  pause", "time", "change", "reason");
+    style(header).dim().to_string()
+}
+
+/// A transition, and how long after `first_ns` it was: in all columns, or without those that a narrow terminal lacks.
+pub(crate) fn show_transition(event: &Event, first_ns: u64, is_wide: bool) -> String {
+    let samples = match event.overdue {
+        _ if !is_wide => String::new(),
+        0 => format!("  {:>20}", format!("{} of {}", event.slow, event.samples)),
+        overdue => format!("  {:>20}", format!("{overdue} late, {} of {}", event.slow, event.samples)),
+    };
+    let pause = match event.to {
+        State::Open if is_wide => format!("{} (attempt {})", show_ns(event.retry_at_ns - event.t_ns), event.attempt),
+        State::Open => show_ns(event.retry_at_ns - event.t_ns),
+        _ => String::new(),
+    };
+    let line = format!(
+        "{:>13}  {:<9} → {} {:<20} {:>9}{samples}  {pause}",
+        show_time(event.t_ns.saturating_sub(first_ns)),
+        event.from,
+        state_style(event.to).apply_to(format_args!("{:<10}", event.to)),
+        event.reason,
+        show_ns(event.quantile_ns),
+    );
+    line.trim_end().to_owned()
+}
+
+/// The states over time, in one line of a terminal so wide, and a legend below it.
+pub(crate) fn show_timeline(timeline: &Timeline, width: usize, whole_ns: u64) -> String {
+    let columns = timeline.columns(width.saturating_sub(4));
+    let line: String = columns.iter().map(|&state| state_style(state).apply_to(glyph(state)).to_string()).collect();
+    let [closed, open, half_open] = [State::Closed, State::Open, State::HalfOpen]
+        .map(|state| format!("{} {state}", state_style(state).apply_to(glyph(state))));
+    format!("  {line}\n  0 to {}:  {closed}   {open}   {half_open}", show_ns(whole_ns))
+}
+
+fn glyph(state: State) -> char {
+    match state {
+        State::Closed => '─',
+        State::Open => '█',
+        State::HalfOpen => '▒',
+    }
+}
+
+pub(crate) fn state_style(state: State) -> Style {
+    match state {
+        State::Closed => Style::new().green(),
+        State::Open => Style::new().red(),
+        State::HalfOpen => Style::new().yellow(),
+    }
+}
+
+/// Three to four significant digits and a unit; from two minutes on, two units. Rounded down.
+pub(crate) fn show_ns(ns: u64) -> String {
+    let scaled = |unit_ns: u64, unit: &str| {
+        let (whole, milli) = (ns / unit_ns, ns % unit_ns * 1000 / unit_ns);
+        let text = match whole {
+            100.. => format!("{whole}.{}", milli / 100),
+            10.. => format!("{whole}.{:02}", milli / 10),
+            _ => format!("{whole}.{milli:03}"),
+        };
+        format!("{} {unit}", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    let seconds = ns / 1_000_000_000;
+    match seconds {
+        0 if ns < 1_000 => format!("{ns} ns"),
+        0 if ns < 1_000_000 => scaled(1_000, "µs"),
+        0 => scaled(1_000_000, "ms"),
+        1..120 => scaled(1_000_000_000, "s"),
+        120..7_200 => format!("{} min {} s", seconds / 60, seconds % 60),
+        7_200..172_800 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+/// Seconds to the millisecond, rounded down, with the thousands apart; less than a second as any duration.
+pub(crate) fn show_time(ns: u64) -> String {
+    if ns < 1_000_000_000 {
+        return show_ns(ns);
+    }
+    format!("{}.{:03} s", show_count(ns / 1_000_000_000), ns % 1_000_000_000 / 1_000_000)
+}
+
+pub(crate) fn show_count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `P99`, `P99.9`, `P50`.
+pub(crate) fn show_quantile(ppm: u32) -> String {
+    let text = format!("P{}.{:04}", ppm / 10_000, ppm % 10_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn show_share(ppm: u32) -> String {
+    show_part(ppm.into(), PPM.into())
+}
+
+pub(crate) fn show_part(part: u64, whole: u64) -> String {
+    match whole {
+        0 => String::new(),
+        _ => format!("{:.1} %", part as f64 * 100.0 / whole as f64).replace(".0 %", " %"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_shown_short() {
+        for (ns, text) in [
+            (0, "0 ns"),
+            (999, "999 ns"),
+            (1_000, "1 µs"),
+            (1_500, "1.5 µs"),
+            (200_000_001, "200 ms"),
+            (12_345_678, "12.34 ms"),
+            (999_999_999, "999.9 ms"),
+            (60_000_000_000, "60 s"),
+            (119_999_999_999, "119.9 s"),
+            (120_000_000_000, "2 min 0 s"),
+            (7_199_999_999_999, "119 min 59 s"),
+            (9_000_000_000_000, "2 h 30 min"),
+            (u64::MAX, "213503 d 23 h"),
+        ] {
+            assert_eq!(show_ns(ns), text);
+        }
+    }
+
+    #[test]
+    fn counts_times_and_quantiles_are_shown_for_people() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(show_count), ["0", "999", "1 000", "1 234 567"]);
+        assert_eq!(show_time(1_234_567_899_999), "1 234.567 s");
+        assert_eq!([990_000, 999_000, 500_000, 999_999].map(show_quantile), ["P99", "P99.9", "P50", "P99.9999"]);
+        assert_eq!(
+            [show_part(1, 3), show_part(0, 7), show_part(7, 7), show_part(1, 0)],
+            ["33.3 %", "0 %", "100 %", ""]
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! The demo as a process: that it shows what it promises, leaves a trace, and nothing else.
+
+mod common;
+use common::{DIRECTORY, finish, json, run, start};
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The node's address, as the output says near its beginning.
+fn node(out: impl BufRead) -> SocketAddr {
+    let address = |line: String| line.split_whitespace().find_map(|word| word.parse().ok());
+    out.lines().map_while(Result::ok).find_map(address).expect("the output names an address")
+}
+
+fn is_gone(node: SocketAddr) -> bool {
+    TcpStream::connect(node).is_err()
+}
+
+#[test]
+fn each_trouble_pauses_trading_and_the_trace_replays() {
+    let begin = Instant::now();
+    let (status, out, err) = finish(start("demo --trace demo.csv"), "");
+    assert_eq!((status, err.as_str()), (Some(0), ""), "{out}");
+    assert!(is_gone(node(out.as_bytes())), "{out}");
+    assert!(!out.contains('\x1b'), "{out}");
+    // Much longer than it takes, much shorter than the phases' limits.
+    assert!(begin.elapsed() < Duration::from_secs(40), "{:?}", begin.elapsed());
+
+    let line = |words: &[&str]| {
+        let mut lines = out.lines().filter(|line| words.iter().all(|word| line.contains(word)));
+        lines.next().unwrap_or_else(|| panic!("{words:?} in\n{out}")).to_owned()
+    };
+    // How each trouble was noticed, by the summary.
+    let reasons = ["slow answers", "no answers", "connection lost"].map(|title| {
+        line(&["node: ", title]);
+        let summary = out.lines().find(|line| line.trim_start().starts_with(title));
+        let summary = summary.unwrap_or_else(|| panic!("{title} in\n{out}"));
+        assert!(!summary.contains("never"), "{summary}");
+        let mut reasons = ["latency", "failure_rate", "consecutive_failures", "spike", "stall"].into_iter();
+        reasons.find(|reason| summary.split(' ').any(|word| word == *reason)).expect(summary)
+    });
+    line(&["closed", "half_open"]);
+    line(&[" P99 ", " sent ", " refused ", " resting ", " in flight "]);
+
+    // Every order sent has its row, and an end.
+    let numbers = |line: &str| -> Vec<u64> {
+        let digits = line.replace(|letter: char| !letter.is_ascii_digit() && letter != ' ', "|");
+        let joined = digits.split('|').map(|number| number.replace(' ', ""));
+        joined.filter(|number| !number.is_empty()).map(|number| number.parse().unwrap()).collect()
+    };
+    let &[sent, answered, failed, unanswered] = &numbers(&line(&["orders ", "sent:"]))[..] else { panic!("{out}") };
+    assert_eq!(sent, answered + failed + unanswered, "{out}");
+    let trace = fs::read_to_string(Path::new(DIRECTORY).join("demo.csv")).unwrap();
+    assert!(trace.starts_with("start_ns,latency_ns,ok\n0,"), "{}", &trace[..60]);
+    assert!(trace.lines().count() as u64 > sent, "cancels have rows, too");
+    assert!(trace.lines().filter(|row| row.contains(",,")).count() as u64 >= unanswered);
+
+    let replay = line(&["trip99 replay demo.csv "]);
+    let (_, options) = replay.split_once("demo.csv ").unwrap();
+    let replayed = json(options, &trace);
+    let lines: Vec<Value> = replayed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let summary = lines.last().unwrap();
+    assert!(summary["trips"].as_u64() >= Some(3), "{replayed}");
+    assert_eq!(summary["state"], "closed", "{replayed}");
+    assert_eq!(summary["asked"].as_u64(), Some(trace.lines().count() as u64 - 1), "{replayed}");
+    for reason in reasons {
+        let is_trip = |line: &&Value| line["from"] == "closed" && line["reason"] == reason;
+        assert!(lines.iter().any(|line| is_trip(&line)), "{reason} in\n{replayed}");
+    }
+}
+
+#[test]
+fn the_node_does_not_outlive_a_demo_that_is_killed() {
+    let mut demo = start("demo --trace killed.csv");
+    let mut out = BufReader::new(demo.stdout.take().unwrap());
+    let node = node(&mut out);
+    assert!(!is_gone(node), "{node}");
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    let begin = Instant::now();
+    while !is_gone(node) {
+        assert!(begin.elapsed() < Duration::from_secs(20), "the node at {node} is still there");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_reader_who_has_had_enough_ends_it() {
+    let mut demo = start("demo --trace enough.csv");
+    let node = node(BufReader::new(demo.stdout.take().unwrap()));
+    let (status, err) = (demo.wait().unwrap(), std::io::read_to_string(demo.stderr.take().unwrap()).unwrap());
+    assert_eq!((status.code(), err.as_str()), (Some(0), ""));
+    assert!(is_gone(node));
+}
+
+#[test]
+fn mistakes_are_found_before_it_begins() {
+    common::fails("demo --trace no/such/directory/t.csv", "", &["no/such/directory/t.csv", "legal: "]);
+    common::fails("demo --traces t.csv", "", &["--traces", "legal: "]);
+    common::fails("demo now", "", &["now", "legal: see trip99 demo --help"]);
+    let help = run("--help", "");
+    assert!(help.contains("demo") && !help.contains("demo-node"), "{help}");
+    assert!(run("demo --help", "").contains("--trace"));
+}
