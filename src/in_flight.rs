@@ -242,9 +242,13 @@ impl InFlight {
     /// Overdue calls too old for the window no longer count.
     #[inline]
     pub(crate) fn expire(&mut self, now_ns: u64, age_ns: u64) {
-        if age_ns == 0 || self.overdue.len == 0 {
-            return;
+        if self.overdue.len > 0 {
+            self.expire_overdue(now_ns, age_ns);
         }
+    }
+
+    #[cold]
+    fn expire_overdue(&mut self, now_ns: u64, age_ns: u64) {
         while let Some(index) = self.head(On::Overdue) {
             if !self.start_ns(index).is_some_and(|start_ns| is_expired(start_ns, now_ns, age_ns)) {
                 return;
