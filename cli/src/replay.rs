@@ -35,13 +35,14 @@ pub(crate) struct Summary {
     pub(crate) armed_ns: u64,
     /// The longest time from leaving closed to closing again (or to the end).
     pub(crate) longest_pause_ns: u64,
-    /// Calls that the breaker could not track, as more were in flight than it can.
-    pub(crate) untracked: u64,
 }
 
-/// What a replay can't do, or does better without.
-pub(crate) fn lift_limits(config: &Config) -> Config {
-    Config { max_in_flight: 1 << 20, jitter_ppm: 0, ..config.clone() }
+/// The most that a breaker can track.
+const MAX_IN_FLIGHT: u32 = 1 << 20;
+
+/// A replay watches every call, and repeats itself.
+fn lift_limits(config: &Config) -> Config {
+    Config { max_in_flight: MAX_IN_FLIGHT, jitter_ppm: 0, ..config.clone() }
 }
 
 /// A call that will come back. Ordered by when, then by when it was sent.
@@ -210,7 +211,11 @@ impl<R: Report> Replay<'_, R> {
         self.end_pause(self.now_ns);
         self.summary.end_ns = self.now_ns;
         self.summary.state = self.breaker.state();
-        self.summary.untracked = self.breaker.snapshot().untracked;
+        if self.breaker.snapshot().untracked > 0 {
+            return Err(Failure::new(format_args!(
+                "more than {MAX_IN_FLIGHT} calls are in flight at once; legal: no more, or a --stall-limit that ends it"
+            )));
+        }
         self.report.end(&self.summary)
     }
 }

@@ -150,6 +150,15 @@ fn a_file_that_cannot_be_read_is_named() {
 }
 
 #[test]
+fn more_calls_in_flight_than_can_be_watched_are_no_result() {
+    let lost = 1 << 20;
+    let trace = |rows| format!("start_ns,latency_ns\n{}", "0,\n".repeat(rows));
+    let args = "replay - --format json --stall-limit 0";
+    assert!(run(args, &trace(lost)).contains("asked"));
+    fails(args, &trace(lost + 1), &["1048576", "legal: "]);
+}
+
+#[test]
 fn a_reader_that_has_enough_is_no_mistake() {
     // Each row is a bad trial: more output than fits any buffer on the way.
     let rows: String = (0..1000).map(|row| format!("{},101\n", row * 1000)).collect();
