@@ -25,8 +25,8 @@ const NEVER_NS: u64 = u64::MAX;
 /// clock and calls it. Don't mix the two on one breaker, unless `now_ns` comes from [`now_ns`](Self::now_ns).
 /// A `now_ns` before the latest one seen counts as the latest seen, so that deadlines and ages never run backwards.
 ///
-/// After construction no operation allocates, locks, makes a system call or panics. (Where the clock is the operating
-/// system's, see [`Snapshot::clock`], the plain forms call into the vDSO.)
+/// After construction no operation allocates, locks or panics, and none makes a system call but for reading the time where
+/// the clock is the operating system's (see [`Snapshot::clock`]): there the plain forms may make one.
 ///
 /// ```
 /// use trip99::{Breaker, Config, State};
@@ -146,12 +146,14 @@ impl Breaker {
     ///
     /// Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
     /// While half-open, true means that a trial is granted: send it, or give it back by [`release`](Self::release).
+    #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow(&mut self) -> bool {
         self.page.is_clear() || self.allow_unless_refused(self.clock.now_ns())
     }
 
     /// [`allow`](Self::allow) at a given time.
+    #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow_at(&mut self, now_ns: u64) -> bool {
         self.page.is_clear() || self.allow_unless_refused(now_ns)
@@ -276,7 +278,7 @@ impl Breaker {
         }
     }
 
-    /// Fires the timers that are due, and takes note of a halt or resume from elsewhere. Cheap enough for every turn of a
+    /// Fires the timers that are due, and journals a halt or resume that came through the page. Cheap enough for every turn of a
     /// loop; without it a breaker notices calls that never return, and recovers, only when it is asked or told something.
     #[inline]
     pub fn poll(&mut self) {
@@ -299,7 +301,7 @@ impl Breaker {
     }
 
     /// A quantile of what a verdict sees now (the window and, while closed, the overdue calls), in ppm: 990 000 for the
-    /// P99. Nearest rank, exact; `None` of nothing. O(window).
+    /// P99; 0 is the least, 1 000 000 and above the greatest. Nearest rank, exact; `None` of nothing. O(window).
     pub fn quantile(&mut self, quantile_ppm: u32) -> Option<u64> {
         self.quantile_at(self.clock.now_ns(), quantile_ppm)
     }
@@ -396,7 +398,10 @@ impl Breaker {
         config.validate_change(&self.config)?;
         self.see(now_ns);
         self.expire();
-        self.page.change_shadow(self.config.shadow, config.shadow);
+        // A gate that somebody else wrote to refuses; it shall not come right by chance.
+        if !self.page.is_foreign(self.state, self.config.shadow) {
+            self.page.change_shadow(self.config.shadow, config.shadow);
+        }
         self.config = config.clone();
         self.recover_threshold_ns = config.effective_recover_threshold_ns();
         self.rules.set_limits(config);
@@ -418,23 +423,30 @@ impl Breaker {
         }
     }
 
-    /// Until when the breaker stays armed (see [`Snapshot::armed`]) at least, if nothing else happens: `None` if it isn't
-    /// now, `u64::MAX` if samples don't expire.
+    /// Until when the breaker stays armed (see [`Snapshot::armed`]) if nothing else happens: `None` if it isn't now,
+    /// `u64::MAX` if nothing expires. O(overdue calls).
     pub fn armed_until(&self) -> Option<u64> {
-        let overdue = self.live_overdue();
-        let wanted = (self.config.min_samples as usize).saturating_sub(overdue);
-        let by_window_ns = match self.window.len().checked_sub(wanted) {
-            None => return None,
-            Some(_) if wanted == 0 => NEVER_NS,
-            Some(spare) => self.window.expiry_ns(spare),
-        };
-        let by_overdue_ns = match self.in_flight.oldest_overdue_ns() {
-            Some(start_ns) if overdue > 0 && self.config.window_age_ns > 0 => {
-                start_ns.saturating_add(self.config.window_age_ns)
+        let (samples, overdue) = (self.window.live(self.latest_ns).0, self.live_overdue());
+        // So many may expire, in the order of their stamps, and the next one disarms.
+        let mut spare = (samples + overdue).checked_sub(self.config.min_samples as usize)?;
+        let oldest_live = self.window.len() - samples;
+        let counted = self.in_flight.overdue();
+        let mut overdue_ns = self.in_flight.overdue_starts_ns().skip(counted - overdue.min(counted)).take(overdue);
+        let mut disarmed_ns = 0;
+        loop {
+            let by_window_ns = self.window.expiry_ns(oldest_live + spare);
+            match overdue_ns.next().map(|start_ns| match self.config.window_age_ns {
+                0 => NEVER_NS,
+                age_ns => start_ns.saturating_add(age_ns),
+            }) {
+                Some(by_overdue_ns) if by_overdue_ns < by_window_ns => disarmed_ns = by_overdue_ns,
+                _ => return Some(by_window_ns.max(disarmed_ns)),
             }
-            _ => NEVER_NS,
-        };
-        Some(by_window_ns.min(by_overdue_ns)).filter(|&until_ns| until_ns > self.latest_ns)
+            match spare.checked_sub(1) {
+                Some(left) => spare = left,
+                None => return Some(disarmed_ns),
+            }
+        }
     }
 
     /// The time on the breaker's clock, for `_at` operations. Nanoseconds from an arbitrary origin, the same for all

@@ -31,14 +31,18 @@ pub(crate) enum Clock {
 }
 
 impl Clock {
-    /// The first call in a process calibrates the TSC, which takes up to 200 ms.
+    /// The process's clock. The first call calibrates the TSC, which takes up to 200 ms.
     pub(crate) fn new() -> Self {
-        static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::choose);
+        CLOCK.clone()
+    }
+
+    fn choose() -> Self {
         let counter = quanta::Clock::new();
         // quanta falls back to the monotonic clock without saying so; that one's scale is exactly 1.
         const TICKS: u64 = 1 << 40;
         let fell_back = counter.delta_as_nanos(0, TICKS) == TICKS;
-        if fell_back || kernel_distrusts_tsc() { Self::Monotonic(*ORIGIN) } else { Self::Tsc(counter) }
+        if fell_back || kernel_distrusts_tsc() { Self::Monotonic(Instant::now()) } else { Self::Tsc(counter) }
     }
 
     /// The time. It may stand still or go back a little between CPUs; the breaker copes.

@@ -171,10 +171,24 @@ impl Config {
     /// # Errors
     /// The first field, in the order of declaration, that is out of its range.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        for (field, value, min, max) in self.ranges() {
+            if value < min || value > max {
+                return Err(ConfigError::OutOfRange { field, value, min, max });
+            }
+        }
+        if self.start == State::Open {
+            return Err(ConfigError::StartOpen);
+        }
+        Ok(())
+    }
+
+    /// Each field whose range is limited, with its value, the least and the greatest legal one; some bounds are other
+    /// fields' values.
+    pub fn ranges(&self) -> [(&'static str, u64, u64, u64); 17] {
         let count = u64::from(MAX_COUNT);
         let ppm = u64::from(PPM);
         let any = u64::MAX;
-        let ranges = [
+        [
             ("quantile_ppm", u64::from(self.quantile_ppm), 1, ppm - 1),
             ("threshold_ns", self.threshold_ns, 1, any),
             ("window_len", u64::from(self.window_len), 1, count),
@@ -192,16 +206,7 @@ impl Config {
             ("backoff_max_ns", self.backoff_max_ns, self.backoff_base_ns, any),
             ("jitter_ppm", u64::from(self.jitter_ppm), 0, ppm),
             ("stable_after_ns", self.stable_after_ns, 1, any),
-        ];
-        for (field, value, min, max) in ranges {
-            if value < min || value > max {
-                return Err(ConfigError::OutOfRange { field, value, min, max });
-            }
-        }
-        if self.start == State::Open {
-            return Err(ConfigError::StartOpen);
-        }
-        Ok(())
+        ]
     }
 
     /// Checks that `self` may replace `current` in a running breaker.
@@ -220,16 +225,16 @@ impl Config {
         Ok(())
     }
 
-    /// The limit that the spike rule applies.
-    pub(crate) const fn effective_spike_limit_ns(&self) -> u64 {
+    /// The limit that the spike rule applies: `spike_limit_ns`, or the threshold for 0.
+    pub const fn effective_spike_limit_ns(&self) -> u64 {
         match self.spike_limit_ns {
             0 => self.threshold_ns,
             limit_ns => limit_ns,
         }
     }
 
-    /// The limit that trials are held to: 80 % of the threshold (rounded down) unless it was set.
-    pub(crate) const fn effective_recover_threshold_ns(&self) -> u64 {
+    /// The limit that trials are held to: `recover_threshold_ns`, or 80 % of the threshold (rounded down) for 0.
+    pub const fn effective_recover_threshold_ns(&self) -> u64 {
         match self.recover_threshold_ns {
             // Split so that it can't overflow: 4/5 of the fives, then of the rest.
             0 => self.threshold_ns / 5 * 4 + self.threshold_ns % 5 * 4 / 5,

@@ -211,11 +211,6 @@ impl InFlight {
         self.start_ns(self.trials.head)
     }
 
-    /// The start of the oldest call that counts as overdue.
-    pub(crate) fn oldest_overdue_ns(&self) -> Option<u64> {
-        self.start_ns(self.overdue.head)
-    }
-
     /// The start of the oldest call. (There are no trials while the breaker is closed, when this matters.)
     pub(crate) fn oldest_ns(&self) -> Option<u64> {
         [self.expired.head, self.overdue.head, self.waiting.head].into_iter().find_map(|head| self.start_ns(head))

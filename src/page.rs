@@ -91,6 +91,11 @@ impl Page {
         self.gate.0.load(Ordering::Relaxed) & !HALTED != owners
     }
 
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn scribble_on_gate(&self, bits: u8) {
+        self.gate.0.store(bits, Ordering::Relaxed);
+    }
+
     /// Sets HALTED, from any thread.
     pub(crate) fn halt(&self) {
         self.gate.0.fetch_or(HALTED, Ordering::AcqRel);
@@ -134,7 +139,7 @@ impl Page {
     }
 }
 
-/// A breaker at one moment: its state, what a verdict sees, and counts since construction.
+/// A breaker at one moment, `now_ns`: its state, what a verdict sees, and counts since construction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -148,7 +153,8 @@ pub struct Snapshot {
     pub armed: bool,
     /// What the plain operations read the time from.
     pub clock: ClockSource,
-    /// The latest time that the owner has seen; what follows is as of then.
+    /// The latest time that the owner has seen. (In [`Breaker::snapshot`](crate::Breaker::snapshot), `halted` is as of the
+    /// call.)
     pub now_ns: u64,
     /// When the latest half-open epoch began; 0 before the first.
     pub epoch_ns: u64,

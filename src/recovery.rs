@@ -51,7 +51,7 @@ impl Backoff {
         self.stable_after_ns = config.stable_after_ns;
         self.last_attempt = 0;
         if self.multiplier > 1 {
-            // At most 63 rounds: the pause at least doubles, and saturates.
+            // At most 64 rounds: the pause at least doubles, and saturates.
             while self.pause_ns(self.last_attempt) < self.max_ns {
                 self.last_attempt += 1;
             }

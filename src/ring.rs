@@ -98,11 +98,6 @@ impl Ring {
         self.len
     }
 
-    #[inline]
-    pub(crate) fn is_full(&self) -> bool {
-        self.len == self.capacity
-    }
-
     /// How many of the samples failed.
     #[inline]
     pub(crate) fn failed(&self) -> usize {
@@ -125,7 +120,7 @@ impl Ring {
             return None;
         }
         let slot = self.slot(age);
-        // SAFETY: `slot` returns an index below `capacity`.
+        // SAFETY: `age < len <= capacity`, so `slot` returns an index below `capacity`.
         let (end_ns, latency_ns) = unsafe { (self.ends_ns.get(slot), self.latencies_ns.get(slot)) };
         Some(Sample { end_ns, latency_ns, ok: !self.is_failed(slot) })
     }
@@ -133,7 +128,7 @@ impl Ring {
     /// The newest sample's stamp.
     #[inline]
     pub(crate) fn newest_end_ns(&self) -> Option<u64> {
-        // SAFETY: `slot` returns an index below `capacity`.
+        // SAFETY: `len - 1 < capacity`, so `slot` returns an index below `capacity`.
         self.len.checked_sub(1).map(|age| unsafe { self.ends_ns.get(self.slot(age)) })
     }
 
@@ -150,12 +145,12 @@ impl Ring {
         Some(sample)
     }
 
-    /// Puts a sample behind the newest. The ring must not be full.
+    /// Puts a sample behind the newest; the oldest makes room if it must, and is returned.
     #[inline]
-    pub(crate) fn push(&mut self, sample: Sample) {
-        debug_assert!(!self.is_full());
+    pub(crate) fn push(&mut self, sample: Sample) -> Option<Sample> {
+        let dropped = if self.len == self.capacity { self.pop() } else { None };
         let slot = self.slot(self.len);
-        // SAFETY: `slot` returns an index below `capacity`.
+        // SAFETY: `len` is below `capacity` by now (which is at least 1), so `slot` returns an index below it.
         unsafe {
             *self.ends_ns.get_mut(slot) = sample.end_ns;
             *self.latencies_ns.get_mut(slot) = sample.latency_ns;
@@ -165,6 +160,7 @@ impl Ring {
             self.failed += 1;
         }
         self.len += 1;
+        dropped
     }
 
     /// The latencies, oldest first, in up to two runs.
@@ -226,10 +222,8 @@ mod tests {
             for op in ops {
                 match op {
                     Op::Push(end_ns, latency_ns, ok) => {
-                        if ring.is_full() {
-                            prop_assert_eq!(ring.pop(), twin.pop_front());
-                        }
-                        ring.push(Sample { end_ns, latency_ns, ok });
+                        let dropped = if twin.len() == capacity { twin.pop_front() } else { None };
+                        prop_assert_eq!(ring.push(Sample { end_ns, latency_ns, ok }), dropped);
                         twin.push_back(Sample { end_ns, latency_ns, ok });
                     }
                     Op::Pop => prop_assert_eq!(ring.pop(), twin.pop_front()),
@@ -239,7 +233,6 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(ring.len(), twin.len());
-                prop_assert_eq!(ring.is_full(), twin.len() == capacity);
                 prop_assert_eq!(ring.failed(), twin.iter().filter(|sample| !sample.ok).count());
                 prop_assert_eq!(ring.newest_end_ns(), twin.back().map(|sample| sample.end_ns));
                 for age in 0..=capacity {

@@ -47,11 +47,10 @@ impl Window {
     #[inline]
     pub(crate) fn push(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.expire(now_ns);
-        if self.ring.is_full() {
-            self.pop();
-        }
         self.slow += usize::from(latency_ns > self.threshold_ns);
-        self.ring.push(Sample { end_ns: now_ns, latency_ns, ok });
+        if let Some(oldest) = self.ring.push(Sample { end_ns: now_ns, latency_ns, ok }) {
+            self.slow -= usize::from(oldest.latency_ns > self.threshold_ns);
+        }
     }
 
     /// Drops the samples that are too old at `now_ns`.
@@ -62,7 +61,8 @@ impl Window {
         }
     }
 
-    /// O(1) if all are too old, as after a quiet spell; otherwise O(1) for each that leaves.
+    /// O(1) if all are too old, as after a quiet spell (and a word for each 64 samples to clear, if any failed); otherwise
+    /// O(1) for each that leaves.
     #[cold]
     fn expire_some(&mut self, now_ns: u64) {
         if self.ring.newest_end_ns().is_some_and(|newest_ns| self.is_expired(newest_ns, now_ns)) {

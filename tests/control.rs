@@ -404,6 +404,26 @@ fn observers_see_state_deadline_snapshot_and_events() {
 }
 
 #[test]
+fn each_transition_is_published_at_once() {
+    let quick = Config { spike_count: 1, probes: 1, backoff_base_ns: 5, backoff_max_ns: 5, ..config() };
+    let mut breaker = breaker(quick.clone());
+    let observer = breaker.observer();
+    breaker.poll_at(0);
+    let check = |breaker: &trip99::Breaker, state| {
+        assert_eq!((breaker.state(), observer.snapshot()), (state, Some(breaker.snapshot())));
+    };
+    breaker.record_at(1, u64::MAX);
+    check(&breaker, State::Open);
+    breaker.poll_at(6);
+    check(&breaker, State::HalfOpen);
+    assert!(breaker.allow_at(6));
+    breaker.record_at(7, 1);
+    check(&breaker, State::Closed);
+    breaker.reconfigure_at(8, &Config { shadow: true, ..quick }).unwrap();
+    check(&breaker, State::Closed);
+}
+
+#[test]
 fn a_busy_owner_publishes_every_millisecond() {
     let mut breaker = breaker(config());
     let observer = breaker.observer();
@@ -422,6 +442,9 @@ fn events_carry_wall_time() {
     breaker.record(u64::MAX);
     let wall_s = last(&breaker).wall_ns / SECOND;
     assert!((before_s.saturating_sub(60)..=since_epoch_s() + 60).contains(&wall_s), "{wall_s}");
+    let first = last(&breaker);
+    breaker.halt();
+    assert_eq!(last(&breaker).wall_ns - first.wall_ns, last(&breaker).t_ns - first.t_ns);
 }
 
 #[test]
@@ -462,6 +485,21 @@ fn armed_until_tells_when_too_few_samples_will_be_left() {
     assert!(breaker.snapshot().armed);
     breaker.poll_at(1110);
     assert_eq!((breaker.snapshot().armed, breaker.armed_until()), (false, None));
+}
+
+#[test]
+fn armed_until_counts_overdue_calls_as_long_as_they_count() {
+    let config = Config { min_samples: 3, threshold_ns: 10, window_age_ns: 100, ..quantile_only() };
+    let mut breaker = breaker(Config { quantile_ppm: 1, ..config });
+    breaker.record_at(1000, 1);
+    let _calls = [breaker.begin_at(1005), breaker.begin_at(1050)];
+    breaker.poll_at(1070);
+    // Of four stamps, 1000, 1005, 1050 and 1080, two may expire.
+    breaker.record_at(1080, 1);
+    assert_eq!((breaker.snapshot().overdue, breaker.armed_until()), (2, Some(1105)));
+    breaker.record_at(1090, 1);
+    breaker.record_at(1091, 1);
+    assert_eq!(breaker.armed_until(), Some(1180));
 }
 
 // Settings.

@@ -269,6 +269,16 @@ fn an_overdue_call_counts_until_it_expires() {
 }
 
 #[test]
+fn an_expired_overdue_call_does_not_count_in_the_verdict_of_a_sample() {
+    let config = Config { min_samples: 2, threshold_ns: 10, window_age_ns: 100, ..quantile_only() };
+    let mut breaker = breaker(config);
+    let _never_returns = breaker.begin_at(0);
+    breaker.poll_at(11);
+    breaker.record_at(100, 1);
+    assert_eq!((breaker.state(), breaker.snapshot().samples), (State::Closed, 1));
+}
+
+#[test]
 fn a_call_that_has_expired_when_it_becomes_overdue_is_not_counted_but_its_verdict_is_made() {
     // The verdict on a window that is over by now ends in a trip only if it is made: confirm_verdicts is 2.
     let config = Config { window_age_ns: SECOND, threshold_ns: 2 * SECOND, min_samples: 1, ..quantile_only() };

@@ -156,7 +156,12 @@ fn open(path: &Path) -> Result<Source, Failure> {
     let file = File::open(path).map_err(|error| {
         Failure::new(format_args!("{name}: {error}; legal: a file of CSV, or - for standard input"))
     })?;
-    let len = file.metadata().ok().map(|metadata| metadata.len());
+    let metadata = file.metadata().ok();
+    if metadata.as_ref().is_some_and(std::fs::Metadata::is_dir) {
+        return Err(Failure::new(format_args!("{name}: a directory; legal: a file of CSV, or - for standard input")));
+    }
+    // What isn't a file (a pipe, say) has no length to speak of.
+    let len = metadata.filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
     Ok(Source { name, input: Box::new(file), len })
 }
 

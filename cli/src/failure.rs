@@ -1,7 +1,7 @@
 //! How a command fails: one line on standard error, and exit status 2.
 
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 #[derive(Debug)]
@@ -24,7 +24,8 @@ impl Failure {
                 let escape = |letter: char| {
                     if letter.is_control() { letter.escape_default().to_string() } else { letter.into() }
                 };
-                eprintln!("error: {}", message.chars().map(escape).collect::<String>());
+                // Nobody is left to tell if this fails.
+                let _ = writeln!(io::stderr(), "error: {}", message.chars().map(escape).collect::<String>());
                 ExitCode::from(2)
             }
             Self::PipeClosed => ExitCode::SUCCESS,

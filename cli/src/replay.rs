@@ -6,7 +6,7 @@
 
 use crate::failure::Failure;
 use crate::trace::Row;
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use trip99::{Breaker, Call, Config, Event, Events, State};
 
@@ -46,27 +46,37 @@ fn lift_limits(config: &Config) -> Config {
 }
 
 /// A call that will come back. Ordered by when, then by when it was sent.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Due {
     end_ns: u64,
+    /// Differs for each call.
     sequence: u64,
     ok: bool,
-    ticket: Ticket,
+    call: Call,
 }
 
-#[derive(PartialEq, Eq)]
-struct Ticket(Call);
+impl Due {
+    fn key(&self) -> (u64, u64) {
+        (self.end_ns, self.sequence)
+    }
+}
 
-/// The sequence numbers differ, so tickets are never compared.
-impl PartialOrd for Ticket {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Ticket {
-    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
     }
 }
 
@@ -168,12 +178,12 @@ impl<R: Report> Replay<'_, R> {
         let call = self.breaker.begin_at(self.now_ns);
         if let Some(latency_ns) = row.latency_ns {
             let end_ns = row.start_ns.saturating_add(latency_ns);
-            self.due.push(Reverse(Due { end_ns, sequence: self.summary.asked, ok: row.ok, ticket: Ticket(call) }));
+            self.due.push(Reverse(Due { end_ns, sequence: self.summary.asked, ok: row.ok, call }));
         }
     }
 
     fn complete(&mut self) {
-        if let Some(Reverse(Due { ok, ticket: Ticket(call), .. })) = self.due.pop() {
+        if let Some(Reverse(Due { ok, call, .. })) = self.due.pop() {
             if ok {
                 self.breaker.end_at(self.now_ns, call);
             } else {

@@ -105,6 +105,16 @@ impl Setting {
         }
     }
 
+    /// The range, to be added to what is legal; empty if the kind of value says it all.
+    fn show_range(&self, config: &Config) -> String {
+        let name = |field: &str| field.trim_end_matches("_ns").trim_end_matches("_ppm") == self.name;
+        match config.ranges().into_iter().find(|(field, ..)| name(field)) {
+            Some((_, _, min, u64::MAX)) => format!(", at least {}", self.show_number(min)),
+            Some((_, _, min, max)) => format!(", from {} to {}", self.show_number(min), self.show_number(max)),
+            None => String::new(),
+        }
+    }
+
     /// A number of the library's as the value would be written.
     fn show_number(&self, number: u64) -> String {
         match (self.slot)(&mut Config::default()) {
@@ -153,7 +163,7 @@ fn illegal(text: &str, legal: &str) -> String {
 
 /// `200ms`, `1.5s`, `1m 30s`; a bare number is nanoseconds.
 fn parse_ns(text: &str) -> Result<u64, String> {
-    let legal = "a duration like 200ms, 1.5s or 1m, or whole nanoseconds, up to 18446744073709551615ns";
+    let legal = "a duration like 200ms, 1.5s or 1m, or a number of nanoseconds";
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map_err(|_| illegal(text, legal));
     }
@@ -164,7 +174,7 @@ fn parse_ns(text: &str) -> Result<u64, String> {
 fn parse_number(text: &str, max: u64) -> Result<u64, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = if digits { text.parse().ok() } else { None };
-    number.filter(|&number| number <= max).ok_or_else(|| illegal(text, &format!("a whole number from 0 to {max}")))
+    number.filter(|&number| number <= max).ok_or_else(|| illegal(text, "a whole number"))
 }
 
 /// A decimal fraction from 0 to 1, exactly in parts per million.
@@ -214,7 +224,9 @@ pub(crate) struct Settings {
 impl Settings {
     /// Sets one; `place` names the option, or the file, line and key.
     pub(crate) fn set(&mut self, setting: &'static Setting, text: &str, place: String) -> Result<(), Failure> {
-        setting.set(&mut self.config, text).map_err(|wrong| Failure::new(format_args!("{place} {wrong}")))?;
+        setting
+            .set(&mut self.config, text)
+            .map_err(|wrong| Failure::new(format_args!("{place} {wrong}{}", setting.show_range(&self.config))))?;
         self.places.insert(setting.name, place);
         Ok(())
     }

@@ -32,10 +32,9 @@ pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {
     };
     let failures = format!("more than {} of the window{in_a_row}", show_share(config.failure_rate_ppm));
     lines.push(("failures", failures));
-    let spike_limit_ns = if config.spike_limit_ns == 0 { config.threshold_ns } else { config.spike_limit_ns };
     let spike = match config.spike_count {
         0 => "off".to_owned(),
-        count => format!("{count} in a row over {}", show_ns(spike_limit_ns)),
+        count => format!("{count} in a row over {}", show_ns(config.effective_spike_limit_ns())),
     };
     lines.push(("spike", spike));
     let stall = match config.stall_limit_ns {
@@ -43,15 +42,11 @@ pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {
         limit_ns => format!("a call in flight for {}", show_ns(limit_ns)),
     };
     lines.push(("stall", stall));
-    let within_ns = match config.recover_threshold_ns {
-        0 => config.threshold_ns / 5 * 4 + config.threshold_ns % 5 * 4 / 5,
-        limit_ns => limit_ns,
-    };
     let recovery = format!(
         "{} good trials, {} at a time, each within {}; lost after {}",
         config.probes,
         config.trials_in_flight,
-        show_ns(within_ns),
+        show_ns(config.effective_recover_threshold_ns()),
         show_ns(config.probe_timeout_ns)
     );
     lines.push(("recovery", recovery));

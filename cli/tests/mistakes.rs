@@ -66,6 +66,8 @@ fn a_bad_command_names_what_is_wrong_and_what_is_legal() {
         ("replay - --threshold --sort", "--threshold"),
         ("replay - --recovery health-checks", "--recovery is health-checks"),
         // In the units of options; and where the default of another is out of range, both are named.
+        ("replay - --quantile 1.5", "like 0.99, with at most six decimals, from 0.000001 to 0.999999"),
+        ("replay - --window-len ten", "a whole number, from 1 to 1048576"),
         ("replay - --quantile 1", "--quantile is 1; legal: 0.000001 to 0.999999"),
         ("replay - --recover-threshold 201ms", "--recover-threshold is 201ms; legal: 0 to 200ms, as --threshold (by"),
         ("replay - --window-len 50", "--min-samples (by default) is 100; legal: 1 to 50, as --window-len is 50"),

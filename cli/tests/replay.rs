@@ -162,6 +162,41 @@ fn calls_of_no_length_come_back_before_the_next_row_asks() {
 }
 
 #[test]
+fn at_one_instant_calls_come_back_in_sending_order() {
+    // Both at 10: the failure trips, and the answer after it is no longer judged.
+    check(
+        "--threshold 100 --consecutive-failures 1 --backoff-base 1000",
+        "start_ns,latency_ns,ok 0,10,0 5,5,1",
+        r#"{"t_ns":10,"from":"closed","to":"open","reason":"consecutive_failures","samples":1,"slow":0,"overdue":0,"quantile_ns":10,"attempt":0,"retry_at_ns":1010}
+{"asked":2,"allowed":2,"refused":0,"trips":1,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":10,"state":"open"}"#,
+    );
+}
+
+/// The figure that the summary shows beside a name.
+fn figure(text: &str, name: &str) -> String {
+    let line = text.lines().find(|line| line.trim_start().starts_with(name)).expect(name);
+    line.trim_start()[name.len()..].trim().to_owned()
+}
+
+#[test]
+fn the_summary_has_the_longest_of_several_pauses() {
+    // Open from 101, closed at 1102; open from 1301, closed at 3302.
+    let trace = lines("start_ns,latency_ns 0,101 1101,1 1200,101 3301,1 8201,5");
+    let text = run("replay - --threshold 100 --spike-count 1 --probes 1 --backoff-base 1000", &trace);
+    assert_eq!(figure(&text, "longest pause"), "2.001 µs");
+}
+
+#[test]
+fn the_summary_has_the_time_that_the_breaker_was_armed() {
+    // One lost call, then 200 of 1 µs from 50 s on: armed by the fiftieth, until the end, at 105 s. The lost call, overdue
+    // from 0.2 s to 60 s, arms it one sample sooner.
+    let calls = (0..200).map(|call| format!("{},1000\n", 50_000_000_000u64 + call * 1_000_000));
+    let trace = format!("start_ns,latency_ns\n0,\n{}105000000000,1000\n", calls.collect::<String>());
+    let text = run("replay - --stall-limit 0 --min-samples 50 --quantile 0.9", &trace);
+    assert_eq!(figure(&text, "armed"), "54.95 s  52.3 %");
+}
+
+#[test]
 fn a_shadow_refuses_nothing() {
     // Open from 350, yet the call at 500 is made, and is the third sample. That at 1300 comes back at 1390, after the
     // pause: it is stale. That at 1360 is the trial, late at 1360 + 81. That at 1370 is a sample, but no trial.

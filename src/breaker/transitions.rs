@@ -48,7 +48,6 @@ impl Breaker {
     fn start(&mut self) {
         self.started = true;
         self.previous_ns = self.latest_ns;
-        self.closed_since_ns = self.latest_ns;
         // Of a breaker that starts half-open. No epoch begins: nothing was sent before.
         self.trials.begin_lease(self.latest_ns);
         self.publish();
@@ -132,7 +131,10 @@ impl Breaker {
     /// The gate first, then the quantile and the journal.
     fn change_state(&mut self, to: State, reason: Reason) {
         let from = self.state;
-        self.page.change_state(from, to);
+        // A gate that somebody else wrote to refuses; it shall not come right by chance.
+        if !self.page.is_foreign(from, self.config.shadow) {
+            self.page.change_state(from, to);
+        }
         self.state = to;
         self.log(from, reason);
     }
@@ -182,4 +184,63 @@ impl Breaker {
 
 fn deadline_ns(start_ns: Option<u64>, limit_ns: u64) -> u64 {
     start_ns.map_or(NEVER_NS, |start_ns| start_ns.saturating_add(limit_ns))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn breaker() -> Breaker {
+        let config = Config { consecutive_failures: 1, jitter_ppm: 0, ..Config::default() };
+        Breaker::new(config).unwrap_or_else(|error| unreachable!("{error}"))
+    }
+
+    #[test]
+    fn a_gate_that_somebody_else_wrote_to_refuses_through_every_transition() {
+        // Values that this breaker's owner never writes: state 3, SHADOW, the unused bits.
+        for bits in (0..=u8::MAX).filter(|bits| bits & 3 == 3 || bits & !0b0111 != 0) {
+            let mut breaker = breaker();
+            breaker.page.scribble_on_gate(bits);
+            assert!(!breaker.allow_at(0), "{bits:#b}");
+            breaker.record_failure_at(0, 0);
+            assert!(!breaker.allow_at(1) && !breaker.allow_at(1_000_000_000), "{bits:#b} when {:?}", breaker.state);
+            assert_eq!(breaker.state, State::HalfOpen);
+        }
+    }
+
+    #[test]
+    fn a_halt_through_the_page_is_journaled_by_the_next_poll() {
+        let mut breaker = breaker();
+        breaker.page.halt();
+        breaker.poll_at(1);
+        breaker.page.resume();
+        breaker.poll_at(2);
+        let events: Vec<_> = breaker.events().map(|event| (event.t_ns, event.reason)).collect();
+        assert_eq!(events, [(1, Reason::Halt), (2, Reason::Resume)]);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::sync::Ordering;
+
+    /// Deadline, gate, journal: who sees one of them sees those before it.
+    #[test]
+    fn a_trip_becomes_visible_in_order() {
+        loom::model(|| {
+            let config =
+                Config { consecutive_failures: 1, jitter_ppm: 0, window_len: 1, min_samples: 1, ..Config::default() };
+            let mut breaker = Breaker::new(config).unwrap();
+            let observer = breaker.observer();
+            let owner = loom::thread::spawn(move || breaker.open(Reason::Spike));
+            let journaled = observer.page.head().load(Ordering::Acquire) > 0;
+            let state = observer.state();
+            assert!(!journaled || state == Some(State::Open));
+            assert!(state != Some(State::Open) || observer.retry_at_ns() == 1_000_000_000);
+            owner.join().unwrap();
+        });
+    }
 }
