@@ -56,6 +56,8 @@ enum On {
 struct Slot {
     /// Clamped to the latest time seen, so that lists are in the order of their starts.
     start_ns: u64,
+    /// As the ticket has it.
+    stamp_ns: u64,
     previous: u32,
     next: u32,
     generation: u32,
@@ -102,6 +104,7 @@ impl InFlight {
     pub(crate) fn new(capacity: u32, seed: u32) -> Self {
         let slot = |index| Slot {
             start_ns: 0,
+            stamp_ns: 0,
             previous: NIL,
             next: if index + 1 < capacity { index + 1 } else { NIL },
             generation: seed,
@@ -129,6 +132,7 @@ impl InFlight {
         };
         self.free = slot.next;
         slot.start_ns = now_ns;
+        slot.stamp_ns = start_ns;
         slot.generation = slot.generation.wrapping_add(1);
         let call = Call { start_ns, slot: index, generation: slot.generation };
         self.push_back(index, if trial { On::Trials } else { On::Waiting });
@@ -150,7 +154,7 @@ impl InFlight {
     pub(crate) fn take(&mut self, call: Call) -> Returned {
         match self.slots.get(call.slot as usize) {
             Some(slot)
-                if slot.generation == call.generation && slot.on != On::Free && slot.start_ns >= call.start_ns =>
+                if slot.generation == call.generation && slot.on != On::Free && slot.stamp_ns == call.start_ns =>
             {
                 let returned = if slot.on == On::Trials { Returned::Trial } else { Returned::Call };
                 self.remove(call.slot);
@@ -512,6 +516,7 @@ mod tests {
             Call { slot: UNTRACKED_TRIAL, ..call },
             Call { slot: 1 << 30, ..call },
             Call { generation: call.generation + 1, ..call },
+            Call { start_ns: 99, ..call },
             Call { start_ns: 101, ..call },
             Call { start_ns: 0, slot: 0, generation: 0 },
             Call { start_ns: 0, slot: 1, generation: 7 },

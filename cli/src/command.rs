@@ -132,8 +132,8 @@ fn run_replay(matches: &ArgMatches) -> Result<(), Failure> {
     let result = if matches.get_one::<String>("format").is_some_and(|format| format == "json") {
         replay_rows(&config, progress.input(input), name, sort, &mut Json(out))
     } else {
-        let (_, width) = Term::stdout().size_checked().unwrap_or((0, 80));
-        let mut text = Text::new(out, name.clone(), usize::from(width).min(120));
+        let width = Term::stdout().size_checked().map(|(_, width)| width.into());
+        let mut text = Text::new(out, name.clone(), width);
         replay_rows(&config, progress.input(input), name, sort, &mut text)
     };
     progress.finish();

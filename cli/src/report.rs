@@ -2,7 +2,9 @@
 
 use crate::failure::Failure;
 use crate::replay::{Report, Summary};
-use crate::show::{show_count, show_ns, show_part, show_settings, show_timeline, show_transition, transition_header};
+use crate::show::{
+    WIDE, show_count, show_ns, show_part, show_settings, show_timeline, show_transition, transition_header,
+};
 use crate::timeline::Timeline;
 use console::style;
 use serde::Serialize;
@@ -88,15 +90,19 @@ pub(crate) struct Text<W> {
     file: String,
     /// Columns of the terminal.
     width: usize,
+    is_wide: bool,
     quantile_ppm: u32,
     transitions: u64,
     timeline: Timeline,
 }
 
 impl<W: Write> Text<W> {
-    pub(crate) fn new(out: W, file: String, width: usize) -> Self {
+    /// `width` is that of the terminal, if there is one.
+    pub(crate) fn new(out: W, file: String, width: Option<usize>) -> Self {
         let config = Config::default();
-        Self { out, file, width, quantile_ppm: config.quantile_ppm, transitions: 0, timeline: Timeline::new() }
+        let is_wide = width.is_none_or(|width| width >= WIDE);
+        let width = width.unwrap_or(80).min(120);
+        Self { out, file, width, is_wide, quantile_ppm: config.quantile_ppm, transitions: 0, timeline: Timeline::new() }
     }
 }
 
@@ -116,10 +122,10 @@ impl<W: Write> Report for Text<W> {
 
     fn transition(&mut self, event: &Event) -> Result<(), Failure> {
         if self.transitions == 0 {
-            writeln!(self.out, "{}", transition_header(self.quantile_ppm, true))?;
+            writeln!(self.out, "{}", transition_header(self.quantile_ppm, self.is_wide))?;
         }
         self.transitions += 1;
-        Ok(writeln!(self.out, "{}", show_transition(event, self.timeline.first_ns(), true))?)
+        Ok(writeln!(self.out, "{}", show_transition(event, self.timeline.first_ns(), self.is_wide))?)
     }
 
     fn end(&mut self, summary: &Summary) -> Result<(), Failure> {

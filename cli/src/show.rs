@@ -26,11 +26,13 @@ pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {
         latency += &format!("; {} verdicts in a row", config.confirm_verdicts);
     }
     lines.push(("latency", latency));
-    let in_a_row = match config.consecutive_failures {
-        0 => String::new(),
-        count => format!(", or {count} in a row"),
+    let share = format!("more than {} of the window", show_share(config.failure_rate_ppm));
+    let failures = match (config.failure_rate_ppm, config.consecutive_failures) {
+        (PPM, 0) => "off".to_owned(),
+        (PPM, count) => format!("{count} in a row"),
+        (_, 0) => share,
+        (_, count) => format!("{share}, or {count} in a row"),
     };
-    let failures = format!("more than {} of the window{in_a_row}", show_share(config.failure_rate_ppm));
     lines.push(("failures", failures));
     let spike = match config.spike_count {
         0 => "off".to_owned(),
@@ -66,6 +68,9 @@ pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {
     }
     lines
 }
+
+/// Columns that a terminal needs for all of [`show_transition`].
+pub(crate) const WIDE: usize = 110;
 
 /// Heads the columns of [`show_transition`].
 pub(crate) fn transition_header(quantile_ppm: u32, is_wide: bool) -> String {

@@ -2,7 +2,7 @@
 
 use crate::demo::script::Phase;
 use crate::failure::Failure;
-use crate::show::{show_count, show_ns, show_time, show_transition, state_style, transition_header};
+use crate::show::{WIDE, show_count, show_ns, show_time, show_transition, state_style, transition_header};
 use console::{Term, style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, Write};
@@ -11,9 +11,6 @@ use trip99::{Event, State};
 /// Plain lines are for files and logs, where less is more.
 const PLAIN_EVERY_NS: u64 = 1_000_000_000;
 const LIVE_EVERY_NS: u64 = 100_000_000;
-
-/// Columns of a transition with all its figures.
-const WIDE: u16 = 110;
 
 /// How things stand. Times are since the demo began.
 pub(crate) struct Status {
@@ -43,7 +40,7 @@ impl View {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
             bar.with_style(ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        let is_wide = Term::stdout().size_checked().is_none_or(|(_, columns)| columns >= WIDE);
+        let is_wide = Term::stdout().size_checked().is_none_or(|(_, columns)| usize::from(columns) >= WIDE);
         Self { next_status_ns: if live.is_some() { 0 } else { PLAIN_EVERY_NS }, live, is_wide }
     }
 
