@@ -8,7 +8,7 @@ use trip99::{Breaker, Config, Recovery, State};
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-/// Every operation in every state: trips of every kind, epochs, trials, checks, halts, misuse.
+/// The operations in every state: trips of every kind, epochs, trials, checks, halts, misuse.
 fn exercise(breaker: &mut Breaker, trials: bool) {
     let mut events = breaker.events();
     let observer = breaker.observer();
@@ -41,6 +41,9 @@ fn exercise(breaker: &mut Breaker, trials: bool) {
             breaker.record_at(now_ns, 0);
         }
         breaker.quantile_at(now_ns, 990_000);
+        breaker.armed_until();
+        let same = breaker.config().clone();
+        assert_eq!(breaker.reconfigure_at(now_ns, &same), Ok(()));
         assert_eq!(breaker.snapshot().events, breaker.events().last().map_or(0, |event| event.sequence + 1));
         assert!(observer.snapshot().is_some() && events.by_ref().count() > 0);
     }
