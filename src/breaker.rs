@@ -456,6 +456,12 @@ impl Breaker {
         self.clock.now_ns()
     }
 
+    /// For C, where any thread may read it.
+    #[cfg(feature = "ffi")]
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// The settings in force.
     pub fn config(&self) -> &Config {
         &self.config

@@ -35,6 +35,17 @@ impl Call {
     pub const fn start_ns(self) -> u64 {
         self.start_ns
     }
+
+    /// The rest of the ticket, for C.
+    #[cfg(feature = "ffi")]
+    pub(crate) const fn id(self) -> u64 {
+        self.slot as u64 | (self.generation as u64) << 32
+    }
+
+    #[cfg(feature = "ffi")]
+    pub(crate) const fn from_parts(start_ns: u64, id: u64) -> Self {
+        Self { start_ns, slot: id as u32, generation: (id >> 32) as u32 }
+    }
 }
 
 /// No slot. Indices stay below 2^20.

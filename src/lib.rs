@@ -16,6 +16,8 @@ mod page;
 mod journal;
 mod rules;
 mod breaker;
+#[cfg(feature = "ffi")]
+pub mod ffi;
 
 pub use breaker::Breaker;
 pub use clock::ClockSource;

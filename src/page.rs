@@ -96,6 +96,12 @@ impl Page {
         self.gate.0.store(bits, Ordering::Relaxed);
     }
 
+    /// For C, which reads the gate inline.
+    #[cfg(feature = "ffi")]
+    pub(crate) fn gate_ptr(&self) -> *const u8 {
+        self.gate.0.as_ptr()
+    }
+
     /// Sets HALTED, from any thread.
     pub(crate) fn halt(&self) {
         self.gate.0.fetch_or(HALTED, Ordering::AcqRel);

@@ -1,0 +1,235 @@
+//! Transitions, halts and resumes, as C reads them.
+
+use super::breaker::cb_breaker;
+use super::config::cb_state;
+use super::status::{Failure, cb_status, guard};
+use super::structs::{Versioned, write_out};
+use crate::journal::{Event, Events, Reason};
+use core::ffi::{CStr, c_char};
+use core::mem::offset_of;
+use core::ptr;
+
+/// One of cb_reason_value.
+pub type cb_reason = u32;
+
+/// Why a breaker changed its state, or was halted or resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum cb_reason_value {
+    /// The quantile exceeded the threshold.
+    CB_REASON_LATENCY = 1,
+    /// Too large a share of the window failed.
+    CB_REASON_FAILURE_RATE = 2,
+    /// Too many samples in a row failed.
+    CB_REASON_CONSECUTIVE_FAILURES = 3,
+    /// Too many samples in a row were slower than the spike limit.
+    CB_REASON_SPIKE = 4,
+    /// A call has been in flight for too long.
+    CB_REASON_STALL = 5,
+    /// The pause is over: half-open.
+    CB_REASON_RETRY = 6,
+    /// A result failed while half-open: open again.
+    CB_REASON_PROBE_FAILED = 7,
+    /// A result was too slow while half-open, or a trial has been in flight for too long: open again.
+    CB_REASON_PROBE_SLOW = 8,
+    /// No result came in time while half-open: open again.
+    CB_REASON_PROBE_LOST = 9,
+    /// All trials or checks were good: closed.
+    CB_REASON_RECOVERED = 10,
+    /// Halted; the state is unchanged.
+    CB_REASON_HALT = 11,
+    /// Resumed; the state is unchanged.
+    CB_REASON_RESUME = 12,
+}
+
+pub use cb_reason_value::*;
+
+/// Each reason with its text.
+const REASONS: [(Reason, cb_reason_value, &CStr); 12] = [
+    (Reason::Latency, CB_REASON_LATENCY, c"latency"),
+    (Reason::FailureRate, CB_REASON_FAILURE_RATE, c"failure_rate"),
+    (Reason::ConsecutiveFailures, CB_REASON_CONSECUTIVE_FAILURES, c"consecutive_failures"),
+    (Reason::Spike, CB_REASON_SPIKE, c"spike"),
+    (Reason::Stall, CB_REASON_STALL, c"stall"),
+    (Reason::Retry, CB_REASON_RETRY, c"retry"),
+    (Reason::ProbeFailed, CB_REASON_PROBE_FAILED, c"probe_failed"),
+    (Reason::ProbeSlow, CB_REASON_PROBE_SLOW, c"probe_slow"),
+    (Reason::ProbeLost, CB_REASON_PROBE_LOST, c"probe_lost"),
+    (Reason::Recovered, CB_REASON_RECOVERED, c"recovered"),
+    (Reason::Halt, CB_REASON_HALT, c"halt"),
+    (Reason::Resume, CB_REASON_RESUME, c"resume"),
+];
+
+/// A transition, halt or resume, with the figures of a verdict at that moment.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct cb_event {
+    /// To be set to sizeof(cb_event) before the call: tells which version of this struct the caller was compiled with.
+    pub struct_size: u32,
+    /// The state before: a cb_state_value.
+    pub from: cb_state,
+    /// The state after: a cb_state_value.
+    pub to: cb_state,
+    /// Why: a cb_reason_value.
+    pub reason: cb_reason,
+    /// Counts events from 0 on.
+    pub sequence: u64,
+    /// When, on the breaker's clock.
+    pub t_ns: u64,
+    /// When, in nanoseconds since the Unix epoch: wall time at creation plus the time that has passed on the breaker's
+    /// clock since.
+    pub wall_ns: u64,
+    /// The judged quantile; 0 of nothing.
+    pub quantile_ns: u64,
+    /// When the pause ends; UINT64_MAX unless the state after is open.
+    pub retry_at_ns: u64,
+    /// How long before this the owner was last seen: a long gap means a local pause rather than a slow node.
+    pub owner_gap_ns: u64,
+    /// Samples that the verdict sees: the window and, from closed, the overdue calls.
+    pub samples: u32,
+    /// Of them, slower than the threshold.
+    pub slow: u32,
+    /// Of them, overdue calls.
+    pub overdue: u32,
+    /// Of the window, failed.
+    pub failures: u32,
+    /// The attempt, as this event left it.
+    pub attempt: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+// SAFETY: the asserts below, and every bit pattern is a valid integer.
+unsafe impl Versioned for cb_event {}
+
+const _: () = {
+    assert!(offset_of!(cb_event, struct_size) == 0);
+    assert!(size_of::<cb_event>() == 10 * 4 + 6 * 8, "no padding");
+};
+
+impl From<Event> for cb_event {
+    fn from(event: Event) -> Self {
+        Self {
+            struct_size: size_of::<Self>() as u32,
+            from: event.from as u32,
+            to: event.to as u32,
+            reason: event.reason as u32,
+            sequence: event.sequence,
+            t_ns: event.t_ns,
+            wall_ns: event.wall_ns,
+            quantile_ns: event.quantile_ns,
+            retry_at_ns: event.retry_at_ns,
+            owner_gap_ns: event.owner_gap_ns,
+            samples: event.samples,
+            slow: event.slow,
+            overdue: event.overdue,
+            failures: event.failures,
+            attempt: event.attempt,
+            reserved: 0,
+        }
+    }
+}
+
+/// A reader of a breaker's events. The journal keeps the latest 256; a reader that falls further behind is told how many
+/// it missed. One thread at a time may use a reader; each reader has a place of its own.
+pub struct cb_events {
+    events: Events,
+}
+
+/// Opens a reader that begins with the oldest event that the journal still has.
+///
+/// @param breaker  Must not be NULL.
+/// @param out      Where the reader goes; NULL goes there if there is an error. Must not be NULL.
+/// @return         CB_STATUS_OK, or CB_STATUS_NULL_POINTER.
+///
+/// Thread: any. The reader is to be given to cb_events_close, before or after cb_destroy.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_events_open(breaker: *const cb_breaker, out: *mut *mut cb_events) -> cb_status {
+    guard(|| {
+        if out.is_null() {
+            return Err(Failure::null("out"));
+        }
+        // SAFETY: by the caller.
+        unsafe { out.write(ptr::null_mut()) };
+        // SAFETY: by the caller.
+        let observer = unsafe { cb_breaker::observer(breaker) }.ok_or_else(|| Failure::null("breaker"))?;
+        let reader = Box::new(cb_events { events: observer.events() });
+        // SAFETY: by the caller.
+        unsafe { out.write(Box::into_raw(reader)) };
+        Ok(())
+    })
+}
+
+/// Reads the next event.
+///
+/// @param events  NULL is fine: false.
+/// @param out     Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine: false, and nothing is read.
+/// @return        Whether there was one. Later there may be more.
+///
+/// Thread: any, one at a time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_events_next(events: *mut cb_events, out: *mut cb_event) -> bool {
+    if events.is_null() || out.is_null() {
+        return false;
+    }
+    // SAFETY: by the caller.
+    match unsafe { &mut *events }.events.next() {
+        Some(event) => {
+            // SAFETY: by the caller.
+            unsafe { write_out(out, &event.into()) };
+            true
+        }
+        None => false,
+    }
+}
+
+/// How many events were overwritten before this reader came to them.
+///
+/// @param events  NULL is fine: 0.
+///
+/// Thread: any, one at a time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_events_missed(events: *const cb_events) -> u64 {
+    if events.is_null() {
+        return 0;
+    }
+    // SAFETY: by the caller.
+    unsafe { &*events }.events.missed()
+}
+
+/// Ends a reader.
+///
+/// @param events  From cb_events_open, and not closed before. NULL is fine.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_events_close(events: *mut cb_events) {
+    if !events.is_null() {
+        // SAFETY: by the caller.
+        drop(unsafe { Box::from_raw(events) });
+    }
+}
+
+/// The name of a reason, as in "consecutive_failures"; "unknown" of a value that this library doesn't know. The text is
+/// static.
+///
+/// @param reason  A cb_reason_value.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub extern "C" fn cb_reason_text(reason: cb_reason) -> *const c_char {
+    let known = REASONS.iter().find(|(_, value, _)| *value as cb_reason == reason);
+    known.map_or(c"unknown", |(_, _, text)| text).as_ptr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_have_the_same_numbers_and_names_on_both_sides() {
+        for (rust, c, text) in REASONS {
+            assert_eq!((rust as u32, rust.name()), (c as u32, text.to_str().unwrap()));
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The hot operations. Their breaker must not be NULL.
+
+use super::breaker::cb_breaker;
+use crate::in_flight::Call;
+
+/// A ticket for one call: from cb_begin, back to cb_end, cb_fail or cb_abandon, once. Copy it as you like.
+///
+/// A ticket that comes back twice, or that the breaker never gave out, is counted (misused) and otherwise ignored; one
+/// from before the current half-open epoch counts as stale.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct cb_call {
+    /// When the call began, on the breaker's clock.
+    pub start_ns: u64,
+    /// The library's own.
+    pub id: u64,
+}
+
+const _: () = assert!(size_of::<cb_call>() == 16);
+
+impl From<Call> for cb_call {
+    #[inline]
+    fn from(call: Call) -> Self {
+        Self { start_ns: call.start_ns(), id: call.id() }
+    }
+}
+
+impl From<cb_call> for Call {
+    #[inline]
+    fn from(call: cb_call) -> Self {
+        Self::from_parts(call.start_ns, call.id)
+    }
+}
+
+/// May an order be sent now? While closed this is a load and a branch.
+///
+/// Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
+///
+/// @param breaker  Must not be NULL.
+/// @return         While half-open, true means that a trial is granted: send it, or give it back by cb_release.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_allow(breaker: *mut cb_breaker) -> bool {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.allow()
+}
+
+/// cb_allow at a given time.
+///
+/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_allow.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_allow_at(breaker: *mut cb_breaker, now_ns: u64) -> bool {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.allow_at(now_ns)
+}
+
+/// A call is sent. Calls that weren't asked for (cancels) may begin, too.
+///
+/// @param breaker  Must not be NULL.
+/// @return         Its ticket, to be given back by cb_end, cb_fail or cb_abandon.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_begin(breaker: *mut cb_breaker) -> cb_call {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.begin().into()
+}
+
+/// cb_begin at a given time.
+///
+/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_begin.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_begin_at(breaker: *mut cb_breaker, now_ns: u64) -> cb_call {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.begin_at(now_ns).into()
+}
+
+/// The call came back with an answer (a business reject is one).
+///
+/// @param breaker  Must not be NULL.
+/// @param call     From cb_begin.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_end(breaker: *mut cb_breaker, call: cb_call) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.end(call.into());
+}
+
+/// cb_end at a given time.
+///
+/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_end.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_end_at(breaker: *mut cb_breaker, now_ns: u64, call: cb_call) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.end_at(now_ns, call.into());
+}
+
+/// The venue or the transport failed the call: timeout, disconnect, system error.
+///
+/// @param breaker  Must not be NULL.
+/// @param call     From cb_begin.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_fail(breaker: *mut cb_breaker, call: cb_call) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.fail(call.into());
+}
+
+/// cb_fail at a given time.
+///
+/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_fail.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_fail_at(breaker: *mut cb_breaker, now_ns: u64, call: cb_call) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.fail_at(now_ns, call.into());
+}
+
+/// The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way.
+///
+/// @param breaker  Must not be NULL.
+/// @param call     From cb_begin.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_abandon(breaker: *mut cb_breaker, call: cb_call) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.abandon(call.into());
+}
+
+/// cb_abandon at a given time. Fires no timers.
+///
+/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_abandon.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_abandon_at(breaker: *mut cb_breaker, now_ns: u64, call: cb_call) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.abandon_at(now_ns, call.into());
+}
+
+/// A call without a ticket came back with an answer.
+///
+/// @param breaker     Must not be NULL.
+/// @param latency_ns  How long it took, in nanoseconds.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_record(breaker: *mut cb_breaker, latency_ns: u64) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.record(latency_ns);
+}
+
+/// cb_record at a given time.
+///
+/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_record.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_record_at(breaker: *mut cb_breaker, now_ns: u64, latency_ns: u64) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.record_at(now_ns, latency_ns);
+}
+
+/// A call without a ticket failed: timeout, disconnect, system error.
+///
+/// @param breaker     Must not be NULL.
+/// @param latency_ns  How long it took, in nanoseconds.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_record_failure(breaker: *mut cb_breaker, latency_ns: u64) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.record_failure(latency_ns);
+}
+
+/// cb_record_failure at a given time.
+///
+/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_record_failure.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_record_failure_at(breaker: *mut cb_breaker, now_ns: u64, latency_ns: u64) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.record_failure_at(now_ns, latency_ns);
+}
+
+/// The result of a health check. Counts only while half-open with CB_RECOVERY_HEALTH_CHECKS; it is stale otherwise.
+///
+/// @param breaker     Must not be NULL.
+/// @param latency_ns  How long the check took, in nanoseconds.
+/// @param ok          Whether the node passed it.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_record_probe(breaker: *mut cb_breaker, latency_ns: u64, ok: bool) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.record_probe(latency_ns, ok);
+}
+
+/// cb_record_probe at a given time.
+///
+/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_record_probe.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_record_probe_at(breaker: *mut cb_breaker, now_ns: u64, latency_ns: u64, ok: bool) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.record_probe_at(now_ns, latency_ns, ok);
+}
+
+/// Gives back a trial that was granted by cb_allow and will not be sent; it counts neither way. Does nothing if no grant is
+/// pending.
+///
+/// @param breaker  Must not be NULL.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_release(breaker: *mut cb_breaker) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.release();
+}
+
+/// cb_release at a given time. Fires no timers.
+///
+/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_release.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_release_at(breaker: *mut cb_breaker, now_ns: u64) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.release_at(now_ns);
+}
+
+/// Fires the timers that are due, and adds the event of a halt or resume. Cheap enough for every turn of a loop; without it a
+/// breaker notices calls that never return, and recovers, only when it is asked or told something.
+///
+/// @param breaker  Must not be NULL.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_poll(breaker: *mut cb_breaker) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.poll();
+}
+
+/// cb_poll at a given time.
+///
+/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_poll.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_poll_at(breaker: *mut cb_breaker, now_ns: u64) {
+    // SAFETY: by the caller.
+    unsafe { cb_breaker::owner(breaker) }.poll_at(now_ns);
+}

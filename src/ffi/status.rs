@@ -1,0 +1,144 @@
+//! What a function that can fail returns, and the text that says why.
+
+use super::abi::CB_ABI_VERSION;
+use crate::config::ConfigError;
+use core::cell::Cell;
+use core::ffi::{CStr, c_char};
+use core::fmt::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// One of cb_status_value.
+pub type cb_status = u32;
+
+/// Whether a function did what it was asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum cb_status_value {
+    /// Done.
+    CB_STATUS_OK = 0,
+    /// A pointer that must not be NULL is.
+    CB_STATUS_NULL_POINTER = 1,
+    /// The struct_size of a configuration is the size of no version of it.
+    CB_STATUS_STRUCT_SIZE = 2,
+    /// A setting is outside its legal range.
+    CB_STATUS_OUT_OF_RANGE = 3,
+    /// A setting that is fixed at creation differs from the breaker's.
+    CB_STATUS_FIXED_SETTING = 4,
+    /// A setting that a newer header has, and this library doesn't know, is in use (not 0).
+    CB_STATUS_UNKNOWN_SETTING = 5,
+    /// A mistake in this library. Please report it.
+    CB_STATUS_INTERNAL = 6,
+}
+
+pub use cb_status_value::*;
+
+/// Says in a few words what a status means. The text is static.
+///
+/// @param status  Any value; of one that this library doesn't know it says so.
+/// @return        Never NULL.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub extern "C" fn cb_status_text(status: cb_status) -> *const c_char {
+    const TEXTS: [(cb_status_value, &CStr); 7] = [
+        (CB_STATUS_OK, c"done"),
+        (CB_STATUS_NULL_POINTER, c"a pointer that must not be NULL is NULL"),
+        (CB_STATUS_STRUCT_SIZE, c"struct_size is the size of no version of the struct"),
+        (CB_STATUS_OUT_OF_RANGE, c"a setting is outside its legal range"),
+        (CB_STATUS_FIXED_SETTING, c"a setting that is fixed at creation differs from the breaker's"),
+        (CB_STATUS_UNKNOWN_SETTING, c"a setting that this version of the library doesn't know is in use"),
+        (CB_STATUS_INTERNAL, c"a mistake in trip99"),
+    ];
+    let known = TEXTS.iter().find(|(known, _)| *known as cb_status == status);
+    known.map_or(c"a status that this version of the library doesn't know", |(_, text)| text).as_ptr()
+}
+
+/// Says which argument or setting was wrong, and what is legal, as in "quantile_ppm is 0; legal: 1 to 999999".
+///
+/// @return  About the latest call on this thread that returned another status than CB_STATUS_OK; empty if there was none.
+///          Never NULL. Valid until the next such call on this thread, or until the thread ends.
+///
+/// Thread: any; each has its own text.
+#[unsafe(no_mangle)]
+pub extern "C" fn cb_error_text() -> *const c_char {
+    ERROR.with(Cell::as_ptr).cast()
+}
+
+/// The version of the ABI that the library has: CB_ABI_VERSION of the header that it was built with.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub extern "C" fn cb_abi_version() -> u32 {
+    CB_ABI_VERSION
+}
+
+/// The version of the library, as in "1.2.3". The text is static.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub extern "C" fn cb_version_text() -> *const c_char {
+    const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
+    VERSION.as_ptr().cast()
+}
+
+/// Long enough for any message; a longer one would be cut.
+const ERROR_LEN: usize = 256;
+
+thread_local! {
+    /// Ends with a zero. Needs no destructor, so the library may be unloaded.
+    static ERROR: Cell<[u8; ERROR_LEN]> = const { Cell::new([0; ERROR_LEN]) };
+}
+
+struct ErrorText {
+    bytes: [u8; ERROR_LEN],
+    len: usize,
+}
+
+impl Write for ErrorText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        // The last byte stays zero.
+        let room = self.bytes.iter_mut().take(ERROR_LEN - 1).skip(self.len);
+        for (room, &byte) in room.zip(text.as_bytes()) {
+            *room = byte;
+            self.len += 1;
+        }
+        Ok(())
+    }
+}
+
+/// An error on its way to the caller; its text is kept for `cb_error_text`.
+pub(super) struct Failure(cb_status_value);
+
+impl Failure {
+    pub(super) fn new(status: cb_status_value, why: fmt::Arguments<'_>) -> Self {
+        let mut text = ErrorText { bytes: [0; ERROR_LEN], len: 0 };
+        let _ = text.write_fmt(why); // never fails: what is too long is cut
+        ERROR.set(text.bytes);
+        Self(status)
+    }
+
+    pub(super) fn null(argument: &str) -> Self {
+        Self::new(CB_STATUS_NULL_POINTER, format_args!("{argument} is NULL"))
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        let status = match error {
+            ConfigError::Fixed { .. } => CB_STATUS_FIXED_SETTING,
+            ConfigError::OutOfRange { .. } | ConfigError::StartOpen => CB_STATUS_OUT_OF_RANGE,
+        };
+        Self::new(status, format_args!("{error}"))
+    }
+}
+
+/// Runs what may fail, and turns the outcome into a status. A panic ends here: what it leaves half done is safe to use,
+/// and the caller is told not to trust it.
+pub(super) fn guard(run: impl FnOnce() -> Result<(), Failure>) -> cb_status {
+    let status = match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(())) => CB_STATUS_OK,
+        Ok(Err(Failure(status))) => status,
+        Err(_) => Failure::new(CB_STATUS_INTERNAL, format_args!("trip99 panicked")).0,
+    };
+    status as cb_status
+}
