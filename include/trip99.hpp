@@ -1,0 +1,560 @@
+/*
+ * trip99: a latency circuit breaker for trading engines. The C++ wrapper: header-only, C++14, over the C API alone.
+ *
+ *     trip99::Config config;
+ *     config.threshold = std::chrono::milliseconds(5);
+ *     trip99::Breaker breaker(config);
+ *     for (;;) {
+ *         if (breaker.allow()) {
+ *             trip99::Call call = breaker.begin();
+ *             ... send the order; when its answer comes: breaker.end(call), or breaker.fail(call) ...
+ *         }
+ *         breaker.poll();
+ *     }
+ *
+ * Ask for what adds risk. Don't ask for cancels and reduce-only orders: refusing those would trap a position.
+ *
+ * trip99.h has the long form: what each operation does, and which thread may call it. Here constructors, reconfigure and
+ * events throw trip99::Error, and everything else is noexcept. Durations are std::chrono's, points of time are
+ * nanoseconds on the breaker's clock (`_ns`), as a clock of their own would pretend to a relation with std::chrono's.
+ *
+ * Licence: MIT OR Apache-2.0
+ */
+#ifndef TRIP99_HPP
+#define TRIP99_HPP
+
+#include "trip99.h"
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <iterator>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace trip99 {
+
+/** The automatic state of a breaker. A halt is not a state: it lies over all three. */
+enum class State : cb_state {
+    Closed = CB_STATE_CLOSED,
+    Open = CB_STATE_OPEN,
+    HalfOpen = CB_STATE_HALF_OPEN,
+};
+
+/** Who tests the node while the breaker is half-open. */
+enum class Recovery : cb_recovery {
+    Trials = CB_RECOVERY_TRIALS,
+    HealthChecks = CB_RECOVERY_HEALTH_CHECKS,
+};
+
+/** Why a breaker changed its state, or was halted or resumed. A newer library may have more. */
+enum class Reason : cb_reason {
+    Latency = CB_REASON_LATENCY,
+    FailureRate = CB_REASON_FAILURE_RATE,
+    ConsecutiveFailures = CB_REASON_CONSECUTIVE_FAILURES,
+    Spike = CB_REASON_SPIKE,
+    Stall = CB_REASON_STALL,
+    Retry = CB_REASON_RETRY,
+    ProbeFailed = CB_REASON_PROBE_FAILED,
+    ProbeSlow = CB_REASON_PROBE_SLOW,
+    ProbeLost = CB_REASON_PROBE_LOST,
+    Recovered = CB_REASON_RECOVERED,
+    Halt = CB_REASON_HALT,
+    Resume = CB_REASON_RESUME,
+};
+
+/** What the plain (not `_at`) operations read the time from. */
+enum class Clock : cb_clock {
+    Tsc = CB_CLOCK_TSC,
+    Monotonic = CB_CLOCK_MONOTONIC,
+};
+
+/** The name, as in "half_open". */
+inline const char *to_string(State state) noexcept { return cb_state_text(static_cast<cb_state>(state)); }
+
+/** The name, as in "consecutive_failures". */
+inline const char *to_string(Reason reason) noexcept { return cb_reason_text(static_cast<cb_reason>(reason)); }
+
+/** What constructors, reconfigure and events throw: what() names the setting, its value and what is legal. */
+class Error : public std::runtime_error {
+  public:
+    Error(cb_status status, const std::string &what) : std::runtime_error(what), status_(status) {}
+
+    /** One of cb_status_value. */
+    cb_status status() const noexcept { return status_; }
+
+  private:
+    cb_status status_;
+};
+
+namespace detail {
+
+inline void check(cb_status status) {
+    if (status != CB_STATUS_OK) {
+        throw Error(status, cb_error_text());
+    }
+}
+
+/** What a duration can't hold (UINT64_MAX = never, above all) becomes the longest one. */
+inline std::chrono::nanoseconds duration(std::uint64_t ns) noexcept {
+    constexpr auto longest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(ns < longest ? ns : longest));
+}
+
+/** The longest duration is never. A negative one is forever, too: a latency that is no latency counts as slow. */
+constexpr std::uint64_t ns(std::chrono::nanoseconds duration) noexcept {
+    return static_cast<std::uint64_t>(duration.count());
+}
+
+/** A setting must not be negative. */
+inline std::uint64_t ns(const char *field, std::chrono::nanoseconds duration) {
+    if (duration.count() < 0) {
+        throw Error(CB_STATUS_OUT_OF_RANGE,
+                    std::string(field) + " is " + std::to_string(duration.count()) + " ns; legal: not negative");
+    }
+    return duration == std::chrono::nanoseconds::max() ? UINT64_MAX : ns(duration);
+}
+
+/** How many exceptions are on their way. */
+inline int uncaught_exceptions() noexcept {
+#ifdef __cpp_lib_uncaught_exceptions
+    return std::uncaught_exceptions();
+#else
+    return std::uncaught_exception() ? 1 : 0;
+#endif
+}
+
+} // namespace detail
+
+/**
+ * The settings: those of cb_config, which tells their meanings, defaults and legal ranges. A new one has the defaults.
+ * std::chrono::nanoseconds::max() is never.
+ */
+struct Config {
+    std::uint32_t quantile_ppm;
+    std::chrono::nanoseconds threshold;
+    std::chrono::nanoseconds window_age;
+    std::uint32_t window_len;
+    std::uint32_t sample_every;
+    std::uint32_t min_samples;
+    std::uint32_t confirm_verdicts;
+    std::uint32_t failure_rate_ppm;
+    std::uint32_t consecutive_failures;
+    std::chrono::nanoseconds spike_limit;
+    std::uint32_t spike_count;
+    std::uint32_t max_in_flight;
+    std::chrono::nanoseconds stall_limit;
+    std::chrono::nanoseconds recover_threshold;
+    Recovery recovery;
+    std::uint32_t probes;
+    std::uint32_t trials_in_flight;
+    std::uint32_t backoff_multiplier;
+    std::chrono::nanoseconds probe_timeout;
+    std::chrono::nanoseconds backoff_base;
+    std::chrono::nanoseconds backoff_max;
+    std::uint32_t jitter_ppm;
+    State start;
+    std::uint64_t jitter_seed;
+    std::chrono::nanoseconds stable_after;
+    bool shadow;
+
+    Config() noexcept : Config(defaults()) {}
+
+    explicit Config(const cb_config &config) noexcept
+        : quantile_ppm(config.quantile_ppm), threshold(detail::duration(config.threshold_ns)),
+          window_age(detail::duration(config.window_age_ns)), window_len(config.window_len),
+          sample_every(config.sample_every), min_samples(config.min_samples),
+          confirm_verdicts(config.confirm_verdicts), failure_rate_ppm(config.failure_rate_ppm),
+          consecutive_failures(config.consecutive_failures), spike_limit(detail::duration(config.spike_limit_ns)),
+          spike_count(config.spike_count), max_in_flight(config.max_in_flight),
+          stall_limit(detail::duration(config.stall_limit_ns)),
+          recover_threshold(detail::duration(config.recover_threshold_ns)),
+          recovery(static_cast<Recovery>(config.recovery)), probes(config.probes),
+          trials_in_flight(config.trials_in_flight), backoff_multiplier(config.backoff_multiplier),
+          probe_timeout(detail::duration(config.probe_timeout_ns)),
+          backoff_base(detail::duration(config.backoff_base_ns)),
+          backoff_max(detail::duration(config.backoff_max_ns)), jitter_ppm(config.jitter_ppm),
+          start(static_cast<State>(config.start)), jitter_seed(config.jitter_seed),
+          stable_after(detail::duration(config.stable_after_ns)), shadow(config.shadow != 0) {}
+
+    /** Throws Error if a duration is negative; the other ranges are checked by the breaker. */
+    cb_config to_c() const {
+        cb_config config = defaults();
+        config.quantile_ppm = quantile_ppm;
+        config.threshold_ns = detail::ns("threshold", threshold);
+        config.window_age_ns = detail::ns("window_age", window_age);
+        config.window_len = window_len;
+        config.sample_every = sample_every;
+        config.min_samples = min_samples;
+        config.confirm_verdicts = confirm_verdicts;
+        config.failure_rate_ppm = failure_rate_ppm;
+        config.consecutive_failures = consecutive_failures;
+        config.spike_limit_ns = detail::ns("spike_limit", spike_limit);
+        config.spike_count = spike_count;
+        config.max_in_flight = max_in_flight;
+        config.stall_limit_ns = detail::ns("stall_limit", stall_limit);
+        config.recover_threshold_ns = detail::ns("recover_threshold", recover_threshold);
+        config.recovery = static_cast<cb_recovery>(recovery);
+        config.probes = probes;
+        config.trials_in_flight = trials_in_flight;
+        config.backoff_multiplier = backoff_multiplier;
+        config.probe_timeout_ns = detail::ns("probe_timeout", probe_timeout);
+        config.backoff_base_ns = detail::ns("backoff_base", backoff_base);
+        config.backoff_max_ns = detail::ns("backoff_max", backoff_max);
+        config.jitter_ppm = jitter_ppm;
+        config.start = static_cast<cb_state>(start);
+        config.jitter_seed = jitter_seed;
+        config.stable_after_ns = detail::ns("stable_after", stable_after);
+        config.shadow = shadow ? 1 : 0;
+        return config;
+    }
+
+  private:
+    static cb_config defaults() noexcept {
+        cb_config config;
+        cb_config_init(&config, sizeof config);
+        return config;
+    }
+};
+
+/** A ticket for one call; 16 bytes to be copied as you like. start_ns tells when the call began. */
+using Call = cb_call;
+
+/** A breaker at one moment: the fields of cb_snapshot. */
+struct Snapshot : cb_snapshot {
+    Snapshot() noexcept : cb_snapshot() { struct_size = sizeof(cb_snapshot); }
+
+    trip99::State automatic_state() const noexcept { return static_cast<trip99::State>(state); }
+    trip99::Clock time_source() const noexcept { return static_cast<trip99::Clock>(clock); }
+};
+
+/** A transition, halt or resume, with the figures of a verdict at that moment. Meanings as in cb_event. */
+struct Event {
+    std::uint64_t sequence = 0;
+    std::uint64_t t_ns = 0;
+    std::uint64_t wall_ns = 0;
+    State from = State::Closed;
+    State to = State::Closed;
+    Reason reason = Reason::Latency;
+    std::chrono::nanoseconds quantile{0};
+    std::chrono::nanoseconds owner_gap{0};
+    /** UINT64_MAX unless `to` is open. */
+    std::uint64_t retry_at_ns = 0;
+    std::uint32_t samples = 0;
+    std::uint32_t slow = 0;
+    std::uint32_t overdue = 0;
+    std::uint32_t failures = 0;
+    std::uint32_t attempt = 0;
+
+    Event() noexcept = default;
+
+    explicit Event(const cb_event &event) noexcept
+        : sequence(event.sequence), t_ns(event.t_ns), wall_ns(event.wall_ns), from(static_cast<State>(event.from)),
+          to(static_cast<State>(event.to)), reason(static_cast<Reason>(event.reason)),
+          quantile(detail::duration(event.quantile_ns)), owner_gap(detail::duration(event.owner_gap_ns)),
+          retry_at_ns(event.retry_at_ns), samples(event.samples), slow(event.slow), overdue(event.overdue),
+          failures(event.failures), attempt(event.attempt) {}
+};
+
+/**
+ * A reader of a breaker's events, with a place of its own. A `for` over it takes what there is now, and a later one goes
+ * on from there. May outlive the breaker. Any thread, one at a time.
+ */
+class Events {
+  public:
+    /** Begins with the oldest event that the journal (256 long) still has. Throws Error. */
+    explicit Events(const cb_breaker *breaker) { detail::check(cb_events_open(breaker, &handle_)); }
+
+    Events(Events &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+    Events &operator=(Events &&other) noexcept {
+        std::swap(handle_, other.handle_);
+        return *this;
+    }
+    Events(const Events &) = delete;
+    Events &operator=(const Events &) = delete;
+    ~Events() { cb_events_close(handle_); }
+
+    /** Reads the next event; false if there is none for now. */
+    bool next(Event &event) noexcept {
+        cb_event read;
+        read.struct_size = sizeof read;
+        if (!cb_events_next(handle_, &read)) {
+            return false;
+        }
+        event = Event(read);
+        return true;
+    }
+
+    /** How many events were overwritten before this reader came to them. */
+    std::uint64_t missed() const noexcept { return cb_events_missed(handle_); }
+
+    /** Takes an event at each step, and ends when there is none for now. */
+    class Iterator {
+      public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = Event;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const Event *;
+        using reference = const Event &;
+
+        explicit Iterator(Events *events) noexcept : events_(events) { ++*this; }
+        Iterator() noexcept = default;
+
+        reference operator*() const noexcept { return event_; }
+        pointer operator->() const noexcept { return &event_; }
+        Iterator &operator++() noexcept {
+            if (!events_->next(event_)) {
+                events_ = nullptr;
+            }
+            return *this;
+        }
+        void operator++(int) noexcept { ++*this; }
+        bool operator==(const Iterator &other) const noexcept { return events_ == other.events_; }
+        bool operator!=(const Iterator &other) const noexcept { return events_ != other.events_; }
+
+      private:
+        Events *events_ = nullptr;
+        Event event_;
+    };
+
+    Iterator begin() noexcept { return Iterator(this); }
+    Iterator end() noexcept { return Iterator(); }
+
+  private:
+    cb_events *handle_ = nullptr;
+};
+
+/** One byte that tells whether calls pass, for any thread, while the breaker lives. */
+class Gate {
+  public:
+    explicit Gate(const cb_gate *gate) noexcept : gate_(gate) {}
+
+    /** One relaxed load, inline. True: every call passes. False: ask allow(), which knows more. */
+    bool closed() const noexcept { return cb_gate_closed(gate_); }
+
+  private:
+    const cb_gate *gate_;
+};
+
+class ScopedCall;
+
+/**
+ * A breaker for one node. One thread owns it, and alone calls what isn't marked "any thread". A moved-from one may only be
+ * assigned to or destroyed.
+ */
+class Breaker {
+  public:
+    /** Allocates all that it will ever use; the first in a process takes up to 200 ms. Throws Error. */
+    explicit Breaker(const Config &config = Config()) : Breaker(config.to_c()) {}
+
+    explicit Breaker(const cb_config &config) {
+        detail::check(cb_create(&config, &handle_));
+        gate_ = cb_gate_of(handle_);
+    }
+
+    /** Takes over a breaker made by cb_create. */
+    static Breaker adopt(cb_breaker *breaker) noexcept { return Breaker(breaker, cb_gate_of(breaker)); }
+
+    Breaker(Breaker &&other) noexcept
+        : handle_(std::exchange(other.handle_, nullptr)), gate_(std::exchange(other.gate_, nullptr)) {}
+    Breaker &operator=(Breaker &&other) noexcept {
+        std::swap(handle_, other.handle_);
+        std::swap(gate_, other.gate_);
+        return *this;
+    }
+    Breaker(const Breaker &) = delete;
+    Breaker &operator=(const Breaker &) = delete;
+    ~Breaker() { cb_destroy(handle_); }
+
+    /** May an order be sent now? While closed one inline load. Half-open, true grants a trial: send it or release(). */
+    bool allow() noexcept { return cb_gate_closed(gate_) || cb_allow(handle_); }
+    bool allow_at(std::uint64_t now_ns) noexcept { return cb_gate_closed(gate_) || cb_allow_at(handle_, now_ns); }
+
+    /** A call is sent. Its ticket goes back by end, fail or abandon, once. See also scoped_call. */
+    Call begin() noexcept { return cb_begin(handle_); }
+    Call begin_at(std::uint64_t now_ns) noexcept { return cb_begin_at(handle_, now_ns); }
+
+    /** The call came back with an answer (a business reject is one). */
+    void end(Call call) noexcept { cb_end(handle_, call); }
+    void end_at(std::uint64_t now_ns, Call call) noexcept { cb_end_at(handle_, now_ns, call); }
+
+    /** The venue or the transport failed the call: timeout, disconnect, system error. */
+    void fail(Call call) noexcept { cb_fail(handle_, call); }
+    void fail_at(std::uint64_t now_ns, Call call) noexcept { cb_fail_at(handle_, now_ns, call); }
+
+    /** The call was not sent after all: no sample, and a trial counts neither way. */
+    void abandon(Call call) noexcept { cb_abandon(handle_, call); }
+    void abandon_at(std::uint64_t now_ns, Call call) noexcept { cb_abandon_at(handle_, now_ns, call); }
+
+    /** A call without a ticket came back with an answer. A negative latency counts as the longest. */
+    void record(std::chrono::nanoseconds latency) noexcept { cb_record(handle_, detail::ns(latency)); }
+    void record_at(std::uint64_t now_ns, std::chrono::nanoseconds latency) noexcept {
+        cb_record_at(handle_, now_ns, detail::ns(latency));
+    }
+
+    /** A call without a ticket failed. */
+    void record_failure(std::chrono::nanoseconds latency) noexcept { cb_record_failure(handle_, detail::ns(latency)); }
+    void record_failure_at(std::uint64_t now_ns, std::chrono::nanoseconds latency) noexcept {
+        cb_record_failure_at(handle_, now_ns, detail::ns(latency));
+    }
+
+    /** The result of a health check. */
+    void record_probe(std::chrono::nanoseconds latency, bool ok) noexcept {
+        cb_record_probe(handle_, detail::ns(latency), ok);
+    }
+    void record_probe_at(std::uint64_t now_ns, std::chrono::nanoseconds latency, bool ok) noexcept {
+        cb_record_probe_at(handle_, now_ns, detail::ns(latency), ok);
+    }
+
+    /** Gives back a trial that was granted and will not be sent. */
+    void release() noexcept { cb_release(handle_); }
+    void release_at(std::uint64_t now_ns) noexcept { cb_release_at(handle_, now_ns); }
+
+    /** Fires the timers that are due: once each turn of the loop. */
+    void poll() noexcept { cb_poll(handle_); }
+    void poll_at(std::uint64_t now_ns) noexcept { cb_poll_at(handle_, now_ns); }
+
+    /** Begins a call that ends by itself when the scope does. */
+    ScopedCall scoped_call() noexcept;
+
+    /** Any thread. */
+    Gate gate() const noexcept { return Gate(gate_); }
+    /** The automatic state. Any thread. */
+    State state() const noexcept { return static_cast<State>(cb_get_state(handle_)); }
+    /** Any thread. */
+    bool is_halted() const noexcept { return cb_is_halted(handle_); }
+    /** Refuses every call from now on, until resume. Any thread. */
+    void halt() noexcept { cb_halt(handle_); }
+    /** With its event at once. */
+    void halt_at(std::uint64_t now_ns) noexcept { cb_halt_at(handle_, now_ns); }
+    /** Any thread. */
+    void resume() noexcept { cb_resume(handle_); }
+    /** With its event at once. */
+    void resume_at(std::uint64_t now_ns) noexcept { cb_resume_at(handle_, now_ns); }
+
+    /** A reader of the events; it may outlive the breaker. Throws Error. Any thread. */
+    Events events() const { return Events(handle_); }
+
+    /** Everything there is to know, now. */
+    Snapshot snapshot() const noexcept {
+        Snapshot snapshot;
+        cb_get_snapshot(handle_, &snapshot);
+        return snapshot;
+    }
+
+    /** What the owner published last, at most a millisecond of its work ago; false if nothing so far. Any thread. */
+    bool published(Snapshot &snapshot) const noexcept { return cb_get_published(handle_, &snapshot); }
+
+    /** A quantile of what a verdict sees now; 990 000 ppm is the P99. 0 of nothing. O(window). */
+    std::chrono::nanoseconds quantile(std::uint32_t quantile_ppm) noexcept {
+        return detail::duration(cb_quantile_ns(handle_, quantile_ppm));
+    }
+    std::chrono::nanoseconds quantile_at(std::uint64_t now_ns, std::uint32_t quantile_ppm) noexcept {
+        return detail::duration(cb_quantile_ns_at(handle_, now_ns, quantile_ppm));
+    }
+
+    /** The settings in force. */
+    Config config() const noexcept {
+        cb_config config;
+        config.struct_size = sizeof config;
+        cb_get_config(handle_, &config);
+        return Config(config);
+    }
+
+    /** Changes the settings, but for window_len, max_in_flight and start. Throws Error; nothing is changed then. */
+    void reconfigure(const Config &config) {
+        const cb_config c = config.to_c();
+        detail::check(cb_reconfigure(handle_, &c));
+    }
+    void reconfigure_at(std::uint64_t now_ns, const Config &config) {
+        const cb_config c = config.to_c();
+        detail::check(cb_reconfigure_at(handle_, now_ns, &c));
+    }
+
+    /** The time on the breaker's clock. Any thread. */
+    std::uint64_t now_ns() const noexcept { return cb_now_ns(handle_); }
+
+    /** When poll will next have work; UINT64_MAX = at no time. */
+    std::uint64_t next_deadline_ns() const noexcept { return cb_next_deadline_ns(handle_); }
+
+    /** The C breaker, which stays this object's. */
+    cb_breaker *c_handle() const noexcept { return handle_; }
+
+    /** The C breaker, which becomes the caller's, to be destroyed by cb_destroy. */
+    cb_breaker *detach() noexcept {
+        gate_ = nullptr;
+        return std::exchange(handle_, nullptr);
+    }
+
+  private:
+    Breaker(cb_breaker *breaker, const cb_gate *gate) noexcept : handle_(breaker), gate_(gate) {}
+
+    cb_breaker *handle_ = nullptr;
+    const cb_gate *gate_ = nullptr;
+};
+
+/**
+ * A call that ends when the scope does, and fails if an exception leaves the scope: for calls whose answer comes before
+ * it. (A strictly conforming C++14 library can't tell an exception from one that was on its way before: a call that begins
+ * in a destructor during unwinding then ends.) The breaker must outlive it, where it is: not be moved meanwhile.
+ */
+class ScopedCall {
+  public:
+    explicit ScopedCall(Breaker &breaker) noexcept
+        : breaker_(breaker.c_handle()), call_(breaker.begin()), exceptions_(detail::uncaught_exceptions()) {}
+
+    ScopedCall(ScopedCall &&other) noexcept
+        : breaker_(std::exchange(other.breaker_, nullptr)), call_(other.call_), exceptions_(other.exceptions_) {}
+    ScopedCall(const ScopedCall &) = delete;
+    ScopedCall &operator=(const ScopedCall &) = delete;
+    ScopedCall &operator=(ScopedCall &&) = delete;
+
+    ~ScopedCall() {
+        if (detail::uncaught_exceptions() > exceptions_) {
+            fail();
+        } else {
+            end();
+        }
+    }
+
+    /** Each of these settles the call now; the scope's end, and the others, then do nothing. */
+    void end() noexcept {
+        if (cb_breaker *breaker = settle()) {
+            cb_end(breaker, call_);
+        }
+    }
+    void fail() noexcept {
+        if (cb_breaker *breaker = settle()) {
+            cb_fail(breaker, call_);
+        }
+    }
+    void abandon() noexcept {
+        if (cb_breaker *breaker = settle()) {
+            cb_abandon(breaker, call_);
+        }
+    }
+
+    /** Hands the ticket over: the answer will come after this scope. */
+    Call detach() noexcept {
+        settle();
+        return call_;
+    }
+
+    /** When the call began, on the breaker's clock. */
+    std::uint64_t start_ns() const noexcept { return call_.start_ns; }
+
+  private:
+    cb_breaker *settle() noexcept { return std::exchange(breaker_, nullptr); }
+
+    cb_breaker *breaker_;
+    Call call_;
+    int exceptions_;
+};
+
+inline ScopedCall Breaker::scoped_call() noexcept { return ScopedCall(*this); }
+
+} // namespace trip99
+
+#endif // TRIP99_HPP
