@@ -16,9 +16,10 @@
  *
  * Ask for what adds risk. Don't ask for cancels and reduce-only orders: refusing those would trap a position.
  *
- * Each function that depends on the time has a form `_at` with the time as its second argument, in nanoseconds on the
- * breaker's clock: tests run in virtual time by it. Don't mix the two on one breaker, unless the time comes from
- * cb_now_ns. A time before the latest seen counts as the latest seen.
+ * Each function that takes note of the time has a form `_at` with the time as its second argument, in nanoseconds on
+ * the breaker's clock: tests run in virtual time by it. Don't mix the two on one breaker, unless the time comes from
+ * cb_now_ns. A time before the latest seen counts as the latest seen. The plain forms of cb_abandon, cb_release,
+ * cb_quantile_ns and cb_reconfigure read no clock: they are as of the latest time seen, and mix with both.
  *
  * Each function says which thread may call it. After cb_create nothing allocates, but for cb_events_open, and nothing
  * locks. No function calls back, throws, unwinds or sets errno.
@@ -1036,7 +1037,8 @@ void cb_get_snapshot(const struct cb_breaker *breaker, struct cb_snapshot *out);
 bool cb_get_published(const struct cb_breaker *breaker, struct cb_snapshot *out);
 
 /**
- * A quantile of what a verdict sees now: the window and, while closed, the overdue calls. Nearest rank, exact. O(window).
+ * A quantile of what a verdict sees (the window and, while closed, the overdue calls) as of the latest time that the
+ * owner has seen. Nearest rank, exact. O(window).
  *
  * @param breaker       NULL is fine: 0.
  * @param quantile_ppm  990000 for the P99; 0 is the least, 1000000 and above the greatest.
@@ -1044,8 +1046,7 @@ bool cb_get_published(const struct cb_breaker *breaker, struct cb_snapshot *out)
  *
  * Thread: owner.
  */
-uint64_t cb_quantile_ns(struct cb_breaker *breaker,
-                        uint32_t quantile_ppm);
+uint64_t cb_quantile_ns(struct cb_breaker *breaker, uint32_t quantile_ppm);
 
 /**
  * cb_quantile_ns at a given time. Fires no timers.

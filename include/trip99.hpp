@@ -437,7 +437,7 @@ class Breaker {
     /** A reader of the events; it may outlive the breaker. Throws Error. Any thread. */
     Events events() const { return Events(handle_); }
 
-    /** Everything there is to know, now. */
+    /** Everything there is to know, as of the latest time seen. */
     Snapshot snapshot() const noexcept {
         Snapshot snapshot;
         cb_get_snapshot(handle_, &snapshot);
@@ -447,7 +447,7 @@ class Breaker {
     /** What the owner published last, at most a millisecond of its work ago; false if nothing so far. Any thread. */
     bool published(Snapshot &snapshot) const noexcept { return cb_get_published(handle_, &snapshot); }
 
-    /** A quantile of what a verdict sees now; 990 000 ppm is the P99. 0 of nothing. O(window). */
+    /** A quantile of what a verdict sees, as of the latest time seen; 990 000 ppm is the P99. 0 of nothing. O(window). */
     std::chrono::nanoseconds quantile(std::uint32_t quantile_ppm) noexcept {
         return detail::duration(cb_quantile_ns(handle_, quantile_ppm));
     }

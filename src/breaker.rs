@@ -21,9 +21,11 @@ const NEVER_NS: u64 = u64::MAX;
 
 /// A latency circuit breaker for one node, owned by one thread.
 ///
-/// Each operation that depends on the time has two forms: `_at(now_ns)` is the real one, and the plain one reads the
+/// Each operation that takes note of the time has two forms: `_at(now_ns)` is the real one, and the plain one reads the
 /// clock and calls it. Don't mix the two on one breaker, unless `now_ns` comes from [`now_ns`](Self::now_ns).
 /// A `now_ns` before the latest one seen counts as the latest seen, so that deadlines and ages never run backwards.
+/// The plain forms of `abandon`, `release`, `quantile` and `reconfigure`, which fire no timers, read no clock either: they
+/// are as of the latest time seen, like `snapshot`. So they mix with both.
 ///
 /// After construction no operation allocates, locks or panics, and none makes a system call but for reading the time where
 /// the clock is the operating system's (see [`Snapshot::clock`]): there the plain forms may make one.
@@ -207,7 +209,7 @@ impl Breaker {
 
     /// The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way.
     pub fn abandon(&mut self, call: Call) {
-        self.abandon_at(self.clock.now_ns(), call);
+        self.abandon_at(self.latest_ns, call);
     }
 
     /// [`abandon`](Self::abandon) at a given time. Fires no timers.
@@ -267,7 +269,7 @@ impl Breaker {
     ///
     /// Does nothing if no grant is pending.
     pub fn release(&mut self) {
-        self.release_at(self.clock.now_ns());
+        self.release_at(self.latest_ns);
     }
 
     /// [`release`](Self::release) at a given time. Fires no timers.
@@ -300,10 +302,11 @@ impl Breaker {
         self.state
     }
 
-    /// A quantile of what a verdict sees now (the window and, while closed, the overdue calls), in ppm: 990 000 for the
-    /// P99; 0 is the least, 1 000 000 and above the greatest. Nearest rank, exact; `None` of nothing. O(window).
+    /// A quantile of what a verdict sees (the window and, while closed, the overdue calls) as of the latest time seen, in
+    /// ppm: 990 000 for the P99; 0 is the least, 1 000 000 and above the greatest. Nearest rank, exact; `None` of nothing.
+    /// O(window).
     pub fn quantile(&mut self, quantile_ppm: u32) -> Option<u64> {
-        self.quantile_at(self.clock.now_ns(), quantile_ppm)
+        self.quantile_at(self.latest_ns, quantile_ppm)
     }
 
     /// [`quantile`](Self::quantile) at a given time. Fires no timers.
@@ -387,7 +390,7 @@ impl Breaker {
     /// # Errors
     /// The first field that is out of its range, or that is fixed at construction and differs. Nothing is changed then.
     pub fn reconfigure(&mut self, config: &Config) -> Result<(), ConfigError> {
-        self.reconfigure_at(self.clock.now_ns(), config)
+        self.reconfigure_at(self.latest_ns, config)
     }
 
     /// [`reconfigure`](Self::reconfigure) at a given time. Fires no timers.

@@ -367,6 +367,21 @@ fn release_and_abandon_fire_no_timers() {
 }
 
 #[test]
+fn operations_that_fire_no_timers_read_no_clock() {
+    let mut breaker = breaker(config());
+    let call = breaker.begin_at(5 * MS);
+    breaker.record_at(7 * MS, MS);
+    breaker.abandon(call);
+    breaker.release();
+    assert_eq!(breaker.quantile(990_000), Some(MS));
+    breaker.reconfigure(&Config { probes: 3, ..config() }).unwrap();
+    assert_eq!(breaker.snapshot().now_ns, 7 * MS);
+    breaker.abandon_at(8 * MS, call);
+    breaker.release_at(9 * MS);
+    assert_eq!(breaker.snapshot().now_ns, 9 * MS);
+}
+
+#[test]
 fn a_closed_allow_fires_no_timers() {
     let mut breaker = breaker(config());
     let _never_returns = breaker.begin_at(0);

@@ -143,7 +143,11 @@ unsafe fn reconfigure(breaker: *mut cb_breaker, config: *const cb_config, now_ns
         let config = unsafe { read_config(config) }?;
         // SAFETY: by the caller.
         let owner = unsafe { cb_breaker::owner(breaker) };
-        Ok(owner.reconfigure_at(now_ns.unwrap_or_else(|| owner.now_ns()), &config)?)
+        match now_ns {
+            Some(now_ns) => owner.reconfigure_at(now_ns, &config)?,
+            None => owner.reconfigure(&config)?,
+        }
+        Ok(())
     })
 }
 

@@ -164,7 +164,8 @@ pub unsafe extern "C" fn cb_get_published(breaker: *const cb_breaker, out: *mut 
     }
 }
 
-/// A quantile of what a verdict sees now: the window and, while closed, the overdue calls. Nearest rank, exact. O(window).
+/// A quantile of what a verdict sees (the window and, while closed, the overdue calls) as of the latest time that the
+/// owner has seen. Nearest rank, exact. O(window).
 ///
 /// @param breaker       NULL is fine: 0.
 /// @param quantile_ppm  990000 for the P99; 0 is the least, 1000000 and above the greatest.
