@@ -103,7 +103,7 @@ inline std::chrono::nanoseconds duration(std::uint64_t ns) noexcept {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(ns < longest ? ns : longest));
 }
 
-/** The longest duration is never. A negative one is forever, too: a latency that is no latency counts as slow. */
+/** The longest duration is never. A negative one is endless, too: it is no latency, and counts as slow. */
 constexpr std::uint64_t ns(std::chrono::nanoseconds duration) noexcept {
     return static_cast<std::uint64_t>(duration.count());
 }
@@ -388,7 +388,7 @@ class Breaker {
     void abandon(Call call) noexcept { cb_abandon(handle_, call); }
     void abandon_at(std::uint64_t now_ns, Call call) noexcept { cb_abandon_at(handle_, now_ns, call); }
 
-    /** A call without a ticket came back with an answer. A negative latency counts as the longest. */
+    /** A call without a ticket came back with an answer. A negative latency counts as endless. */
     void record(std::chrono::nanoseconds latency) noexcept { cb_record(handle_, detail::ns(latency)); }
     void record_at(std::uint64_t now_ns, std::chrono::nanoseconds latency) noexcept {
         cb_record_at(handle_, now_ns, detail::ns(latency));
