@@ -12,10 +12,13 @@ mod in_flight;
 mod recovery;
 mod sync;
 mod seqlock;
+mod permits;
 mod page;
 mod journal;
 mod rules;
+mod inbox;
 mod breaker;
+mod lane;
 #[cfg(feature = "ffi")]
 pub mod ffi;
 
@@ -24,4 +27,5 @@ pub use clock::ClockSource;
 pub use config::{Config, ConfigError, PPM, Recovery, State};
 pub use in_flight::Call;
 pub use journal::{Event, Events, Reason};
+pub use lane::{Gate, Lane};
 pub use page::{Observer, Snapshot};
