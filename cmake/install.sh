@@ -55,7 +55,7 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$prefix" ] || bad_usage "--prefix is missing"
 case /$libdir/ in
-//* | */../* | */./* | *//*) bad_usage "--libdir must be a plain path within the prefix, as in lib or lib/x86_64-linux-gnu" ;;
+//* | */../* | */./* | *//* | *[!A-Za-z0-9/._+-]*) bad_usage "--libdir must be a plain path within the prefix, as in lib or lib/x86_64-linux-gnu" ;;
 esac
 dest=$prefix
 if [ -n "${DESTDIR:-}" ]; then dest=$(absolute "$DESTDIR")$prefix; fi
@@ -73,26 +73,32 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
 # The facts, each from its one source.
-version=$("$cargo" pkgid --package trip99 | sed 's/.*[#@]//')
+package=$("$cargo" pkgid --locked --package trip99)
+version=${package##*[#@]}
 abi=$(sed -n 's/^#define CB_ABI_VERSION \([0-9]*\)$/\1/p' include/trip99.h)
 [ -n "$abi" ] || fail "include/trip99.h doesn't define CB_ABI_VERSION"
 if [ -z "$target_dir" ]; then
     target_dir=$("$cargo" metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 fi
+# Named, the host gets a directory of its own, whatever target is configured, and RUSTFLAGS spare build scripts.
+host=$("$cargo" -vV | sed -n 's/^host: //p')
+[ -n "$target_dir" ] && [ -n "$host" ] || fail "$cargo doesn't answer as cargo does"
+built=$target_dir/$host/release
 
 # build CRATE_TYPE RUSTC_ARGUMENT...; what cargo said is in $work/log
 build() {
     type=$1
     shift
-    printf 'building the %s in %s\n' "$type" "$target_dir"
-    "$cargo" rustc --release --lib --features ffi --locked --color never --target-dir "$target_dir" \
-        --crate-type "$type" -- "$@" 2>"$work/log" || {
+    "$cargo" rustc --release --lib --features ffi --locked --color never --target "$host" \
+        --target-dir "$target_dir" --crate-type "$type" -- "$@" 2>"$work/log" || {
         cat "$work/log" >&2
         fail "cargo could not build the $type"
     }
 }
 
+printf 'building the shared library in %s\n' "$target_dir"
 build cdylib -C strip=symbols -C "link-arg=-Wl,-soname,libtrip99.so.$abi"
+printf 'building the static library\n'
 build staticlib --print native-static-libs
 
 # What a static user's program needs besides: rustc's own list, without libgcc_s and libc. Every C and C++ compiler adds
@@ -108,7 +114,7 @@ for lib in $native; do
 done
 private_list=$(printf '%s' "$private_libs" | tr ' ' ';') # as CMake writes lists
 
-sh cmake/localise.sh "$target_dir/release/libtrip99.a" "$work/libtrip99.a" || fail "could not localise symbols"
+sh cmake/localise.sh "$built/libtrip99.a" "$work/libtrip99.a" || fail "could not localise symbols"
 
 # From a directory of the library directory back to the prefix: the installed files name no absolute path.
 up=$(printf '%s' "$libdir" | sed 's|[^/][^/]*|..|g')
@@ -123,9 +129,9 @@ for file in trip99Config.cmake trip99ConfigVersion.cmake trip99.pc trip99-static
 put() {
     to=$2/${3:-${1##*/}}
     mkdir -p "$dest/$2"
-    cp "$1" "$dest/$to.new"
-    chmod 644 "$dest/$to.new"
-    mv -f "$dest/$to.new" "$dest/$to"
+    cp "$1" "$dest/$to.$$"
+    chmod 644 "$dest/$to.$$"
+    mv -f "$dest/$to.$$" "$dest/$to"
     printf '    %s\n' "$to"
 }
 
@@ -136,10 +142,9 @@ point() {
 }
 
 printf '\ntrip99 %s (ABI %s) in %s\n\n' "$version" "$abi" "$dest"
-put include/trip99.h include
-if [ -e include/trip99.hpp ]; then put include/trip99.hpp include; fi
+for header in include/*; do put "$header" include; done
 put "$work/libtrip99.a" "$libdir"
-put "$target_dir/release/libtrip99.so" "$libdir" "libtrip99.so.$version"
+put "$built/libtrip99.so" "$libdir" "libtrip99.so.$version"
 point "libtrip99.so.$abi" "libtrip99.so.$version"
 point libtrip99.so "libtrip99.so.$abi"
 put "$work/trip99Config.cmake" "$libdir/cmake/trip99"
