@@ -40,6 +40,11 @@ absolute() {
 prefix='' libdir=lib target_dir=''
 while [ $# -gt 0 ]; do
     case $1 in
+    --?*=*) # as two words
+        option=${1%%=*} value=${1#*=}
+        shift
+        set -- "$option" "$value" "$@"
+        ;;
     --help) usage; exit 0 ;;
     --prefix | --libdir | --target-dir)
         [ $# -ge 2 ] && [ -n "$2" ] || bad_usage "$1 needs a directory"
