@@ -1,7 +1,7 @@
 // An engine that trades with trip99's demo node, as far as its breaker lets it: one busy thread, one TCP connection.
 //
-// The node is told to be slow, then silent, then to drop the connection. The exit status says whether breaker and engine
-// dealt with each: 0 = they behaved, 1 = they misbehaved, 2 = the engine could not run.
+// The node is told to be slow, then silent, then to drop the connection. The exit status says whether breaker and
+// engine dealt with each: 0 = they behaved, 1 = they misbehaved, 2 = the engine could not run.
 //
 // Begin with `turn`, the loop's body; what it does to the breaker is what your engine would do.
 
@@ -96,6 +96,7 @@ class Engine {
         if (now_ns >= next_sweep_ns_) {
             next_sweep_ns_ = now_ns + SWEEP_EVERY_NS;
             give_up(now_ns);
+            node_.check();
         }
         cancel(wants_orders);
         if (wants_orders && now_ns >= next_order_ns_) {
@@ -112,7 +113,7 @@ class Engine {
         if (slot == nullptr || session_.is_backed_up()) {
             return;
         }
-        // While trading goes on this is one inline load. (`breaker_.allow()` begins with the same, so it alone would do.)
+        // While trading goes on this is one inline load. (`breaker_.allow()` begins with the same: it alone would do.)
         if (gate_.closed() || breaker_.allow()) {
             ++record_.tally.sent;
             orders_.add(*slot);

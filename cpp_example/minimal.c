@@ -1,6 +1,8 @@
 /*
- * The least that a C engine does with a breaker. Here the venue is simulated: it answers after 0.1 ms, but from 100 ms
- * on, for 100 ms, after 8 ms. Runs for half a second.
+ * The least that a C engine does with a breaker. It runs for half a second, against a venue that is simulated.
+ *
+ * Here the engine waits for each answer. One with many orders out keeps each ticket (a cb_call) beside its order, and
+ * gives it to cb_end when the answer comes; cb_poll then also notices the answers that don't come.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,25 +10,20 @@
 
 #define MS UINT64_C(1000000)
 
-/* A request to the venue: an order, or a cancel. */
-typedef struct request {
-    cb_call call;
-    uint64_t answered_at_ns;
-    bool is_out;
-} request;
-
-static void send_to_venue(request *what, uint64_t since_start_ns) {
-    const bool is_slow = since_start_ns >= 100 * MS && since_start_ns < 200 * MS;
-    what->answered_at_ns = what->call.start_ns + (is_slow ? 8 * MS : MS / 10);
-    what->is_out = true;
+/* The venue answers after 0.1 ms; but from 100 ms after the start on, for 100 ms, after 8 ms. */
+static void await_answer(const cb_breaker *breaker, uint64_t start_ns) {
+    const uint64_t sent_ns = cb_now_ns(breaker);
+    const bool is_slow = sent_ns - start_ns >= 100 * MS && sent_ns - start_ns < 200 * MS;
+    while (cb_now_ns(breaker) - sent_ns < (is_slow ? 8 * MS : MS / 10)) {
+    }
 }
 
 int main(void) {
     cb_config config;
     cb_config_init(&config, sizeof config); /* the defaults, and then what differs */
     config.threshold_ns = 4 * MS;
-    config.backoff_base_ns = 50 * MS;
-    config.backoff_max_ns = 100 * MS;
+    config.backoff_base_ns = 40 * MS;
+    config.backoff_max_ns = 500 * MS;
 
     cb_breaker *breaker;
     cb_events *events;
@@ -35,48 +32,34 @@ int main(void) {
         return 1;
     }
     const cb_gate *gate = cb_gate_of(breaker);
-    request order = {0}, cancel = {0};
-    bool is_resting = false; /* an order rests in the venue's book */
-    unsigned orders = 0, cancels = 0;
     const uint64_t start_ns = cb_now_ns(breaker);
+    unsigned orders = 0, cancels = 0;
 
-    for (;;) {
-        const uint64_t now_ns = cb_now_ns(breaker);
-        if (now_ns - start_ns >= 500 * MS) {
-            break;
-        }
-        /* An order adds risk: the gate is asked, in one inline load while all is well. */
-        if (!order.is_out && !is_resting && (cb_gate_closed(gate) || cb_allow(breaker))) {
-            order.call = cb_begin(breaker);
-            send_to_venue(&order, now_ns - start_ns);
+    while (cb_now_ns(breaker) - start_ns < 500 * MS) {
+        /* An order adds risk, so it asks: one inline load while trading goes on. */
+        if (cb_gate_closed(gate) || cb_allow(breaker)) {
+            cb_call order = cb_begin(breaker);
+            await_answer(breaker, start_ns);
+            cb_end(breaker, order); /* or cb_fail, if the venue or the connection failed it */
             orders++;
         }
-        if (order.is_out && now_ns >= order.answered_at_ns) {
-            cb_end(breaker, order.call);
-            order.is_out = false;
-            is_resting = true;
-        }
-        /* A cancel takes risk away: nobody is asked. Its round trip tells as much about the venue. */
-        if (is_resting && !cancel.is_out) {
-            cancel.call = cb_begin(breaker);
-            send_to_venue(&cancel, now_ns - start_ns);
+        /* A cancel takes risk away, so it doesn't ask. Its round trip tells as much about the venue. */
+        if (cancels < orders) {
+            cb_call cancel = cb_begin(breaker);
+            await_answer(breaker, start_ns);
+            cb_end(breaker, cancel);
             cancels++;
         }
-        if (cancel.is_out && now_ns >= cancel.answered_at_ns) {
-            cb_end(breaker, cancel.call);
-            cancel.is_out = false;
-            is_resting = false;
-        }
-        cb_poll(breaker); /* timers: calls that are overdue, the end of a pause */
+        cb_poll(breaker); /* timers: once each turn of the loop */
 
         cb_event event;
         event.struct_size = sizeof event;
         while (cb_events_next(events, &event)) {
-            printf("%5" PRIu64 " ms  %-9s -> %-9s  %s\n", (event.t_ns - start_ns) / MS, cb_state_text(event.from),
+            printf("%4" PRIu64 " ms  %-9s -> %-9s  %s\n", (event.t_ns - start_ns) / MS, cb_state_text(event.from),
                    cb_state_text(event.to), cb_reason_text(event.reason));
         }
     }
-    printf("%u orders and %u cancels sent\n", orders, cancels);
+    printf("%u orders, %u cancels\n", orders, cancels);
     cb_events_close(events);
     cb_destroy(breaker);
     return 0;

@@ -63,7 +63,15 @@ class Node {
     void enter(Phase phase) {
         const std::string line = std::string(name(phase)) + "\n";
         if (::write(input_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
-            throw CannotRun("the node is gone in the middle of the run: " + std::string(std::strerror(errno)));
+            throw CannotRun("the node listens no more: " + std::string(std::strerror(errno)));
+        }
+    }
+
+    // Throws CannotRun if it has ended by itself. Cheap enough for now and then, not for each turn: a system call.
+    void check() {
+        if (pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == pid_) {
+            pid_ = 0;
+            throw CannotRun("the node has ended in the middle of the run");
         }
     }
 
@@ -105,6 +113,9 @@ class Node {
     // Asks it to end by closing its input, and kills it if it doesn't listen.
     void end() {
         input_.close();
+        if (pid_ <= 0) {
+            return; // it has ended
+        }
         for (int turn = 0; turn < 100; ++turn) {
             if (::waitpid(pid_, nullptr, WNOHANG) != 0) {
                 return;

@@ -1,27 +1,12 @@
 // What people read: the timeline as it happens, then a summary. Fits 80 columns.
 #pragma once
 
+#include "show.hpp"
 #include "verdict.hpp"
 
 #include <cinttypes>
 #include <cstdio>
 #include <string>
-
-// Three digits and a unit.
-inline std::string show_ns(std::uint64_t ns) {
-    const auto value = static_cast<double>(ns);
-    char text[32];
-    if (ns < 1000) {
-        std::snprintf(text, sizeof text, "%.0f ns", value);
-    } else if (value < 999.5e3) {
-        std::snprintf(text, sizeof text, "%.3g us", value / 1e3);
-    } else if (value < 999.5e6) {
-        std::snprintf(text, sizeof text, "%.3g ms", value / 1e6);
-    } else {
-        std::snprintf(text, sizeof text, "%.3g s", value / 1e9);
-    }
-    return text;
-}
 
 inline std::string show(std::chrono::nanoseconds duration) {
     return show_ns(static_cast<std::uint64_t>(duration.count()));
@@ -34,8 +19,9 @@ inline void show_header(int pid, unsigned port, const trip99::Config &config) {
                 config.min_samples);
     std::printf("  failures  %" PRIu32 " in a row\n", config.consecutive_failures);
     std::printf("  stall     a call in flight for %s\n", show(config.stall_limit).c_str());
-    std::printf("  recovery  %" PRIu32 " good trials, after a pause of %s, the next twice as long, up to %s\n\n",
-                config.probes, show(config.backoff_base).c_str(), show(config.backoff_max).c_str());
+    std::printf("  recovery  %" PRIu32 " good trials; pauses of %s, x%" PRIu32 " each time, up to %s\n\n",
+                config.probes, show(config.backoff_base).c_str(), config.backoff_multiplier,
+                show(config.backoff_max).c_str());
     std::printf("%10s  %-22s  %-20s  %8s  %8s\n", "time", "change", "reason", "P99", "pause");
 }
 
@@ -69,14 +55,14 @@ inline void show_summary(const Record &record, const std::vector<Episode> &episo
                     resumed ? show_ns(episode.resumed_in_ns()).c_str() : "never");
     }
     const Tally &tally = record.tally;
-    std::printf("\n  orders    %" PRIu64 " sent: %" PRIu64 " answered, %" PRIu64 " failed, %" PRIu64 " never answered\n",
+    std::printf("\n  orders    %" PRIu64 " sent: %" PRIu64 " answered, %" PRIu64 " failed, %" PRIu64 " given up\n",
                 tally.sent, tally.answered, tally.failed, tally.given_up);
     std::printf("  refused   %" PRIu64 " orders, while trading was paused\n", tally.refused);
     std::printf("  cancels   %" PRIu64 " sent, %" PRIu64 " of them in pauses: none refused; %" PRIu64 " sent again\n",
                 tally.cancels, tally.cancels_in_pauses, tally.cancels_again);
 }
 
-// As `trip99 replay` reads it: what the breaker was asked about, or would have let pass. So cancels of pauses are left out.
+// As `trip99 replay` reads it. Cancels of pauses are left out: it asks the breaker about each row, and they didn't ask.
 inline bool write_trace(std::FILE *file, const Record &record) {
     std::fputs("start_ns,latency_ns,ok\n", file);
     for (const Row &row : record.rows) {

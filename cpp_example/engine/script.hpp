@@ -51,9 +51,9 @@ struct Trouble {
     trip99::Reason reasons[2];
 };
 
-// The bounds leave a busy machine some five times what a quiet one takes. Each trouble outlasts the first trial, and ends
-// well before the second (at some 0.7 and 1.9 s, or 0.5 and 1.5 s when the connection is lost), so that the script doesn't
-// hang on microseconds.
+// The bounds leave a busy machine some five times what a quiet one takes. Each trouble outlasts the first trial, and
+// ends well before the second (at some 0.7 and 1.9 s, or 0.5 and 1.5 s when the connection is lost), so that the run
+// doesn't hang on microseconds.
 constexpr Trouble TROUBLES[] = {
     {Phase::Slow, 1300 * MS, 1000 * MS, {trip99::Reason::Latency, trip99::Reason::Spike}},
     {Phase::Silent, 1300 * MS, 1200 * MS, {trip99::Reason::Latency, trip99::Reason::Stall}},
@@ -61,7 +61,7 @@ constexpr Trouble TROUBLES[] = {
 };
 constexpr std::size_t TROUBLE_COUNT = sizeof TROUBLES / sizeof *TROUBLES;
 
-// Trading must go on so soon after each trouble: the longest pause is 2 s, and on a busy machine a trial may fail once more.
+// Trading must go on so soon after each trouble: the longest pause is 2 s, and on a busy machine another may follow.
 constexpr std::uint64_t RESUME_WITHIN_NS = 6000 * MS;
 
 // Calm lasts until trading has gone on for so long.

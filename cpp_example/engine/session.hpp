@@ -21,8 +21,8 @@ class Session {
     // The node doesn't read what it was sent: the next message would only wait behind the rest.
     bool is_backed_up() const { return outbox_len_ > 0; }
 
-    // Connects and logs on if that is due, and gives each answer that has come to `on_answer`. False if the connection was
-    // up and is lost now: what was sent and isn't answered yet never will be.
+    // Connects and logs on if that is due, and gives each answer that has come to `on_answer`. False if the connection
+    // was up and is lost now: what was sent and isn't answered yet never will be.
     template <typename OnAnswer> bool receive(std::uint64_t now_ns, OnAnswer on_answer) {
         if (stage_ == Stage::Down && now_ns >= retry_at_ns_) {
             connect(now_ns);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "record.hpp"
+#include "show.hpp"
 
 #include <string>
 #include <vector>
@@ -42,8 +43,8 @@ inline std::vector<Episode> episodes(const Record &record) {
     return episodes;
 }
 
-// How many orders began while the breaker was open, by its own events. One that began in the very moment of a change had
-// been allowed just before.
+// How many orders began while the breaker was open, by its own events. One that began in the very moment of a change
+// had been allowed just before.
 inline std::uint64_t sent_while_open(const Record &record) {
     std::uint64_t count = 0;
     std::size_t next = 0;
@@ -66,8 +67,8 @@ inline void judge(const Episode &episode, std::vector<std::string> &wrong) {
         return;
     }
     if (episode.noticed_in_ns() > trouble.notice_within_ns) {
-        wrong.push_back(what + " was noticed after " + std::to_string(episode.noticed_in_ns() / MS) + " ms, later than " +
-                        std::to_string(trouble.notice_within_ns / MS) + " ms");
+        wrong.push_back(what + " was noticed after " + show_ns(episode.noticed_in_ns()) + ", later than " +
+                        show_ns(trouble.notice_within_ns));
     }
     if (episode.reason != trouble.reasons[0] && episode.reason != trouble.reasons[1]) {
         wrong.push_back(what + " was noticed by " + to_string(episode.reason) + ", not by " +
@@ -76,8 +77,8 @@ inline void judge(const Episode &episode, std::vector<std::string> &wrong) {
     if (episode.resumed_ns == 0) {
         wrong.push_back("trading did not resume after " + what);
     } else if (episode.resumed_in_ns() > RESUME_WITHIN_NS) {
-        wrong.push_back("after " + what + " trading resumed only after " + std::to_string(episode.resumed_in_ns() / MS) +
-                        " ms, later than " + std::to_string(RESUME_WITHIN_NS / MS) + " ms");
+        wrong.push_back("trading resumed " + show_ns(episode.resumed_in_ns()) + " after " + what + ", later than " +
+                        show_ns(RESUME_WITHIN_NS));
     }
 }
 
