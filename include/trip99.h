@@ -741,7 +741,7 @@ uint64_t cb_next_deadline_ns(const struct cb_breaker *breaker);
 uint64_t cb_now_ns(const struct cb_breaker *breaker);
 
 /**
- * May an order be sent now? While closed this is a load and a branch.
+ * May an order be sent now? While closed this is a load and a branch; cb_gate_closed asks the same inline.
  *
  * Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
  *
@@ -762,7 +762,8 @@ bool cb_allow(struct cb_breaker *breaker);
 bool cb_allow_at(struct cb_breaker *breaker, uint64_t now_ns);
 
 /**
- * A call is sent. Calls that weren't asked for (cancels) may begin, too.
+ * A call is sent. Calls that weren't asked for (cancels) may begin, too. Fires the timers that are due first: an order
+ * that was allowed may begin at the very time at which another call's lateness trips the breaker.
  *
  * @param breaker  Must not be NULL.
  * @return         Its ticket, to be given back by cb_end, cb_fail or cb_abandon.

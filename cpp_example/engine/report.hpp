@@ -13,7 +13,7 @@ inline std::string show(std::chrono::nanoseconds duration) {
 }
 
 inline void show_header(int pid, unsigned port, const trip99::Config &config) {
-    std::printf("trip99 engine, with version %s of the library\n\n", cb_version_text());
+    std::printf("trip99 engine, with version %s of the library\n\n", trip99::version());
     std::printf("  node      process %d on 127.0.0.1:%u\n", pid, port);
     std::printf("  latency   P99 over %s, once there are %" PRIu32 " samples\n", show(config.threshold).c_str(),
                 config.min_samples);
@@ -37,7 +37,7 @@ inline void show_event(const trip99::Event &event, std::uint64_t since_first_ns)
     std::printf("%-9s -> %-9s  %-20s  %8s", to_string(event.from), to_string(event.to), to_string(event.reason),
                 event.samples == 0 ? "-" : show(event.quantile).c_str());
     if (event.to == trip99::State::Open) {
-        std::printf("  %8s", show_ns(event.retry_at_ns - event.t_ns).c_str());
+        std::printf("  %8s", show_ns(static_cast<std::uint64_t>(event.pause().count())).c_str());
     }
     std::printf("\n");
 }
