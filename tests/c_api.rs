@@ -278,8 +278,11 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
 
 /// What one byte's load is called, and what marks an access to memory in a function whose argument is the address.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-const BYTE_LOADS: (&[&str], char) =
-    if cfg!(target_arch = "x86_64") { (&["movzbl (%rdi)", "cmpb $0, (%rdi)"], '(') } else { (&["ldrb"], '[') };
+const BYTE_LOADS: (&[&str], char) = if cfg!(target_arch = "x86_64") {
+    (&["movzbl (%rdi), %", "movb (%rdi), %", "cmpb $0, (%rdi)"], '(')
+} else {
+    (&["ldrb"], '[')
+};
 
 /// No sanitizers here: they would put code of their own in.
 #[test]
