@@ -179,6 +179,17 @@ static void check_output(void (*fill)(void *, size_t), size_t known) {
     free(full);
 }
 
+/* A zeroed struct, whose size the caller forgot to set, is taken for the first version's. */
+static void check_forgotten_size(void (*fill)(void *, size_t), size_t first) {
+    char *full = (char *)block(first, 0), *zeroed = (char *)block(first, 0);
+    tell_size(full, first);
+    fill(full, first);
+    fill(zeroed, first);
+    CHECK(memcmp(full, zeroed, first) == 0);
+    free(full);
+    free(zeroed);
+}
+
 static void outputs_keep_to_the_callers_version(void) {
     source = create(NULL);
     cb_record_at(source, 1, 7);
@@ -188,6 +199,10 @@ static void outputs_keep_to_the_callers_version(void) {
     check_output(get_snapshot, sizeof(cb_snapshot));
     check_output(get_published, sizeof(cb_snapshot));
     check_output(next_event, sizeof(cb_event));
+    check_forgotten_size(get_config, 152);
+    check_forgotten_size(get_snapshot, 136);
+    check_forgotten_size(get_published, 136);
+    check_forgotten_size(next_event, 88);
     cb_destroy(source);
 }
 
