@@ -4,9 +4,11 @@
 //! The programs are compiled with `$CFLAGS` and `$CXXFLAGS`, and run by `$RUNNER`, if set:
 //!
 //! ```text
-//! CFLAGS="-g -fsanitize=address,undefined" CXXFLAGS="$CFLAGS" cargo test --test c_api
+//! CFLAGS="-g -fsanitize=address,undefined" CXXFLAGS="-g -fsanitize=address,undefined" cargo test --test c_api
 //! RUNNER="valgrind -q --error-exitcode=9 --leak-check=full" cargo test --test c_api
 //! ```
+//!
+//! (Only this test so: dependencies of other programs compile C of theirs with the same flags.)
 
 #[path = "../build/header.rs"]
 mod header;
