@@ -60,13 +60,15 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$prefix" ] || bad_usage "--prefix is missing"
 case /$libdir/ in
-//* | */../* | */./* | *//* | *[!A-Za-z0-9/._+-]*) bad_usage "--libdir must be a plain path within the prefix, as in lib or lib/x86_64-linux-gnu" ;;
+//* | */../* | */./* | *//* | *[!A-Za-z0-9/._+-]*)
+    bad_usage "--libdir must be a plain path within the prefix, as in lib or lib/x86_64-linux-gnu"
+    ;;
 esac
 dest=$prefix
 if [ -n "${DESTDIR:-}" ]; then dest=$(absolute "$DESTDIR")$prefix; fi
 
 # From here in the project's directory: its toolchain file and cargo configuration apply wherever this is called from.
-cd "$(dirname "$0")/.."
+CDPATH='' cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
 command -v "$cargo" >/dev/null || fail "no cargo: install Rust, or set CARGO"
 for tool in ar ld nm objcopy; do

@@ -19,8 +19,9 @@ nm --quiet --extern-only --defined-only "$work/in.a" | sed -n 's/^[0-9a-f]* T \(
     exit 1
 }
 
-# One object of all that the cb_ functions need. Dissolving the groups is for DW.ref.rust_eh_personality: the linker keeps
-# only the first group of a name in a program, and a local symbol can't refer to another archive's.
+# One object of all that the cb_ functions need. Section groups are dissolved: of groups with one name a linker keeps
+# the first in the program, and each Rust archive has one for DW.ref.rust_eh_personality, by which panics are caught.
+# Ours, made local, must stay.
 ld -r --force-group-allocation -o "$work/all.o" "@$work/roots" "$work/in.a"
 objcopy --wildcard --keep-global-symbol='cb_*' "$work/all.o" "$work/trip99.o"
 
