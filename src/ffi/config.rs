@@ -111,7 +111,9 @@ pub struct cb_config {
 }
 
 // SAFETY: the asserts below, and every bit pattern is a valid integer.
-unsafe impl Versioned for cb_config {}
+unsafe impl Versioned for cb_config {
+    const FIRST_SIZE: usize = 152;
+}
 
 /// No version ends within one of these.
 const WIDE_FIELDS: [usize; 10] = [
@@ -129,6 +131,7 @@ const WIDE_FIELDS: [usize; 10] = [
 
 const _: () = {
     assert!(offset_of!(cb_config, struct_size) == 0);
+    assert!(cb_config::FIRST_SIZE <= size_of::<cb_config>());
     assert!(size_of::<cb_config>() == WIDE_FIELDS.len() * 8 + 18 * 4, "no padding");
     assert!(align_of::<cb_config>() == 8);
 };

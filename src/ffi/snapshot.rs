@@ -88,10 +88,13 @@ pub struct cb_snapshot {
 }
 
 // SAFETY: the asserts below; the library writes bools as 0 or 1.
-unsafe impl Versioned for cb_snapshot {}
+unsafe impl Versioned for cb_snapshot {
+    const FIRST_SIZE: usize = 136;
+}
 
 const _: () = {
     assert!(offset_of!(cb_snapshot, struct_size) == 0);
+    assert!(cb_snapshot::FIRST_SIZE <= size_of::<cb_snapshot>());
     assert!(size_of::<cb_snapshot>() == 4 + 13 * 4 + 10 * 8, "no padding");
 };
 
