@@ -115,6 +115,9 @@ unsafe impl Versioned for cb_config {
     const FIRST_SIZE: usize = 152;
 }
 
+/// No version is shorter. Above all not the size of a pointer, which `cb_config_init(p, sizeof p)` tells by mistake.
+const MIN_SIZE: usize = 16;
+
 /// No version ends within one of these.
 const WIDE_FIELDS: [usize; 10] = [
     offset_of!(cb_config, threshold_ns),
@@ -235,8 +238,8 @@ pub(super) unsafe fn read_config(config: *const cb_config) -> Result<Config, Fai
     let mut known = cb_config::from_config(&Config::default());
     // SAFETY: by the caller.
     let (size, more) = unsafe { read_in(config, &mut known) }.map_err(wrong_size)?;
-    let cut = size.checked_sub(4).is_none_or(|last| WIDE_FIELDS.contains(&last));
-    if size % 4 != 0 || cut {
+    let cut = size.checked_sub(4).is_some_and(|last| WIDE_FIELDS.contains(&last));
+    if size < MIN_SIZE || size % 4 != 0 || cut {
         return Err(wrong_size(size));
     }
     if more {

@@ -146,7 +146,8 @@ pub unsafe extern "C" fn cb_get_snapshot(breaker: *const cb_breaker, out: *mut c
     }
 }
 
-/// The latest snapshot that the owner published: at each transition, and each millisecond in which it does anything.
+/// The latest snapshot that the owner published: at each transition, and each millisecond in which it does anything. It is of
+/// before the operation that published it: what a quiet owner did last shows only when it polls again, a millisecond on.
 ///
 /// @param breaker  NULL is fine: false.
 /// @param out      Where it goes, if there is one. Its struct_size must be set (to sizeof *out). NULL is fine: false.

@@ -70,8 +70,11 @@ static bool cuts_a_field(size_t size) {
                                   offsetof(cb_config, jitter_seed),      offsetof(cb_config, stable_after_ns)};
     for (size_t i = 0; i < sizeof WIDE / sizeof *WIDE; i++)
         if (size > WIDE[i] && size < WIDE[i] + 8) return true;
-    return size < 4 || size % 4 != 0;
+    return size % 4 != 0;
 }
+
+/* A pointer's size, which sizeof tells by mistake, is no version's. */
+static const size_t SHORTEST = offsetof(cb_config, threshold_ns) + 8;
 
 static void older_configurations_leave_the_rest_at_its_defaults(void) {
     const cb_config changed = all_changed();
@@ -80,7 +83,7 @@ static void older_configurations_leave_the_rest_at_its_defaults(void) {
     for (size_t size = 4; size <= sizeof changed; size++) {
         cb_breaker *breaker;
         const cb_status status = try_create(&changed, size, (uint32_t)size, 0, &breaker);
-        if (cuts_a_field(size)) {
+        if (size < SHORTEST || cuts_a_field(size)) {
             CHECK_EQ(status, CB_STATUS_STRUCT_SIZE);
             char text[256];
             snprintf(text, sizeof text, "struct_size of the configuration is %zu, and %zu in this version; "
@@ -122,7 +125,7 @@ static void newer_configurations_pass_while_what_they_add_is_0(void) {
 }
 
 static void sizes_that_no_version_has(void) {
-    static const uint32_t TOLD[] = {0, 1, 2, 3, 5, 6, 7, 4097, 4100, 65536, 0x80000000, UINT32_MAX - 3, UINT32_MAX};
+    static const uint32_t TOLD[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 4097, 4100, 65536, 0x80000000, UINT32_MAX - 3, UINT32_MAX};
     const cb_config config = default_config();
     cb_breaker *breaker, *made = create(NULL);
     for (size_t i = 0; i < sizeof TOLD / sizeof *TOLD; i++) {
