@@ -22,7 +22,7 @@
  * cb_quantile_ns and cb_reconfigure read no clock: they are as of the latest time seen, and mix with both.
  *
  * Each function says which thread may call it. After cb_create nothing allocates, but for cb_events_open, and nothing
- * locks. No function calls back, throws, unwinds or sets errno.
+ * locks; where memory runs out, these two abort the process. No function calls back, throws, unwinds or sets errno.
  *
  * Licence: MIT OR Apache-2.0
  */
@@ -741,7 +741,7 @@ uint64_t cb_next_deadline_ns(const struct cb_breaker *breaker);
 uint64_t cb_now_ns(const struct cb_breaker *breaker);
 
 /**
- * May an order be sent now? While closed this is a load and a branch.
+ * May an order be sent now? While closed this is a load and a branch; cb_gate_closed asks the same inline.
  *
  * Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
  *
@@ -762,7 +762,8 @@ bool cb_allow(struct cb_breaker *breaker);
 bool cb_allow_at(struct cb_breaker *breaker, uint64_t now_ns);
 
 /**
- * A call is sent. Calls that weren't asked for (cancels) may begin, too.
+ * A call is sent. Calls that weren't asked for (cancels) may begin, too. Fires the timers that are due first: an order
+ * that was allowed may begin at the very time at which another call's lateness trips the breaker.
  *
  * @param breaker  Must not be NULL.
  * @return         Its ticket, to be given back by cb_end, cb_fail or cb_abandon.
@@ -1026,7 +1027,8 @@ const char *cb_state_text(cb_state state);
 void cb_get_snapshot(const struct cb_breaker *breaker, struct cb_snapshot *out);
 
 /**
- * The latest snapshot that the owner published: at each transition, and each millisecond in which it does anything.
+ * The latest snapshot that the owner published: at each transition, and each millisecond in which it does anything. It is of
+ * before the operation that published it: what a quiet owner did last shows only when it polls again, a millisecond on.
  *
  * @param breaker  NULL is fine: false.
  * @param out      Where it goes, if there is one. Its struct_size must be set (to sizeof *out). NULL is fine: false.
@@ -1034,7 +1036,8 @@ void cb_get_snapshot(const struct cb_breaker *breaker, struct cb_snapshot *out);
  *
  * Thread: any.
  */
-bool cb_get_published(const struct cb_breaker *breaker, struct cb_snapshot *out);
+bool cb_get_published(const struct cb_breaker *breaker,
+                      struct cb_snapshot *out);
 
 /**
  * A quantile of what a verdict sees (the window and, while closed, the overdue calls) as of the latest time that the

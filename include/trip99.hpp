@@ -77,6 +77,12 @@ inline const char *to_string(State state) noexcept { return cb_state_text(static
 /** The name, as in "consecutive_failures". */
 inline const char *to_string(Reason reason) noexcept { return cb_reason_text(static_cast<cb_reason>(reason)); }
 
+/** The library's version, as in "1.2.3"; the header's is that of its ABI, CB_ABI_VERSION. */
+inline const char *version() noexcept { return cb_version_text(); }
+
+/** The library's CB_ABI_VERSION. */
+inline std::uint32_t abi_version() noexcept { return cb_abi_version(); }
+
 /** What constructors, reconfigure and events throw: what() names the setting, its value and what is legal. */
 class Error : public std::runtime_error {
   public:
@@ -222,7 +228,10 @@ struct Config {
 /** A ticket for one call; 16 bytes to be copied as you like. start_ns tells when the call began. */
 using Call = cb_call;
 
-/** A breaker at one moment: the fields of cb_snapshot. */
+/**
+ * A breaker at one moment: the fields of cb_snapshot. Of two of them, state and clock, which are C's integers,
+ * automatic_state() and time_source() give the enums.
+ */
 struct Snapshot : cb_snapshot {
     Snapshot() noexcept : cb_snapshot() { struct_size = sizeof(cb_snapshot); }
 
@@ -256,6 +265,11 @@ struct Event {
           quantile(detail::duration(event.quantile_ns)), owner_gap(detail::duration(event.owner_gap_ns)),
           retry_at_ns(event.retry_at_ns), samples(event.samples), slow(event.slow), overdue(event.overdue),
           failures(event.failures), attempt(event.attempt) {}
+
+    /** How long trading pauses from here; 0 unless `to` is open. */
+    std::chrono::nanoseconds pause() const noexcept {
+        return detail::duration(to == State::Open && retry_at_ns > t_ns ? retry_at_ns - t_ns : 0);
+    }
 };
 
 /**
@@ -326,7 +340,10 @@ class Events {
     cb_events *handle_ = nullptr;
 };
 
-/** One byte that tells whether calls pass, for any thread, while the breaker lives. */
+/**
+ * One byte that tells whether calls pass: for other threads, while the breaker lives. The owner has it in allow(), which
+ * asks it inline.
+ */
 class Gate {
   public:
     explicit Gate(const cb_gate *gate) noexcept : gate_(gate) {}
