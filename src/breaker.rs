@@ -227,12 +227,16 @@ impl Breaker {
 
     /// The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way.
     pub fn abandon(&mut self, call: Call) {
-        self.abandon_at(self.latest_ns, call);
+        self.take_back(call);
     }
 
     /// [`abandon`](Self::abandon) at a given time. Fires no timers.
     pub fn abandon_at(&mut self, now_ns: u64, call: Call) {
-        self.see(now_ns);
+        self.note(now_ns);
+        self.take_back(call);
+    }
+
+    fn take_back(&mut self, call: Call) {
         match self.in_flight.take(call) {
             Returned::Call => {}
             Returned::Trial if self.state == State::HalfOpen => self.change_trials(|trials, _| trials.give_back()),
@@ -282,12 +286,16 @@ impl Breaker {
     ///
     /// Does nothing if no grant is pending.
     pub fn release(&mut self) {
-        self.release_at(self.latest_ns);
+        self.release_grant();
     }
 
     /// [`release`](Self::release) at a given time. Fires no timers.
     pub fn release_at(&mut self, now_ns: u64) {
-        self.see(now_ns);
+        self.note(now_ns);
+        self.release_grant();
+    }
+
+    fn release_grant(&mut self) {
         if self.state == State::HalfOpen {
             self.count_trials();
             self.change_trials(|trials, _| trials.release());
@@ -324,14 +332,14 @@ impl Breaker {
     /// ppm: 990 000 for the P99; 0 is the least, 1 000 000 and above the greatest. Nearest rank, exact; `None` of nothing.
     /// O(window).
     pub fn quantile(&mut self, quantile_ppm: u32) -> Option<u64> {
-        self.quantile_at(self.latest_ns, quantile_ppm)
+        self.expire();
+        self.select(self.state, quantile_ppm)
     }
 
     /// [`quantile`](Self::quantile) at a given time. Fires no timers.
     pub fn quantile_at(&mut self, now_ns: u64, quantile_ppm: u32) -> Option<u64> {
-        self.see(now_ns);
-        self.expire();
-        self.select(self.state, quantile_ppm)
+        self.note(now_ns);
+        self.quantile(quantile_ppm)
     }
 
     /// Everything else there is to know, as of the latest time seen.
@@ -389,7 +397,7 @@ impl Breaker {
     /// [`halt`](Self::halt) at a given time. Fires no timers.
     pub fn halt_at(&mut self, now_ns: u64) {
         self.page.halt();
-        self.see(now_ns);
+        self.note(now_ns);
         self.note_halt();
     }
 
@@ -401,7 +409,7 @@ impl Breaker {
     /// [`resume`](Self::resume) at a given time. Fires no timers.
     pub fn resume_at(&mut self, now_ns: u64) {
         self.page.resume();
-        self.see(now_ns);
+        self.note(now_ns);
         self.note_halt();
     }
 
@@ -412,7 +420,9 @@ impl Breaker {
     /// # Errors
     /// The first field that is out of its range, or that is fixed at construction and differs. Nothing is changed then.
     pub fn reconfigure(&mut self, config: &Config) -> Result<(), ConfigError> {
-        self.reconfigure_at(self.latest_ns, config)
+        config.validate_change(&self.config)?;
+        self.apply(config);
+        Ok(())
     }
 
     /// [`reconfigure`](Self::reconfigure) at a given time. Fires no timers.
@@ -421,7 +431,12 @@ impl Breaker {
     /// As `reconfigure`.
     pub fn reconfigure_at(&mut self, now_ns: u64, config: &Config) -> Result<(), ConfigError> {
         config.validate_change(&self.config)?;
-        self.see(now_ns);
+        self.note(now_ns);
+        self.apply(config);
+        Ok(())
+    }
+
+    fn apply(&mut self, config: &Config) {
         self.expire();
         // A gate that somebody else wrote to refuses; it shall not come right by chance.
         if !self.page.is_foreign(self.state, self.config.shadow) {
@@ -437,7 +452,6 @@ impl Breaker {
         self.backoff.set_limits(config);
         self.publish();
         self.set_wake();
-        Ok(())
     }
 
     /// When [`poll_at`](Self::poll_at) will next have work, on the breaker's clock; it may be past. `u64::MAX` = no time.
@@ -517,7 +531,14 @@ impl Breaker {
 
     // Time.
 
-    /// Takes note of the time, without firing timers.
+    /// Takes note of the time for operations that fire no timers.
+    fn note(&mut self, now_ns: u64) {
+        self.see(now_ns);
+        if !self.started {
+            self.start();
+        }
+    }
+
     #[inline]
     fn see(&mut self, now_ns: u64) -> u64 {
         self.previous_ns = self.latest_ns;

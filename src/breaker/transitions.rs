@@ -46,7 +46,7 @@ impl Breaker {
     }
 
     /// The first operation: only now is it known what time it is on the caller's clock.
-    fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         self.started = true;
         self.previous_ns = self.latest_ns;
         // Of a breaker that starts half-open. No epoch begins: nothing was sent before.
