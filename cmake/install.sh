@@ -135,16 +135,17 @@ for file in trip99Config.cmake trip99ConfigVersion.cmake trip99.pc trip99-static
 # put FILE DIRECTORY [NAME]. By renaming: writing into a shared library would crash the programs that have it mapped.
 put() {
     to=$2/${3:-${1##*/}}
-    mkdir -p "$dest/$2"
+    install -d -m 755 "$dest/$2"
     cp "$1" "$dest/$to.$$"
     chmod 644 "$dest/$to.$$"
     mv -f "$dest/$to.$$" "$dest/$to"
     printf '    %s\n' "$to"
 }
 
-# point NAME TARGET: a symbolic link beside its target
+# point NAME TARGET: a symbolic link beside its target, by renaming, too
 point() {
-    ln -sf "$2" "$dest/$libdir/$1"
+    ln -s "$2" "$dest/$libdir/$1.$$"
+    mv -fT "$dest/$libdir/$1.$$" "$dest/$libdir/$1"
     printf '    %s -> %s\n' "$libdir/$1" "$2"
 }
 

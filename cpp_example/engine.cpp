@@ -125,7 +125,7 @@ class Engine {
 
     // A cancel takes risk away, so it doesn't ask. When trading is paused all that rests is cancelled.
     void cancel(bool wants_orders) {
-        const bool is_paused = breaker_.state() != trip99::State::Closed;
+        const bool is_paused = breaker_.state() != trip99::State::Closed || breaker_.is_halted();
         const std::size_t may_rest = is_paused || !wants_orders ? 0 : MAX_RESTING;
         if (resting_ <= may_rest || !session_.is_up()) {
             return;
@@ -168,7 +168,8 @@ class Engine {
             breaker_.fail(order.call);
         }
         Row &row = record_.rows[order.row];
-        row.latency_ns = breaker_.now_ns() - order.call.start_ns;
+        const std::uint64_t now_ns = breaker_.now_ns(); // it may go back a little between CPUs
+        row.latency_ns = now_ns - std::min(now_ns, order.call.start_ns);
         row.how = how;
         Tally &tally = record_.tally;
         if (row.is_order) {

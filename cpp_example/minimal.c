@@ -14,7 +14,8 @@
 static void await_answer(const cb_breaker *breaker, uint64_t start_ns) {
     const uint64_t sent_ns = cb_now_ns(breaker);
     const bool is_slow = sent_ns - start_ns >= 100 * MS && sent_ns - start_ns < 400 * MS;
-    while (cb_now_ns(breaker) - sent_ns < (is_slow ? 30 * MS : MS / 10)) {
+    const uint64_t answer_ns = sent_ns + (is_slow ? 30 * MS : MS / 10);
+    while (cb_now_ns(breaker) < answer_ns) {
     }
 }
 

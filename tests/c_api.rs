@@ -362,3 +362,22 @@ fn the_header_is_what_cbindgen_makes_of_the_rust_source() {
         "include/trip99.h is stale: run `cargo build --features header`"
     );
 }
+
+#[test]
+fn the_hot_loop_in_the_docs_compiles_as_it_stands() {
+    let docs = include_str!("../docs/cpp.md");
+    let snippet = docs.split("```cpp\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a snippet in C++");
+    let directory = scratch("docs");
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join("hot_loop.inc"), snippet).unwrap();
+    let mut command = CPP.compile("c++14");
+    run(command.arg("-fsyntax-only").arg("-I").arg(directory).arg(Path::new(ROOT).join("tests/c/hot_loop.cpp")));
+}
+
+#[test]
+fn the_wrapper_compiles_without_exceptions_and_rtti() {
+    let main = scratch("no_exceptions.cpp");
+    fs::write(&main, "#include <trip99.hpp>\nint main() { return trip99::Breaker().allow() ? 0 : 1; }\n").unwrap();
+    let mut command = CPP.compile("c++14");
+    run(command.args(["-fno-exceptions", "-fno-rtti", "-fsyntax-only"]).arg(main));
+}

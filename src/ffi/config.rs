@@ -254,7 +254,8 @@ pub(super) unsafe fn read_config(config: *const cb_config) -> Result<Config, Fai
 /// Sets every field to its default.
 ///
 /// @param config  Where to. NULL is fine: nothing happens.
-/// @param size    sizeof *config: tells the library which version of the struct the caller was compiled with.
+/// @param size    sizeof *config: tells the library which version of the struct the caller was compiled with. Below 4 or
+///                above UINT32_MAX nothing happens.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]

@@ -139,6 +139,11 @@ pub struct cb_events {
     events: Events,
 }
 
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Events>();
+};
+
 /// Opens a reader that begins with the oldest event that the journal still has.
 ///
 /// @param breaker  Must not be NULL.

@@ -151,7 +151,8 @@ pub unsafe extern "C" fn cb_get_snapshot(breaker: *const cb_breaker, out: *mut c
 ///
 /// @param breaker  NULL is fine: false.
 /// @param out      Where it goes, if there is one. Its struct_size must be set (to sizeof *out). NULL is fine: false.
-/// @return         Whether there is one: not before the owner's first operation.
+/// @return         Whether there is one: not before the owner's first operation, nor if the owner was stopped for good in
+///                 the middle of writing one. It is as of publication, `halted` too: cb_is_halted tells what is so now.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
@@ -187,7 +188,8 @@ pub unsafe extern "C" fn cb_quantile_ns(breaker: *mut cb_breaker, quantile_ppm: 
 
 /// cb_quantile_ns at a given time. Fires no timers.
 ///
-/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that.
+/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_quantile_ns.
+/// @return        As cb_quantile_ns.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
