@@ -22,12 +22,18 @@ fn breaker(config: Config) -> Breaker {
     Breaker::new(config).expect("a legal config")
 }
 
+/// Joins by hand: ThreadSanitizer doesn't see how a scope waits for its threads.
+fn join(threads: Vec<thread::ScopedJoinHandle<'_, ()>>) {
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+}
+
 /// Polls until the traders are gone, and once more for what they left.
-fn poll_while(breaker: &mut Breaker, traders: &[thread::ScopedJoinHandle<'_, ()>]) {
+fn poll_while(breaker: &mut Breaker, traders: Vec<thread::ScopedJoinHandle<'_, ()>>) {
     while !traders.iter().all(thread::ScopedJoinHandle::is_finished) {
         breaker.poll();
         thread::yield_now();
     }
+    join(traders);
     breaker.poll();
 }
 
@@ -54,7 +60,7 @@ fn nothing_is_lost() {
                 })
             })
             .collect();
-        poll_while(&mut breaker, &traders);
+        poll_while(&mut breaker, traders);
     });
     let snapshot = breaker.snapshot();
     // A call that found the lane full is dropped once as it begins, and maybe once more as it ends.
@@ -83,7 +89,7 @@ fn lanes_come_and_go() {
                     })
                 })
                 .collect();
-            poll_while(&mut breaker, &traders);
+            poll_while(&mut breaker, traders);
         });
     }
     assert_eq!((breaker.snapshot().recorded, breaker.snapshot().dropped), (ended.into_inner(), 0));
@@ -107,10 +113,11 @@ fn trials_are_never_over_admitted() {
     let (is_testing, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
     let are_busy: Vec<AtomicBool> = (0..TRADERS).map(|_| AtomicBool::new(false)).collect();
     thread::scope(|scope| {
+        let mut traders = Vec::new();
         for is_busy in &are_busy {
             let (gate, mut lane) = (breaker.gate(), breaker.lane());
             let (out, granted, is_testing, is_over) = (&out, &granted, &is_testing, &is_over);
-            scope.spawn(move || {
+            traders.push(scope.spawn(move || {
                 for asked in 0_u64.. {
                     is_busy.store(false, Ordering::SeqCst);
                     thread::yield_now();
@@ -133,7 +140,7 @@ fn trials_are_never_over_admitted() {
                     out.fetch_sub(1, Ordering::SeqCst);
                     lane.end(call);
                 }
-            });
+            }));
         }
         for _ in 0..rounds() / 20 {
             breaker.record_failure(0);
@@ -154,6 +161,7 @@ fn trials_are_never_over_admitted() {
             assert_eq!(granted.load(Ordering::SeqCst), PROBES);
         }
         is_over.store(true, Ordering::SeqCst);
+        join(traders);
     });
 }
 
@@ -163,9 +171,10 @@ fn halts_and_readers() {
     let (gate, observer) = (breaker.gate(), breaker.observer());
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
+        let mut readers = Vec::new();
         for _ in 0..2 {
             let (observer, is_over) = (observer.clone(), &is_over);
-            scope.spawn(move || {
+            readers.push(scope.spawn(move || {
                 let mut events = observer.events();
                 let mut next = 0;
                 loop {
@@ -174,15 +183,13 @@ fn halts_and_readers() {
                         assert!(event.sequence >= next && event.sequence <= next + events.missed());
                         next = event.sequence + 1;
                     }
-                    if let Some(snapshot) = observer.snapshot() {
-                        assert!(snapshot.events >= snapshot.refused.min(1));
-                    }
+                    assert!(observer.snapshot().is_none_or(|snapshot| snapshot.samples == 0));
                     if was_over {
                         break;
                     }
                     thread::yield_now();
                 }
-            });
+            }));
         }
         let halter = scope.spawn(|| {
             for _ in 0..rounds() {
@@ -202,6 +209,7 @@ fn halts_and_readers() {
         breaker.resume();
         assert!(breaker.allow());
         is_over.store(true, Ordering::Release);
+        join(readers);
     });
 }
 
