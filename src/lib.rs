@@ -12,9 +12,13 @@ mod in_flight;
 mod recovery;
 mod sync;
 mod seqlock;
+#[cfg(all(feature = "shm", not(loom)))]
+#[path = "shm/handle.rs"]
+mod handle;
 mod page;
 mod journal;
 mod rules;
+mod shm;
 mod breaker;
 #[cfg(feature = "ffi")]
 pub mod ffi;
@@ -25,3 +29,5 @@ pub use config::{Config, ConfigError, PPM, Recovery, State};
 pub use in_flight::Call;
 pub use journal::{Event, Events, Reason};
 pub use page::{Observer, Snapshot};
+#[cfg(all(feature = "shm", not(loom)))]
+pub use shm::{HaltNote, Halter, Owner, SharedError, shared_dir, shared_path};
