@@ -30,6 +30,7 @@ fn child() {
         "observer" => observe(&page),
         "forker" => fork_and_wait(&page),
         "forker whose child drops" => fork_and_drop(&page),
+        "forker whose child asks" => fork_and_ask(&page),
         other => panic!("no role: {other}"),
     }
 }
@@ -315,6 +316,28 @@ fn a_child_that_drops_the_breaker_changes_nothing() {
     let place = Place::new("child-drops-clean");
     Process::ready("forker whose child drops", &place.0).end_cleanly();
     assert_eq!(Breaker::create_shared(&place.0, config()).unwrap().state(), State::Closed);
+}
+
+fn fork_and_ask(page: &Path) {
+    let mut breaker = Breaker::create_shared(page, config()).unwrap();
+    // SAFETY: the child asks the breaker, which kills it.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let _ = breaker.allow_at(0);
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(0) };
+    }
+    let status = rustix::process::waitpid(Pid::from_raw(child), rustix::process::WaitOptions::empty()).unwrap();
+    assert_eq!(status.and_then(|(_, status)| status.terminating_signal()), Some(libc::SIGSEGV));
+    assert!(breaker.allow_at(0));
+    tell("ready");
+    wait();
+}
+
+#[test]
+fn a_child_is_no_second_owner() {
+    let place = Place::new("child-asks");
+    Process::ready("forker whose child asks", &place.0).end_cleanly();
 }
 
 // Scribbles.

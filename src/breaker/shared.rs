@@ -16,8 +16,9 @@ impl Breaker {
     /// half-open, or was killed or panicked, it comes back open. Then its pause begins with the first operation, and is that
     /// of the attempt that it was at.
     ///
-    /// A page has one owner at a time. The right to it ends with the breaker or its process; children don't inherit it, and
-    /// the breaker itself must not be used in the child of a fork (it faults there).
+    /// A page has one owner at a time, by a lock on the file `.<name>.lock` beside it, which stays for the next owner. The
+    /// right to it ends with the breaker or its process; children don't inherit it, and the breaker itself must not be used in
+    /// the child of a fork (it faults there).
     ///
     /// The file is allocated, populated and locked in memory, so that no operation waits for it. If the limit on locked
     /// memory (`RLIMIT_MEMLOCK`) forbids that, the breaker does without; [`Observer::owner`](crate::Observer::owner) tells.

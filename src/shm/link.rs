@@ -9,7 +9,6 @@ use crate::config::{Config, State};
 use crate::handle::Handle;
 use crate::page::PageHandle;
 use crate::sync::Ordering;
-use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -37,10 +36,14 @@ pub(crate) struct Opened {
     pub(crate) legacy: Option<Legacy>,
 }
 
-/// CLOCK_MONOTONIC, which all processes share. By the vDSO, without a system call.
+/// CLOCK_MONOTONIC, which all processes share. By the vDSO, without a system call (and by libc, as rustix's can panic).
+#[expect(unsafe_code, reason = "a call to libc")]
 pub(crate) fn monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    now.tv_sec.cast_unsigned().saturating_mul(1_000_000_000).saturating_add(now.tv_nsec.cast_unsigned())
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes to `now` alone. It can't fail for this clock, and would leave zeros.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    let [seconds, rest] = [now.tv_sec, now.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
+    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
 impl Link {

@@ -13,6 +13,9 @@ const MAX_NAME: usize = 200;
 /// The directory of this user's pages, `/dev/shm/trip99-<user>`: memory that is gone after a reboot. It is made (mode 0700)
 /// if it is missing. Files in it that begin with a dot are not pages.
 ///
+/// Beware of systemd's `RemoveIPC`: it empties the directory of an ordinary user (not of a system user) whose last session
+/// ends. A running breaker goes on without being seen then.
+///
 /// The user is the effective one, by name as in `/etc/passwd`, or else by number.
 ///
 /// # Errors
