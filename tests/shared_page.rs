@@ -61,6 +61,17 @@ fn the_file_is_laid_out_as_drawn() {
 }
 
 #[test]
+fn the_page_is_locked_in_memory_or_says_that_it_is_not() {
+    let place = Place::new("locked");
+    let process = Process::ready("closed", &place.0);
+    let status = fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
+    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let locked: u64 = locked.unwrap();
+    let owner = Observer::open(&place.0).unwrap().owner().unwrap();
+    assert_eq!(owner.memory_locked, locked * 1024 >= fs::metadata(&place.0).unwrap().len(), "{locked} kB");
+}
+
+#[test]
 fn a_page_without_a_directory_or_a_name_is_an_error() {
     for path in ["/dev/shm/trip99-nowhere/page", "/", "..", "/dev/null/page"] {
         assert!(Breaker::create_shared(path, config()).is_err(), "{path}");
