@@ -340,6 +340,34 @@ fn a_child_is_no_second_owner() {
     Process::ready("forker whose child asks", &place.0).end_cleanly();
 }
 
+// Gates of the owner's other threads.
+
+#[test]
+fn gates_work_on_a_page_in_a_file_and_count_anew_for_each_owner() {
+    let place = Place::new("gates");
+    let half_open = Config { start: State::HalfOpen, probes: 2, ..config() };
+    let mut breaker = Breaker::create_shared(&place.0, half_open.clone()).unwrap();
+    let gate = breaker.gate();
+    assert!(gate.allow() && !gate.allow(), "one trial at a time");
+    breaker.poll_at(1);
+    assert_eq!((breaker.snapshot().trials_granted, breaker.snapshot().refused), (1, 1));
+    drop(breaker);
+
+    let mut breaker = Breaker::create_shared(&place.0, half_open).unwrap();
+    assert!(!gate.allow() && !breaker.gate().allow(), "open, and no trial is left from before");
+    breaker.poll_at(1);
+    assert_eq!(breaker.snapshot().refused, 2);
+    breaker.poll_at(1 + SECOND);
+    let gate = breaker.gate();
+    assert!(gate.allow() && !gate.allow());
+    breaker.record_at(2 + SECOND, 1);
+    assert!(gate.allow());
+    breaker.record_at(3 + SECOND, 1);
+    assert!(gate.allow() && breaker.state() == State::Closed);
+    Halter::open(&place.0).unwrap().halt("gates refuse, too");
+    assert!(!gate.allow());
+}
+
 // Scribbles.
 
 #[test]

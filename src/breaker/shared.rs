@@ -50,7 +50,9 @@ impl Breaker {
             }
             // The earlier owner's clock was another.
             breaker.page.set_retry_at_ns(u64::MAX);
-            breaker.page.take_over(breaker.state, breaker.config.shadow);
+            breaker.epoch = breaker.page.take_over(breaker.state, breaker.config.shadow);
+        } else if breaker.state == State::HalfOpen {
+            breaker.offer_trials();
         }
         Ok(breaker)
     }
@@ -65,7 +67,7 @@ impl Drop for Breaker {
         if self.started {
             self.publish();
         }
-        if !std::thread::panicking() && !self.page.is_foreign(self.state, self.config.shadow) {
+        if !std::thread::panicking() {
             self.link.seal(self.state, self.events);
         }
     }

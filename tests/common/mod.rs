@@ -1,7 +1,7 @@
 //! What the scenarios share.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
-use trip99::{Breaker, Config, Event, Events, Reason, State};
+use trip99::{Breaker, Config, Event, Reason, State};
 
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -43,7 +43,7 @@ pub(crate) fn good_trial(breaker: &mut Breaker, now_ns: u64, latency_ns: u64) {
 }
 
 /// The transitions, from oldest to newest.
-pub(crate) fn reasons(events: Events) -> Vec<Reason> {
+pub(crate) fn reasons(events: impl Iterator<Item = Event>) -> Vec<Reason> {
     events.map(|event| event.reason).collect()
 }
 
