@@ -266,24 +266,32 @@ fn fork_and_wait(page: &Path) {
     spawned.kill().and_then(|()| spawned.wait()).unwrap();
 }
 
+/// Whatever comes of the test.
+struct Children(Vec<Pid>);
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        for &child in &self.0 {
+            let _ = kill_process(child, Signal::KILL);
+        }
+    }
+}
+
 #[test]
 fn children_dont_keep_the_page() {
     let place = Place::new("children");
     let mut forker = Process::start("forker", &place.0);
     let said = forker.said();
-    let children: Vec<Pid> = said.split(' ').map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap()).collect();
+    let children = Children(said.split(' ').map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap()).collect());
     let observer = Observer::open(&place.0).unwrap();
     assert_eq!(observer.owner().map(|owner| (owner.pid, owner.alive)), Some((forker.pid(), true)));
     forker.kill();
-    for &child in &children {
+    for &child in &children.0 {
         rustix::process::test_kill_process(child).expect("the child lives on");
     }
     assert!(!observer.owner().unwrap().alive);
-    let breaker = Breaker::create_shared(&place.0, config());
-    for &child in &children {
-        kill_process(child, Signal::KILL).unwrap();
-    }
-    assert_eq!(breaker.unwrap().state(), State::Open);
+    assert_eq!(Breaker::create_shared(&place.0, config()).unwrap().state(), State::Open);
+    drop(children);
 }
 
 fn fork_and_drop(page: &Path) {
