@@ -1,6 +1,8 @@
 //! The breaker: what callers may do, and the hot path. Timers and transitions, the cold half, are in `transitions`.
 
 mod inboxes;
+#[cfg(all(feature = "shm", not(loom)))]
+mod shared;
 mod transitions;
 
 use crate::clock::Clock;
@@ -8,11 +10,11 @@ use crate::config::{Config, ConfigError, Recovery, State};
 use crate::in_flight::{Call, InFlight, Returned};
 use crate::inbox::Inbox;
 use crate::journal::{Events, Reason};
-use crate::page::{Observer, Page, Snapshot};
+use crate::page::{Observer, Page, PageHandle, Snapshot};
 use crate::quantile::quantile;
 use crate::recovery::{Backoff, Progress, SplitMix64, Trials};
 use crate::rules::{Counts, Rules};
-use crate::sync::Arc;
+use crate::shm::Link;
 use crate::window::Window;
 use core::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -48,7 +50,9 @@ const NEVER_NS: u64 = u64::MAX;
 /// # Ok::<(), trip99::ConfigError>(())
 /// ```
 pub struct Breaker {
-    page: Arc<Page>,
+    page: PageHandle,
+    /// To whom the page is shared beyond the process, if it is.
+    link: Link,
 
     /// The latest time seen, and that before the operation under way.
     latest_ns: u64,
@@ -122,7 +126,8 @@ impl Breaker {
             seed => seed,
         };
         let mut breaker = Self {
-            page: Arc::new(Page::new(config.start, config.shadow)),
+            page: PageHandle::new(Page::new(config.start, config.shadow)),
+            link: Link::none(),
             latest_ns: 0,
             previous_ns: 0,
             wake_ns: 0,
@@ -386,7 +391,7 @@ impl Breaker {
 
     /// A read-only view for other threads.
     pub fn observer(&self) -> Observer {
-        Observer { page: Arc::clone(&self.page) }
+        Observer { page: PageHandle::clone(&self.page) }
     }
 
     /// Refuses every call from now on, whatever the automatic state, until [`resume`](Self::resume).
@@ -660,6 +665,7 @@ impl Breaker {
         if entered {
             self.stride_left = self.config.sample_every - 1;
             self.window.push(self.latest_ns, latency_ns, ok);
+            self.link.entered(latency_ns, self.window.len());
         } else {
             self.stride_left -= 1;
         }
@@ -675,6 +681,7 @@ impl Breaker {
     #[cold]
     fn take_half_open_sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
         self.window.push(self.latest_ns, latency_ns, ok);
+        self.link.entered(latency_ns, self.window.len());
         if self.trials.recovery() == Recovery::Trials {
             self.take_result(latency_ns, ok, trial);
         }
@@ -719,6 +726,7 @@ impl Breaker {
 
     fn expire(&mut self) {
         self.window.expire(self.latest_ns);
+        self.link.left(self.window.len());
         self.expire_overdue();
     }
 

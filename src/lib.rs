@@ -13,10 +13,14 @@ mod recovery;
 mod sync;
 mod seqlock;
 mod permits;
+#[cfg(all(feature = "shm", not(loom)))]
+#[path = "shm/handle.rs"]
+mod handle;
 mod page;
 mod journal;
 mod rules;
 mod inbox;
+mod shm;
 mod breaker;
 mod lane;
 #[cfg(feature = "ffi")]
@@ -29,3 +33,5 @@ pub use in_flight::Call;
 pub use journal::{Event, Events, Reason};
 pub use lane::{Gate, Lane};
 pub use page::{Observer, Snapshot};
+#[cfg(all(feature = "shm", not(loom)))]
+pub use shm::{HaltNote, Halter, Owner, SharedError, shared_dir, shared_path};

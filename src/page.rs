@@ -12,16 +12,25 @@
 //!    1024   32768  journal   256 records of 128 bytes (a seqlock each)
 //! ```
 //!
-//! It is in heap memory; its layout is fixed so that a file can hold it.
+//! It is in heap memory, or in a file (see `shm`).
+
+#[cfg(all(feature = "shm", not(loom)))]
+mod in_file;
 
 use crate::clock::ClockSource;
 use crate::config::State;
 use crate::permits::Permits;
 use crate::seqlock::SeqLock;
-use crate::sync::{Arc, AtomicU8, AtomicU64, Ordering};
+use crate::sync::{AtomicU8, AtomicU64, Ordering, fence, load_acquire};
+
+/// Whoever holds one may use the page.
+#[cfg(all(feature = "shm", not(loom)))]
+pub(crate) type PageHandle = crate::handle::Handle<Page>;
+#[cfg(not(all(feature = "shm", not(loom))))]
+pub(crate) type PageHandle = crate::sync::Arc<Page>;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"trip99pg");
-const LAYOUT_VERSION: u64 = 1;
+pub(crate) const LAYOUT_VERSION: u64 = 1;
 
 /// Events that the journal keeps. (loom explores every load of every atomic: two are plenty for it.)
 pub(crate) const JOURNAL_LEN: usize = if cfg!(loom) { 2 } else { 256 };
@@ -40,7 +49,7 @@ struct Header {
 }
 
 #[repr(C, align(128))]
-struct Line<T>(T);
+pub(crate) struct Line<T>(pub(crate) T);
 
 /// Asks that gates refused, or would have but for shadow.
 #[repr(C)]
@@ -105,6 +114,13 @@ impl Page {
     pub(crate) fn is_foreign(&self, state: State, shadow: bool) -> bool {
         let owners = state as u8 | if shadow { SHADOW } else { 0 };
         self.gate.0.load(Ordering::Relaxed) & !HALTED != owners
+    }
+
+    /// The automatic state, and whether it is halted; `None` if the gate holds a value that no version writes.
+    pub(crate) fn gate(&self) -> Option<(State, bool)> {
+        let gate = self.gate.0.load(Ordering::Relaxed);
+        fence(Ordering::Acquire); // see `load_acquire`
+        known_state(gate).map(|state| (state, gate & HALTED != 0))
     }
 
     #[cfg(all(test, not(loom)))]
@@ -383,7 +399,7 @@ impl Snapshot {
 /// ```
 #[derive(Clone)]
 pub struct Observer {
-    pub(crate) page: Arc<Page>,
+    pub(crate) page: PageHandle,
 }
 
 impl Observer {
@@ -392,7 +408,7 @@ impl Observer {
 
     /// The automatic state now; `None` if the gate holds a value that no version writes (calls are refused then).
     pub fn state(&self) -> Option<State> {
-        known_state(self.page.gate.0.load(Ordering::Acquire))
+        self.page.gate().map(|(state, _)| state)
     }
 
     /// True if trading is halted now.
@@ -404,7 +420,7 @@ impl Observer {
     ///
     /// Never older than the state: who has seen the breaker open sees its deadline.
     pub fn retry_at_ns(&self) -> u64 {
-        self.page.retry_at_ns.0.load(Ordering::Acquire)
+        load_acquire(&self.page.retry_at_ns.0)
     }
 
     /// The snapshot that the owner published last: at each transition, and about every millisecond that it is busy.
@@ -432,7 +448,7 @@ mod tests {
     use super::*;
 
     fn observer(page: Page) -> Observer {
-        Observer { page: Arc::new(page) }
+        Observer { page: PageHandle::new(page) }
     }
 
     #[test]
@@ -523,9 +539,9 @@ mod loom_tests {
     #[test]
     fn a_halt_is_never_lost_to_a_transition() {
         loom::model(|| {
-            let page = Arc::new(Page::new(State::Closed, false));
+            let page = PageHandle::new(Page::new(State::Closed, false));
             let halter = {
-                let page = Arc::clone(&page);
+                let page = PageHandle::clone(&page);
                 loom::thread::spawn(move || page.halt())
             };
             page.change_state(State::Closed, State::Open);
@@ -539,9 +555,9 @@ mod loom_tests {
     #[test]
     fn the_deadline_is_there_before_the_gate_opens() {
         loom::model(|| {
-            let observer = Observer { page: Arc::new(Page::new(State::Closed, false)) };
+            let observer = Observer { page: PageHandle::new(Page::new(State::Closed, false)) };
             let owner = {
-                let page = Arc::clone(&observer.page);
+                let page = PageHandle::clone(&observer.page);
                 loom::thread::spawn(move || {
                     page.set_retry_at_ns(7);
                     page.change_state(State::Closed, State::Open);

@@ -71,6 +71,12 @@ impl Permits {
         }
     }
 
+    /// The epoch that there were trials in last.
+    #[cfg(all(feature = "shm", not(loom)))]
+    pub(crate) fn epoch(&self) -> u32 {
+        Word::from_bits(self.left.load(Ordering::Acquire)).epoch
+    }
+
     /// How many trials are left in this epoch; `None` if the word isn't of this epoch (somebody scribbled on it).
     pub(crate) fn left(&self, epoch: u32) -> Option<u32> {
         let word = Word::from_bits(self.left.load(Ordering::Acquire));

@@ -51,7 +51,25 @@ impl Breaker {
         self.previous_ns = self.latest_ns;
         // Of a breaker that starts half-open. No epoch begins: nothing was sent before.
         self.trials.begin_lease(self.latest_ns);
+        if let Some(from) = self.link.take_restart() {
+            self.restart(from);
+        }
         self.publish();
+    }
+
+    /// The page had an earlier owner, who left it in state `from`. A pause begins anew, on this owner's clock.
+    fn restart(&mut self, from: State) {
+        if self.state == State::Open {
+            self.retry_at_ns = self.latest_ns.saturating_add(self.backoff.same_pause_ns());
+            self.page.set_retry_at_ns(self.retry_at_ns);
+        }
+        self.closed_since_ns = self.latest_ns;
+        self.log(from, Reason::Restart);
+        if self.halted && self.page.is_halted() {
+            self.log(self.state, Reason::Halt); // once more, for who begins to read here
+        } else {
+            self.note_halt();
+        }
     }
 
     /// The first timer that is due, in the order in which they fire.
@@ -112,6 +130,7 @@ impl Breaker {
             _ => Opening::Reopen,
         };
         self.retry_at_ns = self.latest_ns.saturating_add(self.backoff.next_pause_ns(opening));
+        self.link.opening(self.backoff.attempt());
         self.page.set_retry_at_ns(self.retry_at_ns);
         self.page.trials().revoke(self.epoch);
         self.change_state(State::Open, reason);
@@ -195,6 +214,7 @@ impl Breaker {
         self.expire();
         self.published = self.published.wrapping_add(2).max(2);
         self.page.publish(self.published, &self.snapshot());
+        self.link.beat();
         self.publish_at_ns = self.latest_ns.saturating_add(PUBLISH_EVERY_NS);
     }
 }
