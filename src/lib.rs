@@ -19,6 +19,8 @@ mod rules;
 mod inbox;
 mod breaker;
 mod lane;
+#[cfg(not(loom))]
+mod supervisor;
 #[cfg(feature = "ffi")]
 pub mod ffi;
 
@@ -29,3 +31,8 @@ pub use in_flight::Call;
 pub use journal::{Event, Events, Reason};
 pub use lane::{Gate, Lane};
 pub use page::{Observer, Snapshot};
+#[cfg(not(loom))]
+pub use supervisor::{
+    CheckError, Fault, Faults, HealthCheck, Listener, Node, Notice, Supervisor, SupervisorBuilder, SupervisorError,
+    TcpConnect,
+};
