@@ -31,6 +31,8 @@ pub use in_flight::Call;
 pub use journal::{Event, Events, Reason};
 pub use lane::{Gate, Lane};
 pub use page::{Observer, Snapshot};
+#[cfg(all(not(loom), feature = "tracing"))]
+pub use supervisor::log_to_tracing;
 #[cfg(not(loom))]
 pub use supervisor::{
     CheckError, Fault, Faults, HealthCheck, Listener, Node, Notice, Supervisor, SupervisorBuilder, SupervisorError,

@@ -13,11 +13,15 @@ mod checks;
 mod faults;
 mod listeners;
 mod owner;
+#[cfg(feature = "tracing")]
+mod tracing;
 
 pub use builder::{Node, SupervisorBuilder, SupervisorError};
 pub use checks::{CheckError, HealthCheck, TcpConnect};
 pub use faults::{Fault, Faults};
 pub use listeners::{Listener, Notice};
+#[cfg(feature = "tracing")]
+pub use tracing::log_to_tracing;
 
 use crate::breaker::Breaker;
 use crate::page::Observer;
