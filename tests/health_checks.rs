@@ -191,6 +191,26 @@ fn an_endless_check_holds_nothing_up_and_its_late_result_is_stale() {
 }
 
 #[test]
+fn no_check_begins_once_the_breaker_is_open() {
+    let (release, released) = mpsc::channel::<()>();
+    let calls = Arc::new(AtomicU64::new(0));
+    let called = Arc::clone(&calls);
+    let check = move |_timeout: Duration| {
+        called.fetch_add(1, Ordering::Relaxed);
+        let _ = released.recv(); // until the test lets go
+        Ok(())
+    };
+    let (backoff_base_ns, backoff_max_ns) = (u64::MAX, u64::MAX);
+    let for_good = Config { probe_timeout_ns: 50 * MS, backoff_base_ns, backoff_max_ns, ..settings() };
+    let builder = Supervisor::builder().stop_timeout(Duration::MAX).node(node(for_good, check));
+    let (supervisor, heard) = start(builder);
+    assert_eq!(heard.recv(), Ok(Reason::ProbeLost));
+    drop(release);
+    drop(supervisor);
+    assert!(calls.load(Ordering::Relaxed) <= 1, "those that were due meanwhile are not made up for");
+}
+
+#[test]
 fn a_panicking_check_has_failed_and_is_called_again() {
     let mut calls = 0;
     let check = move |_timeout: Duration| {
