@@ -7,7 +7,7 @@ use crate::config::{Config, ConfigError, Recovery, State};
 use crate::in_flight::{Call, InFlight, Returned};
 use crate::journal::{Events, Reason};
 use crate::page::{Observer, Page, Snapshot};
-use crate::quantile::quantile;
+use crate::quantile::Quantiles;
 use crate::recovery::{Backoff, Progress, Trials};
 use crate::rules::{Counts, Rules};
 use crate::sync::Arc;
@@ -84,8 +84,7 @@ pub struct Breaker {
     /// The version of the published snapshot.
     published: u64,
 
-    /// Room for the window and every call in flight.
-    scratch: Box<[u64]>,
+    quantiles: Quantiles,
     clock: Clock,
     /// What the wall clock showed, and what the breaker's, at construction.
     wall_anchor_ns: (u64, u64),
@@ -134,8 +133,7 @@ impl Breaker {
             events: 0,
             publish_at_ns: 0,
             published: 0,
-            // Not zero: see `ring`.
-            scratch: vec![u64::MAX; config.window_len as usize + config.max_in_flight as usize].into_boxed_slice(),
+            quantiles: Quantiles::new(config.window_len as usize, config.max_in_flight as usize),
             wall_anchor_ns: (wall_ns, clock.now_ns()),
             clock,
             config,
@@ -626,16 +624,7 @@ impl Breaker {
         let latest_ns = self.latest_ns;
         let overdue = if self.counts_overdue(state) { self.in_flight.overdue() } else { 0 };
         let ages_ns = self.in_flight.overdue_starts_ns().take(overdue).map(|start_ns| latest_ns - start_ns);
-        let (older, newer) = self.window.latencies_ns();
-        let (room, rest) = self.scratch.split_at_mut_checked(older.len())?;
-        room.copy_from_slice(older);
-        let (room, rest) = rest.split_at_mut_checked(newer.len())?;
-        room.copy_from_slice(newer);
-        for (room, age_ns) in rest.iter_mut().zip(ages_ns) {
-            *room = age_ns;
-        }
-        let len = older.len() + newer.len() + overdue;
-        quantile(self.scratch.get_mut(..len)?, quantile_ppm)
+        self.quantiles.quantile(self.window.samples(), ages_ns, quantile_ppm)
     }
 }
 

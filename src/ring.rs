@@ -73,6 +73,8 @@ pub(crate) struct Ring {
     oldest: usize,
     /// In range `0 ..= capacity`.
     len: usize,
+    /// Samples that ever entered.
+    pushed: u64,
     /// How many of the `len` samples failed.
     failed: usize,
 }
@@ -89,6 +91,7 @@ impl Ring {
             capacity,
             oldest: 0,
             len: 0,
+            pushed: 0,
             failed: 0,
         }
     }
@@ -96,6 +99,11 @@ impl Ring {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// How many samples ever entered.
+    pub(crate) fn pushed(&self) -> u64 {
+        self.pushed
     }
 
     /// How many of the samples failed.
@@ -160,6 +168,7 @@ impl Ring {
             self.failed += 1;
         }
         self.len += 1;
+        self.pushed += 1;
         dropped
     }
 

@@ -1,5 +1,6 @@
 //! The rolling window: the ring, expiry by age, and the exceedance counts that make a verdict O(1).
 
+use crate::quantile::Samples;
 use crate::ring::{Ring, Sample};
 
 pub(crate) struct Window {
@@ -32,9 +33,10 @@ impl Window {
         self.ring.failed()
     }
 
-    /// The latencies, oldest first, in up to two runs.
-    pub(crate) fn latencies_ns(&self) -> (&[u64], &[u64]) {
-        self.ring.latencies_ns()
+    /// The latencies, as quantiles are asked of them.
+    pub(crate) fn samples(&self) -> Samples<'_> {
+        let (older_ns, newer_ns) = self.ring.latencies_ns();
+        Samples { older_ns, newer_ns, first: self.ring.pushed() - self.ring.len() as u64 }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -178,11 +180,13 @@ mod tests {
             let mut window = Window::new(len, 10, 30);
             let mut twin = Twin { samples: Vec::new(), len, threshold_ns: 10, age_ns: 30 };
             let mut now_ns: u64 = start_ns;
+            let mut pushed = 0;
             for op in ops {
                 match op {
                     Op::Push { later_ns, latency_ns, ok } => {
                         now_ns = now_ns.saturating_add(later_ns);
                         window.push(now_ns, latency_ns, ok);
+                        pushed += 1;
                         twin.push(Sample { end_ns: now_ns, latency_ns, ok });
                     }
                     Op::Expire { later_ns } => {
@@ -202,8 +206,9 @@ mod tests {
                     }
                 }
                 prop_assert_eq!((window.len(), window.slow(), window.failed()), twin.counts());
-                let (older, newer) = window.latencies_ns();
-                let latencies: Vec<u64> = older.iter().chain(newer).copied().collect();
+                let samples = window.samples();
+                let latencies = [samples.older_ns, samples.newer_ns].concat();
+                prop_assert_eq!(samples.first + latencies.len() as u64, pushed);
                 prop_assert_eq!(latencies, twin.samples.iter().map(|sample| sample.latency_ns).collect::<Vec<_>>());
             }
         }
