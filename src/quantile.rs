@@ -9,7 +9,7 @@ mod tail;
 
 use crate::config::PPM;
 use avx2::Avx2;
-use select::select;
+use select::{SAMPLED, pivot_from_sample, select};
 pub(crate) use tail::Samples;
 use tail::Tail;
 
@@ -64,7 +64,7 @@ impl Quantiles {
         quantile_ppm: u32,
     ) -> Option<u64> {
         match self.avx2 {
-            Some(avx2) => avx2.run(|| self.find(samples, ages_ns, quantile_ppm)),
+            Some(avx2) => avx2.find(self, samples, ages_ns, quantile_ppm),
             None => self.find(samples, ages_ns, quantile_ppm),
         }
     }
@@ -85,12 +85,7 @@ impl Quantiles {
             self.tail.update(samples);
             match self.select_from_tail(ages_ns.clone(), from_top) {
                 Some(answer) => answer,
-                None => {
-                    let floor_ns = self.select_from_all(samples, ages_ns.clone(), n - 1 - above)?;
-                    self.tail.rebuild(floor_ns, samples);
-                    // If they are too few although `above + 1` values are at the floor or above, it is the answer itself.
-                    self.select_from_tail(ages_ns, from_top).unwrap_or(floor_ns)
-                }
+                None => self.rebuild_and_select(samples, ages_ns, from_top, above, n)?,
             }
         } else {
             self.select_from_all(samples, ages_ns, rank)?
@@ -99,14 +94,45 @@ impl Quantiles {
         Some(answer)
     }
 
+    /// The same from a new tail, as there are too few or too many samples above the old floor.
+    #[inline(always)]
+    fn rebuild_and_select(
+        &mut self,
+        samples: Samples<'_>,
+        ages_ns: impl Iterator<Item = u64> + Clone,
+        from_top: usize,
+        above: usize,
+        n: usize,
+    ) -> Option<u64> {
+        if let Some(rank) = samples.len().checked_sub(1 + above).filter(|_| samples.len() >= SAMPLED) {
+            let floor_ns = pivot_from_sample(samples.len(), |age| samples.get(age), rank)?;
+            self.tail.rebuild(floor_ns, samples);
+            if let Some(answer) = self.select_from_tail(ages_ns.clone(), from_top) {
+                if let Some(floor_ns) = self.select_from_tail(core::iter::empty(), above + 1) {
+                    self.tail.keep_above(floor_ns);
+                }
+                return Some(answer);
+            }
+        }
+        let floor_ns = self.select_from_all(samples, ages_ns.clone(), n - 1 - above)?;
+        self.tail.rebuild(floor_ns, samples);
+        // If they are too few although `above + 1` values are at the floor or above, it is the answer itself.
+        Some(self.select_from_tail(ages_ns, from_top).unwrap_or(floor_ns))
+    }
+
     /// The `from_top`-th greatest (1 = the greatest), if it is above the tail's floor.
     #[inline(always)]
-    fn select_from_tail(&mut self, ages_ns: impl Iterator<Item = u64>, from_top: usize) -> Option<u64> {
+    fn select_from_tail(&mut self, ages_ns: impl Iterator<Item = u64> + Clone, from_top: usize) -> Option<u64> {
         let tail_ns = self.tail.latencies_ns()?;
+        if from_top <= tail_ns.len() && ages_ns.clone().next().is_none() {
+            if let Some(answer) = self.tail.select_near(from_top, self.last_ns) {
+                return Some(answer);
+            }
+        }
         let floor_ns = self.tail.floor_ns();
         let above = fill(&mut self.scratch, [tail_ns, &[]], ages_ns.filter(|&age_ns| age_ns > floor_ns))?;
         let rank = above.len().checked_sub(from_top)?;
-        select(above, rank, Some(self.last_ns))
+        select(above, rank)
     }
 
     #[inline(always)]
@@ -117,7 +143,7 @@ impl Quantiles {
         rank: usize,
     ) -> Option<u64> {
         let all = fill(&mut self.scratch, [samples.older_ns, samples.newer_ns], ages_ns)?;
-        select(all, rank, None)
+        select(all, rank)
     }
 }
 

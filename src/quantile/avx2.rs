@@ -2,6 +2,8 @@
 //! of what selection does.
 #![cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "calls code compiled for AVX2, if the CPU has it"))]
 
+use super::{Quantiles, Samples};
+
 /// Exists only where the CPU has AVX2.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(());
@@ -15,19 +17,29 @@ impl Avx2 {
         None
     }
 
-    /// Calls `work`, compiled for AVX2 together with all that is inlined into it.
-    #[inline]
-    pub(super) fn run<R>(self, work: impl FnOnce() -> R) -> R {
+    /// [`Quantiles::find`], compiled for AVX2 together with all that is inlined into it.
+    pub(super) fn find(
+        self,
+        quantiles: &mut Quantiles,
+        samples: Samples<'_>,
+        ages_ns: impl Iterator<Item = u64> + Clone,
+        quantile_ppm: u32,
+    ) -> Option<u64> {
+        #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2"))]
+        fn find(
+            quantiles: &mut Quantiles,
+            samples: Samples<'_>,
+            ages_ns: impl Iterator<Item = u64> + Clone,
+            quantile_ppm: u32,
+        ) -> Option<u64> {
+            quantiles.find(samples, ages_ns, quantile_ppm)
+        }
+        // SAFETY: `self` comes from `detect`, which found AVX2.
         #[cfg(target_arch = "x86_64")]
-        {
-            #[target_feature(enable = "avx2")]
-            fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
-                work()
-            }
-            // SAFETY: `self` comes from `detect`, which found AVX2.
-            unsafe { with_avx2(work) }
+        unsafe {
+            find(quantiles, samples, ages_ns, quantile_ppm)
         }
         #[cfg(not(target_arch = "x86_64"))]
-        work()
+        find(quantiles, samples, ages_ns, quantile_ppm)
     }
 }

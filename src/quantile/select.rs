@@ -8,38 +8,35 @@
 use core::cell::Cell;
 
 /// Up to this many values are ranked by counting, which beats any partition of so few.
-const COUNTED: usize = 24;
+const FEW: usize = 32;
 
-/// From this many values on, a pivot is chosen from a sample of them.
-const SAMPLED: usize = 256;
-const SAMPLE: usize = 32;
+/// From this many values on, a pivot is chosen from a sample of few of them.
+pub(super) const SAMPLED: usize = 256;
 /// How far, in places of the sorted sample, the pivot stays off the rank, towards the middle: so that the rank is most
 /// likely on the smaller side.
 const MARGIN: usize = 3;
 
 /// The `rank`-th smallest of `values` (0 = the least), which are used up; `None` unless `rank < values.len()`.
-/// The answer is found at once if it equals the `guess`.
 #[inline(always)]
-pub(super) fn select(values: &mut [u64], rank: usize, guess: Option<u64>) -> Option<u64> {
+pub(super) fn select(values: &mut [u64], rank: usize) -> Option<u64> {
     // Halving takes log2(n) rounds, and a median of three takes less than twice that on average; worse luck than
     // 2 log2(n) + 8 is an adversary's.
     let rounds = 2 * (usize::BITS - values.len().leading_zeros()) + 8;
-    select_in_rounds(values, rank, guess, rounds)
+    select_in_rounds(values, rank, rounds)
 }
 
 #[inline(always)]
-fn select_in_rounds(values: &mut [u64], mut rank: usize, mut guess: Option<u64>, rounds: u32) -> Option<u64> {
+fn select_in_rounds(values: &mut [u64], mut rank: usize, rounds: u32) -> Option<u64> {
     if rank >= values.len() {
         return None;
     }
     let mut len = values.len();
     for _ in 0..rounds {
         let live = values.get_mut(..len)?;
-        let pivot = match guess.take() {
-            Some(guess) => guess,
-            None if len <= COUNTED => return select_by_counting(live, rank),
-            None => choose_pivot(live, rank)?,
-        };
+        if len <= FEW {
+            return select_of_few(live, rank);
+        }
+        let pivot = choose_pivot(live, rank)?;
         let (below, equal) = count(live, pivot);
         if rank < below {
             len = keep(live, |value| value < pivot);
@@ -56,7 +53,7 @@ fn select_in_rounds(values: &mut [u64], mut rank: usize, mut guess: Option<u64>,
 /// How many values are less than, and how many equal to, the pivot.
 #[inline(always)]
 fn count(values: &[u64], pivot: u64) -> (usize, usize) {
-    // As wide as the values, which is what vectorises.
+    // Sums as wide as the values make vectors.
     let (mut below, mut equal) = (0u64, 0u64);
     for &value in values {
         below += u64::from(value < pivot);
@@ -85,16 +82,22 @@ fn choose_pivot(values: &[u64], rank: usize) -> Option<u64> {
     if values.len() < SAMPLED {
         return Some(median_of_three(values));
     }
+    pivot_from_sample(values.len(), |index| values.get(index).copied(), rank)
+}
+
+/// A value near the `rank`-th smallest of `len` values.
+#[inline(always)]
+pub(super) fn pivot_from_sample(len: usize, value: impl Fn(usize) -> Option<u64>, rank: usize) -> Option<u64> {
     // Places in no order that data may have (a linear congruential generator).
     let mut random = 0u32;
-    let mut sample = [0; SAMPLE];
+    let mut sample = [0; FEW];
     for picked in &mut sample {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        *picked = *values.get((u64::from(random) * values.len() as u64 >> 32) as usize)?;
+        *picked = value((u64::from(random) * len as u64 >> 32) as usize)?;
     }
-    let place = rank * SAMPLE / values.len();
-    let inner = if place < SAMPLE / 2 { place + MARGIN } else { place - MARGIN };
-    select_by_counting(&sample, inner)
+    let place = rank * FEW / len;
+    let inner = if place < FEW / 2 { place + MARGIN } else { place - MARGIN };
+    select_of_few(&sample, inner)
 }
 
 #[inline(always)]
@@ -104,13 +107,26 @@ fn median_of_three(values: &[u64]) -> u64 {
     a.max(b).min(c).max(a.min(b))
 }
 
-/// For few values: the one that exactly `rank` values (equals counted as needed) come before.
+/// Of at most `FEW` values: the greatest that no more than `rank` values are below. `rank` is below `values.len()`.
 #[inline(always)]
-fn select_by_counting(values: &[u64], rank: usize) -> Option<u64> {
-    values.iter().copied().find(|&value| {
-        let (below, equal) = count(values, value);
-        below <= rank && rank < below + equal
-    })
+fn select_of_few(values: &[u64], rank: usize) -> Option<u64> {
+    // Of one length, so that no loop's end is mispredicted. (What fills it up is chosen only if it is the answer.)
+    let mut few = [u64::MAX; FEW];
+    few.get_mut(..values.len())?.copy_from_slice(values);
+    let mut answer = 0;
+    // As many at a time as stay in registers.
+    for group in few.as_chunks::<8>().0 {
+        let mut below = [0u64; 8];
+        for &value in values {
+            for (below, &other) in below.iter_mut().zip(group) {
+                *below += u64::from(value < other);
+            }
+        }
+        for (below, &other) in below.into_iter().zip(group) {
+            answer = if below <= rank as u64 { other.max(answer) } else { answer };
+        }
+    }
+    Some(answer)
 }
 
 /// Halves the range of values, at most 64 times: slow, but whatever the input. `rank` is below `values.len()`.
@@ -133,42 +149,35 @@ fn select_by_bisection(values: &[u64], rank: usize) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quantile::tests::{guess, values};
+    use crate::quantile::tests::values;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn agrees_with_sorting(mut values in values(), rank in 0usize..1200, guess in prop::option::of(guess())) {
-            let selected = select(&mut values.clone(), rank, guess);
+        fn agrees_with_sorting(mut values in values(), rank in 0usize..1200) {
+            let selected = select(&mut values.clone(), rank);
             values.sort_unstable();
             prop_assert_eq!(selected, values.get(rank).copied());
         }
 
         #[test]
         fn agrees_with_sorting_however_soon_the_rounds_run_out(
-            mut values in values(), rank in 0usize..400, guess in prop::option::of(guess()), rounds in 0u32..10,
+            mut values in values(), rank in 0usize..400, rounds in 0u32..10,
         ) {
-            let selected = select_in_rounds(&mut values.clone(), rank, guess, rounds);
+            let selected = select_in_rounds(&mut values.clone(), rank, rounds);
             values.sort_unstable();
             prop_assert_eq!(selected, values.get(rank).copied());
         }
     }
 
     #[test]
-    fn every_rank_of_few_values_with_any_guess() {
-        for values in [&[7][..], &[7, 7], &[0, u64::MAX], &[u64::MAX; 3], &[0; 3], &[3, 1, 2, 2, 1]] {
+    fn every_rank_of_few_values() {
+        for values in [&[][..], &[7], &[7, 7], &[0, u64::MAX], &[u64::MAX; 3], &[0; 3], &[3, 1, 2, 2, 1], &[5; 40]] {
             let mut sorted = values.to_vec();
             sorted.sort_unstable();
-            for guess in [0, 1, 2, 3, 7, 8, u64::MAX - 1, u64::MAX] {
-                for rank in 0..=values.len() {
-                    assert_eq!(
-                        select(&mut values.to_vec(), rank, Some(guess)),
-                        sorted.get(rank).copied(),
-                        "{values:?}"
-                    );
-                }
+            for rank in 0..=values.len() {
+                assert_eq!(select(&mut values.to_vec(), rank), sorted.get(rank).copied(), "{values:?}");
             }
         }
-        assert_eq!(select(&mut [], 0, None), None);
     }
 }

@@ -18,6 +18,14 @@ impl Samples<'_> {
         self.older_ns.len() + self.newer_ns.len()
     }
 
+    /// The sample `age` places after the oldest.
+    pub(super) fn get(self, age: usize) -> Option<u64> {
+        match age.checked_sub(self.older_ns.len()) {
+            None => self.older_ns.get(age).copied(),
+            Some(newer) => self.newer_ns.get(newer).copied(),
+        }
+    }
+
     /// The sequence number of the next sample to come.
     fn end(self) -> u64 {
         self.first + self.len() as u64
@@ -33,14 +41,24 @@ impl Samples<'_> {
     }
 }
 
+/// Words that are compared at a time.
+const BLOCK: usize = u64::BITS as usize;
+
+/// What lies behind the last of the samples, up to a block: below any of them, and of no window.
+const NO_LATENCY: u64 = 0;
+const NO_SEQUENCE: u64 = u64::MAX;
+
 pub(super) struct Tail {
-    /// The samples above it, in any order ...
+    /// Those in `latencies_ns[start..end]` are the samples above it, oldest first, ...
     floor_ns: u64,
     latencies_ns: Box<[u64]>,
-    /// ... and their sequence numbers.
+    /// ... and these are their sequence numbers.
     sequences: Box<[u64]>,
-    len: usize,
-    /// They were more than there is room for, since the last rebuilding.
+    /// In range `0 ..= end`.
+    start: usize,
+    /// In range `0 ..= capacity`, unless they overflowed.
+    end: usize,
+    /// They were more than the capacity.
     overflowed: bool,
     /// Samples before this sequence number have been compared with the floor.
     seen: u64,
@@ -48,14 +66,20 @@ pub(super) struct Tail {
 
 impl Tail {
     pub(super) fn new(capacity: usize) -> Self {
-        // Not zero: see `ring`.
-        let words = || vec![u64::MAX; capacity].into_boxed_slice();
-        Self { floor_ns: u64::MAX, latencies_ns: words(), sequences: words(), len: 0, overflowed: false, seen: 0 }
+        Self {
+            floor_ns: u64::MAX,
+            latencies_ns: vec![NO_LATENCY; capacity + BLOCK].into_boxed_slice(),
+            sequences: vec![NO_SEQUENCE; capacity + BLOCK].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            overflowed: false,
+            seen: 0,
+        }
     }
 
     /// More samples than this are too many.
     pub(super) fn capacity(&self) -> usize {
-        self.latencies_ns.len()
+        self.latencies_ns.len() - BLOCK
     }
 
     pub(super) fn floor_ns(&self) -> u64 {
@@ -64,95 +88,141 @@ impl Tail {
 
     /// The samples above the floor; `None` if they are too many.
     pub(super) fn latencies_ns(&self) -> Option<&[u64]> {
-        if self.overflowed { None } else { self.latencies_ns.get(..self.len) }
+        if self.overflowed { None } else { self.latencies_ns.get(self.start..self.end) }
+    }
+
+    /// The `from_top`-th greatest sample (1 = the greatest) if it is the guess, or next to it in order. There must be so
+    /// many above the floor.
+    #[inline(always)]
+    pub(super) fn select_near(&self, from_top: usize, guess_ns: u64) -> Option<u64> {
+        // Whole blocks, so that there is no remainder, whose length varies, to mispredict.
+        let len = (self.end - self.start).next_multiple_of(BLOCK);
+        let latencies_ns = self.latencies_ns.get(self.start..)?.get(..len)?;
+        let guess_ns = guess_ns.max(NO_LATENCY + 1);
+        let (mut above, mut at_least) = (0u64, 0u64);
+        for &latency_ns in latencies_ns {
+            above += u64::from(latency_ns > guess_ns);
+            at_least += u64::from(latency_ns >= guess_ns);
+        }
+        let (above, at_least) = (above as usize, at_least as usize);
+        if above < from_top && from_top <= at_least {
+            Some(guess_ns)
+        } else if from_top == at_least + 1 {
+            Some(greatest(latencies_ns, |latency_ns| if latency_ns < guess_ns { latency_ns } else { 0 }))
+        } else if from_top == above {
+            // The least, upside down.
+            Some(!greatest(latencies_ns, |latency_ns| if latency_ns > guess_ns { !latency_ns } else { 0 }))
+        } else {
+            None
+        }
     }
 
     /// Begins anew: the samples above another floor.
     #[inline(always)]
     pub(super) fn rebuild(&mut self, floor_ns: u64, samples: Samples<'_>) {
+        self.seen = samples.first; // as if none had been seen
         self.floor_ns = floor_ns;
-        self.len = 0;
-        self.overflowed = false;
-        self.seen = samples.first;
         self.update(samples);
     }
 
     /// Drops what has left the window, and adds what came since the last update.
     #[inline(always)]
     pub(super) fn update(&mut self, samples: Samples<'_>) {
-        self.drop_before(samples.first);
-        let new = samples.skip(self.seen.saturating_sub(samples.first) as usize);
-        for (run_ns, first) in [(new.older_ns, new.first), (new.newer_ns, new.first + new.older_ns.len() as u64)] {
-            each_above(run_ns, self.floor_ns, |index, latency_ns| self.push(latency_ns, first + index as u64));
+        if self.seen <= samples.first {
+            self.start = self.end;
+            self.overflowed = false;
         }
+        // Seldom more than two: without a branch to mispredict.
+        for _ in 0..2 {
+            self.start += usize::from(self.oldest_sequence() < samples.first);
+        }
+        while self.oldest_sequence() < samples.first {
+            self.start += 1;
+        }
+
+        let new = samples.skip(self.seen.saturating_sub(samples.first) as usize);
+        if new.len() > self.capacity().saturating_sub(self.end) {
+            self.keep_above(self.floor_ns); // makes room
+        }
+        // Copies, which stay in registers.
+        let (floor_ns, mut end) = (self.floor_ns, self.end);
+        let (latencies_ns, sequences) = (&mut *self.latencies_ns, &mut *self.sequences);
+        for (run_ns, first) in [(new.older_ns, new.first), (new.newer_ns, new.first + new.older_ns.len() as u64)] {
+            each_above(run_ns, floor_ns, |index, latency_ns, is_above| {
+                // Always written; only one that is above advances the end.
+                if let (Some(latency_end), Some(sequence_end)) = (latencies_ns.get_mut(end), sequences.get_mut(end)) {
+                    *latency_end = if is_above { latency_ns } else { NO_LATENCY };
+                    *sequence_end = if is_above { first + index as u64 } else { NO_SEQUENCE };
+                    end += usize::from(is_above);
+                }
+            });
+        }
+        self.end = end;
+        self.overflowed |= self.end > self.capacity();
         self.seen = samples.end();
     }
 
+    fn oldest_sequence(&self) -> u64 {
+        self.sequences.get(self.start).copied().unwrap_or(NO_SEQUENCE)
+    }
+
+    /// Raises the floor, and moves the samples to the front of their room.
     #[inline(always)]
-    fn drop_before(&mut self, first: u64) {
-        if self.seen <= first {
-            self.len = 0;
-        }
+    pub(super) fn keep_above(&mut self, floor_ns: u64) {
+        self.floor_ns = floor_ns;
+        let mut kept = 0;
         let latencies_ns = Cell::from_mut(&mut *self.latencies_ns).as_slice_of_cells();
         let sequences = Cell::from_mut(&mut *self.sequences).as_slice_of_cells();
-        let mut kept = 0;
-        for (latency_ns, sequence) in latencies_ns.iter().zip(sequences).take(self.len) {
+        for (latency_ns, sequence) in latencies_ns.iter().zip(sequences).take(self.end).skip(self.start) {
+            let is_above = latency_ns.get() > floor_ns;
             // Always written, so that there is no branch to mispredict; only one that stays advances the end.
             if let (Some(latency_end), Some(sequence_end)) = (latencies_ns.get(kept), sequences.get(kept)) {
                 latency_end.set(latency_ns.get());
                 sequence_end.set(sequence.get());
             }
-            kept += usize::from(sequence.get() >= first);
+            kept += usize::from(is_above);
         }
-        self.len = kept;
-    }
-
-    #[inline(always)]
-    fn push(&mut self, latency_ns: u64, sequence: u64) {
-        if let (Some(latency_end), Some(sequence_end)) =
-            (self.latencies_ns.get_mut(self.len), self.sequences.get_mut(self.len))
-        {
-            *latency_end = latency_ns;
-            *sequence_end = sequence;
-            self.len += 1;
-        } else {
-            self.overflowed = true;
-        }
+        self.latencies_ns.get_mut(kept..self.end).unwrap_or_default().fill(NO_LATENCY);
+        self.sequences.get_mut(kept..self.end).unwrap_or_default().fill(NO_SEQUENCE);
+        (self.start, self.end) = (0, kept);
     }
 }
 
-/// Side by side, so that one compare is a few vectors' and their bits accumulate lane by lane.
-const LANES: usize = 16;
-
-/// Calls `visit(index, value)` for the values above the floor, of which there should be few; not in order.
+/// Of whole blocks of values: the greatest that `key` makes of them.
 #[inline(always)]
-fn each_above(values: &[u64], floor: u64, mut visit: impl FnMut(usize, u64)) {
-    let mut base = 0;
-    for chunk in values.chunks(u64::BITS as usize * LANES) {
-        let (rows, rest) = chunk.as_chunks::<LANES>();
-        // One bit for each value: a column of the rows is a word, the last row its lowest bit.
-        let mut columns = [0u64; LANES];
-        for row in rows {
-            for (column, &value) in columns.iter_mut().zip(row) {
-                *column = *column << 1 | u64::from(value > floor);
-            }
+fn greatest(values: &[u64], key: impl Fn(u64) -> u64) -> u64 {
+    // Lane by lane, as the compiler makes no vectors of one maximum.
+    let mut lanes = [0; 8];
+    for eight in values.as_chunks::<8>().0 {
+        for (lane, &value) in lanes.iter_mut().zip(eight) {
+            *lane = key(value).max(*lane);
         }
-        for (lane, mut column) in columns.into_iter().enumerate() {
-            while column != 0 {
-                let row = rows.len() - 1 - column.trailing_zeros() as usize;
-                column &= column - 1;
-                let index = row * LANES + lane;
-                if let Some(&value) = chunk.get(index) {
-                    visit(base + index, value);
-                }
-            }
+    }
+    lanes.into_iter().fold(0, u64::max)
+}
+
+/// Calls `visit(index, value, true)` for the values above the floor, in order, and `visit(.., false)` for some of the
+/// others: so that there is no branch to mispredict unless there are many. There should be few.
+#[inline(always)]
+fn each_above(values: &[u64], floor: u64, mut visit: impl FnMut(usize, u64, bool)) {
+    let (blocks, rest) = values.as_chunks::<BLOCK>();
+    for (block, base) in blocks.iter().zip((0..).step_by(BLOCK)) {
+        // A bit for each value; the compiler makes vectors of it.
+        let mut bits = 0u64;
+        for (index, &value) in block.iter().enumerate() {
+            bits |= u64::from(value > floor) << index;
         }
-        for (index, &value) in rest.iter().enumerate() {
-            if value > floor {
-                visit(base + rows.len() * LANES + index, value);
-            }
-        }
-        base += chunk.len();
+        let mut visit_next = || {
+            let index = bits.trailing_zeros() as usize % BLOCK;
+            visit(base + index, block.get(index).copied().unwrap_or_default(), bits != 0);
+            bits &= bits.wrapping_sub(1);
+            bits != 0
+        };
+        visit_next();
+        while visit_next() {}
+    }
+    for (&value, index) in rest.iter().zip(blocks.len() * BLOCK..) {
+        visit(index, value, value > floor);
     }
 }
 
@@ -167,8 +237,11 @@ mod tests {
         fn each_above_visits_what_a_filter_leaves(values in prop::collection::vec(values(), 0..4), floor in guess()) {
             let values = values.concat();
             let mut visited = Vec::new();
-            each_above(&values, floor, |index, value| visited.push((index, value)));
-            visited.sort_unstable();
+            each_above(&values, floor, |index, value, is_above| {
+                if is_above {
+                    visited.push((index, value));
+                }
+            });
             let filtered = values.iter().copied().enumerate().filter(|&(_, value)| value > floor);
             prop_assert_eq!(visited, filtered.collect::<Vec<_>>());
         }
