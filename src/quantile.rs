@@ -11,7 +11,7 @@ use crate::config::PPM;
 use avx2::Avx2;
 use select::{SAMPLED, pivot_from_sample, select};
 pub(crate) use tail::Samples;
-use tail::Tail;
+use tail::{BLOCK, Tail};
 
 /// How many of `n` values may exceed a limit while their quantile still doesn't: `n - ceil(q * n)`.
 ///
@@ -84,7 +84,10 @@ impl Quantiles {
         let answer = if above <= self.tail.capacity() {
             self.tail.update(samples);
             match self.select_from_tail(ages_ns.clone(), from_top) {
-                Some(answer) => answer,
+                Some(answer) => {
+                    self.trim_tail(above);
+                    answer
+                }
                 None => self.rebuild_and_select(samples, ages_ns, from_top, above, n)?,
             }
         } else {
@@ -108,9 +111,6 @@ impl Quantiles {
             let floor_ns = pivot_from_sample(samples.len(), |age| samples.get(age), rank)?;
             self.tail.rebuild(floor_ns, samples);
             if let Some(answer) = self.select_from_tail(ages_ns.clone(), from_top) {
-                if let Some(floor_ns) = self.select_from_tail(core::iter::empty(), above + 1) {
-                    self.tail.keep_above(floor_ns);
-                }
                 return Some(answer);
             }
         }
@@ -120,14 +120,25 @@ impl Quantiles {
         Some(self.select_from_tail(ages_ns, from_top).unwrap_or(floor_ns))
     }
 
+    /// Raises the floor, if there are many more samples above it than `above`.
+    #[inline(always)]
+    fn trim_tail(&mut self, above: usize) {
+        if self.tail.latencies_ns().is_some_and(|tail_ns| tail_ns.len() > 3 * above + BLOCK)
+            && let Some(floor_ns) = self.select_from_tail(core::iter::empty(), above + 1)
+        {
+            self.tail.keep_above(floor_ns);
+        }
+    }
+
     /// The `from_top`-th greatest (1 = the greatest), if it is above the tail's floor.
     #[inline(always)]
     fn select_from_tail(&mut self, ages_ns: impl Iterator<Item = u64> + Clone, from_top: usize) -> Option<u64> {
         let tail_ns = self.tail.latencies_ns()?;
-        if from_top <= tail_ns.len() && ages_ns.clone().next().is_none() {
-            if let Some(answer) = self.tail.select_near(from_top, self.last_ns) {
-                return Some(answer);
-            }
+        if from_top <= tail_ns.len()
+            && ages_ns.clone().next().is_none()
+            && let Some(answer) = self.tail.select_near(from_top, self.last_ns)
+        {
+            return Some(answer);
         }
         let floor_ns = self.tail.floor_ns();
         let above = fill(&mut self.scratch, [tail_ns, &[]], ages_ns.filter(|&age_ns| age_ns > floor_ns))?;

@@ -14,7 +14,7 @@ const FEW: usize = 32;
 pub(super) const SAMPLED: usize = 256;
 /// How far, in places of the sorted sample, the pivot stays off the rank, towards the middle: so that the rank is most
 /// likely on the smaller side.
-const MARGIN: usize = 3;
+const MARGIN: usize = 2;
 
 /// The `rank`-th smallest of `values` (0 = the least), which are used up; `None` unless `rank < values.len()`.
 #[inline(always)]
@@ -88,12 +88,13 @@ fn choose_pivot(values: &[u64], rank: usize) -> Option<u64> {
 /// A value near the `rank`-th smallest of `len` values.
 #[inline(always)]
 pub(super) fn pivot_from_sample(len: usize, value: impl Fn(usize) -> Option<u64>, rank: usize) -> Option<u64> {
-    // Places in no order that data may have (a linear congruential generator).
+    // One from each of so many equal parts, at a place that data don't depend on (a linear congruential generator).
     let mut random = 0u32;
     let mut sample = [0; FEW];
-    for picked in &mut sample {
+    for (part, picked) in (0u64..).zip(&mut sample) {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        *picked = value((u64::from(random) * len as u64 >> 32) as usize)?;
+        let place = ((part << 32) + u64::from(random)) / FEW as u64; // of 2^32
+        *picked = value(((place * len as u64) >> 32) as usize)?;
     }
     let place = rank * FEW / len;
     let inner = if place < FEW / 2 { place + MARGIN } else { place - MARGIN };

@@ -42,7 +42,7 @@ impl Samples<'_> {
 }
 
 /// Words that are compared at a time.
-const BLOCK: usize = u64::BITS as usize;
+pub(super) const BLOCK: usize = u64::BITS as usize;
 
 /// What lies behind the last of the samples, up to a block: below any of them, and of no window.
 const NO_LATENCY: u64 = 0;
@@ -66,12 +66,16 @@ pub(super) struct Tail {
 
 impl Tail {
     pub(super) fn new(capacity: usize) -> Self {
+        // Not zero: see `ring`. The first update clears them, as if they had been samples that left.
+        let (mut latencies_ns, mut sequences) = (vec![u64::MAX; capacity], vec![u64::MAX; capacity]);
+        latencies_ns.resize(capacity + BLOCK, NO_LATENCY);
+        sequences.resize(capacity + BLOCK, NO_SEQUENCE);
         Self {
             floor_ns: u64::MAX,
-            latencies_ns: vec![NO_LATENCY; capacity + BLOCK].into_boxed_slice(),
-            sequences: vec![NO_SEQUENCE; capacity + BLOCK].into_boxed_slice(),
-            start: 0,
-            end: 0,
+            latencies_ns: latencies_ns.into_boxed_slice(),
+            sequences: sequences.into_boxed_slice(),
+            start: capacity,
+            end: capacity,
             overflowed: false,
             seen: 0,
         }
@@ -151,11 +155,15 @@ impl Tail {
             each_above(run_ns, floor_ns, |index, latency_ns, is_above| {
                 // Always written; only one that is above advances the end.
                 if let (Some(latency_end), Some(sequence_end)) = (latencies_ns.get_mut(end), sequences.get_mut(end)) {
-                    *latency_end = if is_above { latency_ns } else { NO_LATENCY };
-                    *sequence_end = if is_above { first + index as u64 } else { NO_SEQUENCE };
+                    *latency_end = latency_ns;
+                    *sequence_end = first + index as u64;
                     end += usize::from(is_above);
                 }
             });
+        }
+        if let (Some(latency_end), Some(sequence_end)) = (latencies_ns.get_mut(end), sequences.get_mut(end)) {
+            *latency_end = NO_LATENCY;
+            *sequence_end = NO_SEQUENCE;
         }
         self.end = end;
         self.overflowed |= self.end > self.capacity();
