@@ -3,15 +3,15 @@
 //! *Nearest rank*: the quantile `q` of `n` values is the `ceil(q * n)`-th smallest (Hyndman and Fan, "Sample Quantiles
 //! in Statistical Packages", The American Statistician 50(4), 1996: definition 1). It is always one of the values.
 
-mod avx2;
 mod select;
 mod tail;
+mod vectors;
 
 use crate::config::PPM;
-use avx2::Avx2;
-use select::{SAMPLED, pivot_from_sample, select};
+use select::{SAMPLED, sample};
 pub(crate) use tail::Samples;
 use tail::{BLOCK, Tail};
+use vectors::Vectors;
 
 /// How many of `n` values may exceed a limit while their quantile still doesn't: `n - ceil(q * n)`.
 ///
@@ -40,7 +40,7 @@ pub(crate) struct Quantiles {
     last_ns: u64,
     /// Room for a copy of what the quantile is of.
     scratch: Box<[u64]>,
-    avx2: Option<Avx2>,
+    vectors: Vectors,
 }
 
 impl Quantiles {
@@ -51,7 +51,7 @@ impl Quantiles {
             last_ns: 0,
             // Not zero: see `ring`.
             scratch: vec![u64::MAX; window_len + overdue].into_boxed_slice(),
-            avx2: Avx2::detect(),
+            vectors: Vectors::detect(),
         }
     }
 
@@ -63,90 +63,80 @@ impl Quantiles {
         ages_ns: impl Iterator<Item = u64> + Clone,
         quantile_ppm: u32,
     ) -> Option<u64> {
-        match self.avx2 {
-            Some(avx2) => avx2.find(self, samples, ages_ns, quantile_ppm),
-            None => self.find(samples, ages_ns, quantile_ppm),
-        }
-    }
-
-    #[inline(always)]
-    fn find(
-        &mut self,
-        samples: Samples<'_>,
-        ages_ns: impl Iterator<Item = u64> + Clone,
-        quantile_ppm: u32,
-    ) -> Option<u64> {
         let n = samples.len() + ages_ns.clone().count();
         let rank = rank(n, quantile_ppm);
         let from_top = n.checked_sub(rank)?; // 1 = the greatest
         // So many stay above a new floor, if no two are equal: some more than needed, as some will leave.
         let above = (2 * from_top + 8).min(n.checked_sub(1)?);
-        let answer = if above <= self.tail.capacity() {
-            self.tail.update(samples);
-            match self.select_from_tail(ages_ns.clone(), from_top) {
-                Some(answer) => {
-                    self.trim_tail(above);
-                    answer
-                }
-                None => self.rebuild_and_select(samples, ages_ns, from_top, above, n)?,
-            }
-        } else {
+        let answer = if above > self.tail.capacity() {
             self.select_from_all(samples, ages_ns, rank)?
+        } else if let Some(answer) = self.select_from_tail(samples, ages_ns.clone(), from_top) {
+            self.trim_tail(above);
+            answer
+        } else {
+            self.restart_and_select(samples, ages_ns, from_top, above)?
         };
         self.last_ns = answer;
         Some(answer)
     }
 
-    /// The same from a new tail, as there are too few or too many samples above the old floor.
-    #[inline(always)]
-    fn rebuild_and_select(
+    /// The `from_top`-th greatest (1 = the greatest), if it is above the tail's floor.
+    fn select_from_tail(
         &mut self,
         samples: Samples<'_>,
         ages_ns: impl Iterator<Item = u64> + Clone,
         from_top: usize,
-        above: usize,
-        n: usize,
     ) -> Option<u64> {
-        if let Some(rank) = samples.len().checked_sub(1 + above).filter(|_| samples.len() >= SAMPLED) {
-            let floor_ns = pivot_from_sample(samples.len(), |age| samples.get(age), rank)?;
-            self.tail.rebuild(floor_ns, samples);
-            if let Some(answer) = self.select_from_tail(ages_ns.clone(), from_top) {
-                return Some(answer);
-            }
-        }
-        let floor_ns = self.select_from_all(samples, ages_ns.clone(), n - 1 - above)?;
-        self.tail.rebuild(floor_ns, samples);
-        // If they are too few although `above + 1` values are at the floor or above, it is the answer itself.
-        Some(self.select_from_tail(ages_ns, from_top).unwrap_or(floor_ns))
-    }
-
-    /// Raises the floor, if there are many more samples above it than `above`.
-    #[inline(always)]
-    fn trim_tail(&mut self, above: usize) {
-        if self.tail.latencies_ns().is_some_and(|tail_ns| tail_ns.len() > 3 * above + BLOCK)
-            && let Some(floor_ns) = self.select_from_tail(core::iter::empty(), above + 1)
-        {
-            self.tail.keep_above(floor_ns);
-        }
-    }
-
-    /// The `from_top`-th greatest (1 = the greatest), if it is above the tail's floor.
-    #[inline(always)]
-    fn select_from_tail(&mut self, ages_ns: impl Iterator<Item = u64> + Clone, from_top: usize) -> Option<u64> {
+        self.vectors.update(&mut self.tail, samples);
         let tail_ns = self.tail.latencies_ns()?;
         if from_top <= tail_ns.len()
             && ages_ns.clone().next().is_none()
-            && let Some(answer) = self.tail.select_near(from_top, self.last_ns)
+            && let Some(answer) = self.vectors.select_near(&self.tail, from_top, self.last_ns)
         {
             return Some(answer);
         }
         let floor_ns = self.tail.floor_ns();
         let above = fill(&mut self.scratch, [tail_ns, &[]], ages_ns.filter(|&age_ns| age_ns > floor_ns))?;
         let rank = above.len().checked_sub(from_top)?;
-        select(above, rank)
+        self.vectors.select(above, rank)
     }
 
-    #[inline(always)]
+    /// Raises the floor, if there are many more samples above it than `above`.
+    fn trim_tail(&mut self, above: usize) {
+        if let Some(tail_ns) = self.tail.latencies_ns()
+            && tail_ns.len() > 3 * above + BLOCK
+            && let Some(copy) = fill(&mut self.scratch, [tail_ns, &[]], core::iter::empty())
+            && let Some(floor_ns) = self.vectors.select(copy, tail_ns.len() - 1 - above)
+        {
+            self.tail.keep_above(floor_ns);
+        }
+    }
+
+    /// As there are too few or too many samples above the old floor: from a new one.
+    #[cold]
+    fn restart_and_select(
+        &mut self,
+        samples: Samples<'_>,
+        ages_ns: impl Iterator<Item = u64> + Clone,
+        from_top: usize,
+        above: usize,
+    ) -> Option<u64> {
+        // A rough floor will do, most likely.
+        if samples.len() >= SAMPLED.max(1 + above) {
+            let (mut few, rank) = sample(samples.len(), |age| samples.get(age), samples.len() - 1 - above)?;
+            self.tail.restart(self.vectors.select(&mut few, rank)?);
+            if let Some(answer) = self.select_from_tail(samples, ages_ns.clone(), from_top) {
+                return Some(answer);
+            }
+        }
+        let n = samples.len() + ages_ns.clone().count();
+        let floor_ns = self.select_from_all(samples, ages_ns.clone(), n - 1 - above)?;
+        self.tail.restart(floor_ns);
+        // If too few are above it, although `above + 1` values are at the floor or above, it is the answer itself.
+        Some(self.select_from_tail(samples, ages_ns, from_top).unwrap_or(floor_ns))
+    }
+
+    #[cold]
     fn select_from_all(
         &mut self,
         samples: Samples<'_>,
@@ -154,12 +144,11 @@ impl Quantiles {
         rank: usize,
     ) -> Option<u64> {
         let all = fill(&mut self.scratch, [samples.older_ns, samples.newer_ns], ages_ns)?;
-        select(all, rank)
+        self.vectors.select(all, rank)
     }
 }
 
 /// Copies the values into the scratch, as much of which is returned; `None` if they don't fit.
-#[inline(always)]
 fn fill<'a>(scratch: &'a mut [u64], runs: [&[u64]; 2], more: impl Iterator<Item = u64>) -> Option<&'a mut [u64]> {
     let mut len = 0;
     for run in runs {
@@ -239,7 +228,7 @@ mod tests {
 
     /// As detected, and without vectors.
     fn both(window_len: usize, overdue: usize) -> [Quantiles; 2] {
-        let portable = Quantiles { avx2: None, ..Quantiles::new(window_len, overdue) };
+        let portable = Quantiles { vectors: Vectors::none(), ..Quantiles::new(window_len, overdue) };
         [Quantiles::new(window_len, overdue), portable]
     }
 
@@ -280,7 +269,8 @@ mod tests {
                     Op::Ages(ages_ns) => twin.ages_ns = ages_ns,
                     Op::Ask(quantile_ppm) => twin.check(&mut quantiles, quantile_ppm),
                     Op::Mislead(value) => for quantiles in &mut quantiles {
-                        quantiles.tail.rebuild(value, twin.samples());
+                        quantiles.tail.restart(value);
+                        quantiles.tail.update(twin.samples());
                         quantiles.last_ns = value;
                     },
                 }
@@ -318,7 +308,8 @@ mod tests {
                 for quantile_ppm in [0, 1, 500_000, 990_000, 999_999, PPM, PPM + 1, u32::MAX] {
                     let mut quantiles = both(200, 0);
                     for quantiles in &mut quantiles {
-                        quantiles.tail.rebuild(guess, twin.samples());
+                        quantiles.tail.restart(guess);
+                        quantiles.tail.update(twin.samples());
                         quantiles.last_ns = guess;
                     }
                     twin.check(&mut quantiles, quantile_ppm);

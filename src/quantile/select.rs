@@ -82,12 +82,14 @@ fn choose_pivot(values: &[u64], rank: usize) -> Option<u64> {
     if values.len() < SAMPLED {
         return Some(median_of_three(values));
     }
-    pivot_from_sample(values.len(), |index| values.get(index).copied(), rank)
+    let (sample, rank) = sample(values.len(), |index| values.get(index).copied(), rank)?;
+    select_of_few(&sample, rank)
 }
 
-/// A value near the `rank`-th smallest of `len` values.
+/// A sample of `len` values, and the rank in it of a good pivot: near the `rank`-th smallest value, but on that side of it
+/// on which most values are.
 #[inline(always)]
-pub(super) fn pivot_from_sample(len: usize, value: impl Fn(usize) -> Option<u64>, rank: usize) -> Option<u64> {
+pub(super) fn sample(len: usize, value: impl Fn(usize) -> Option<u64>, rank: usize) -> Option<([u64; FEW], usize)> {
     // One from each of so many equal parts, at a place that data don't depend on (a linear congruential generator).
     let mut random = 0u32;
     let mut sample = [0; FEW];
@@ -96,9 +98,8 @@ pub(super) fn pivot_from_sample(len: usize, value: impl Fn(usize) -> Option<u64>
         let place = ((part << 32) + u64::from(random)) / FEW as u64; // of 2^32
         *picked = value(((place * len as u64) >> 32) as usize)?;
     }
-    let place = rank * FEW / len;
-    let inner = if place < FEW / 2 { place + MARGIN } else { place - MARGIN };
-    select_of_few(&sample, inner)
+    let rank = rank * FEW / len;
+    Some((sample, if rank < FEW / 2 { rank + MARGIN } else { rank - MARGIN }))
 }
 
 #[inline(always)]

@@ -121,12 +121,10 @@ impl Tail {
         }
     }
 
-    /// Begins anew: the samples above another floor.
-    #[inline(always)]
-    pub(super) fn rebuild(&mut self, floor_ns: u64, samples: Samples<'_>) {
-        self.seen = samples.first; // as if none had been seen
+    /// Begins anew, with another floor, by the next update.
+    pub(super) fn restart(&mut self, floor_ns: u64) {
         self.floor_ns = floor_ns;
-        self.update(samples);
+        self.seen = 0;
     }
 
     /// Drops what has left the window, and adds what came since the last update.
@@ -134,6 +132,7 @@ impl Tail {
     pub(super) fn update(&mut self, samples: Samples<'_>) {
         if self.seen <= samples.first {
             self.start = self.end;
+            self.compact();
             self.overflowed = false;
         }
         // Seldom more than two: without a branch to mispredict.
@@ -146,7 +145,7 @@ impl Tail {
 
         let new = samples.skip(self.seen.saturating_sub(samples.first) as usize);
         if new.len() > self.capacity().saturating_sub(self.end) {
-            self.keep_above(self.floor_ns); // makes room
+            self.compact();
         }
         // Copies, which stay in registers.
         let (floor_ns, mut end) = (self.floor_ns, self.end);
@@ -166,7 +165,7 @@ impl Tail {
             *sequence_end = NO_SEQUENCE;
         }
         self.end = end;
-        self.overflowed |= self.end > self.capacity();
+        self.overflowed |= end > self.capacity();
         self.seen = samples.end();
     }
 
@@ -174,8 +173,13 @@ impl Tail {
         self.sequences.get(self.start).copied().unwrap_or(NO_SEQUENCE)
     }
 
+    /// Makes room.
+    fn compact(&mut self) {
+        self.keep_above(self.floor_ns);
+    }
+
     /// Raises the floor, and moves the samples to the front of their room.
-    #[inline(always)]
+    #[cold]
     pub(super) fn keep_above(&mut self, floor_ns: u64) {
         self.floor_ns = floor_ns;
         let mut kept = 0;
