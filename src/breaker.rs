@@ -520,11 +520,11 @@ impl Breaker {
             self.stale += 1;
             return;
         }
-        match returned {
-            Returned::Unknown => self.misused += 1,
-            Returned::Call => self.take_sample(latency_ns, ok, false),
-            Returned::Trial => self.take_sample(latency_ns, ok, true),
+        if returned == Returned::Unknown {
+            self.misused += 1;
+            return;
         }
+        self.take_sample(latency_ns, ok, returned == Returned::Trial);
     }
 
     #[inline]
@@ -545,7 +545,7 @@ impl Breaker {
     }
 
     /// A sample that isn't stale, and ended now.
-    #[inline]
+    #[inline(always)]
     fn take_sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
         self.recorded += 1;
         self.rules.take(latency_ns, ok);

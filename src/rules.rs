@@ -27,6 +27,9 @@ pub(crate) struct Rules {
     failure_run: u32,
     /// Verdicts in a row, up to now, that were over the threshold.
     over_row: u32,
+    /// [`slow_allowed`] of so many samples: the latest, as a full window has as many each time.
+    allowed: usize,
+    allowed_of: usize,
 }
 
 impl Rules {
@@ -42,6 +45,8 @@ impl Rules {
             spike_run: 0,
             failure_run: 0,
             over_row: 0,
+            allowed: 0,
+            allowed_of: 0,
         };
         rules.set_limits(config);
         rules
@@ -50,6 +55,7 @@ impl Rules {
     /// Applies new settings; runs and rows go on.
     pub(crate) fn set_limits(&mut self, config: &Config) {
         self.quantile_ppm = config.quantile_ppm;
+        (self.allowed, self.allowed_of) = (0, 0);
         self.min_samples = config.min_samples as usize;
         self.confirm_verdicts = config.confirm_verdicts;
         self.failure_rate_ppm = config.failure_rate_ppm;
@@ -83,6 +89,11 @@ impl Rules {
                 return Some(Reason::FailureRate);
             }
         }
+        // Seldom has either run begun.
+        if self.failure_run | self.spike_run == 0 { None } else { self.judge_runs() }
+    }
+
+    fn judge_runs(&self) -> Option<Reason> {
         if self.consecutive_failures > 0 && self.failure_run >= self.consecutive_failures {
             return Some(Reason::ConsecutiveFailures);
         }
@@ -96,9 +107,17 @@ impl Rules {
     #[inline]
     pub(crate) fn is_confirmed_over(&mut self, counts: Counts) -> bool {
         let (n, slow) = (counts.samples + counts.overdue, counts.slow + counts.overdue);
-        let over = n >= self.min_samples && slow > slow_allowed(n, self.quantile_ppm);
+        let over = n >= self.min_samples && slow > self.slow_allowed(n);
         self.over_row = if over { self.over_row.saturating_add(1) } else { 0 };
         over && self.over_row >= self.confirm_verdicts
+    }
+
+    #[inline]
+    fn slow_allowed(&mut self, n: usize) -> usize {
+        if n != self.allowed_of {
+            (self.allowed, self.allowed_of) = (slow_allowed(n, self.quantile_ppm), n);
+        }
+        self.allowed
     }
 
     /// Looks at the window alone: nobody knows yet whether an overdue call will fail.

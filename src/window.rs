@@ -11,11 +11,13 @@ pub(crate) struct Window {
     age_ns: u64,
     /// How many of the samples in the ring are slow.
     slow: usize,
+    /// No sample is too old before this; it may be early.
+    expires_ns: u64,
 }
 
 impl Window {
     pub(crate) fn new(len: usize, threshold_ns: u64, age_ns: u64) -> Self {
-        Self { ring: Ring::new(len), threshold_ns, age_ns, slow: 0 }
+        Self { ring: Ring::new(len), threshold_ns, age_ns, slow: 0, expires_ns: 0 }
     }
 
     #[inline]
@@ -49,16 +51,15 @@ impl Window {
     #[inline]
     pub(crate) fn push(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.expire(now_ns);
-        self.slow += usize::from(latency_ns > self.threshold_ns);
-        if let Some(oldest) = self.ring.push(Sample { end_ns: now_ns, latency_ns, ok }) {
-            self.slow -= usize::from(oldest.latency_ns > self.threshold_ns);
-        }
+        let dropped = self.ring.push(Sample { end_ns: now_ns, latency_ns, ok });
+        let dropped_slow = dropped.is_some_and(|dropped| dropped.latency_ns > self.threshold_ns);
+        self.slow = self.slow + usize::from(latency_ns > self.threshold_ns) - usize::from(dropped_slow);
     }
 
     /// Drops the samples that are too old at `now_ns`.
     #[inline]
     pub(crate) fn expire(&mut self, now_ns: u64) {
-        if self.ring.get(0).is_some_and(|oldest| self.is_expired(oldest.end_ns, now_ns)) {
+        if now_ns >= self.expires_ns {
             self.expire_some(now_ns);
         }
     }
@@ -69,11 +70,13 @@ impl Window {
     fn expire_some(&mut self, now_ns: u64) {
         if self.ring.newest_end_ns().is_some_and(|newest_ns| self.is_expired(newest_ns, now_ns)) {
             self.clear();
-            return;
         }
         while self.ring.get(0).is_some_and(|oldest| self.is_expired(oldest.end_ns, now_ns)) {
             self.pop();
         }
+        // Samples to come end now or later.
+        let next_ns = self.ring.get(0).map_or(now_ns, |oldest| oldest.end_ns);
+        self.expires_ns = if self.age_ns > 0 { next_ns.saturating_add(self.age_ns) } else { u64::MAX };
     }
 
     /// What `len`, `slow` and `failed` will be once the samples too old at `now_ns` have left.
@@ -100,6 +103,7 @@ impl Window {
     pub(crate) fn set_limits(&mut self, threshold_ns: u64, age_ns: u64) {
         self.threshold_ns = threshold_ns;
         self.age_ns = age_ns;
+        self.expires_ns = 0;
         let (older, newer) = self.ring.latencies_ns();
         self.slow = older.iter().chain(newer).filter(|&&latency_ns| latency_ns > threshold_ns).count();
     }
@@ -109,7 +113,6 @@ impl Window {
         self.age_ns > 0 && now_ns.saturating_sub(end_ns) >= self.age_ns
     }
 
-    #[inline]
     fn pop(&mut self) {
         if let Some(sample) = self.ring.pop() {
             self.slow -= usize::from(sample.latency_ns > self.threshold_ns);
