@@ -553,12 +553,9 @@ impl Breaker {
             self.take_half_open_sample(latency_ns, ok, trial);
             return;
         }
-        let entered = self.stride_left == 0;
+        let entered = self.config.sample_every == 1 || self.stride();
         if entered {
-            self.stride_left = self.config.sample_every - 1;
             self.window.push(self.latest_ns, latency_ns, ok);
-        } else {
-            self.stride_left -= 1;
         }
         if self.state == State::Closed {
             self.in_flight.expire(self.latest_ns, self.config.window_age_ns);
@@ -567,6 +564,13 @@ impl Breaker {
                 self.open(reason);
             }
         }
+    }
+
+    /// Whether this sample enters the window.
+    fn stride(&mut self) -> bool {
+        let entered = self.stride_left == 0;
+        self.stride_left = if entered { self.config.sample_every - 1 } else { self.stride_left - 1 };
+        entered
     }
 
     #[cold]

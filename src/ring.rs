@@ -73,8 +73,8 @@ pub(crate) struct Ring {
     next: usize,
     /// In range `0 ..= capacity`.
     len: usize,
-    /// Samples that ever entered.
-    pushed: u64,
+    /// How often `next` came back to 0.
+    laps: u64,
     /// How many of the `len` samples failed.
     failed: usize,
 }
@@ -91,7 +91,7 @@ impl Ring {
             capacity,
             next: 0,
             len: 0,
-            pushed: 0,
+            laps: 0,
             failed: 0,
         }
     }
@@ -103,7 +103,7 @@ impl Ring {
 
     /// How many samples ever entered.
     pub(crate) fn pushed(&self) -> u64 {
-        self.pushed
+        self.laps * self.capacity as u64 + self.next as u64
     }
 
     /// How many of the samples failed.
@@ -154,8 +154,13 @@ impl Ring {
     #[inline]
     pub(crate) fn push(&mut self, sample: Sample) -> Option<Sample> {
         let slot = self.next;
-        // SAFETY: `next` is below `capacity`.
-        let dropped = (self.len == self.capacity).then(|| unsafe { self.sample(slot) });
+        let dropped = if self.len == self.capacity {
+            // SAFETY: `next` is below `capacity`.
+            Some(unsafe { self.sample(slot) })
+        } else {
+            self.len += 1;
+            None
+        };
         // SAFETY: the same.
         unsafe {
             *self.ends_ns.get_mut(slot) = sample.end_ns;
@@ -165,9 +170,11 @@ impl Ring {
         if !sample.ok || dropped_failed {
             self.count_failed(slot, dropped_failed, !sample.ok);
         }
-        self.next = if slot + 1 == self.capacity { 0 } else { slot + 1 };
-        self.len += usize::from(dropped.is_none());
-        self.pushed += 1;
+        self.next = slot + 1;
+        if self.next == self.capacity {
+            self.next = 0;
+            self.laps += 1;
+        }
         dropped
     }
 

@@ -27,7 +27,7 @@ pub(crate) struct Rules {
     failure_run: u32,
     /// Verdicts in a row, up to now, that were over the threshold.
     over_row: u32,
-    /// [`slow_allowed`] of so many samples: the latest, as a full window has as many each time.
+    /// How many of `allowed_of` samples may be slow. Of the latest so many, as a full window has as many each time.
     allowed: usize,
     allowed_of: usize,
 }
@@ -45,7 +45,7 @@ impl Rules {
             spike_run: 0,
             failure_run: 0,
             over_row: 0,
-            allowed: 0,
+            allowed: usize::MAX,
             allowed_of: 0,
         };
         rules.set_limits(config);
@@ -55,7 +55,7 @@ impl Rules {
     /// Applies new settings; runs and rows go on.
     pub(crate) fn set_limits(&mut self, config: &Config) {
         self.quantile_ppm = config.quantile_ppm;
-        (self.allowed, self.allowed_of) = (0, 0);
+        (self.allowed, self.allowed_of) = (usize::MAX, 0);
         self.min_samples = config.min_samples as usize;
         self.confirm_verdicts = config.confirm_verdicts;
         self.failure_rate_ppm = config.failure_rate_ppm;
@@ -74,8 +74,15 @@ impl Rules {
     /// A sample, in any state, and whether or not it enters the window.
     #[inline]
     pub(crate) fn take(&mut self, latency_ns: u64, ok: bool) {
-        self.spike_run = if latency_ns > self.spike_limit_ns { self.spike_run.saturating_add(1) } else { 0 };
-        self.failure_run = if ok { 0 } else { self.failure_run.saturating_add(1) };
+        if latency_ns > self.spike_limit_ns || !ok || self.is_run_under_way() {
+            self.spike_run = if latency_ns > self.spike_limit_ns { self.spike_run.saturating_add(1) } else { 0 };
+            self.failure_run = if ok { 0 } else { self.failure_run.saturating_add(1) };
+        }
+    }
+
+    #[inline]
+    fn is_run_under_way(&self) -> bool {
+        self.spike_run | self.failure_run != 0
     }
 
     /// The first rule that holds after a sample; `entered` is what the window holds if the sample entered it.
@@ -89,8 +96,7 @@ impl Rules {
                 return Some(Reason::FailureRate);
             }
         }
-        // Seldom has either run begun.
-        if self.failure_run | self.spike_run == 0 { None } else { self.judge_runs() }
+        if self.is_run_under_way() { self.judge_runs() } else { None }
     }
 
     fn judge_runs(&self) -> Option<Reason> {
@@ -107,15 +113,17 @@ impl Rules {
     #[inline]
     pub(crate) fn is_confirmed_over(&mut self, counts: Counts) -> bool {
         let (n, slow) = (counts.samples + counts.overdue, counts.slow + counts.overdue);
-        let over = n >= self.min_samples && slow > self.slow_allowed(n);
+        let over = slow > self.slow_allowed(n);
         self.over_row = if over { self.over_row.saturating_add(1) } else { 0 };
         over && self.over_row >= self.confirm_verdicts
     }
 
+    /// Below `min_samples` any number.
     #[inline]
     fn slow_allowed(&mut self, n: usize) -> usize {
         if n != self.allowed_of {
-            (self.allowed, self.allowed_of) = (slow_allowed(n, self.quantile_ppm), n);
+            self.allowed_of = n;
+            self.allowed = if n < self.min_samples { usize::MAX } else { slow_allowed(n, self.quantile_ppm) };
         }
         self.allowed
     }
