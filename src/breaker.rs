@@ -527,7 +527,7 @@ impl Breaker {
         self.take_sample(latency_ns, ok, returned == Returned::Trial);
     }
 
-    #[inline]
+    #[inline(always)]
     fn record_result_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.run_timers(now_ns);
         if self.is_stale(now_ns, latency_ns) {

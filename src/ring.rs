@@ -73,8 +73,8 @@ pub(crate) struct Ring {
     next: usize,
     /// In range `0 ..= capacity`.
     len: usize,
-    /// How often `next` came back to 0.
-    laps: u64,
+    /// Samples that ever entered.
+    pushed: u64,
     /// How many of the `len` samples failed.
     failed: usize,
 }
@@ -91,7 +91,7 @@ impl Ring {
             capacity,
             next: 0,
             len: 0,
-            laps: 0,
+            pushed: 0,
             failed: 0,
         }
     }
@@ -103,7 +103,7 @@ impl Ring {
 
     /// How many samples ever entered.
     pub(crate) fn pushed(&self) -> u64 {
-        self.laps * self.capacity as u64 + self.next as u64
+        self.pushed
     }
 
     /// How many of the samples failed.
@@ -170,11 +170,8 @@ impl Ring {
         if !sample.ok || dropped_failed {
             self.count_failed(slot, dropped_failed, !sample.ok);
         }
-        self.next = slot + 1;
-        if self.next == self.capacity {
-            self.next = 0;
-            self.laps += 1;
-        }
+        self.next = if slot + 1 == self.capacity { 0 } else { slot + 1 };
+        self.pushed += 1;
         dropped
     }
 

@@ -13,18 +13,21 @@ pub(crate) struct Counts {
     pub(crate) overdue: usize,
 }
 
+/// A run that is longer than any.
+const NEVER: u64 = u64::MAX;
+
 pub(crate) struct Rules {
     quantile_ppm: u32,
     min_samples: usize,
     confirm_verdicts: u32,
     failure_rate_ppm: u32,
-    /// 0 = off, like `spike_count`.
-    consecutive_failures: u32,
+    /// `NEVER` if off, like `spike_count`.
+    consecutive_failures: u64,
     spike_limit_ns: u64,
-    spike_count: u32,
+    spike_count: u64,
     /// Samples in a row, up to now, that were slower than `spike_limit_ns`, or failed.
-    spike_run: u32,
-    failure_run: u32,
+    spike_run: u64,
+    failure_run: u64,
     /// Verdicts in a row, up to now, that were over the threshold.
     over_row: u32,
     /// How many of `allowed_of` samples may be slow. Of the latest so many, as a full window has as many each time.
@@ -59,9 +62,10 @@ impl Rules {
         self.min_samples = config.min_samples as usize;
         self.confirm_verdicts = config.confirm_verdicts;
         self.failure_rate_ppm = config.failure_rate_ppm;
-        self.consecutive_failures = config.consecutive_failures;
+        let or_never = |count: u32| if count == 0 { NEVER } else { u64::from(count) };
+        self.consecutive_failures = or_never(config.consecutive_failures);
         self.spike_limit_ns = config.effective_spike_limit_ns();
-        self.spike_count = config.spike_count;
+        self.spike_count = or_never(config.spike_count);
     }
 
     /// Forgets runs and rows: a new epoch.
@@ -74,15 +78,9 @@ impl Rules {
     /// A sample, in any state, and whether or not it enters the window.
     #[inline]
     pub(crate) fn take(&mut self, latency_ns: u64, ok: bool) {
-        if latency_ns > self.spike_limit_ns || !ok || self.is_run_under_way() {
-            self.spike_run = if latency_ns > self.spike_limit_ns { self.spike_run.saturating_add(1) } else { 0 };
-            self.failure_run = if ok { 0 } else { self.failure_run.saturating_add(1) };
-        }
-    }
-
-    #[inline]
-    fn is_run_under_way(&self) -> bool {
-        self.spike_run | self.failure_run != 0
+        // Products, so that a slow sample among fast ones is no mispredicted branch.
+        self.spike_run = (self.spike_run + 1) * u64::from(latency_ns > self.spike_limit_ns);
+        self.failure_run = (self.failure_run + 1) * u64::from(!ok);
     }
 
     /// The first rule that holds after a sample; `entered` is what the window holds if the sample entered it.
@@ -96,14 +94,10 @@ impl Rules {
                 return Some(Reason::FailureRate);
             }
         }
-        if self.is_run_under_way() { self.judge_runs() } else { None }
-    }
-
-    fn judge_runs(&self) -> Option<Reason> {
-        if self.consecutive_failures > 0 && self.failure_run >= self.consecutive_failures {
+        if self.failure_run >= self.consecutive_failures {
             return Some(Reason::ConsecutiveFailures);
         }
-        if self.spike_count > 0 && self.spike_run >= self.spike_count {
+        if self.spike_run >= self.spike_count {
             return Some(Reason::Spike);
         }
         None
