@@ -258,4 +258,20 @@ mod tests {
             prop_assert_eq!(visited, filtered.collect::<Vec<_>>());
         }
     }
+
+    #[test]
+    fn too_many_samples_are_none_until_they_have_left() {
+        let values = [7; 10];
+        let samples = |values, first| Samples { older_ns: values, newer_ns: &[], first };
+        let mut tail = Tail::new(9);
+        tail.restart(6);
+        tail.update(samples(&values[..9], 0));
+        assert_eq!(tail.latencies_ns(), Some(&values[..9]));
+        tail.update(samples(&values, 0));
+        assert_eq!(tail.latencies_ns(), None);
+        tail.update(samples(&values[..1], 9));
+        assert_eq!(tail.latencies_ns(), None);
+        tail.update(samples(&[], 10));
+        assert_eq!(tail.latencies_ns(), Some(&[][..]));
+    }
 }
