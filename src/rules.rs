@@ -30,7 +30,7 @@ pub(crate) struct Rules {
     failure_run: u64,
     /// Verdicts in a row, up to now, that were over the threshold.
     over_row: u32,
-    /// How many of `allowed_of` samples may be slow. Of the latest so many, as a full window has as many each time.
+    /// So many of `allowed_of` samples may be slow: kept, as a full window has as many samples each time.
     allowed: usize,
     allowed_of: usize,
 }
@@ -177,6 +177,16 @@ mod tests {
         assert!(!rules.is_confirmed_over(counts(99, 0, 0, 1)));
         assert!(!rules.fails_too_often(counts(99, 0, 99, 1)));
         assert!(rules.fails_too_often(counts(100, 0, 51, 0)));
+    }
+
+    #[test]
+    fn new_limits_judge_as_many_samples_as_before() {
+        let mut rules = rules(Config::default());
+        assert!(rules.is_confirmed_over(counts(100, 2, 0, 0)));
+        rules.set_limits(&Config { quantile_ppm: 900_000, ..Config::default() });
+        assert!(!rules.is_confirmed_over(counts(100, 10, 0, 0)) && rules.is_confirmed_over(counts(100, 11, 0, 0)));
+        rules.set_limits(&Config { min_samples: 101, ..Config::default() });
+        assert!(!rules.is_confirmed_over(counts(100, 100, 0, 0)));
     }
 
     #[test]
