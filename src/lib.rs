@@ -23,6 +23,8 @@ mod inbox;
 mod shm;
 mod breaker;
 mod lane;
+#[cfg(not(loom))]
+mod supervisor;
 #[cfg(feature = "ffi")]
 pub mod ffi;
 
@@ -35,3 +37,10 @@ pub use lane::{Gate, Lane};
 pub use page::{Observer, Snapshot};
 #[cfg(all(feature = "shm", not(loom)))]
 pub use shm::{HaltNote, Halter, Owner, SharedError, shared_dir, shared_path};
+#[cfg(all(not(loom), feature = "tracing"))]
+pub use supervisor::log_to_tracing;
+#[cfg(not(loom))]
+pub use supervisor::{
+    CheckError, Fault, Faults, HealthCheck, Listener, Node, Notice, Supervisor, SupervisorBuilder, SupervisorError,
+    TcpConnect,
+};

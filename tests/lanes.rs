@@ -216,7 +216,7 @@ fn staleness_of_a_lanes_samples_goes_by_their_own_stamps() {
     breaker.poll_at(SECOND / 2);
     let unheard = lane.begin_at(SECOND / 2 + 1);
     open_at(&mut breaker, SECOND / 2);
-    breaker.allow_at(2 * SECOND); // half-open; hears of `unheard`
+    breaker.poll_at(2 * SECOND); // half-open; hears of `unheard`
     assert_eq!((breaker.state(), breaker.snapshot().epoch_ns), (State::HalfOpen, 2 * SECOND));
     let in_flight_before_the_epoch = breaker.snapshot().in_flight;
     assert_eq!(in_flight_before_the_epoch, 0);

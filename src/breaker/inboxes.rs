@@ -134,8 +134,7 @@ impl Breaker {
         if self.state != State::HalfOpen {
             return;
         }
-        let permits = self.page.trials();
-        let (left, given_back) = (permits.left(self.epoch), permits.given_back(self.epoch));
+        let (left, given_back) = self.page.trials().look(self.epoch);
         // A word of another epoch was scribbled: nothing is known by it.
         let taken = left.map_or(0, |left| self.trials.allowance().saturating_sub(left));
         self.trials.take_note(taken, self.latest_ns);

@@ -1,6 +1,7 @@
 //! What the scenarios share.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+use std::time::{Duration, Instant};
 use trip99::{Breaker, Config, Event, Reason, State};
 
 pub(crate) const MS: u64 = 1_000_000;
@@ -49,4 +50,13 @@ pub(crate) fn reasons(events: impl Iterator<Item = Event>) -> Vec<Reason> {
 
 pub(crate) fn last(breaker: &Breaker) -> Event {
     breaker.events().last().expect("an event")
+}
+
+/// Waits for what other threads will do; how long that takes is not what tests are about.
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "never: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
