@@ -301,7 +301,11 @@ fn the_callers_config_applies_but_its_start_only_to_a_new_page() {
     assert_eq!((large.quantile(0), large.quantile(1_000_000)), (Some(1001), Some(6000)));
     assert_eq!((small.quantile(0), small.state()), (None, Some(State::Closed)), "too small to hold it");
     breaker.record_at(3, SECOND);
-    assert!(!breaker.allow_at(3));
+    assert!(breaker.allow_at(3 + SECOND));
+    breaker.record_at(13 + SECOND, 7);
+    assert_eq!((large.quantile(0), small.quantile(0)), (Some(7), None), "nor does it take other slots for these");
+    breaker.record_at(3 * SECOND, SECOND);
+    assert!(!breaker.allow_at(3 * SECOND));
     drop(breaker);
     // A smaller one has room enough.
     let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
