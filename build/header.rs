@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// In the order of the header.
-const FILES: [&str; 8] = ["abi", "status", "config", "breaker", "operations", "gate", "snapshot", "events"];
+/// In the order of the header, which is the installed library's: it is built with feature `shm`, too.
+const FILES: [&str; 9] = ["abi", "status", "config", "breaker", "operations", "gate", "snapshot", "events", "shared"];
 
 /// `root` is where Cargo.toml is.
 pub(crate) fn generate(root: &Path) -> cbindgen::Bindings {

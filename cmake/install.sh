@@ -96,7 +96,7 @@ built=$target_dir/$host/release
 build() {
     type=$1
     shift
-    "$cargo" rustc --release --lib --features ffi --locked --color never --target "$host" \
+    "$cargo" rustc --release --lib --features ffi,shm --locked --color never --target "$host" \
         --target-dir "$target_dir" --crate-type "$type" -- "$@" 2>"$work/log" || {
         cat "$work/log" >&2
         fail "cargo could not build the $type"

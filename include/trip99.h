@@ -22,8 +22,9 @@
  * cb_quantile_ns and cb_reconfigure read no clock: they are as of the latest time seen, and mix with both.
  *
  * Each function says which thread may call it. After cb_create nothing allocates, but for cb_events_open, and nothing
- * locks; where memory runs out, these two abort the process. No function calls back, throws or unwinds, and none but
- * cb_create sets errno.
+ * locks; where memory runs out, these two abort the process. No function throws or unwinds, and none but cb_create sets
+ * errno. What is for start-up and for watchers (cb_create_shared, cb_halt_shared, cb_observer_, cb_supervisor_) allocates,
+ * makes system calls and sets errno; and a supervisor calls back, on threads of its own.
  *
  * Licence: MIT OR Apache-2.0
  */
@@ -107,6 +108,26 @@ enum cb_status_value
      * A mistake in this library. Please report it.
      */
     CB_STATUS_INTERNAL = 6,
+    /**
+     * A page in a file has an owner already; cb_error_text() names its process.
+     */
+    CB_STATUS_SHARED_BUSY = 7,
+    /**
+     * A page in a file is not ours, truncated, damaged or of another version. It is left as it is.
+     */
+    CB_STATUS_SHARED_REFUSED = 8,
+    /**
+     * The operating system refused a file, a thread or an address.
+     */
+    CB_STATUS_IO = 9,
+    /**
+     * A name is illegal, taken or unknown.
+     */
+    CB_STATUS_BAD_NAME = 10,
+    /**
+     * It can't be done now: a supervisor runs, or has no breaker, or a breaker is with another one.
+     */
+    CB_STATUS_NOT_NOW = 11,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -276,6 +297,11 @@ typedef struct cb_breaker cb_breaker;
  * it missed. One thread at a time may use a reader; each reader has a place of its own.
  */
 typedef struct cb_events cb_events;
+
+/**
+ * A read-only view of a page in a file, from any process. Nothing that the owner does waits for it.
+ */
+typedef struct cb_observer cb_observer;
 
 /**
  * One of cb_status_value.
@@ -626,6 +652,71 @@ typedef struct cb_event {
     uint32_t reserved;
 } cb_event;
 
+/**
+ * Who owns a page in a file.
+ */
+typedef struct cb_owner {
+    /**
+     * To be set to sizeof(cb_owner) before the call: tells which version of this struct the caller was compiled with.
+     */
+    uint32_t struct_size;
+    /**
+     * The process of the owner, or of the latest one. 0 if it can't be told.
+     */
+    uint32_t pid;
+    /**
+     * The owner exists. (Its process may be stopped, or busy elsewhere: see seen_ago_ns.)
+     */
+    bool alive;
+    /**
+     * The page is locked in memory, so that the owner never waits for it.
+     */
+    bool memory_locked;
+    /**
+     * 0.
+     */
+    uint16_t reserved;
+    /**
+     * 0.
+     */
+    uint32_t reserved2;
+    /**
+     * How long ago the owner last published its snapshot, which it does about every millisecond that it is busy; polling
+     * counts as busy. UINT64_MAX if it can't be told.
+     */
+    uint64_t seen_ago_ns;
+} cb_owner;
+
+/**
+ * Who halted from outside (by cb_halt_shared, or by the command line), when and why.
+ */
+typedef struct cb_halt_note {
+    /**
+     * To be set to sizeof(cb_halt_note) before the call: tells which version of this struct the caller was compiled with.
+     */
+    uint32_t struct_size;
+    /**
+     * The user that the halter ran as.
+     */
+    uint32_t uid;
+    /**
+     * The halter's process.
+     */
+    uint32_t pid;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+    /**
+     * When, in nanoseconds since the Unix epoch.
+     */
+    uint64_t wall_ns;
+    /**
+     * Why, in UTF-8; it ends with a zero. Control characters are replaced by spaces.
+     */
+    char reason[224];
+} cb_halt_note;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -691,7 +782,7 @@ cb_status cb_create(const struct cb_config *config, struct cb_breaker **out);
 /**
  * Ends a breaker. Its gate must not be read any more; readers of its events may go on to read what it left.
  *
- * @param breaker  From cb_create, and not destroyed before. NULL is fine.
+ * @param breaker  From cb_create or cb_create_shared, and not destroyed before. NULL is fine.
  *
  * Thread: owner, when no other thread uses the breaker or its gate any more.
  */
@@ -1127,6 +1218,157 @@ void cb_events_close(struct cb_events *events);
  * Thread: any.
  */
 const char *cb_reason_text(cb_reason reason);
+
+/**
+ * Makes a breaker whose page is in a file, for other processes to observe and to halt; or takes over a page that is there.
+ *
+ * A new page (mode 0600) begins with config->start. Of one that is there, events and their numbers go on; the first
+ * operation adds one with CB_REASON_RESTART. A halt stays. If its last owner ended while closed, by cb_destroy, it comes
+ * back closed; otherwise, if it was open or half-open, or was killed, it comes back open, at the attempt that it was at.
+ *
+ * A page has one owner at a time. The right to it ends with cb_destroy or the process; children don't inherit it, and the
+ * breaker must not be used in the child of a fork. Whatever others write into the file is borne, but to truncate it kills
+ * its owner and observers (SIGBUS).
+ *
+ * @param path_or_name  A plain name, without '/': the page in the conventional place, /dev/shm/trip99-USER/NAME; the
+ *                      directory is made if it is missing. With a '/': a path, in a directory that only this user may
+ *                      write to. Must not be NULL.
+ * @param config        The settings; NULL = the defaults.
+ * @param out           Where the breaker goes; NULL goes there if there is an error. Must not be NULL.
+ * @return              As cb_create, and CB_STATUS_SHARED_BUSY, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
+ *                      CB_STATUS_IO. A file that was refused is left exactly as it was; to begin anew, remove it.
+ *
+ * Thread: any, with 64 KiB of stack; the caller becomes the owner. The breaker is to be given to cb_destroy.
+ */
+cb_status cb_create_shared(const char *path_or_name,
+                           const struct cb_config *config,
+                           struct cb_breaker **out);
+
+/**
+ * Halts the breaker of a page in a file, usually another process's, and leaves a note of why, when and by whom. The gate is
+ * shut when this returns; the owner's next poll adds the event. A page without an owner keeps the halt for the next one.
+ *
+ * @param path_or_name  As for cb_create_shared. Must not be NULL.
+ * @param reason        Why, in UTF-8; 216 bytes of it are kept. NULL = no reason is given.
+ * @return              CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
+ *                      CB_STATUS_IO. Then nothing is halted.
+ *
+ * Thread: any. Opens the file, so not for hot threads: the owner's own process has cb_halt.
+ */
+cb_status cb_halt_shared(const char *path_or_name,
+                         const char *reason);
+
+/**
+ * Ends a halt of a page in a file, whoever's. The automatic state decides again; the owner's next poll adds the event.
+ *
+ * @param path_or_name  As for cb_create_shared. Must not be NULL.
+ * @return              As cb_halt_shared. Unless it is CB_STATUS_OK nothing is resumed.
+ *
+ * Thread: any.
+ */
+cb_status cb_resume_shared(const char *path_or_name);
+
+/**
+ * Opens a page for watching, whether or not it has an owner now. A page that is removed and made anew is another one, to be
+ * opened again.
+ *
+ * @param path_or_name  As for cb_create_shared. Must not be NULL.
+ * @param out           Where the observer goes; NULL goes there if there is an error. Must not be NULL.
+ * @return              CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
+ *                      CB_STATUS_IO (there is no such file, say).
+ *
+ * Thread: any. The observer is to be given to cb_observer_close.
+ */
+cb_status cb_observer_open(const char *path_or_name,
+                           struct cb_observer **out);
+
+/**
+ * Ends an observer. Readers of events that it opened may go on.
+ *
+ * @param observer  From cb_observer_open, and not closed before. NULL is fine.
+ *
+ * Thread: any, when no other thread uses it any more.
+ */
+void cb_observer_close(struct cb_observer *observer);
+
+/**
+ * The automatic state, as the owner left it: cb_observer_get_owner tells whether there still is one.
+ *
+ * @param observer  NULL counts as open.
+ * @return          A cb_state_value. CB_STATE_OPEN if the gate holds a value that no version writes: calls are refused then.
+ *
+ * Thread: any.
+ */
+cb_state cb_observer_get_state(const struct cb_observer *observer);
+
+/**
+ * Whether trading is halted.
+ *
+ * @param observer  NULL counts as halted.
+ *
+ * Thread: any.
+ */
+bool cb_observer_is_halted(const struct cb_observer *observer);
+
+/**
+ * The latest snapshot that the owner published, as cb_get_published gives it.
+ *
+ * @param observer  NULL is fine: false.
+ * @param out       Where it goes, if there is one. Its struct_size must be set (to sizeof *out). NULL is fine: false.
+ * @return          Whether there is one.
+ *
+ * Thread: any.
+ */
+bool cb_observer_get_snapshot(const struct cb_observer *observer, struct cb_snapshot *out);
+
+/**
+ * A quantile of the window as the owner last saw it. Nearest rank, exact. Overdue calls, which a verdict counts beside the
+ * window, are not in it. Allocates; O(window).
+ *
+ * @param observer      NULL is fine: 0.
+ * @param quantile_ppm  990000 for the P99; 0 is the least, 1000000 and above the greatest.
+ * @return              Nanoseconds; 0 of an empty window, of one that the owner fills too fast to be read, and if a later
+ *                      owner made the window larger (open the page again).
+ *
+ * Thread: any.
+ */
+uint64_t cb_observer_quantile_ns(const struct cb_observer *observer,
+                                 uint32_t quantile_ppm);
+
+/**
+ * Opens a reader of the page's events, as cb_events_open does of a breaker's.
+ *
+ * @param observer  Must not be NULL.
+ * @param out       Where the reader goes; NULL goes there if there is an error. Must not be NULL.
+ * @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER.
+ *
+ * Thread: any. The reader is to be given to cb_events_close, before or after cb_observer_close.
+ */
+cb_status cb_observer_events_open(const struct cb_observer *observer, struct cb_events **out);
+
+/**
+ * The owner of the page, and whether it is alive. Makes a few system calls.
+ *
+ * @param observer  NULL is fine: false.
+ * @param out       Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine: false.
+ * @return          Whether it was written.
+ *
+ * Thread: any.
+ */
+bool cb_observer_get_owner(const struct cb_observer *observer, struct cb_owner *out);
+
+/**
+ * The note of the latest halt from outside: that of the halt that is in force, if one is (cb_observer_is_halted) and the
+ * owner's process did not halt later, which leaves no note.
+ *
+ * @param observer  NULL is fine: false.
+ * @param out       Where it goes, if there is one. Its struct_size must be set (to sizeof *out). NULL is fine: false.
+ * @return          Whether there is one.
+ *
+ * Thread: any.
+ */
+bool cb_observer_get_halt_note(const struct cb_observer *observer,
+                               struct cb_halt_note *out);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -23,6 +23,8 @@ mod operations;
 mod gate;
 mod snapshot;
 mod events;
+#[cfg(all(feature = "shm", not(loom)))]
+mod shared;
 
 pub use abi::*;
 pub use breaker::*;
@@ -30,5 +32,7 @@ pub use config::*;
 pub use events::*;
 pub use gate::*;
 pub use operations::*;
+#[cfg(all(feature = "shm", not(loom)))]
+pub use shared::*;
 pub use snapshot::*;
 pub use status::*;

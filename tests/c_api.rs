@@ -158,6 +158,11 @@ fn threads() {
 }
 
 #[test]
+fn shared() {
+    program(&C, &["c99"], "shared");
+}
+
+#[test]
 fn wrapper() {
     program(&CPP, CPP.standards, "wrapper");
 }
@@ -237,11 +242,14 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
                 samples, slow, overdue, failures, attempt, reserved
             }
             cb_call { start_ns, id }
+            cb_owner { struct_size, pid, alive, memory_locked, reserved, reserved2, seen_ago_ns }
+            cb_halt_note { struct_size, uid, pid, reserved, wall_ns, reason }
         }
         enums {
             cb_status_value {
                 CB_STATUS_OK, CB_STATUS_NULL_POINTER, CB_STATUS_STRUCT_SIZE, CB_STATUS_OUT_OF_RANGE,
-                CB_STATUS_FIXED_SETTING, CB_STATUS_UNKNOWN_SETTING, CB_STATUS_INTERNAL
+                CB_STATUS_FIXED_SETTING, CB_STATUS_UNKNOWN_SETTING, CB_STATUS_INTERNAL, CB_STATUS_SHARED_BUSY,
+                CB_STATUS_SHARED_REFUSED, CB_STATUS_IO, CB_STATUS_BAD_NAME, CB_STATUS_NOT_NOW
             }
             cb_state_value { CB_STATE_CLOSED, CB_STATE_OPEN, CB_STATE_HALF_OPEN }
             cb_recovery_value { CB_RECOVERY_TRIALS, CB_RECOVERY_HEALTH_CHECKS }

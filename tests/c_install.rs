@@ -153,7 +153,18 @@ fn raw_archive() -> (PathBuf, Vec<String>) {
     let facts = ok(Command::new(env!("CARGO")).arg("-vV"));
     let host = facts.lines().find_map(|line| line.strip_prefix("host: ")).expect("a triple");
     let output = run(Command::new(env!("CARGO"))
-        .args(["rustc", "--release", "--lib", "--features", "ffi", "--locked", "--color", "never", "--target", host])
+        .args([
+            "rustc",
+            "--release",
+            "--lib",
+            "--features",
+            "ffi,shm",
+            "--locked",
+            "--color",
+            "never",
+            "--target",
+            host,
+        ])
         .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "--target-dir", BUILT])
         .args(["--crate-type", "staticlib", "--", "--print", "native-static-libs"])
         .env_remove("RUSTFLAGS")

@@ -1,11 +1,10 @@
 //! A breaker's life, its settings and its time.
 
-use super::config::{cb_config, read_config};
+use super::config::{cb_config, read_config, read_or_default};
 use super::status::{Failure, cb_status, guard};
 use super::structs::write_out;
 use crate::breaker::Breaker;
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::page::Observer;
 use core::cell::UnsafeCell;
 use core::ptr;
@@ -69,27 +68,30 @@ pub unsafe extern "C" fn cb_create(config: *const cb_config, out: *mut *mut cb_b
         }
         // SAFETY: by the caller.
         unsafe { out.write(ptr::null_mut()) };
-        let config = if config.is_null() {
-            Config::default()
-        } else {
-            // SAFETY: by the caller.
-            unsafe { read_config(config) }?
-        };
-        let owner = Breaker::new(config)?;
-        let breaker = cb_breaker {
-            observer: owner.observer(),
-            clock: owner.clock().clone(),
-            owner: Owner(UnsafeCell::new(owner)),
-        };
         // SAFETY: by the caller.
-        unsafe { out.write(Box::into_raw(Box::new(breaker))) };
+        let config = unsafe { read_or_default(config) }?;
+        let breaker = Breaker::new(config)?;
+        // SAFETY: by the caller.
+        unsafe { hand_out(breaker, out) };
         Ok(())
     })
 }
 
+/// # Safety
+/// `out` is valid for writing.
+pub(super) unsafe fn hand_out(breaker: Breaker, out: *mut *mut cb_breaker) {
+    let breaker = cb_breaker {
+        observer: breaker.observer(),
+        clock: breaker.clock().clone(),
+        owner: Owner(UnsafeCell::new(breaker)),
+    };
+    // SAFETY: by the caller.
+    unsafe { out.write(Box::into_raw(Box::new(breaker))) };
+}
+
 /// Ends a breaker. Its gate must not be read any more; readers of its events may go on to read what it left.
 ///
-/// @param breaker  From cb_create, and not destroyed before. NULL is fine.
+/// @param breaker  From cb_create or cb_create_shared, and not destroyed before. NULL is fine.
 ///
 /// Thread: owner, when no other thread uses the breaker or its gate any more.
 #[unsafe(no_mangle)]

@@ -251,6 +251,18 @@ pub(super) unsafe fn read_config(config: *const cb_config) -> Result<Config, Fai
     known.to_config()
 }
 
+/// NULL = the defaults.
+///
+/// # Safety
+/// As [`read_in`], but for NULL.
+pub(super) unsafe fn read_or_default(config: *const cb_config) -> Result<Config, Failure> {
+    if config.is_null() {
+        return Ok(Config::default());
+    }
+    // SAFETY: by the caller.
+    unsafe { read_config(config) }
+}
+
 /// Sets every field to its default.
 ///
 /// @param config  Where to. NULL is fine: nothing happens.

@@ -5,6 +5,7 @@ use super::config::cb_state;
 use super::status::{Failure, cb_status, guard};
 use super::structs::{Versioned, write_out};
 use crate::journal::{Event, Events, Reason};
+use crate::page::Observer;
 use core::ffi::{CStr, c_char};
 use core::mem::offset_of;
 use core::ptr;
@@ -143,6 +144,12 @@ pub struct cb_events {
     events: Events,
 }
 
+impl cb_events {
+    pub(super) fn open(observer: &Observer) -> *mut Self {
+        Box::into_raw(Box::new(Self { events: observer.events() }))
+    }
+}
+
 const _: () = {
     const fn is_send<T: Send>() {}
     is_send::<Events>();
@@ -165,9 +172,8 @@ pub unsafe extern "C" fn cb_events_open(breaker: *const cb_breaker, out: *mut *m
         unsafe { out.write(ptr::null_mut()) };
         // SAFETY: by the caller.
         let observer = unsafe { cb_breaker::observer(breaker) }.ok_or_else(|| Failure::null("breaker"))?;
-        let reader = Box::new(cb_events { events: observer.events() });
         // SAFETY: by the caller.
-        unsafe { out.write(Box::into_raw(reader)) };
+        unsafe { out.write(cb_events::open(observer)) };
         Ok(())
     })
 }

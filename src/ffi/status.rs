@@ -28,6 +28,16 @@ pub enum cb_status_value {
     CB_STATUS_UNKNOWN_SETTING = 5,
     /// A mistake in this library. Please report it.
     CB_STATUS_INTERNAL = 6,
+    /// A page in a file has an owner already; cb_error_text() names its process.
+    CB_STATUS_SHARED_BUSY = 7,
+    /// A page in a file is not ours, truncated, damaged or of another version. It is left as it is.
+    CB_STATUS_SHARED_REFUSED = 8,
+    /// The operating system refused a file, a thread or an address.
+    CB_STATUS_IO = 9,
+    /// A name is illegal, taken or unknown.
+    CB_STATUS_BAD_NAME = 10,
+    /// It can't be done now: a supervisor runs, or has no breaker, or a breaker is with another one.
+    CB_STATUS_NOT_NOW = 11,
 }
 
 pub use cb_status_value::*;
@@ -40,7 +50,7 @@ pub use cb_status_value::*;
 /// Thread: any.
 #[unsafe(no_mangle)]
 pub extern "C" fn cb_status_text(status: cb_status) -> *const c_char {
-    const TEXTS: [(cb_status_value, &CStr); 7] = [
+    const TEXTS: [(cb_status_value, &CStr); 12] = [
         (CB_STATUS_OK, c"done"),
         (CB_STATUS_NULL_POINTER, c"a pointer that must not be NULL is NULL"),
         (CB_STATUS_STRUCT_SIZE, c"struct_size can't be the size of any version of the struct"),
@@ -48,6 +58,11 @@ pub extern "C" fn cb_status_text(status: cb_status) -> *const c_char {
         (CB_STATUS_FIXED_SETTING, c"a setting that is fixed at creation differs from the breaker's"),
         (CB_STATUS_UNKNOWN_SETTING, c"a setting that this version of the library doesn't know is in use"),
         (CB_STATUS_INTERNAL, c"a mistake in trip99"),
+        (CB_STATUS_SHARED_BUSY, c"the page has an owner already"),
+        (CB_STATUS_SHARED_REFUSED, c"the page is not ours, truncated, damaged or of another version"),
+        (CB_STATUS_IO, c"the operating system refused"),
+        (CB_STATUS_BAD_NAME, c"a name is illegal, taken or unknown"),
+        (CB_STATUS_NOT_NOW, c"it can't be done now"),
     ];
     let known = TEXTS.iter().find(|(known, _)| *known as cb_status == status);
     known.map_or(c"a status that this version of the library doesn't know", |(_, text)| text).as_ptr()
@@ -130,6 +145,19 @@ impl From<ConfigError> for Failure {
         };
         Self::new(status, format_args!("{error}"))
     }
+}
+
+/// A text from C.
+///
+/// # Safety
+/// `argument` is NULL or a string that ends with a zero, and stays as it is while the text is used.
+pub(super) unsafe fn text<'a>(name: &str, argument: *const c_char) -> Result<&'a str, Failure> {
+    if argument.is_null() {
+        return Err(Failure::null(name));
+    }
+    // SAFETY: by the caller.
+    let text = unsafe { CStr::from_ptr(argument) }.to_str();
+    text.map_err(|_| Failure::new(CB_STATUS_BAD_NAME, format_args!("{name} is not UTF-8")))
 }
 
 /// Runs what may fail, and turns the outcome into a status. A panic ends here: what it leaves half done is safe to use,

@@ -1,0 +1,379 @@
+/* Pages in files, with other processes that are this program run again with a word that says what to do. */
+#define _POSIX_C_SOURCE 200809L
+#include "check.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *program;
+static char directory[] = "/tmp/trip99-c-XXXXXX";
+
+/* A page's path in the directory, which is removed at the end. */
+static const char *page(const char *name) {
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return path;
+}
+
+/* Removes a page, and the lock beside it. */
+static void remove_page(const char *in, const char *name) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", in, name);
+    CHECK_EQ((uint64_t)unlink(path), 0);
+    snprintf(path, sizeof path, "%s/.%s.lock", in, name);
+    CHECK(unlink(path) == 0 || errno == ENOENT);
+}
+
+/* Runs this program with these words; how it ended. Its process goes to `pid`, if that isn't NULL. */
+static int in_another_process(const char *what, const char *path, const char *argument, pid_t *pid) {
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        execl(program, program, what, path, argument, (char *)NULL);
+        _exit(99);
+    }
+    int status = 0;
+    CHECK_EQ((uint64_t)waitpid(child, &status, 0), (uint64_t)child);
+    if (pid != NULL) *pid = child;
+    return status;
+}
+
+static void succeeds(const char *what, const char *path, const char *argument, pid_t *pid) {
+    const int status = in_another_process(what, path, argument, pid);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) fprintf(stderr, "the process that is to %s failed\n", what);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static cb_breaker *create_shared(const char *path, const cb_config *config) {
+    cb_breaker *breaker = NULL;
+    if (cb_create_shared(path, config, &breaker) != CB_STATUS_OK) fprintf(stderr, "%s\n", cb_error_text());
+    CHECK(breaker != NULL);
+    return breaker;
+}
+
+static cb_observer *observe(const char *path) {
+    cb_observer *observer = NULL;
+    if (cb_observer_open(path, &observer) != CB_STATUS_OK) fprintf(stderr, "%s\n", cb_error_text());
+    CHECK(observer != NULL);
+    return observer;
+}
+
+static cb_owner owner_of(const cb_observer *observer) {
+    cb_owner owner = {0};
+    owner.struct_size = sizeof owner;
+    CHECK(cb_observer_get_owner(observer, &owner));
+    return owner;
+}
+
+/* What the other processes do. */
+
+static void owns_in_vain(const char *path, const char *owner) {
+    cb_breaker *breaker = (cb_breaker *)&path; /* to be overwritten */
+    CHECK_EQ(cb_create_shared(path, NULL, &breaker), CB_STATUS_SHARED_BUSY);
+    CHECK(breaker == NULL);
+    CHECK(strstr(cb_error_text(), owner) != NULL && strstr(cb_error_text(), path) != NULL);
+}
+
+/* Ten samples of 1 to 10 ms, a trip and nothing else. */
+static void watches(const char *path, const char *owners_pid) {
+    cb_observer *observer = observe(path);
+    CHECK_EQ(cb_observer_get_state(observer), CB_STATE_OPEN);
+    CHECK(!cb_observer_is_halted(observer));
+    CHECK_EQ(cb_observer_quantile_ns(observer, 500000), 5 * MS);
+    CHECK_EQ(cb_observer_quantile_ns(observer, 1000000), 10 * MS);
+    const cb_owner owner = owner_of(observer);
+    CHECK(owner.alive && owner.seen_ago_ns < NEVER);
+    CHECK_EQ(owner.pid, strtoul(owners_pid, NULL, 10));
+    cb_snapshot snapshot = {0};
+    snapshot.struct_size = sizeof snapshot;
+    CHECK(cb_observer_get_snapshot(observer, &snapshot));
+    CHECK(snapshot.recorded <= 10);
+    cb_halt_note note = {0};
+    note.struct_size = sizeof note;
+    CHECK(!cb_observer_get_halt_note(observer, &note));
+
+    cb_events *events = NULL;
+    CHECK_EQ(cb_observer_events_open(observer, &events), CB_STATUS_OK);
+    cb_observer_close(observer); /* the reader goes on */
+    cb_event event = {0};
+    event.struct_size = sizeof event;
+    CHECK(cb_events_next(events, &event));
+    CHECK_EQ(event.reason, CB_REASON_SPIKE);
+    CHECK_EQ(event.quantile_ns, 10 * MS);
+    CHECK(!cb_events_next(events, &event));
+    cb_events_close(events);
+}
+
+static void halts(const char *path, const char *reason) {
+    CHECK_EQ(cb_halt_shared(path, strcmp(reason, "-") == 0 ? NULL : reason), CB_STATUS_OK);
+}
+
+static void resumes(const char *path, const char *unused) {
+    (void)unused;
+    CHECK_EQ(cb_resume_shared(path), CB_STATUS_OK);
+}
+
+static void owns_and_is_killed(const char *path, const char *unused) {
+    (void)unused;
+    cb_breaker *breaker = create_shared(path, NULL);
+    cb_record(breaker, MS);
+    CHECK_EQ(cb_get_state(breaker), CB_STATE_CLOSED);
+    raise(SIGKILL);
+}
+
+/* What this one does. */
+
+static void a_second_owner_is_told_of_the_first(void) {
+    char pid[24];
+    snprintf(pid, sizeof pid, "process %ld", (long)getpid());
+    const char *path = page("busy");
+    cb_breaker *breaker = create_shared(path, NULL);
+    succeeds("own-in-vain", path, pid, NULL);
+    owns_in_vain(path, pid); /* nor twice in this process */
+    cb_destroy(breaker);
+    cb_destroy(create_shared(path, NULL)); /* it is free again */
+    remove_page(directory, "busy");
+}
+
+static void another_process_watches(void) {
+    const char *path = page("watched");
+    cb_config config = default_config();
+    config.spike_limit_ns = 10 * MS - 1;
+    config.spike_count = 1;
+    cb_breaker *breaker = create_shared(path, &config);
+    for (uint64_t ms = 1; ms <= 10; ms++) cb_record(breaker, ms * MS);
+    char pid[24];
+    snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    succeeds("watch", path, pid, NULL);
+
+    cb_observer *observer = observe(path);
+    cb_destroy(breaker);
+    CHECK(!owner_of(observer).alive);
+    CHECK_EQ(cb_observer_get_state(observer), CB_STATE_OPEN);
+    cb_observer_close(observer);
+    remove_page(directory, "watched");
+}
+
+static void a_halt_from_another_process_stops_the_next_allow(void) {
+    const char *path = page("halted");
+    cb_breaker *breaker = create_shared(path, NULL);
+    cb_observer *observer = observe(path);
+    const cb_gate *gate = cb_gate_of(breaker);
+    CHECK(cb_gate_closed(gate) && cb_allow(breaker));
+
+    pid_t halter = 0;
+    succeeds("halt", path, "prices look wrong", &halter);
+    CHECK(!cb_gate_closed(gate) && !cb_allow(breaker));
+    CHECK(cb_is_halted(breaker) && cb_observer_is_halted(observer));
+    CHECK_EQ(last_reason(breaker), CB_REASON_HALT);
+    cb_halt_note note = {0};
+    note.struct_size = sizeof note;
+    CHECK(cb_observer_get_halt_note(observer, &note));
+    CHECK_TEXT(note.reason, "prices look wrong");
+    CHECK_EQ(note.pid, (uint64_t)halter);
+    CHECK_EQ(note.uid, getuid());
+    CHECK(note.wall_ns > 0 && note.reserved == 0);
+
+    succeeds("resume", path, "-", NULL);
+    CHECK(cb_gate_closed(gate) && cb_allow(breaker));
+    CHECK(!cb_observer_is_halted(observer));
+
+    succeeds("halt", path, "-", NULL); /* no reason given */
+    CHECK(cb_observer_get_halt_note(observer, &note));
+    CHECK_TEXT(note.reason, "");
+    char longest[301];
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = 0;
+    CHECK_EQ(cb_halt_shared(path, longest), CB_STATUS_OK);
+    CHECK(cb_observer_get_halt_note(observer, &note));
+    CHECK_EQ(strlen(note.reason), 216);
+
+    /* An older caller's struct ends before the reason. */
+    cb_halt_note older;
+    memset(&older, 'o', sizeof older);
+    older.struct_size = 24;
+    CHECK(cb_observer_get_halt_note(observer, &older));
+    CHECK(older.pid == (uint32_t)getpid() && older.reason[0] == 'o');
+
+    cb_destroy(breaker);
+    cb_observer_close(observer);
+    remove_page(directory, "halted");
+}
+
+static void a_restart_keeps_halts_and_trusts_only_a_clean_end(void) {
+    const char *path = page("restarted");
+    cb_breaker *breaker = create_shared(path, NULL);
+    cb_record(breaker, MS);
+    cb_destroy(breaker);
+    succeeds("halt", path, "over night", NULL); /* while nobody owns it */
+    breaker = create_shared(path, NULL);
+    CHECK(!cb_allow(breaker) && cb_is_halted(breaker));
+    CHECK_EQ(cb_get_state(breaker), CB_STATE_CLOSED);
+    CHECK_EQ(event_at(breaker, 0).reason, CB_REASON_RESTART);
+    CHECK_EQ(event_at(breaker, 1).reason, CB_REASON_HALT);
+    cb_resume(breaker);
+    cb_destroy(breaker);
+
+    const int status = in_another_process("own-and-be-killed", path, "-", NULL);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    cb_observer *observer = observe(path);
+    CHECK(!owner_of(observer).alive);
+    breaker = create_shared(path, NULL);
+    CHECK(!cb_allow(breaker));
+    CHECK_EQ(cb_get_state(breaker), CB_STATE_OPEN);
+    CHECK_EQ(cb_observer_get_state(observer), CB_STATE_OPEN);
+    CHECK(owner_of(observer).alive);
+    cb_observer_close(observer);
+    cb_destroy(breaker);
+    remove_page(directory, "restarted");
+}
+
+/* By all four functions; and the file stays as it is. */
+static void refused(const char *path) {
+    struct stat before, after;
+    CHECK_EQ((uint64_t)stat(path, &before), 0);
+    cb_breaker *breaker = NULL;
+    cb_observer *observer = NULL;
+    CHECK_EQ(cb_create_shared(path, NULL, &breaker), CB_STATUS_SHARED_REFUSED);
+    CHECK(strstr(cb_error_text(), path) != NULL);
+    CHECK_EQ(cb_observer_open(path, &observer), CB_STATUS_SHARED_REFUSED);
+    CHECK_EQ(cb_halt_shared(path, "x"), CB_STATUS_SHARED_REFUSED);
+    CHECK_EQ(cb_resume_shared(path), CB_STATUS_SHARED_REFUSED);
+    CHECK(breaker == NULL && observer == NULL);
+    CHECK_EQ((uint64_t)stat(path, &after), 0);
+    CHECK(before.st_size == after.st_size && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
+}
+
+static void what_is_no_page_is_refused(void) {
+    const char *path = page("refused");
+    const int file = open(path, O_CREAT | O_WRONLY, 0600);
+    CHECK(file >= 0);
+    CHECK_EQ((uint64_t)write(file, "no page", 7), 7);
+    refused(path);
+    CHECK_EQ((uint64_t)close(file), 0);
+    remove_page(directory, "refused");
+
+    cb_destroy(create_shared(path, NULL));
+    struct stat whole;
+    CHECK_EQ((uint64_t)stat(path, &whole), 0);
+    CHECK_EQ((uint64_t)truncate(path, whole.st_size - 1), 0);
+    refused(path);
+    CHECK_EQ((uint64_t)truncate(path, whole.st_size), 0);
+    CHECK_EQ((uint64_t)chmod(path, 0666), 0); /* anybody may have written to it */
+    refused(path);
+    remove_page(directory, "refused");
+}
+
+static void plain_names_are_in_the_conventional_place(void) {
+    char name[64], in[128];
+    snprintf(name, sizeof name, "c-api-%ld", (long)getpid());
+    const struct passwd *user = getpwuid(geteuid());
+    CHECK(user != NULL);
+    snprintf(in, sizeof in, "/dev/shm/trip99-%s", user->pw_name);
+    cb_breaker *breaker = create_shared(name, NULL);
+    succeeds("halt", name, "by name", NULL);
+    CHECK(!cb_allow(breaker));
+    cb_observer *observer = observe(name);
+    CHECK(cb_observer_is_halted(observer));
+    cb_observer_close(observer);
+    cb_destroy(breaker);
+    remove_page(in, name);
+}
+
+static void arguments_are_checked(void) {
+    static const char *const BAD_NAMES[] = {"", ".", "..", ".hidden", "a\nb", "\xff"};
+    cb_breaker *breaker = NULL;
+    cb_observer *observer = NULL;
+    cb_events *events = NULL;
+    for (size_t i = 0; i < sizeof BAD_NAMES / sizeof *BAD_NAMES; i++) {
+        CHECK_EQ(cb_create_shared(BAD_NAMES[i], NULL, &breaker), CB_STATUS_BAD_NAME);
+        CHECK_EQ(cb_observer_open(BAD_NAMES[i], &observer), CB_STATUS_BAD_NAME);
+        CHECK_EQ(cb_halt_shared(BAD_NAMES[i], NULL), CB_STATUS_BAD_NAME);
+        CHECK_EQ(cb_resume_shared(BAD_NAMES[i]), CB_STATUS_BAD_NAME);
+    }
+    const char *nowhere = page("no/where");
+    CHECK_EQ(cb_create_shared(nowhere, NULL, &breaker), CB_STATUS_IO);
+    CHECK_EQ(cb_observer_open(page("missing"), &observer), CB_STATUS_IO);
+    CHECK(strstr(cb_error_text(), "missing") != NULL);
+    CHECK_EQ(cb_halt_shared(page("missing"), NULL), CB_STATUS_IO);
+    CHECK_EQ(cb_resume_shared(page("missing")), CB_STATUS_IO);
+
+    CHECK_EQ(cb_create_shared(NULL, NULL, &breaker), CB_STATUS_NULL_POINTER);
+    CHECK_EQ(cb_create_shared(page("null"), NULL, NULL), CB_STATUS_NULL_POINTER);
+    CHECK_EQ(cb_observer_open(NULL, &observer), CB_STATUS_NULL_POINTER);
+    CHECK_EQ(cb_observer_open(page("null"), NULL), CB_STATUS_NULL_POINTER);
+    CHECK_EQ(cb_halt_shared(NULL, "x"), CB_STATUS_NULL_POINTER);
+    CHECK_EQ(cb_resume_shared(NULL), CB_STATUS_NULL_POINTER);
+    CHECK_TEXT(cb_error_text(), "path_or_name is NULL");
+
+    /* Settings are checked before anything is made. */
+    cb_config config = default_config();
+    config.quantile_ppm = 0;
+    CHECK_EQ(cb_create_shared(page("null"), &config, &breaker), CB_STATUS_OUT_OF_RANGE);
+    config.struct_size = 3;
+    CHECK_EQ(cb_create_shared(page("null"), &config, &breaker), CB_STATUS_STRUCT_SIZE);
+    CHECK(access(page("null"), F_OK) != 0);
+    CHECK(breaker == NULL && observer == NULL);
+
+    /* No observer: in doubt, open and halted. */
+    cb_owner owner = {0};
+    cb_halt_note note = {0};
+    cb_snapshot snapshot = {0};
+    CHECK_EQ(cb_observer_get_state(NULL), CB_STATE_OPEN);
+    CHECK(cb_observer_is_halted(NULL));
+    CHECK_EQ(cb_observer_quantile_ns(NULL, 500000), 0);
+    CHECK(!cb_observer_get_snapshot(NULL, &snapshot) && !cb_observer_get_owner(NULL, &owner));
+    CHECK(!cb_observer_get_halt_note(NULL, &note));
+    CHECK_EQ(cb_observer_events_open(NULL, &events), CB_STATUS_NULL_POINTER);
+    CHECK(events == NULL);
+    cb_observer_close(NULL);
+
+    const char *path = page("null");
+    breaker = create_shared(path, NULL);
+    observer = observe(path);
+    CHECK(!cb_observer_get_snapshot(observer, &snapshot)); /* nothing was done yet */
+    CHECK(!cb_observer_get_snapshot(observer, NULL) && !cb_observer_get_owner(observer, NULL));
+    CHECK(!cb_observer_get_halt_note(observer, NULL));
+    CHECK_EQ(cb_observer_events_open(observer, NULL), CB_STATUS_NULL_POINTER);
+    CHECK_EQ(cb_observer_quantile_ns(observer, 500000), 0);
+    cb_observer_close(observer);
+    cb_destroy(breaker);
+    remove_page(directory, "null");
+}
+
+int main(int count, char **words) {
+    static const struct {
+        const char *what;
+        void (*work)(const char *path, const char *argument);
+    } OTHERS[] = {
+        {"own-in-vain", owns_in_vain},
+        {"watch", watches},
+        {"halt", halts},
+        {"resume", resumes},
+        {"own-and-be-killed", owns_and_is_killed},
+    };
+    program = words[0];
+    if (count == 4) {
+        for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++) {
+            if (strcmp(words[1], OTHERS[i].what) == 0) {
+                OTHERS[i].work(words[2], words[3]);
+                return 0;
+            }
+        }
+        return 98;
+    }
+    CHECK(mkdtemp(directory) != NULL);
+    a_second_owner_is_told_of_the_first();
+    another_process_watches();
+    a_halt_from_another_process_stops_the_next_allow();
+    a_restart_keeps_halts_and_trusts_only_a_clean_end();
+    what_is_no_page_is_refused();
+    plain_names_are_in_the_conventional_place();
+    arguments_are_checked();
+    CHECK_EQ((uint64_t)rmdir(directory), 0);
+    return 0;
+}
