@@ -304,6 +304,18 @@ typedef struct cb_events cb_events;
 typedef struct cb_observer cb_observer;
 
 /**
+ * A thread that owns breakers, so that they keep time with nobody asking: it takes in what lanes say, fires timers, has a
+ * node checked while its breaker is half-open with CB_RECOVERY_HEALTH_CHECKS, and feeds listeners.
+ *
+ * From cb_supervisor_start to cb_supervisor_stop it is the owner of its breakers: nobody else may call what says "Thread:
+ * owner", cb_destroy included. What says "Thread: any" goes on, and gates, lanes and readers of events stay valid. After
+ * the stop the thread that stopped it is the owner. So a breaker's handle stays its caller's, to be destroyed in the end.
+ *
+ * Breakers here run on the real clock: add none that has seen virtual time.
+ */
+typedef struct cb_supervisor cb_supervisor;
+
+/**
  * One of cb_status_value.
  */
 typedef uint32_t cb_status;
@@ -716,6 +728,24 @@ typedef struct cb_halt_note {
      */
     char reason[224];
 } cb_halt_note;
+
+/**
+ * Asks a node, once, whether it is well; how long that takes is judged like the latency of a trial. It may block, but
+ * should give up after timeout_ns, the breaker's probe_timeout_ns: what comes later than that is ignored, and no other
+ * check of this breaker begins before this one returns. False: the node isn't well, and the breaker opens again.
+ *
+ * Called on a thread of the supervisor's, the same each time, so the context must be fit for another thread. It must
+ * return: no exception and no longjmp may leave it. Nor may it stop or destroy its supervisor, which waits for it.
+ */
+typedef bool (*cb_check)(void *context, uint64_t timeout_ns);
+
+/**
+ * Is told each event of each breaker of a supervisor, in order for each. The event is valid during the call. It is NULL if
+ * events were overwritten before this listener came to them; then `missed`, otherwise 0, says how many.
+ *
+ * Called on a thread of its own, the same each time: as for cb_check.
+ */
+typedef void (*cb_listen)(void *context, const char *name, const struct cb_event *event, uint64_t missed);
 
 #ifdef __cplusplus
 extern "C" {
@@ -1369,6 +1399,124 @@ bool cb_observer_get_owner(const struct cb_observer *observer, struct cb_owner *
  */
 bool cb_observer_get_halt_note(const struct cb_observer *observer,
                                struct cb_halt_note *out);
+
+/**
+ * Makes a supervisor, which does nothing until it is started.
+ *
+ * @param interval_ns  How often it polls its breakers. So long a lane's report, a check's result or the event of a halt may
+ *                     wait; timers that are due earlier fire earlier. 0 = without a pause: takes a whole CPU. 1000000
+ *                     (1 ms) is a good start.
+ * @param out          Where the supervisor goes. Must not be NULL.
+ * @return             CB_STATUS_OK, or CB_STATUS_NULL_POINTER.
+ *
+ * Thread: any. The supervisor is to be given to cb_supervisor_destroy.
+ */
+cb_status cb_supervisor_create(uint64_t interval_ns,
+                               struct cb_supervisor **out);
+
+/**
+ * Adds a breaker. It stays the caller's until cb_supervisor_start.
+ *
+ * @param supervisor  Must not be NULL, nor run.
+ * @param name        For checks and listeners: in UTF-8, not empty, and another for each. Must not be NULL. It is copied.
+ * @param breaker     From cb_create or cb_create_shared; must live as long as the supervisor. Must not be NULL.
+ * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_BAD_NAME, or CB_STATUS_NOT_NOW: the supervisor
+ *                    runs, or has this breaker.
+ *
+ * Thread: any, one at a time.
+ */
+cb_status cb_supervisor_add(struct cb_supervisor *supervisor,
+                            const char *name,
+                            struct cb_breaker *breaker);
+
+/**
+ * Has a node checked while its breaker is half-open: by a function of the caller's. Replaces the check that it had.
+ *
+ * @param supervisor  Must not be NULL, nor run.
+ * @param name        That of a breaker that was added, and that recovers by CB_RECOVERY_HEALTH_CHECKS. Must not be NULL.
+ * @param every_ns    How far apart checks begin: less than the breaker's probe_timeout_ns. 0 = 100 ms, or a quarter of
+ *                    probe_timeout_ns if that is less.
+ * @param check       See cb_check. Must not be NULL.
+ * @param context     Is handed to it. May be NULL.
+ * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_BAD_NAME or CB_STATUS_NOT_NOW. (Whether the settings
+ *                    fit is for cb_supervisor_start to see.)
+ *
+ * Thread: any, one at a time.
+ */
+cb_status cb_supervisor_check(struct cb_supervisor *supervisor,
+                              const char *name,
+                              uint64_t every_ns,
+                              cb_check check,
+                              void *context);
+
+/**
+ * Has a node checked while its breaker is half-open: that a TCP connection can be made. That proves that the machine is up
+ * and something listens, not that it answers. Replaces the check that the node had.
+ *
+ * @param supervisor  Must not be NULL, nor run.
+ * @param name        As for cb_supervisor_check.
+ * @param every_ns    As for cb_supervisor_check.
+ * @param address     As in "10.0.0.7:9000", "[::1]:9000" or "gateway:9000". A name is resolved here, once, which may block.
+ *                    Must not be NULL.
+ * @return            As cb_supervisor_check, and CB_STATUS_IO: the address isn't one, or can't be resolved.
+ *
+ * Thread: any, one at a time.
+ */
+cb_status cb_supervisor_check_tcp(struct cb_supervisor *supervisor,
+                                  const char *name,
+                                  uint64_t every_ns,
+                                  const char *address);
+
+/**
+ * Adds a listener, for all the breakers. Each has a thread of its own: a slow one delays nobody else.
+ *
+ * At each start it begins with the oldest event that each journal still has.
+ *
+ * @param supervisor  Must not be NULL, nor run.
+ * @param listen      See cb_listen. Must not be NULL.
+ * @param context     Is handed to it. May be NULL.
+ * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER or CB_STATUS_NOT_NOW.
+ *
+ * Thread: any, one at a time.
+ */
+cb_status cb_supervisor_listen(struct cb_supervisor *supervisor, cb_listen listen, void *context);
+
+/**
+ * Starts: from here on the supervisor's thread owns the breakers.
+ *
+ * @param supervisor  Must not be NULL.
+ * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_NOT_NOW: it runs, has no breaker, or one of them is
+ *                    with another supervisor; CB_STATUS_OUT_OF_RANGE: a breaker with a check recovers by trials, or its
+ *                    checks are too far apart; CB_STATUS_IO: no thread. Then it doesn't run, and the breakers are as
+ *                    they were.
+ *
+ * Thread: the owner of all its breakers.
+ */
+cb_status cb_supervisor_start(struct cb_supervisor *supervisor);
+
+/**
+ * Stops: takes in what lanes said before, tells listeners what came of it, and waits for them and for a check that is under
+ * way, however long they take. When this returns, no callback runs any more, and the caller is the breakers' owner. It may
+ * be started again.
+ *
+ * Nobody judges calls meanwhile: stop trading first.
+ *
+ * @param supervisor  Must not be NULL. If it doesn't run, nothing happens.
+ * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_INTERNAL: its thread died of a mistake in this
+ *                    library. Then all that the owner may do with its breakers is to destroy them.
+ *
+ * Thread: any, one at a time; none of its callbacks.
+ */
+cb_status cb_supervisor_stop(struct cb_supervisor *supervisor);
+
+/**
+ * Stops a supervisor if it runs, as cb_supervisor_stop does, and ends it. Its breakers stay, and are the caller's.
+ *
+ * @param supervisor  From cb_supervisor_create, and not destroyed before. NULL is fine.
+ *
+ * Thread: any, when no other thread uses it any more; none of its callbacks.
+ */
+void cb_supervisor_destroy(struct cb_supervisor *supervisor);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -25,6 +25,8 @@ mod snapshot;
 mod events;
 #[cfg(all(feature = "shm", not(loom)))]
 mod shared;
+#[cfg(not(loom))]
+mod supervisor;
 
 pub use abi::*;
 pub use breaker::*;
@@ -36,3 +38,5 @@ pub use operations::*;
 pub use shared::*;
 pub use snapshot::*;
 pub use status::*;
+#[cfg(not(loom))]
+pub use supervisor::*;

@@ -163,6 +163,11 @@ fn shared() {
 }
 
 #[test]
+fn supervisor() {
+    program(&C, &["c99"], "supervisor");
+}
+
+#[test]
 fn wrapper() {
     program(&CPP, CPP.standards, "wrapper");
 }

@@ -7,7 +7,9 @@ use crate::breaker::Breaker;
 use crate::clock::Clock;
 use crate::page::Observer;
 use core::cell::UnsafeCell;
+use core::mem::ManuallyDrop;
 use core::ptr;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// A breaker for one node. One thread owns it, and alone calls what says "Thread: owner"; ownership may pass to another
 /// thread by anything that orders memory (a mutex, a thread's start or join). Other threads may call the rest meanwhile.
@@ -15,13 +17,15 @@ pub struct cb_breaker {
     /// For any thread.
     observer: Observer,
     clock: Clock,
+    /// A supervisor has what is the owner's: `owner` is moved out.
+    lent: AtomicBool,
     /// For the owner alone.
     owner: Owner,
 }
 
 /// Apart from what other threads read, by two cache lines.
 #[repr(align(128))]
-struct Owner(UnsafeCell<Breaker>);
+struct Owner(UnsafeCell<ManuallyDrop<Breaker>>);
 
 /// What "Thread: any" and handing over ownership rest on.
 const _: () = {
@@ -38,8 +42,41 @@ impl cb_breaker {
     #[inline]
     pub(super) unsafe fn owner<'a>(breaker: *const Self) -> &'a mut Breaker {
         debug_assert!(!breaker.is_null(), "the breaker is NULL");
+        // SAFETY: by the caller.
+        debug_assert!(!unsafe { Self::lent(breaker) }.load(Ordering::Relaxed), "the breaker is with a supervisor");
         // SAFETY: by the caller. Only the field is borrowed: other threads may hold references to the others.
         unsafe { &mut *UnsafeCell::raw_get(&raw const (*breaker).owner.0) }
+    }
+
+    /// # Safety
+    /// `breaker` isn't NULL, and isn't destroyed while the reference is alive.
+    unsafe fn lent<'a>(breaker: *const Self) -> &'a AtomicBool {
+        // SAFETY: by the caller. Only the field is borrowed.
+        unsafe { &(*breaker).lent }
+    }
+
+    /// Moves the owner's part out; `None` if it is out already. What any thread may do stays possible.
+    ///
+    /// # Safety
+    /// As [`owner`](Self::owner).
+    #[cfg(not(loom))]
+    pub(super) unsafe fn lend(breaker: *const Self) -> Option<Breaker> {
+        // SAFETY: by the caller.
+        let was_out = unsafe { Self::lent(breaker) }.swap(true, Ordering::Relaxed);
+        // SAFETY: by the caller. It was there, and isn't touched before it is back.
+        (!was_out).then(|| unsafe { ManuallyDrop::take(&mut *UnsafeCell::raw_get(&raw const (*breaker).owner.0)) })
+    }
+
+    /// Moves back what [`lend`](Self::lend) gave.
+    ///
+    /// # Safety
+    /// `breaker` came from `cb_create`, isn't destroyed, and is lent.
+    #[cfg(not(loom))]
+    pub(super) unsafe fn take_back(breaker: *const Self, owner: Breaker) {
+        // SAFETY: by the caller. Nobody touches the field while it is lent.
+        unsafe { UnsafeCell::raw_get(&raw const (*breaker).owner.0).write(ManuallyDrop::new(owner)) };
+        // SAFETY: by the caller.
+        unsafe { Self::lent(breaker) }.store(false, Ordering::Relaxed);
     }
 
     /// # Safety
@@ -83,7 +120,8 @@ pub(super) unsafe fn hand_out(breaker: Breaker, out: *mut *mut cb_breaker) {
     let breaker = cb_breaker {
         observer: breaker.observer(),
         clock: breaker.clock().clone(),
-        owner: Owner(UnsafeCell::new(breaker)),
+        lent: AtomicBool::new(false),
+        owner: Owner(UnsafeCell::new(ManuallyDrop::new(breaker))),
     };
     // SAFETY: by the caller.
     unsafe { out.write(Box::into_raw(Box::new(breaker))) };
@@ -98,7 +136,11 @@ pub(super) unsafe fn hand_out(breaker: Breaker, out: *mut *mut cb_breaker) {
 pub unsafe extern "C" fn cb_destroy(breaker: *mut cb_breaker) {
     if !breaker.is_null() {
         // SAFETY: by the caller.
-        drop(unsafe { Box::from_raw(breaker) });
+        let mut breaker = unsafe { Box::from_raw(breaker) };
+        if !*breaker.lent.get_mut() {
+            // SAFETY: it is there, and goes with the box.
+            unsafe { ManuallyDrop::drop(breaker.owner.0.get_mut()) };
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -175,45 +176,79 @@ impl SupervisorBuilder {
     /// There is no breaker, a name is empty or not the only one, a check would never run or come too late, or the operating
     /// system refuses a thread. The breakers are dropped then.
     pub fn start(self) -> Result<Supervisor, SupervisorError> {
-        self.validate()?;
-        let reports = Arc::new(Reports::new(self.on_fault));
-        let observers: Vec<_> = self.nodes.iter().map(|node| (node.name.clone(), node.breaker.observer())).collect();
-        let mut listeners = Vec::new();
-        for listen in self.listeners {
-            let sources = observers.iter().map(|(name, observer)| (name.clone(), observer.events())).collect();
-            let listener = Listener::follow(sources, self.listen_every, listen, Arc::clone(&reports));
-            listeners.push(listener.map_err(SupervisorError::Thread)?);
-        }
-        let (mut owned, mut check_threads) = (Vec::new(), Vec::new());
-        for mut node in self.nodes {
-            let mut checks = None;
-            let (timeout, spacing) = (node.probe_timeout(), node.spacing());
-            if let Some(check) = node.check.take() {
-                // One result at a time.
-                let lane = node.breaker.lane_with_capacity(4);
-                let (ask, thread) = checks::spawn(node.name.clone(), check, timeout, lane, Arc::clone(&reports))
-                    .map_err(SupervisorError::Thread)?;
-                checks = Some(Checks::new(ask, spacing));
-                check_threads.push((node.name.clone(), thread));
+        self.start_or_give_back().map_err(|(error, _)| error)
+    }
+
+    /// As [`start`](Self::start), but the breakers come back, in their order, if it doesn't start.
+    pub(crate) fn start_or_give_back(mut self) -> Result<Supervisor, (SupervisorError, Vec<Breaker>)> {
+        let started = self.validate().and_then(|()| {
+            let (hand_over, handed) = sync_channel(1);
+            let mut supervisor = self.start_owner(handed)?;
+            match self.start_callers(&mut supervisor) {
+                Ok(checks) => Ok((supervisor, hand_over, checks)),
+                Err(error) => {
+                    // So the owner ends; dropping the supervisor then stops those that did start.
+                    drop(hand_over);
+                    Err(SupervisorError::Thread(error))
+                }
             }
-            owned.push(Owned { name: node.name, breaker: node.breaker, checks });
+        });
+        match started {
+            Ok((supervisor, hand_over, checks)) => {
+                let owned = self.nodes.into_iter().zip(checks);
+                let owned = owned.map(|(node, checks)| Owned { name: node.name, breaker: node.breaker, checks });
+                // The owner waits for just this.
+                let _ = hand_over.send(owned.collect());
+                Ok(supervisor)
+            }
+            Err(error) => Err((error, self.nodes.into_iter().map(|node| node.breaker).collect())),
         }
+    }
+
+    /// Its thread waits for the breakers, which come when all other threads are there.
+    fn start_owner(&mut self, handed: Receiver<Vec<Owned>>) -> Result<Supervisor, SupervisorError> {
         let stop = Arc::new(AtomicBool::new(false));
-        let told_to_stop = Arc::clone(&stop);
-        let interval = self.interval;
+        let (told_to_stop, interval) = (Arc::clone(&stop), self.interval);
         let owner = thread::Builder::new()
             .name("trip99-owner".to_owned())
-            .spawn(move || owner::run(owned, interval, &told_to_stop))
+            .spawn(move || {
+                handed.recv().map_or_else(|_| Vec::new(), |owned| owner::run(owned, interval, &told_to_stop))
+            })
             .map_err(SupervisorError::Thread)?;
         Ok(Supervisor {
             owner: Some(owner),
             stop,
-            observers,
-            checks: check_threads,
-            listeners,
-            reports,
+            observers: self.nodes.iter().map(|node| (node.name.clone(), node.breaker.observer())).collect(),
+            checks: Vec::new(),
+            listeners: Vec::new(),
+            reports: Arc::new(Reports::new(self.on_fault.take())),
             stop_timeout: self.stop_timeout,
         })
+    }
+
+    /// Listeners and checks.
+    fn start_callers(&mut self, supervisor: &mut Supervisor) -> io::Result<Vec<Option<Checks>>> {
+        let reports = &supervisor.reports;
+        for listen in self.listeners.drain(..) {
+            let sources = supervisor.observers.iter().map(|(name, observer)| (name.clone(), observer.events()));
+            let listener = Listener::follow(sources.collect(), self.listen_every, listen, Arc::clone(reports))?;
+            supervisor.listeners.push(listener);
+        }
+        let mut checks = Vec::new();
+        for node in &mut self.nodes {
+            let (timeout, spacing) = (node.probe_timeout(), node.spacing());
+            checks.push(match node.check.take() {
+                None => None,
+                Some(check) => {
+                    // One result at a time.
+                    let lane = node.breaker.lane_with_capacity(4);
+                    let (ask, thread) = checks::spawn(node.name.clone(), check, timeout, lane, Arc::clone(reports))?;
+                    supervisor.checks.push((node.name.clone(), thread));
+                    Some(Checks::new(ask, spacing))
+                }
+            });
+        }
+        Ok(checks)
     }
 
     fn validate(&self) -> Result<(), SupervisorError> {
