@@ -117,11 +117,11 @@ enum cb_status_value
      */
     CB_STATUS_SHARED_REFUSED = 8,
     /**
-     * The operating system refused a file, a thread or an address.
+     * The operating system refused a file or a thread.
      */
     CB_STATUS_IO = 9,
     /**
-     * A name is illegal, taken or unknown.
+     * A name or address is illegal, or a name is taken or unknown.
      */
     CB_STATUS_BAD_NAME = 10,
     /**
@@ -1456,9 +1456,9 @@ cb_status cb_supervisor_check(struct cb_supervisor *supervisor,
  * @param supervisor  Must not be NULL, nor run.
  * @param name        As for cb_supervisor_check.
  * @param every_ns    As for cb_supervisor_check.
- * @param address     As in "10.0.0.7:9000", "[::1]:9000" or "gateway:9000". A name is resolved here, once, which may block.
- *                    Must not be NULL.
- * @return            As cb_supervisor_check, and CB_STATUS_IO: the address isn't one, or can't be resolved.
+ * @param address     As in "10.0.0.7:9000" or "[::1]:9000". Names are for the caller to resolve: a static program couldn't
+ *                    use what does that here. Must not be NULL.
+ * @return            As cb_supervisor_check, and CB_STATUS_BAD_NAME also if the address isn't one.
  *
  * Thread: any, one at a time.
  */

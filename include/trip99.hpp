@@ -303,6 +303,13 @@ class Events {
     /** Begins with the oldest event that the journal (256 long) still has. Throws Error. */
     explicit Events(const cb_breaker *breaker) { detail::check(cb_events_open(breaker, &handle_)); }
 
+    /** Takes over a reader made by cb_events_open or cb_observer_events_open. */
+    static Events adopt(cb_events *events) noexcept {
+        Events adopted;
+        adopted.handle_ = events;
+        return adopted;
+    }
+
     Events(Events &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
     Events &operator=(Events &&other) noexcept {
         std::swap(handle_, other.handle_);
@@ -359,6 +366,8 @@ class Events {
     Iterator end() noexcept { return Iterator(); }
 
   private:
+    Events() noexcept = default;
+
     cb_events *handle_ = nullptr;
 };
 
@@ -393,7 +402,18 @@ class Breaker {
         gate_ = cb_gate_of(handle_);
     }
 
-    /** Takes over a breaker made by cb_create. */
+    /**
+     * A breaker whose page is in a file, for other processes to observe and to halt (trip99_shared.hpp): a plain name, or a
+     * path, which has a '/'. What there is of it is taken over, as cb_create_shared says. Throws Error.
+     */
+    static Breaker create_shared(const std::string &path_or_name, const Config &config = Config()) {
+        const cb_config c = config.to_c();
+        cb_breaker *breaker = nullptr;
+        detail::check(cb_create_shared(path_or_name.c_str(), &c, &breaker));
+        return adopt(breaker);
+    }
+
+    /** Takes over a breaker made by cb_create or cb_create_shared. */
     static Breaker adopt(cb_breaker *breaker) noexcept { return Breaker(breaker, cb_gate_of(breaker)); }
 
     Breaker(Breaker &&other) noexcept

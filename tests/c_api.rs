@@ -47,7 +47,13 @@ const CPP: Language = Language {
     warnings: &["-Wold-style-cast", "-Wzero-as-null-pointer-constant", "-Wnon-virtual-dtor"],
 };
 
-const HEADERS: [(&str, Language); 3] = [("trip99.h", C), ("trip99.h", CPP), ("trip99.hpp", CPP)];
+const HEADERS: [(&str, Language); 5] = [
+    ("trip99.h", C),
+    ("trip99.h", CPP),
+    ("trip99.hpp", CPP),
+    ("trip99_shared.hpp", CPP),
+    ("trip99_supervisor.hpp", CPP),
+];
 
 const WARNINGS: [&str; 9] = [
     "-Wall",
@@ -160,11 +166,13 @@ fn threads() {
 #[test]
 fn shared() {
     program(&C, &["c99"], "shared");
+    program(&CPP, CPP.standards, "shared");
 }
 
 #[test]
 fn supervisor() {
     program(&C, &["c99"], "supervisor");
+    program(&CPP, CPP.standards, "supervisor");
 }
 
 #[test]
@@ -390,7 +398,13 @@ fn the_hot_loop_in_the_docs_compiles_as_it_stands() {
 #[test]
 fn the_wrapper_compiles_without_exceptions_and_rtti() {
     let main = scratch("no_exceptions.cpp");
-    fs::write(&main, "#include <trip99.hpp>\nint main() { return trip99::Breaker().allow() ? 0 : 1; }\n").unwrap();
+    let headers: String = HEADERS
+        .iter()
+        .filter(|(name, _)| name.ends_with(".hpp"))
+        .map(|(name, _)| format!("#include <{name}>\n"))
+        .collect();
+    let text = format!("{headers}int main() {{ return trip99::Breaker().allow() ? 0 : 1; }}\n");
+    fs::write(&main, text).unwrap();
     let mut command = CPP.compile("c++14");
     run(command.args(["-fno-exceptions", "-fno-rtti", "-fsyntax-only"]).arg(main));
 }

@@ -32,9 +32,9 @@ pub enum cb_status_value {
     CB_STATUS_SHARED_BUSY = 7,
     /// A page in a file is not ours, truncated, damaged or of another version. It is left as it is.
     CB_STATUS_SHARED_REFUSED = 8,
-    /// The operating system refused a file, a thread or an address.
+    /// The operating system refused a file or a thread.
     CB_STATUS_IO = 9,
-    /// A name is illegal, taken or unknown.
+    /// A name or address is illegal, or a name is taken or unknown.
     CB_STATUS_BAD_NAME = 10,
     /// It can't be done now: a supervisor runs, or has no breaker, or a breaker is with another one.
     CB_STATUS_NOT_NOW = 11,
@@ -61,7 +61,7 @@ pub extern "C" fn cb_status_text(status: cb_status) -> *const c_char {
         (CB_STATUS_SHARED_BUSY, c"the page has an owner already"),
         (CB_STATUS_SHARED_REFUSED, c"the page is not ours, truncated, damaged or of another version"),
         (CB_STATUS_IO, c"the operating system refused"),
-        (CB_STATUS_BAD_NAME, c"a name is illegal, taken or unknown"),
+        (CB_STATUS_BAD_NAME, c"a name or address is illegal, or a name is taken or unknown"),
         (CB_STATUS_NOT_NOW, c"it can't be done now"),
     ];
     let known = TEXTS.iter().find(|(known, _)| *known as cb_status == status);

@@ -12,6 +12,7 @@ use core::ffi::{c_char, c_void};
 use core::ptr;
 use core::time::Duration;
 use std::ffi::CString;
+use std::net::SocketAddr;
 
 /// Asks a node, once, whether it is well; how long that takes is judged like the latency of a trial. It may block, but
 /// should give up after timeout_ns, the breaker's probe_timeout_ns: what comes later than that is ignored, and no other
@@ -166,9 +167,9 @@ pub unsafe extern "C" fn cb_supervisor_check(
 /// @param supervisor  Must not be NULL, nor run.
 /// @param name        As for cb_supervisor_check.
 /// @param every_ns    As for cb_supervisor_check.
-/// @param address     As in "10.0.0.7:9000", "[::1]:9000" or "gateway:9000". A name is resolved here, once, which may block.
-///                    Must not be NULL.
-/// @return            As cb_supervisor_check, and CB_STATUS_IO: the address isn't one, or can't be resolved.
+/// @param address     As in "10.0.0.7:9000" or "[::1]:9000". Names are for the caller to resolve: a static program couldn't
+///                    use what does that here. Must not be NULL.
+/// @return            As cb_supervisor_check, and CB_STATUS_BAD_NAME also if the address isn't one.
 ///
 /// Thread: any, one at a time.
 #[unsafe(no_mangle)]
@@ -183,8 +184,11 @@ pub unsafe extern "C" fn cb_supervisor_check_tcp(
         let node = unsafe { idle(supervisor).and_then(|supervisor| node(supervisor, name)) }?;
         // SAFETY: by the caller.
         let address = unsafe { text("address", address) }?;
-        let tcp = TcpConnect::new(address)
-            .map_err(|error| Failure::new(CB_STATUS_IO, format_args!("address {address}: {error}")))?;
+        let no_address =
+            || Failure::new(CB_STATUS_BAD_NAME, format_args!("{address:?} is no address and port in figures"));
+        // Without names: `getaddrinfo` isn't for programs that are static altogether, and linkers warn of it.
+        let tcp =
+            address.parse::<SocketAddr>().map(TcpConnect::new).map_err(|_| no_address())?.map_err(|_| no_address())?;
         node.check = Some((Check::Tcp(tcp), Duration::from_nanos(every_ns)));
         Ok(())
     })

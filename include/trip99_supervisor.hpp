@@ -1,0 +1,153 @@
+/*
+ * trip99: a thread that owns breakers, runs health checks and feeds listeners. Header-only, C++14.
+ *
+ *     trip99::Breaker breaker(config);
+ *     trip99::Supervisor supervisor;
+ *     supervisor.add("gateway", breaker);
+ *     supervisor.check("gateway", [&](std::chrono::nanoseconds timeout) { return ping(timeout); });
+ *     supervisor.listen([](const char *name, const trip99::Event *event, std::uint64_t missed) { ... });
+ *     supervisor.start();
+ *
+ * Licence: MIT OR Apache-2.0
+ */
+#ifndef TRIP99_SUPERVISOR_HPP
+#define TRIP99_SUPERVISOR_HPP
+
+#include "trip99.hpp"
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+
+namespace trip99 {
+
+/** Asks a node whether it is well, within `timeout`. See cb_check. To throw is to say no. */
+using Check = std::function<bool(std::chrono::nanoseconds timeout)>;
+
+/** Is told each event; nullptr stands for so many that it missed. See cb_listen. What it throws is counted, and dropped. */
+using Listen = std::function<void(const char *name, const Event *event, std::uint64_t missed)>;
+
+/**
+ * A thread that owns breakers. From start to stop (or the destructor) it is the owner of those that were added, and nobody
+ * else may call what isn't marked "any thread"; afterwards the thread that stopped it is. The breakers must outlive it:
+ * declare them before. One thread at a time, none of its callbacks.
+ *
+ * Callbacks run on threads of the supervisor's, each always on the same one. What they throw ends there, and exceptions()
+ * counts it. (No callback may end its thread, by pthread_exit say: that unwinds, and can't be stopped.)
+ */
+class Supervisor {
+  public:
+    /** How often it polls its breakers; 0 = without a pause, which takes a whole CPU. Throws Error. */
+    explicit Supervisor(std::chrono::nanoseconds interval = std::chrono::milliseconds(1))
+        : callbacks_(new Callbacks) {
+        detail::check(cb_supervisor_create(detail::ns("interval", interval), &handle_));
+    }
+
+    /** A moved-from one may only be assigned to or destroyed. */
+    Supervisor(Supervisor &&other) noexcept
+        : callbacks_(std::move(other.callbacks_)), handle_(std::exchange(other.handle_, nullptr)) {}
+    Supervisor &operator=(Supervisor &&other) noexcept {
+        std::swap(callbacks_, other.callbacks_);
+        std::swap(handle_, other.handle_);
+        return *this;
+    }
+    Supervisor(const Supervisor &) = delete;
+    Supervisor &operator=(const Supervisor &) = delete;
+    /** Stops it, if it runs. The callbacks go when none runs any more. */
+    ~Supervisor() { cb_supervisor_destroy(handle_); }
+
+    /** Adds a breaker, which stays its owner's until start. Throws Error: the name is empty or taken, or it runs. */
+    void add(const std::string &name, Breaker &breaker) {
+        detail::check(cb_supervisor_add(handle_, name.c_str(), breaker.c_handle()));
+    }
+
+    /**
+     * Has a node checked while its breaker is half-open, so far apart; 0 = as cb_supervisor_check says. Throws Error:
+     * there is no such breaker, or it runs.
+     */
+    void check(const std::string &name, Check check, std::chrono::nanoseconds every = std::chrono::nanoseconds(0)) {
+        const std::uint64_t every_ns = detail::ns("every", every);
+        callbacks_->checks.push_back({std::move(check), callbacks_.get()});
+        detail::check(
+            cb_supervisor_check(handle_, name.c_str(), every_ns, call_check, &callbacks_->checks.back()));
+    }
+
+    /** Checks that a TCP connection can be made, as to "10.0.0.7:9000", in figures. Throws Error. */
+    void check_tcp(const std::string &name, const std::string &address,
+                   std::chrono::nanoseconds every = std::chrono::nanoseconds(0)) {
+        detail::check(
+            cb_supervisor_check_tcp(handle_, name.c_str(), detail::ns("every", every), address.c_str()));
+    }
+
+    /** Adds a listener, for all the breakers, with a thread of its own. Throws Error: it runs. */
+    void listen(Listen listen) {
+        callbacks_->listeners.push_back({std::move(listen), callbacks_.get()});
+        detail::check(cb_supervisor_listen(handle_, call_listen, &callbacks_->listeners.back()));
+    }
+
+    /** Throws Error: then it doesn't run, and the breakers are as they were. */
+    void start() { detail::check(cb_supervisor_start(handle_)); }
+
+    /** Waits for callbacks that are under way; then none runs any more. Throws Error for a mistake in trip99 alone. */
+    void stop() { detail::check(cb_supervisor_stop(handle_)); }
+
+    /** How many exceptions callbacks threw. Any thread. */
+    std::uint64_t exceptions() const noexcept { return callbacks_->exceptions.load(std::memory_order_relaxed); }
+
+  private:
+    struct Callbacks;
+
+    template <typename F> struct Callback {
+        F call;
+        Callbacks *all;
+    };
+
+    /** At one address, with all that is in it: the library has pointers to its parts. */
+    struct Callbacks {
+        std::deque<Callback<Check>> checks;
+        std::deque<Callback<Listen>> listeners;
+        std::atomic<std::uint64_t> exceptions{0};
+    };
+
+    static bool call_check(void *context, std::uint64_t timeout_ns) {
+        auto *check = static_cast<Callback<Check> *>(context);
+        return guard(check->all, [&] { return check->call(detail::duration(timeout_ns)); });
+    }
+
+    static void call_listen(void *context, const char *name, const cb_event *event, std::uint64_t missed) {
+        auto *listen = static_cast<Callback<Listen> *>(context);
+        guard(listen->all, [&] {
+            if (event == nullptr) {
+                listen->call(name, nullptr, missed);
+            } else {
+                const Event told(*event);
+                listen->call(name, &told, 0);
+            }
+            return true;
+        });
+    }
+
+    /** Nothing may unwind into the library. */
+    template <typename F> static bool guard(Callbacks *callbacks, F call) {
+#ifdef __cpp_exceptions
+        try {
+            return call();
+        } catch (...) {
+            callbacks->exceptions.fetch_add(1, std::memory_order_relaxed);
+        }
+        return false;
+#else
+        (void)callbacks;
+        return call();
+#endif
+    }
+
+    /** Outlives what has pointers to it: the destructor's body comes first. */
+    std::unique_ptr<Callbacks> callbacks_;
+    cb_supervisor *handle_ = nullptr;
+};
+
+} // namespace trip99
+
+#endif // TRIP99_SUPERVISOR_HPP
