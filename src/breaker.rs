@@ -65,6 +65,8 @@ pub struct Breaker {
     state: State,
     /// As far as the journal knows.
     halted: bool,
+    /// Flips of the halt bit that the journal knows.
+    flips: u64,
     /// False before the first operation.
     started: bool,
     config: Config,
@@ -133,6 +135,7 @@ impl Breaker {
             epoch_ns: 0,
             state: config.start,
             halted: false,
+            flips: 0,
             started: false,
             recover_threshold_ns: config.effective_recover_threshold_ns(),
             rules: Rules::new(&config),
@@ -752,6 +755,23 @@ impl Breaker {
         let starts_ns = tables.flat_map(InFlight::overdue_starts_ns).take(overdue);
         let ages_ns = starts_ns.map(|start_ns| latest_ns.saturating_sub(start_ns));
         self.quantiles.quantile(self.window.samples(), ages_ns, quantile_ppm)
+    }
+}
+
+impl Drop for Breaker {
+    /// A page in a file is left for the next owner: its end is clean, unless this comes of a panic. Other pages die with their
+    /// owner, and gates that are left refuse, as nobody watches any more.
+    fn drop(&mut self) {
+        if self.link.is_none() {
+            self.page.halt();
+        } else if self.link.is_here() {
+            if self.started {
+                self.publish();
+            }
+            if !std::thread::panicking() {
+                self.link.seal(self.state, self.events);
+            }
+        }
     }
 }
 
