@@ -549,38 +549,66 @@ mod tests {
 mod loom_tests {
     use super::*;
 
-    /// A halt from another thread survives the owner's transition, whichever comes first.
-    #[test]
-    fn a_halt_is_never_lost_to_a_transition() {
-        loom::model(|| {
+    fn check_halt(change_state: fn(&Page, State, State)) {
+        loom::model(move || {
             let page = PageHandle::new(Page::new(State::Closed, false));
             let halter = {
                 let page = PageHandle::clone(&page);
                 loom::thread::spawn(move || page.halt())
             };
-            page.change_state(State::Closed, State::Open);
-            page.change_state(State::Open, State::HalfOpen);
+            change_state(&page, State::Closed, State::Open);
+            change_state(&page, State::Open, State::HalfOpen);
             halter.join().unwrap();
-            assert_eq!(page.gate.0.load(Ordering::Relaxed), State::HalfOpen as u8 | HALTED);
+            assert_eq!(page.gate.0.load(Ordering::Relaxed), State::HalfOpen as u8 | HALTED, "the halt is lost");
+        });
+    }
+
+    /// A halt from another thread survives the owner's transition, whichever comes first.
+    #[test]
+    fn a_halt_is_never_lost_to_a_transition() {
+        check_halt(Page::change_state);
+    }
+
+    /// Shows that the model finds what it looks for.
+    #[test]
+    #[should_panic(expected = "the halt is lost")]
+    fn a_transition_by_load_and_store_would_lose_a_halt() {
+        check_halt(|page, from, to| {
+            let gate = page.gate.0.load(Ordering::Acquire);
+            page.gate.0.store(gate ^ from as u8 ^ to as u8, Ordering::Release);
+        });
+    }
+
+    fn check_deadline(open: fn(&Page)) {
+        loom::model(move || {
+            let observer = Observer { page: PageHandle::new(Page::new(State::Closed, false)) };
+            let owner = {
+                let page = PageHandle::clone(&observer.page);
+                loom::thread::spawn(move || open(&page))
+            };
+            if observer.state() == Some(State::Open) {
+                assert_eq!(observer.retry_at_ns(), 7, "an old deadline");
+            }
+            owner.join().unwrap();
         });
     }
 
     /// Who sees the breaker open sees its deadline.
     #[test]
     fn the_deadline_is_there_before_the_gate_opens() {
-        loom::model(|| {
-            let observer = Observer { page: PageHandle::new(Page::new(State::Closed, false)) };
-            let owner = {
-                let page = PageHandle::clone(&observer.page);
-                loom::thread::spawn(move || {
-                    page.set_retry_at_ns(7);
-                    page.change_state(State::Closed, State::Open);
-                })
-            };
-            if observer.state() == Some(State::Open) {
-                assert_eq!(observer.retry_at_ns(), 7);
-            }
-            owner.join().unwrap();
+        check_deadline(|page| {
+            page.set_retry_at_ns(7);
+            page.change_state(State::Closed, State::Open);
+        });
+    }
+
+    /// Shows that the model finds what it looks for.
+    #[test]
+    #[should_panic(expected = "an old deadline")]
+    fn a_gate_that_opens_before_its_deadline_is_there_would_show_an_old_one() {
+        check_deadline(|page| {
+            page.change_state(State::Closed, State::Open);
+            page.set_retry_at_ns(7);
         });
     }
 }
