@@ -5,7 +5,7 @@ use crate::operate::json;
 use crate::operate::place::Place;
 use crate::operate::reading::Reading;
 use crate::report::Json;
-use crate::show::{WIDE, show_count, show_ns};
+use crate::show::{WIDE, escape, show_count, show_ns};
 use console::{Term, measure_text_width, pad_str, style};
 use std::fs;
 use std::io::{self, Write};
@@ -30,7 +30,7 @@ pub(crate) fn run(is_json: bool) -> Result<(), Failure> {
     }
     let is_wide = Term::stdout().size_checked().is_none_or(|(_, columns)| usize::from(columns) >= WIDE);
     let names = pages.iter().map(|place| measure_text_width(&place.name())).max().unwrap_or(0);
-    let names = names.clamp(4, if is_wide { 32 } else { 16 });
+    let names = names.clamp(4, if is_wide { 32 } else { 20 });
     writeln!(out, "{}", header(names, is_wide))?;
     for (place, reading) in readings {
         let name = pad_str(&place.name(), names, console::Alignment::Left, None).into_owned();
@@ -80,6 +80,6 @@ fn row(reading: &Reading, is_wide: bool) -> String {
 
 /// Why it can't be read, without the path, as the name is there already.
 fn why(error: &SharedError, place: &Place) -> String {
-    let text = error.to_string();
-    format!("can't be read: {}", text.replace(&place.path.display().to_string(), "it"))
+    let path = place.path.display().to_string();
+    format!("refused: {}", escape(&error.to_string().replace(&format!("{path} is "), "").replace(&path, "it")))
 }

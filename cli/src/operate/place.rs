@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::show::escape;
+use std::io;
 use std::path::{Path, PathBuf};
 use trip99::{SharedError, shared_path};
 
@@ -44,7 +45,14 @@ impl Place {
     }
 }
 
+const LEGAL: &str = "legal: a page that trip99 ls shows, or the path of one, with a / in it";
+
 /// The page can't be had: why, and what could.
 pub(crate) fn refused(error: &SharedError) -> Failure {
-    Failure::new(format_args!("{error}; legal: a page that trip99 ls shows, or the path of one, with a / in it"))
+    match error {
+        SharedError::Io { path, error, .. } if error.kind() == io::ErrorKind::NotFound => {
+            Failure::new(format_args!("there is no page {}; {LEGAL}", path.display()))
+        }
+        _ => Failure::new(format_args!("{error}; {LEGAL}")),
+    }
 }
