@@ -130,7 +130,7 @@ fn mistakes_are_told_in_one_line() {
         fails(&[command, "no-such-page"], &["there is no page /dev/shm/trip99-", "no-such-page; legal: a page that"]);
         fails(&[command, "./nowhere/page"], &["there is no page ./nowhere/page; legal: "]);
         fails(&[command, ".hidden"], &["\".hidden\" is no name for a page; legal: ", "or a path"]);
-        fails(&[command, ""], &["\"\" is no name for a page; legal: "]);
+        fails(&[command, ""], &["PAGE", "legal: see trip99 "]);
         fails(&[command, &directory], &[" is not a regular file; legal: "]);
         fails(&[command], &["PAGE", "legal: see trip99 ", command]);
     }

@@ -66,3 +66,33 @@ impl Halts {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trip99::{Breaker, Config};
+
+    const S: u64 = 1_000_000_000;
+
+    #[test]
+    fn halts_are_added_up_and_one_that_nobody_ends_is_an_error() {
+        let mut breaker = Breaker::new(Config::default()).unwrap();
+        let mut events = breaker.events();
+        let mut halts = Halts::default();
+        assert_eq!(halts.show(0), None);
+        breaker.halt_at(10 * S);
+        events.by_ref().for_each(|event| halts.note(&event));
+        assert_eq!((halts.is_halted(), halts.total_ns(12 * S)), (true, 2 * S));
+        breaker.resume_at(13 * S);
+        breaker.halt_at(20 * S);
+        events.by_ref().for_each(|event| halts.note(&event));
+        assert_eq!(halts.total_ns(24 * S), 7 * S);
+        assert_eq!(halts.show(24 * S).unwrap(), "2 times, 7 s in all, by an operator; the script waited");
+        assert!(!halts.is_too_long(20 * S + PATIENCE_NS - 1) && halts.judge(20 * S + PATIENCE_NS - 1).is_ok());
+        assert!(halts.is_too_long(20 * S + PATIENCE_NS) && halts.judge(20 * S + PATIENCE_NS).is_err());
+        breaker.resume_at(100 * S);
+        events.by_ref().for_each(|event| halts.note(&event));
+        assert_eq!((halts.is_halted(), halts.total_ns(200 * S)), (false, 83 * S));
+        assert!(halts.judge(200 * S).is_ok());
+    }
+}
