@@ -42,7 +42,7 @@ int main() {
     const cb_gate *gate = cb_gate_of(c);
     const trip99::Gate wrapped_gate = breaker.gate();
     const std::chrono::microseconds latency(1);
-    std::uint64_t now_ns = breaker.now_ns();
+    std::uint64_t now_ns = 0; // to be kept behind the clock, which some lines read
 
     auto each = [](auto operation) {
         return [operation]() mutable {
@@ -68,11 +68,14 @@ int main() {
                          const trip99::Call call = breaker.begin_at(now_ns);
                          breaker.end_at(now_ns += 10, call);
                      })});
+    lines.push_back({"cb_begin + cb_end", each([&] { cb_end(c, cb_begin(c)); })});
+    lines.push_back({"ScopedCall", each([&] { const trip99::ScopedCall call(breaker); })});
     lines.push_back({"cb_poll_at", each([&] { cb_poll_at(c, now_ns += 10); })});
     lines.push_back({"Breaker::poll_at", each([&] { breaker.poll_at(now_ns += 10); })});
 
     for (int round = 0; round < ROUNDS; round++) {
         for (Line &line : lines) {
+            now_ns = breaker.now_ns();
             const auto begin = std::chrono::steady_clock::now();
             line.run();
             const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;

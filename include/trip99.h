@@ -22,7 +22,8 @@
  * cb_quantile_ns and cb_reconfigure read no clock: they are as of the latest time seen, and mix with both.
  *
  * Each function says which thread may call it. After cb_create nothing allocates, but for cb_events_open, and nothing
- * locks. No function calls back, throws, unwinds or sets errno.
+ * locks; where memory runs out, these two abort the process. No function calls back, throws or unwinds, and none but
+ * cb_create sets errno.
  *
  * Licence: MIT OR Apache-2.0
  */
@@ -51,7 +52,10 @@ typedef struct cb_gate {
  *
  * Thread: any.
  */
-static inline bool cb_gate_closed(const cb_gate *gate) {
+#ifndef __cplusplus
+static
+#endif
+inline bool cb_gate_closed(const cb_gate *gate) {
 #if defined(__GNUC__) || defined(__clang__)
     return __atomic_load_n(&gate->bits, __ATOMIC_RELAXED) == 0;
 #else
@@ -84,7 +88,7 @@ enum cb_status_value
      */
     CB_STATUS_NULL_POINTER = 1,
     /**
-     * The struct_size of a configuration is the size of no version of it.
+     * The struct_size of a configuration can't be the size of any version of it.
      */
     CB_STATUS_STRUCT_SIZE = 2,
     /**
@@ -664,7 +668,8 @@ const char *cb_version_text(void);
  * Sets every field to its default.
  *
  * @param config  Where to. NULL is fine: nothing happens.
- * @param size    sizeof *config: tells the library which version of the struct the caller was compiled with.
+ * @param size    sizeof *config: tells the library which version of the struct the caller was compiled with. Below 4 or
+ *                above UINT32_MAX nothing happens.
  *
  * Thread: any.
  */
@@ -679,7 +684,7 @@ void cb_config_init(struct cb_config *config, size_t size);
  * @return        CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_STRUCT_SIZE, CB_STATUS_OUT_OF_RANGE or
  *                CB_STATUS_UNKNOWN_SETTING; cb_error_text() then says which setting, and what is legal.
  *
- * Thread: any; the caller becomes the owner. The breaker is to be given to cb_destroy.
+ * Thread: any, with 64 KiB of stack; the caller becomes the owner. The breaker is to be given to cb_destroy.
  */
 cb_status cb_create(const struct cb_config *config, struct cb_breaker **out);
 
@@ -719,11 +724,14 @@ cb_status cb_reconfigure(struct cb_breaker *breaker, const struct cb_config *con
 /**
  * cb_reconfigure at a given time. Fires no timers.
  *
- * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that.
+ * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_reconfigure.
+ * @return        As cb_reconfigure.
  *
  * Thread: owner.
  */
-cb_status cb_reconfigure_at(struct cb_breaker *breaker, uint64_t now_ns, const struct cb_config *config);
+cb_status cb_reconfigure_at(struct cb_breaker *breaker,
+                            uint64_t now_ns,
+                            const struct cb_config *config);
 
 /**
  * When cb_poll will next have work, on the breaker's clock; it may be past.
@@ -737,7 +745,8 @@ uint64_t cb_next_deadline_ns(const struct cb_breaker *breaker);
 
 /**
  * The time on the breaker's clock, for the _at functions: nanoseconds from an arbitrary origin, the same for all
- * breakers of a process.
+ * breakers of a process. Between CPUs it may stand still or go back a little; breakers cope, and so should whoever
+ * subtracts two of them.
  *
  * @param breaker  Must not be NULL.
  *
@@ -746,7 +755,7 @@ uint64_t cb_next_deadline_ns(const struct cb_breaker *breaker);
 uint64_t cb_now_ns(const struct cb_breaker *breaker);
 
 /**
- * May an order be sent now? While closed this is a load and a branch.
+ * May an order be sent now? While closed this is a load and a branch; cb_gate_closed asks the same inline.
  *
  * Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
  *
@@ -767,7 +776,8 @@ bool cb_allow(struct cb_breaker *breaker);
 bool cb_allow_at(struct cb_breaker *breaker, uint64_t now_ns);
 
 /**
- * A call is sent. Calls that weren't asked for (cancels) may begin, too.
+ * A call is sent. Calls that weren't asked for (cancels) may begin, too. Fires the timers that are due first: an order
+ * that was allowed may begin at the very time at which another call's lateness trips the breaker.
  *
  * @param breaker  Must not be NULL.
  * @return         Its ticket, to be given back by cb_end, cb_fail or cb_abandon.
@@ -1031,15 +1041,18 @@ const char *cb_state_text(cb_state state);
 void cb_get_snapshot(const struct cb_breaker *breaker, struct cb_snapshot *out);
 
 /**
- * The latest snapshot that the owner published: at each transition, and each millisecond in which it does anything.
+ * The latest snapshot that the owner published: at each transition, and each millisecond in which it does anything. It is of
+ * before the operation that published it: what a quiet owner did last shows only when it polls again, a millisecond on.
  *
  * @param breaker  NULL is fine: false.
  * @param out      Where it goes, if there is one. Its struct_size must be set (to sizeof *out). NULL is fine: false.
- * @return         Whether there is one: not before the owner's first operation.
+ * @return         Whether there is one: not before the owner's first operation, nor if the owner was stopped for good in
+ *                 the middle of writing one. It is as of publication, `halted` too: cb_is_halted tells what is so now.
  *
  * Thread: any.
  */
-bool cb_get_published(const struct cb_breaker *breaker, struct cb_snapshot *out);
+bool cb_get_published(const struct cb_breaker *breaker,
+                      struct cb_snapshot *out);
 
 /**
  * A quantile of what a verdict sees (the window and, while closed, the overdue calls) as of the latest time that the
@@ -1056,11 +1069,14 @@ uint64_t cb_quantile_ns(struct cb_breaker *breaker, uint32_t quantile_ppm);
 /**
  * cb_quantile_ns at a given time. Fires no timers.
  *
- * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that.
+ * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_quantile_ns.
+ * @return        As cb_quantile_ns.
  *
  * Thread: owner.
  */
-uint64_t cb_quantile_ns_at(struct cb_breaker *breaker, uint64_t now_ns, uint32_t quantile_ppm);
+uint64_t cb_quantile_ns_at(struct cb_breaker *breaker,
+                           uint64_t now_ns,
+                           uint32_t quantile_ppm);
 
 /**
  * Opens a reader that begins with the oldest event that the journal still has.

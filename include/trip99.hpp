@@ -26,13 +26,24 @@
 #include "trip99.h"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <iterator>
 #include <limits>
 #include <stdexcept>
 #include <string>
 #include <utility>
+
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#define TRIP99_NODISCARD [[nodiscard]]
+#elif defined(__GNUC__)
+#define TRIP99_NODISCARD __attribute__((warn_unused_result))
+#else
+#define TRIP99_NODISCARD
+#endif
 
 namespace trip99 {
 
@@ -78,6 +89,12 @@ inline const char *to_string(State state) noexcept { return cb_state_text(static
 /** The name, as in "consecutive_failures". */
 inline const char *to_string(Reason reason) noexcept { return cb_reason_text(static_cast<cb_reason>(reason)); }
 
+/** The library's version, as in "1.2.3"; the header's is that of its ABI, CB_ABI_VERSION. */
+inline const char *version() noexcept { return cb_version_text(); }
+
+/** The library's CB_ABI_VERSION. */
+inline std::uint32_t abi_version() noexcept { return cb_abi_version(); }
+
 /** What constructors, reconfigure and events throw: what() names the setting, its value and what is legal. */
 class Error : public std::runtime_error {
   public:
@@ -92,9 +109,19 @@ class Error : public std::runtime_error {
 
 namespace detail {
 
+/** Without exceptions there is nobody to tell: prints what is wrong, and aborts. */
+[[noreturn]] inline void raise(cb_status status, const std::string &what) {
+#ifdef __cpp_exceptions
+    throw Error(status, what);
+#else
+    std::fprintf(stderr, "trip99: %s: %s\n", cb_status_text(status), what.c_str());
+    std::abort();
+#endif
+}
+
 inline void check(cb_status status) {
     if (status != CB_STATUS_OK) {
-        throw Error(status, cb_error_text());
+        raise(status, cb_error_text());
     }
 }
 
@@ -112,8 +139,8 @@ constexpr std::uint64_t ns(std::chrono::nanoseconds duration) noexcept {
 /** A setting must not be negative. */
 inline std::uint64_t ns(const char *field, std::chrono::nanoseconds duration) {
     if (duration.count() < 0) {
-        throw Error(CB_STATUS_OUT_OF_RANGE,
-                    std::string(field) + " is " + std::to_string(duration.count()) + " ns; legal: not negative");
+        raise(CB_STATUS_OUT_OF_RANGE,
+              std::string(field) + " is " + std::to_string(duration.count()) + " ns; legal: not negative");
     }
     return duration == std::chrono::nanoseconds::max() ? UINT64_MAX : ns(duration);
 }
@@ -223,7 +250,10 @@ struct Config {
 /** A ticket for one call; 16 bytes to be copied as you like. start_ns tells when the call began. */
 using Call = cb_call;
 
-/** A breaker at one moment: the fields of cb_snapshot. */
+/**
+ * A breaker at one moment: the fields of cb_snapshot. Of two of them, state and clock, which are C's integers,
+ * automatic_state() and time_source() give the enums.
+ */
 struct Snapshot : cb_snapshot {
     Snapshot() noexcept : cb_snapshot() { struct_size = sizeof(cb_snapshot); }
 
@@ -257,6 +287,11 @@ struct Event {
           quantile(detail::duration(event.quantile_ns)), owner_gap(detail::duration(event.owner_gap_ns)),
           retry_at_ns(event.retry_at_ns), samples(event.samples), slow(event.slow), overdue(event.overdue),
           failures(event.failures), attempt(event.attempt) {}
+
+    /** How long trading pauses from here; 0 unless `to` is open. */
+    std::chrono::nanoseconds pause() const noexcept {
+        return detail::duration(to == State::Open && retry_at_ns > t_ns ? retry_at_ns - t_ns : 0);
+    }
 };
 
 /**
@@ -327,7 +362,10 @@ class Events {
     cb_events *handle_ = nullptr;
 };
 
-/** One byte that tells whether calls pass, for any thread, while the breaker lives. */
+/**
+ * One byte that tells whether calls pass: for other threads, while the breaker lives. The owner has it in allow(), which
+ * asks it inline.
+ */
 class Gate {
   public:
     explicit Gate(const cb_gate *gate) noexcept : gate_(gate) {}
@@ -343,7 +381,7 @@ class ScopedCall;
 
 /**
  * A breaker for one node. One thread owns it, and alone calls what isn't marked "any thread". A moved-from one may only be
- * assigned to or destroyed.
+ * assigned to or destroyed; one that is moved into changes places with it, so what it was is destroyed with the other.
  */
 class Breaker {
   public:
@@ -370,12 +408,12 @@ class Breaker {
     ~Breaker() { cb_destroy(handle_); }
 
     /** May an order be sent now? While closed one inline load. Half-open, true grants a trial: send it or release(). */
-    bool allow() noexcept { return cb_gate_closed(gate_) || cb_allow(handle_); }
-    bool allow_at(std::uint64_t now_ns) noexcept { return cb_gate_closed(gate_) || cb_allow_at(handle_, now_ns); }
+    TRIP99_NODISCARD bool allow() noexcept { return cb_gate_closed(gate_) || cb_allow(handle_); }
+    TRIP99_NODISCARD bool allow_at(std::uint64_t now_ns) noexcept { return cb_gate_closed(gate_) || cb_allow_at(handle_, now_ns); }
 
     /** A call is sent. Its ticket goes back by end, fail or abandon, once. See also scoped_call. */
-    Call begin() noexcept { return cb_begin(handle_); }
-    Call begin_at(std::uint64_t now_ns) noexcept { return cb_begin_at(handle_, now_ns); }
+    TRIP99_NODISCARD Call begin() noexcept { return cb_begin(handle_); }
+    TRIP99_NODISCARD Call begin_at(std::uint64_t now_ns) noexcept { return cb_begin_at(handle_, now_ns); }
 
     /** The call came back with an answer (a business reject is one). */
     void end(Call call) noexcept { cb_end(handle_, call); }
@@ -418,7 +456,7 @@ class Breaker {
     void poll_at(std::uint64_t now_ns) noexcept { cb_poll_at(handle_, now_ns); }
 
     /** Begins a call that ends by itself when the scope does. */
-    ScopedCall scoped_call() noexcept;
+    TRIP99_NODISCARD ScopedCall scoped_call() noexcept;
 
     /** Any thread. */
     Gate gate() const noexcept { return Gate(gate_); }
@@ -499,7 +537,8 @@ class Breaker {
 /**
  * A call that ends when the scope does, and fails if an exception leaves the scope: for calls whose answer comes before
  * it. (A strictly conforming C++14 library can't tell an exception from one that was on its way before: a call that begins
- * in a destructor during unwinding then ends.) The breaker must outlive it, where it is: not be moved meanwhile.
+ * in a destructor during unwinding then ends.) The C breaker must outlive it. It asks how many exceptions are on their way,
+ * twice: a few nanoseconds more than begin and end.
  */
 class ScopedCall {
   public:
@@ -513,7 +552,7 @@ class ScopedCall {
     ScopedCall &operator=(ScopedCall &&) = delete;
 
     ~ScopedCall() {
-        if (detail::uncaught_exceptions() > exceptions_) {
+        if (breaker_ != nullptr && detail::uncaught_exceptions() > exceptions_) {
             fail();
         } else {
             end();

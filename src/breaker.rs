@@ -1,5 +1,6 @@
 //! The breaker: what callers may do, and the hot path. Timers and transitions, the cold half, are in `transitions`.
 
+mod inboxes;
 #[cfg(all(feature = "shm", not(loom)))]
 mod shared;
 mod transitions;
@@ -7,10 +8,11 @@ mod transitions;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Recovery, State};
 use crate::in_flight::{Call, InFlight, Returned};
+use crate::inbox::Inbox;
 use crate::journal::{Events, Reason};
 use crate::page::{Observer, Page, PageHandle, Snapshot};
 use crate::quantile::quantile;
-use crate::recovery::{Backoff, Progress, Trials};
+use crate::recovery::{Backoff, Progress, SplitMix64, Trials};
 use crate::rules::{Counts, Rules};
 use crate::shm::Link;
 use crate::window::Window;
@@ -73,9 +75,15 @@ pub struct Breaker {
 
     window: Window,
     in_flight: InFlight,
+    /// One for each lane.
+    inboxes: Vec<Inbox>,
+    /// Gates or lanes were made: others take part.
+    is_shared: bool,
     backoff: Backoff,
     /// Of the half-open epoch, while there is one.
     trials: Trials,
+    /// The number of that epoch.
+    epoch: u32,
     retry_at_ns: u64,
     closed_since_ns: u64,
 
@@ -85,6 +93,8 @@ pub struct Breaker {
     refused: u64,
     refused_in_shadow: u64,
     misused: u64,
+    /// By lanes that are gone.
+    dropped: u64,
     events: u64,
     publish_at_ns: u64,
     /// The version of the published snapshot.
@@ -92,6 +102,8 @@ pub struct Breaker {
 
     /// Room for the window and every call in flight.
     scratch: Box<[u64]>,
+    /// For lanes' tickets.
+    seeds: SplitMix64,
     clock: Clock,
     /// What the wall clock showed, and what the breaker's, at construction.
     wall_anchor_ns: (u64, u64),
@@ -113,7 +125,7 @@ impl Breaker {
             0 => random.hash_one(wall_ns),
             seed => seed,
         };
-        Ok(Self {
+        let mut breaker = Self {
             page: PageHandle::new(Page::new(config.start, config.shadow)),
             link: Link::none(),
             latest_ns: 0,
@@ -128,8 +140,11 @@ impl Breaker {
             stride_left: 0,
             window: Window::new(config.window_len as usize, config.threshold_ns, config.window_age_ns),
             in_flight: InFlight::new(config.max_in_flight, random.hash_one("tickets") as u32),
+            inboxes: Vec::new(),
+            is_shared: false,
             backoff: Backoff::new(&config, jitter_seed),
             trials: Trials::new(&config, 0),
+            epoch: 0,
             retry_at_ns: NEVER_NS,
             closed_since_ns: 0,
             recorded: 0,
@@ -138,15 +153,21 @@ impl Breaker {
             refused: 0,
             refused_in_shadow: 0,
             misused: 0,
+            dropped: 0,
             events: 0,
             publish_at_ns: 0,
             published: 0,
             // Not zero: see `ring`.
             scratch: vec![u64::MAX; config.window_len as usize + config.max_in_flight as usize].into_boxed_slice(),
+            seeds: SplitMix64(random.hash_one("lanes")),
             wall_anchor_ns: (wall_ns, clock.now_ns()),
             clock,
             config,
-        })
+        };
+        if breaker.state == State::HalfOpen {
+            breaker.offer_trials();
+        }
+        Ok(breaker)
     }
 
     /// May an order be sent now? While closed this is one load and a branch.
@@ -178,13 +199,10 @@ impl Breaker {
     pub fn begin_at(&mut self, now_ns: u64) -> Call {
         let seen_ns = self.run_timers(now_ns);
         let half_open = self.state == State::HalfOpen;
-        let trial = half_open && self.trials.take_grant();
+        let trial = half_open && self.take_grant();
         let (call, tracked) = self.in_flight.begin(now_ns, seen_ns, trial);
         self.untracked += u64::from(!tracked);
-        let limit_ns = if half_open { self.recover_threshold_ns } else { self.config.threshold_ns };
-        let stall_ns = if self.config.stall_limit_ns == 0 { NEVER_NS } else { self.config.stall_limit_ns };
-        let first_ns = limit_ns.saturating_add(1).min(stall_ns);
-        self.wake_ns = self.wake_ns.min(seen_ns.saturating_add(first_ns));
+        self.wake_for_call(seen_ns);
         call
     }
 
@@ -214,15 +232,19 @@ impl Breaker {
 
     /// The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way.
     pub fn abandon(&mut self, call: Call) {
-        self.abandon_at(self.latest_ns, call);
+        self.take_back(call);
     }
 
     /// [`abandon`](Self::abandon) at a given time. Fires no timers.
     pub fn abandon_at(&mut self, now_ns: u64, call: Call) {
-        self.see(now_ns);
+        self.note(now_ns);
+        self.take_back(call);
+    }
+
+    fn take_back(&mut self, call: Call) {
         match self.in_flight.take(call) {
             Returned::Call => {}
-            Returned::Trial if self.state == State::HalfOpen => self.trials.give_back(),
+            Returned::Trial if self.state == State::HalfOpen => self.change_trials(|trials, _| trials.give_back()),
             Returned::Trial => {}
             // Of an epoch that is over, and there is no sample to call stale.
             Returned::Unknown if call.start_ns() < self.epoch_ns => {}
@@ -262,31 +284,31 @@ impl Breaker {
     /// [`record_probe`](Self::record_probe) at a given time, that of the result.
     pub fn record_probe_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.run_timers(now_ns);
-        let wanted = self.state == State::HalfOpen && self.trials.recovery() == Recovery::HealthChecks;
-        if wanted && now_ns.saturating_sub(latency_ns) >= self.epoch_ns {
-            self.take_result(latency_ns, ok, true);
-        } else {
-            self.stale += 1;
-        }
+        self.take_probe(now_ns, latency_ns, ok);
     }
 
     /// Gives back a trial that was granted by [`allow`](Self::allow) and will not be sent; it counts neither way.
     ///
     /// Does nothing if no grant is pending.
     pub fn release(&mut self) {
-        self.release_at(self.latest_ns);
+        self.release_grant();
     }
 
     /// [`release`](Self::release) at a given time. Fires no timers.
     pub fn release_at(&mut self, now_ns: u64) {
-        self.see(now_ns);
+        self.note(now_ns);
+        self.release_grant();
+    }
+
+    fn release_grant(&mut self) {
         if self.state == State::HalfOpen {
-            self.trials.release();
+            self.count_trials();
+            self.change_trials(|trials, _| trials.release());
         }
     }
 
-    /// Fires the timers that are due, and journals a halt or resume that came through the page. Cheap enough for every turn of a
-    /// loop; without it a breaker notices calls that never return, and recovers, only when it is asked or told something.
+    /// Takes in what lanes have sent, fires the timers that are due, and journals a halt or resume that came from elsewhere.
+    /// Cheap enough for every turn of a loop; without it a breaker notices calls that never return, and recovers, only when it is asked or told something.
     #[inline]
     pub fn poll(&mut self) {
         self.poll_at(self.clock.now_ns());
@@ -295,7 +317,11 @@ impl Breaker {
     /// [`poll`](Self::poll) at a given time.
     #[inline]
     pub fn poll_at(&mut self, now_ns: u64) {
-        self.run_timers(now_ns);
+        if self.is_shared {
+            self.listen_and_run_timers(now_ns);
+        } else {
+            self.run_timers(now_ns);
+        }
         if self.page.is_halted() != self.halted {
             self.note_halt();
         }
@@ -311,20 +337,22 @@ impl Breaker {
     /// ppm: 990 000 for the P99; 0 is the least, 1 000 000 and above the greatest. Nearest rank, exact; `None` of nothing.
     /// O(window).
     pub fn quantile(&mut self, quantile_ppm: u32) -> Option<u64> {
-        self.quantile_at(self.latest_ns, quantile_ppm)
+        self.expire();
+        self.select(self.state, quantile_ppm)
     }
 
     /// [`quantile`](Self::quantile) at a given time. Fires no timers.
     pub fn quantile_at(&mut self, now_ns: u64, quantile_ppm: u32) -> Option<u64> {
-        self.see(now_ns);
-        self.expire();
-        self.select(self.state, quantile_ppm)
+        self.note(now_ns);
+        self.quantile(quantile_ppm)
     }
 
     /// Everything else there is to know, as of the latest time seen.
     pub fn snapshot(&self) -> Snapshot {
         let (samples, slow, failed) = self.window.live(self.latest_ns);
         let overdue = self.live_overdue();
+        let (dropped, misused) = self.lane_counts();
+        let (refused, refused_in_shadow) = self.page.refusals();
         let trials = (self.state == State::HalfOpen).then_some(&self.trials);
         Snapshot {
             state: self.state,
@@ -340,16 +368,18 @@ impl Breaker {
             slow: slow as u32,
             failed: failed as u32,
             overdue: overdue as u32,
-            in_flight: self.in_flight.len() as u32,
+            in_flight: self.tables().map(InFlight::len).sum::<usize>() as u32,
             trials_granted: trials.map_or(0, Trials::granted),
             trials_out: trials.map_or(0, Trials::out),
             trials_good: trials.map_or(0, Trials::good),
             recorded: self.recorded,
             stale: self.stale,
             untracked: self.untracked,
-            refused: self.refused,
-            refused_in_shadow: self.refused_in_shadow,
-            misused: self.misused,
+            // Whoever can write to the page can make these overflow.
+            refused: self.refused.wrapping_add(refused),
+            refused_in_shadow: self.refused_in_shadow.wrapping_add(refused_in_shadow),
+            misused: self.misused.saturating_add(misused),
+            dropped: self.dropped.saturating_add(dropped),
             events: self.events,
         }
     }
@@ -372,7 +402,7 @@ impl Breaker {
     /// [`halt`](Self::halt) at a given time. Fires no timers.
     pub fn halt_at(&mut self, now_ns: u64) {
         self.page.halt();
-        self.see(now_ns);
+        self.note(now_ns);
         self.note_halt();
     }
 
@@ -384,7 +414,7 @@ impl Breaker {
     /// [`resume`](Self::resume) at a given time. Fires no timers.
     pub fn resume_at(&mut self, now_ns: u64) {
         self.page.resume();
-        self.see(now_ns);
+        self.note(now_ns);
         self.note_halt();
     }
 
@@ -395,7 +425,9 @@ impl Breaker {
     /// # Errors
     /// The first field that is out of its range, or that is fixed at construction and differs. Nothing is changed then.
     pub fn reconfigure(&mut self, config: &Config) -> Result<(), ConfigError> {
-        self.reconfigure_at(self.latest_ns, config)
+        config.validate_change(&self.config)?;
+        self.apply(config);
+        Ok(())
     }
 
     /// [`reconfigure`](Self::reconfigure) at a given time. Fires no timers.
@@ -404,7 +436,12 @@ impl Breaker {
     /// As `reconfigure`.
     pub fn reconfigure_at(&mut self, now_ns: u64, config: &Config) -> Result<(), ConfigError> {
         config.validate_change(&self.config)?;
-        self.see(now_ns);
+        self.note(now_ns);
+        self.apply(config);
+        Ok(())
+    }
+
+    fn apply(&mut self, config: &Config) {
         self.expire();
         // A gate that somebody else wrote to refuses; it shall not come right by chance.
         if !self.page.is_foreign(self.state, self.config.shadow) {
@@ -415,11 +452,11 @@ impl Breaker {
         self.rules.set_limits(config);
         self.stride_left = self.stride_left.min(config.sample_every - 1);
         self.window.set_limits(config.threshold_ns, config.window_age_ns);
-        self.in_flight.set_limits(self.latest_ns, config.threshold_ns, config.window_age_ns);
+        let now_ns = self.latest_ns;
+        self.tables_mut().for_each(|table| table.set_limits(now_ns, config.threshold_ns, config.window_age_ns));
         self.backoff.set_limits(config);
         self.publish();
         self.set_wake();
-        Ok(())
     }
 
     /// When [`poll_at`](Self::poll_at) will next have work, on the breaker's clock; it may be past. `u64::MAX` = no time.
@@ -432,8 +469,11 @@ impl Breaker {
     }
 
     /// Until when the breaker stays armed (see [`Snapshot::armed`]) if nothing else happens: `None` if it isn't now,
-    /// `u64::MAX` if nothing expires. O(overdue calls).
+    /// `u64::MAX` if nothing expires. O(overdue calls); with lanes O(window), some 64 times.
     pub fn armed_until(&self) -> Option<u64> {
+        if !self.inboxes.is_empty() {
+            return self.armed_until_by_bisection();
+        }
         let (samples, overdue) = (self.window.live(self.latest_ns).0, self.live_overdue());
         // So many may expire, in the order of their stamps, and the next one disarms.
         let mut spare = (samples + overdue).checked_sub(self.config.min_samples as usize)?;
@@ -457,6 +497,26 @@ impl Breaker {
         }
     }
 
+    /// Lanes' calls are in orders of their own, so there is no one order to go through.
+    fn armed_until_by_bisection(&self) -> Option<u64> {
+        let is_armed_at = |now_ns| {
+            let overdue = if self.counts_overdue(self.state) { self.live_overdue_at(now_ns) } else { 0 };
+            self.window.live(now_ns).0 + overdue >= self.config.min_samples as usize
+        };
+        let (mut armed_ns, mut unarmed_ns) = (self.latest_ns, NEVER_NS);
+        if !is_armed_at(armed_ns) {
+            return None;
+        }
+        if is_armed_at(unarmed_ns) {
+            return Some(NEVER_NS);
+        }
+        while unarmed_ns - armed_ns > 1 {
+            let middle_ns = armed_ns.midpoint(unarmed_ns);
+            *(if is_armed_at(middle_ns) { &mut armed_ns } else { &mut unarmed_ns }) = middle_ns;
+        }
+        Some(unarmed_ns)
+    }
+
     /// The time on the breaker's clock, for `_at` operations. Nanoseconds from an arbitrary origin, the same for all
     /// breakers of a process.
     #[inline]
@@ -464,8 +524,7 @@ impl Breaker {
         self.clock.now_ns()
     }
 
-    /// For C, where any thread may read it.
-    #[cfg(feature = "ffi")]
+    /// For those that any thread may use.
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -477,12 +536,29 @@ impl Breaker {
 
     // Time.
 
-    /// Takes note of the time, without firing timers.
+    /// Takes note of the time for operations that fire no timers.
+    fn note(&mut self, now_ns: u64) {
+        self.see(now_ns);
+        if !self.started {
+            self.start();
+        }
+    }
+
     #[inline]
     fn see(&mut self, now_ns: u64) -> u64 {
         self.previous_ns = self.latest_ns;
         self.latest_ns = self.latest_ns.max(now_ns);
         self.latest_ns
+    }
+
+    /// Sees to it that the timers of a call sent at `start_ns` will be looked at.
+    #[inline]
+    fn wake_for_call(&mut self, start_ns: u64) {
+        let half_open = self.state == State::HalfOpen;
+        let limit_ns = if half_open { self.recover_threshold_ns } else { self.config.threshold_ns };
+        let stall_ns = if self.config.stall_limit_ns == 0 { NEVER_NS } else { self.config.stall_limit_ns };
+        let first_ns = limit_ns.saturating_add(1).min(stall_ns);
+        self.wake_ns = self.wake_ns.min(start_ns.saturating_add(first_ns));
     }
 
     /// Takes note of the time, fires the timers that are due by it, and returns it, clamped to the latest seen.
@@ -519,9 +595,10 @@ impl Breaker {
         passes
     }
 
+    /// Takes a trial as gates do.
     fn grant(&mut self) -> bool {
-        let granted = self.trials.grant(self.latest_ns);
-        self.wake_ns = self.wake_ns.min(self.probe_lost_at_ns());
+        let granted = self.page.trials().take().is_some();
+        self.count_trials();
         granted
     }
 
@@ -546,12 +623,27 @@ impl Breaker {
     #[inline]
     fn record_result_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.run_timers(now_ns);
+        self.take_result_without_ticket(now_ns, latency_ns, ok);
+    }
+
+    #[inline]
+    fn take_result_without_ticket(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         if self.is_stale(now_ns, latency_ns) {
             self.stale += 1;
             return;
         }
-        let trial = self.state == State::HalfOpen && self.trials.take_grant();
+        let trial = self.state == State::HalfOpen && self.take_grant();
         self.take_sample(latency_ns, ok, trial);
+    }
+
+    #[cold]
+    fn take_probe(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
+        let wanted = self.state == State::HalfOpen && self.trials.recovery() == Recovery::HealthChecks;
+        if wanted && !self.is_stale(now_ns, latency_ns) {
+            self.take_result(latency_ns, ok, true);
+        } else {
+            self.stale += 1;
+        }
     }
 
     /// By the sample's own stamps: clamped ones would let an old sample into the epoch.
@@ -578,7 +670,7 @@ impl Breaker {
             self.stride_left -= 1;
         }
         if self.state == State::Closed {
-            self.in_flight.expire(self.latest_ns, self.config.window_age_ns);
+            self.expire_overdue();
             let counts = entered.then(|| self.counts());
             if let Some(reason) = self.rules.judge(counts) {
                 self.open(reason);
@@ -602,7 +694,7 @@ impl Breaker {
             self.open(Reason::ProbeFailed);
         } else if latency_ns > self.recover_threshold_ns {
             self.open(Reason::ProbeSlow);
-        } else if counts_if_good && self.trials.succeed(self.latest_ns) == Progress::Recovered {
+        } else if counts_if_good && self.change_trials(Trials::succeed) == Progress::Recovered {
             self.close();
         }
     }
@@ -614,7 +706,7 @@ impl Breaker {
             samples: self.window.len(),
             slow: self.window.slow(),
             failed: self.window.failed(),
-            overdue: if self.counts_overdue(State::Closed) { self.in_flight.overdue() } else { 0 },
+            overdue: if self.counts_overdue(State::Closed) { self.overdue() } else { 0 },
         }
     }
 
@@ -625,24 +717,38 @@ impl Breaker {
     }
 
     fn live_overdue(&self) -> usize {
-        if self.counts_overdue(self.state) {
-            self.in_flight.live_overdue(self.latest_ns, self.config.window_age_ns)
-        } else {
-            0
-        }
+        if self.counts_overdue(self.state) { self.live_overdue_at(self.latest_ns) } else { 0 }
+    }
+
+    fn live_overdue_at(&self, now_ns: u64) -> usize {
+        self.tables().map(|table| table.live_overdue(now_ns, self.config.window_age_ns)).sum()
     }
 
     fn expire(&mut self) {
         self.window.expire(self.latest_ns);
         self.link.left(self.window.len());
-        self.in_flight.expire(self.latest_ns, self.config.window_age_ns);
+        self.expire_overdue();
+    }
+
+    #[inline]
+    fn expire_overdue(&mut self) {
+        let (now_ns, age_ns) = (self.latest_ns, self.config.window_age_ns);
+        self.tables_mut().for_each(|table| table.expire(now_ns, age_ns));
+    }
+
+    /// Calls of the owner and of lanes that are overdue and haven't expired.
+    #[inline]
+    fn overdue(&self) -> usize {
+        self.tables().map(InFlight::overdue).sum()
     }
 
     /// The quantile of what a verdict in `state` sees, the expired being gone.
     fn select(&mut self, state: State, quantile_ppm: u32) -> Option<u64> {
         let latest_ns = self.latest_ns;
-        let overdue = if self.counts_overdue(state) { self.in_flight.overdue() } else { 0 };
-        let ages_ns = self.in_flight.overdue_starts_ns().take(overdue).map(|start_ns| latest_ns - start_ns);
+        let overdue = if self.counts_overdue(state) { self.overdue() } else { 0 };
+        let tables = core::iter::once(&self.in_flight).chain(self.inboxes.iter().map(|inbox| &inbox.in_flight));
+        let starts_ns = tables.flat_map(InFlight::overdue_starts_ns).take(overdue);
+        let ages_ns = starts_ns.map(|start_ns| latest_ns.saturating_sub(start_ns));
         let (older, newer) = self.window.latencies_ns();
         let (room, rest) = self.scratch.split_at_mut_checked(older.len())?;
         room.copy_from_slice(older);

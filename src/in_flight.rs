@@ -36,6 +36,28 @@ impl Call {
         self.start_ns
     }
 
+    /// A lane's ticket.
+    pub(crate) const fn new(start_ns: u64, slot: u32, generation: u32) -> Self {
+        Self { start_ns, slot, generation }
+    }
+
+    /// The ticket of a call that a full lane can't track.
+    pub(crate) const fn untracked(start_ns: u64) -> Self {
+        Self { start_ns, slot: UNTRACKED, generation: 0 }
+    }
+
+    pub(crate) const fn is_untracked(self) -> bool {
+        self.slot == UNTRACKED
+    }
+
+    pub(crate) const fn slot(self) -> u32 {
+        self.slot
+    }
+
+    pub(crate) const fn generation(self) -> u32 {
+        self.generation
+    }
+
     /// The rest of the ticket, for C.
     #[cfg(feature = "ffi")]
     pub(crate) const fn id(self) -> u64 {
@@ -44,7 +66,7 @@ impl Call {
 
     #[cfg(feature = "ffi")]
     pub(crate) const fn from_parts(start_ns: u64, id: u64) -> Self {
-        Self { start_ns, slot: id as u32, generation: (id >> 32) as u32 }
+        Self::new(start_ns, id as u32, (id >> 32) as u32)
     }
 }
 

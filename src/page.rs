@@ -5,9 +5,11 @@
 //!       0     128  header    magic, layout version
 //!     128     128  gate      one byte: bits 0-1 state, bit 2 HALTED, bit 3 SHADOW; a line to itself
 //!     256     128  deadline  retry_at, written before the gate opens
-//!     384     256  status    version and words of the snapshot (a seqlock)
-//!     640     128  head      sequence number of the next event
-//!     768   32768  journal   256 records of 128 bytes (a seqlock each)
+//!     384     128  trials    those left, and those given back (written by gates, too)
+//!     512     128  refusals  by gates, and by gates in shadow (written by gates alone)
+//!     640     256  status    version and words of the snapshot (a seqlock)
+//!     896     128  head      sequence number of the next event
+//!    1024   32768  journal   256 records of 128 bytes (a seqlock each)
 //! ```
 //!
 //! It is in heap memory, or in a file (see `shm`).
@@ -17,6 +19,7 @@ mod in_file;
 
 use crate::clock::ClockSource;
 use crate::config::State;
+use crate::permits::Permits;
 use crate::seqlock::SeqLock;
 use crate::sync::{AtomicU8, AtomicU64, Ordering, fence, load_acquire};
 
@@ -48,11 +51,20 @@ struct Header {
 #[repr(C, align(128))]
 pub(crate) struct Line<T>(pub(crate) T);
 
+/// Asks that gates refused, or would have but for shadow.
+#[repr(C)]
+struct Refusals {
+    refused: AtomicU64,
+    in_shadow: AtomicU64,
+}
+
 #[repr(C, align(128))]
 pub(crate) struct Page {
     header: Header,
     gate: Line<AtomicU8>,
     retry_at_ns: Line<AtomicU64>,
+    trials: Line<Permits>,
+    refusals: Line<Refusals>,
     status: Line<SeqLock<STATUS_WORDS>>,
     head: Line<AtomicU64>,
     journal: Line<[SeqLock<RECORD_WORDS>; JOURNAL_LEN]>,
@@ -64,10 +76,12 @@ const _: () = {
     assert!(offset_of!(Page, header) == 0);
     assert!(offset_of!(Page, gate) == 128);
     assert!(offset_of!(Page, retry_at_ns) == 256);
-    assert!(offset_of!(Page, status) == 384);
-    assert!(offset_of!(Page, head) == 640);
-    assert!(offset_of!(Page, journal) == 768);
-    assert!(size_of::<Page>() == 768 + 256 * 128);
+    assert!(offset_of!(Page, trials) == 384);
+    assert!(offset_of!(Page, refusals) == 512);
+    assert!(offset_of!(Page, status) == 640);
+    assert!(offset_of!(Page, head) == 896);
+    assert!(offset_of!(Page, journal) == 1024);
+    assert!(size_of::<Page>() == 1024 + 256 * 128);
     assert!(size_of::<SeqLock<RECORD_WORDS>>() == 128);
 };
 
@@ -78,6 +92,8 @@ impl Page {
             header: Header { magic: AtomicU64::new(MAGIC), layout_version: AtomicU64::new(LAYOUT_VERSION) },
             gate: Line(AtomicU8::new(state as u8 | if shadow { SHADOW } else { 0 })),
             retry_at_ns: Line(AtomicU64::new(u64::MAX)),
+            trials: Line(Permits::new()),
+            refusals: Line(Refusals { refused: AtomicU64::new(0), in_shadow: AtomicU64::new(0) }),
             status: Line(SeqLock::new()),
             head: Line(AtomicU64::new(0)),
             journal: Line(core::array::from_fn(|_| SeqLock::new())),
@@ -104,8 +120,7 @@ impl Page {
     pub(crate) fn gate(&self) -> Option<(State, bool)> {
         let gate = self.gate.0.load(Ordering::Relaxed);
         fence(Ordering::Acquire); // see `load_acquire`
-        let state = State::from_bits(u64::from(gate & STATE_BITS))?;
-        (gate & !(STATE_BITS | HALTED | SHADOW) == 0).then_some((state, gate & HALTED != 0))
+        known_state(gate).map(|state| (state, gate & HALTED != 0))
     }
 
     #[cfg(all(test, not(loom)))]
@@ -142,6 +157,41 @@ impl Page {
         }
     }
 
+    /// The trials that may still be taken.
+    pub(crate) fn trials(&self) -> &Permits {
+        &self.trials.0
+    }
+
+    /// A gate's answer when it isn't simply closed. Any thread.
+    pub(crate) fn ask(&self) -> Answer {
+        let gate = self.gate.0.load(Ordering::Acquire);
+        let trial = match known_state(gate) {
+            None => return self.refuse(),
+            Some(_) if gate & HALTED != 0 => return self.refuse(),
+            Some(State::Closed) => return Answer::Pass,
+            Some(State::Open) => None,
+            Some(State::HalfOpen) => self.trials.0.take(),
+        };
+        match trial {
+            Some(epoch) => Answer::Trial(epoch),
+            None if gate & SHADOW != 0 => {
+                self.refusals.0.in_shadow.fetch_add(1, Ordering::Relaxed);
+                Answer::Pass
+            }
+            None => self.refuse(),
+        }
+    }
+
+    fn refuse(&self) -> Answer {
+        self.refusals.0.refused.fetch_add(1, Ordering::Relaxed);
+        Answer::Refuse
+    }
+
+    /// How many asks gates refused, and how many they would have but for shadow.
+    pub(crate) fn refusals(&self) -> (u64, u64) {
+        (self.refusals.0.refused.load(Ordering::Relaxed), self.refusals.0.in_shadow.load(Ordering::Relaxed))
+    }
+
     /// To be called before the gate opens, so that nobody sees it open with an old deadline.
     pub(crate) fn set_retry_at_ns(&self, retry_at_ns: u64) {
         self.retry_at_ns.0.store(retry_at_ns, Ordering::Release);
@@ -160,6 +210,23 @@ impl Page {
     pub(crate) fn record(&self, sequence: u64) -> Option<&SeqLock<RECORD_WORDS>> {
         self.journal.0.get((sequence % JOURNAL_LEN as u64) as usize)
     }
+}
+
+/// What a gate says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Pass,
+    /// A trial of this epoch is granted.
+    Trial(u32),
+    Refuse,
+}
+
+/// The automatic state; `None` if no version writes such a gate.
+fn known_state(gate: u8) -> Option<State> {
+    if gate & !(STATE_BITS | HALTED | SHADOW) != 0 {
+        return None;
+    }
+    State::from_bits(u64::from(gate & STATE_BITS))
 }
 
 /// A breaker at one moment, `now_ns`: its state, what a verdict sees, and counts since construction.
@@ -193,7 +260,7 @@ pub struct Snapshot {
     pub failed: u32,
     /// Calls in flight that count as slow samples beside the window.
     pub overdue: u32,
-    /// Calls in flight that are tracked.
+    /// Calls in flight that are tracked, those of lanes included.
     pub in_flight: u32,
     /// Trials granted in this half-open epoch; 0 in other states, like the next two.
     pub trials_granted: u32,
@@ -213,6 +280,8 @@ pub struct Snapshot {
     pub refused_in_shadow: u64,
     /// Tickets that came back twice, or that the breaker never gave out.
     pub misused: u64,
+    /// Messages that lanes dropped because they were full: calls begun or recorded, and checks.
+    pub dropped: u64,
     /// Events in the journal so far: the sequence number of the next.
     pub events: u64,
 }
@@ -254,6 +323,7 @@ impl Snapshot {
             self.refused_in_shadow,
             self.misused,
             self.events,
+            self.dropped,
         ];
         for (word, value) in words.iter_mut().zip(used) {
             *word = value;
@@ -280,6 +350,7 @@ impl Snapshot {
             refused_in_shadow,
             misused,
             events,
+            dropped,
             ..,
         ] = words;
         Some(Self {
@@ -306,6 +377,7 @@ impl Snapshot {
             refused,
             refused_in_shadow,
             misused,
+            dropped,
             events,
         })
     }
@@ -405,6 +477,7 @@ mod tests {
             refused: 16,
             refused_in_shadow: 17,
             misused: 18,
+            dropped: 20,
             events: 19,
         };
         assert_eq!(Snapshot::from_words(&snapshot.to_words()), Some(snapshot.clone()));

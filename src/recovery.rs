@@ -110,10 +110,10 @@ impl Backoff {
 }
 
 /// Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014; constants of Vigna's `splitmix64.c`.
-struct SplitMix64(u64);
+pub(crate) struct SplitMix64(pub(crate) u64);
 
 impl SplitMix64 {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -137,6 +137,8 @@ pub(crate) struct Trials {
     out: u32,
     /// Good results.
     good: u32,
+    /// Of those that gates gave back, taken note of.
+    released: u32,
     /// When the latest result came, or the first trial went out after none was, or (health checks) half-open began.
     leased_ns: u64,
 }
@@ -158,6 +160,7 @@ impl Trials {
             pending: 0,
             out: 0,
             good: 0,
+            released: 0,
             leased_ns: now_ns,
         }
     }
@@ -171,18 +174,25 @@ impl Trials {
         self.leased_ns = now_ns;
     }
 
-    /// Grants a trial, if one may go out.
-    pub(crate) fn grant(&mut self, now_ns: u64) -> bool {
-        if self.recovery != Recovery::Trials || self.granted >= self.probes || self.out >= self.max_out {
-            return false;
+    /// How many trials may go out now.
+    pub(crate) fn allowance(&self) -> u32 {
+        match self.recovery {
+            Recovery::Trials => self.probes.saturating_sub(self.granted).min(self.max_out.saturating_sub(self.out)),
+            Recovery::HealthChecks => 0,
+        }
+    }
+
+    /// So many trials were granted, no more than the allowance.
+    pub(crate) fn take_note(&mut self, granted: u32, now_ns: u64) {
+        if granted == 0 {
+            return;
         }
         if self.out == 0 {
             self.leased_ns = now_ns;
         }
-        self.granted += 1;
-        self.pending += 1;
-        self.out += 1;
-        true
+        self.granted = self.granted.saturating_add(granted);
+        self.pending = self.pending.saturating_add(granted);
+        self.out = self.out.saturating_add(granted);
     }
 
     /// The next `begin`, or a `record` without one, takes a grant: true if there is one.
@@ -199,6 +209,15 @@ impl Trials {
             self.give_back();
         }
         released
+    }
+
+    /// Releases trials until so many have been by this in all, as far as there are any.
+    pub(crate) fn release_up_to(&mut self, count: u32) {
+        let more = count.saturating_sub(self.released).min(self.pending);
+        for _ in 0..more {
+            self.release();
+        }
+        self.released = self.released.max(count);
     }
 
     /// Gives back a trial whose grant was taken.
@@ -344,6 +363,14 @@ mod tests {
 
     fn trials(probes: u32, trials_in_flight: u32) -> Trials {
         Trials::new(&Config { probes, trials_in_flight, ..Config::default() }, 0)
+    }
+
+    impl Trials {
+        fn grant(&mut self, now_ns: u64) -> bool {
+            let granted = self.allowance().min(1);
+            self.take_note(granted, now_ns);
+            granted == 1
+        }
     }
 
     #[test]

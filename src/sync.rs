@@ -5,10 +5,11 @@ pub(crate) use loom::sync::{
     Arc,
     atomic::{AtomicU8, AtomicU64, Ordering, fence},
 };
-#[cfg(not(any(loom, feature = "shm")))]
-pub(crate) use std::sync::Arc;
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
+pub(crate) use std::sync::{
+    Arc,
+    atomic::{AtomicU8, AtomicU64, Ordering, fence},
+};
 
 /// Loads as with acquire ordering. Memory may be mapped read-only, where the standard library vouches for relaxed loads alone
 /// (`core::sync::atomic`, "Atomic accesses to read-only memory").

@@ -404,6 +404,17 @@ fn an_event_tells_how_long_the_owner_was_away() {
 }
 
 #[test]
+fn operations_that_fire_no_timers_are_signs_of_life_too() {
+    let mut breaker = breaker(config());
+    breaker.halt_at(SECOND);
+    breaker.resume_at(3 * SECOND);
+    breaker.release_at(4 * SECOND);
+    breaker.halt_at(7 * SECOND);
+    let gaps: Vec<u64> = breaker.events().map(|event| event.owner_gap_ns / SECOND).collect();
+    assert_eq!(gaps, [0, 2, 3]);
+}
+
+#[test]
 fn observers_see_state_deadline_snapshot_and_events() {
     let mut breaker = breaker(Config { spike_count: 1, ..config() });
     let observer = breaker.observer();

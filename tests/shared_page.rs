@@ -40,7 +40,7 @@ const PID: u64 = 128;
 const ATTEMPT: u64 = 144;
 const PAGE: u64 = 1408;
 const GATE: u64 = PAGE + 128;
-const EVENTS: u64 = PAGE + 640;
+const EVENTS: u64 = PAGE + 896;
 
 #[test]
 fn the_file_is_laid_out_as_drawn() {
@@ -268,7 +268,7 @@ fn a_halt_by_anyone_outlives_owners_until_it_is_resumed() {
     breaker.resume_at(1);
     assert!(breaker.allow_at(2));
     breaker.poll_at(2);
-    assert_eq!(latest_reasons(&breaker, 2), [Reason::Resume, Reason::Restart]);
+    assert_eq!(latest_reasons(&breaker, 2), [Reason::Restart, Reason::Resume]);
 }
 
 #[test]

@@ -266,24 +266,32 @@ fn fork_and_wait(page: &Path) {
     spawned.kill().and_then(|()| spawned.wait()).unwrap();
 }
 
+/// Whatever comes of the test.
+struct Children(Vec<Pid>);
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        for &child in &self.0 {
+            let _ = kill_process(child, Signal::KILL);
+        }
+    }
+}
+
 #[test]
 fn children_dont_keep_the_page() {
     let place = Place::new("children");
     let mut forker = Process::start("forker", &place.0);
     let said = forker.said();
-    let children: Vec<Pid> = said.split(' ').map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap()).collect();
+    let children = Children(said.split(' ').map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap()).collect());
     let observer = Observer::open(&place.0).unwrap();
     assert_eq!(observer.owner().map(|owner| (owner.pid, owner.alive)), Some((forker.pid(), true)));
     forker.kill();
-    for &child in &children {
+    for &child in &children.0 {
         rustix::process::test_kill_process(child).expect("the child lives on");
     }
     assert!(!observer.owner().unwrap().alive);
-    let breaker = Breaker::create_shared(&place.0, config());
-    for &child in &children {
-        kill_process(child, Signal::KILL).unwrap();
-    }
-    assert_eq!(breaker.unwrap().state(), State::Open);
+    assert_eq!(Breaker::create_shared(&place.0, config()).unwrap().state(), State::Open);
+    drop(children);
 }
 
 fn fork_and_drop(page: &Path) {
@@ -338,6 +346,34 @@ fn fork_and_ask(page: &Path) {
 fn a_child_is_no_second_owner() {
     let place = Place::new("child-asks");
     Process::ready("forker whose child asks", &place.0).end_cleanly();
+}
+
+// Gates of the owner's other threads.
+
+#[test]
+fn gates_work_on_a_page_in_a_file_and_count_anew_for_each_owner() {
+    let place = Place::new("gates");
+    let half_open = Config { start: State::HalfOpen, probes: 2, ..config() };
+    let mut breaker = Breaker::create_shared(&place.0, half_open.clone()).unwrap();
+    let gate = breaker.gate();
+    assert!(gate.allow() && !gate.allow(), "one trial at a time");
+    breaker.poll_at(1);
+    assert_eq!((breaker.snapshot().trials_granted, breaker.snapshot().refused), (1, 1));
+    drop(breaker);
+
+    let mut breaker = Breaker::create_shared(&place.0, half_open).unwrap();
+    assert!(!gate.allow() && !breaker.gate().allow(), "open, and no trial is left from before");
+    breaker.poll_at(1);
+    assert_eq!(breaker.snapshot().refused, 2);
+    breaker.poll_at(1 + SECOND);
+    let gate = breaker.gate();
+    assert!(gate.allow() && !gate.allow());
+    breaker.record_at(2 + SECOND, 1);
+    assert!(gate.allow());
+    breaker.record_at(3 + SECOND, 1);
+    assert!(gate.allow() && breaker.state() == State::Closed);
+    Halter::open(&place.0).unwrap().halt("gates refuse, too");
+    assert!(!gate.allow());
 }
 
 // Scribbles.

@@ -6,7 +6,7 @@ use crate::shm::{Link, Opened, SharedError};
 use std::path::Path;
 
 impl Breaker {
-    /// A breaker whose page is in a file, for other processes to observe and to halt: one made by
+    /// A breaker whose page is in a file, for other processes to observe and to halt: at a path from
     /// [`shared_path`](crate::shared_path), or any other place whose directory only this user may write to. Feature `shm`;
     /// Linux.
     ///
@@ -22,8 +22,9 @@ impl Breaker {
     ///
     /// The file is allocated, populated and locked in memory, so that no operation waits for it. If the limit on locked
     /// memory (`RLIMIT_MEMLOCK`) forbids that, the breaker does without; [`Observer::owner`](crate::Observer::owner) tells.
-    /// Everything that others may do to the content of the file is borne: nothing but the halt bit is read back, and a gate
-    /// that no owner writes refuses. To truncate it, though, kills its owner and observers (SIGBUS).
+    /// Whatever others do to the content of the file is borne: nothing but the halt bit and the trials that gates took is
+    /// read back, and a gate that this owner didn't write refuses all that its one load doesn't let pass. To truncate the
+    /// file, though, kills its owner and observers (SIGBUS).
     ///
     /// As [`new`](Self::new) otherwise: allocates, and makes system calls, only here.
     ///
@@ -50,7 +51,9 @@ impl Breaker {
             }
             // The earlier owner's clock was another.
             breaker.page.set_retry_at_ns(u64::MAX);
-            breaker.page.take_over(breaker.state, breaker.config.shadow);
+            breaker.epoch = breaker.page.take_over(breaker.state, breaker.config.shadow);
+        } else if breaker.state == State::HalfOpen {
+            breaker.offer_trials();
         }
         Ok(breaker)
     }
@@ -65,7 +68,7 @@ impl Drop for Breaker {
         if self.started {
             self.publish();
         }
-        if !std::thread::panicking() && !self.page.is_foreign(self.state, self.config.shadow) {
+        if !std::thread::panicking() {
             self.link.seal(self.state, self.events);
         }
     }

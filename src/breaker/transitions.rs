@@ -2,6 +2,7 @@
 
 use super::{Breaker, NEVER_NS};
 use crate::config::State;
+use crate::in_flight::InFlight;
 use crate::journal::{Event, Reason};
 use crate::recovery::{Opening, Trials};
 
@@ -27,7 +28,7 @@ impl Breaker {
             match timer {
                 Timer::Retry => self.half_open(),
                 Timer::Overdue => {
-                    self.in_flight.mark_overdue();
+                    self.mark_overdue();
                     self.expire();
                     if self.rules.is_confirmed_over(self.counts()) {
                         self.open(Reason::Latency);
@@ -45,7 +46,7 @@ impl Breaker {
     }
 
     /// The first operation: only now is it known what time it is on the caller's clock.
-    fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         self.started = true;
         self.previous_ns = self.latest_ns;
         // Of a breaker that starts half-open. No epoch begins: nothing was sent before.
@@ -64,8 +65,11 @@ impl Breaker {
         }
         self.closed_since_ns = self.latest_ns;
         self.log(from, Reason::Restart);
-        self.halted = false;
-        self.note_halt();
+        if self.halted && self.page.is_halted() {
+            self.log(self.state, Reason::Halt); // once more, for who begins to read here
+        } else {
+            self.note_halt();
+        }
     }
 
     /// The first timer that is due, in the order in which they fire.
@@ -88,18 +92,31 @@ impl Breaker {
     // Deadlines; `NEVER_NS` if there is none. Each is meaningful in one state only.
 
     pub(super) fn overdue_at_ns(&self) -> u64 {
-        deadline_ns(self.in_flight.oldest_waiting_ns(), self.config.threshold_ns.saturating_add(1))
+        deadline_ns(self.oldest_ns(InFlight::oldest_waiting_ns), self.config.threshold_ns.saturating_add(1))
     }
 
     pub(super) fn stall_at_ns(&self) -> u64 {
         match self.config.stall_limit_ns {
             0 => NEVER_NS,
-            limit_ns => deadline_ns(self.in_flight.oldest_ns(), limit_ns),
+            limit_ns => deadline_ns(self.oldest_ns(InFlight::oldest_ns), limit_ns),
         }
     }
 
     pub(super) fn late_trial_at_ns(&self) -> u64 {
-        deadline_ns(self.in_flight.oldest_trial_ns(), self.recover_threshold_ns.saturating_add(1))
+        deadline_ns(self.oldest_ns(InFlight::oldest_trial_ns), self.recover_threshold_ns.saturating_add(1))
+    }
+
+    /// The least of all tables.
+    fn oldest_ns(&self, of_table: impl Fn(&InFlight) -> Option<u64>) -> Option<u64> {
+        self.tables().filter_map(of_table).min()
+    }
+
+    /// The oldest waiting call of all becomes overdue.
+    fn mark_overdue(&mut self) {
+        let oldest_ns = self.oldest_ns(InFlight::oldest_waiting_ns);
+        if let Some(table) = self.tables_mut().find(|table| table.oldest_waiting_ns() == oldest_ns) {
+            table.mark_overdue();
+        }
     }
 
     pub(super) fn probe_lost_at_ns(&self) -> u64 {
@@ -115,6 +132,7 @@ impl Breaker {
         self.retry_at_ns = self.latest_ns.saturating_add(self.backoff.next_pause_ns(opening));
         self.link.opening(self.backoff.attempt());
         self.page.set_retry_at_ns(self.retry_at_ns);
+        self.page.trials().revoke(self.epoch);
         self.change_state(State::Open, reason);
         self.publish();
         self.set_wake();
@@ -128,9 +146,10 @@ impl Breaker {
         self.epoch_ns = self.latest_ns;
         self.window.clear();
         self.rules.clear();
-        self.in_flight.clear();
+        self.tables_mut().for_each(InFlight::clear);
         self.stride_left = 0;
         self.trials = Trials::new(&self.config, self.latest_ns);
+        self.offer_trials();
         self.publish();
         self.set_wake();
     }
@@ -139,6 +158,7 @@ impl Breaker {
     #[cold]
     pub(super) fn close(&mut self) {
         self.closed_since_ns = self.latest_ns;
+        self.page.trials().revoke(self.epoch);
         self.change_state(State::Closed, Reason::Recovered);
         self.publish();
         self.set_wake();
@@ -169,7 +189,7 @@ impl Breaker {
     fn log(&mut self, from: State, reason: Reason) {
         self.expire();
         let quantile_ns = self.select(from, self.config.quantile_ppm).unwrap_or(0);
-        let overdue = if self.counts_overdue(from) { self.in_flight.overdue() } else { 0 };
+        let overdue = if self.counts_overdue(from) { self.overdue() } else { 0 };
         let (wall_anchor_ns, clock_anchor_ns) = self.wall_anchor_ns;
         self.page.append(Event {
             sequence: self.events,

@@ -17,8 +17,21 @@ pub struct cb_breaker {
     observer: Observer,
     clock: Clock,
     /// For the owner alone.
-    owner: UnsafeCell<Breaker>,
+    owner: Owner,
 }
+
+/// Apart from what other threads read, by two cache lines.
+#[repr(align(128))]
+struct Owner(UnsafeCell<Breaker>);
+
+/// What "Thread: any" and handing over ownership rest on.
+const _: () = {
+    const fn is_sync<T: Sync>() {}
+    const fn is_send<T: Send>() {}
+    is_sync::<Observer>();
+    is_sync::<Clock>();
+    is_send::<Breaker>();
+};
 
 impl cb_breaker {
     /// # Safety
@@ -27,7 +40,7 @@ impl cb_breaker {
     pub(super) unsafe fn owner<'a>(breaker: *const Self) -> &'a mut Breaker {
         debug_assert!(!breaker.is_null(), "the breaker is NULL");
         // SAFETY: by the caller. Only the field is borrowed: other threads may hold references to the others.
-        unsafe { &mut *UnsafeCell::raw_get(&raw const (*breaker).owner) }
+        unsafe { &mut *UnsafeCell::raw_get(&raw const (*breaker).owner.0) }
     }
 
     /// # Safety
@@ -47,7 +60,7 @@ impl cb_breaker {
 /// @return        CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_STRUCT_SIZE, CB_STATUS_OUT_OF_RANGE or
 ///                CB_STATUS_UNKNOWN_SETTING; cb_error_text() then says which setting, and what is legal.
 ///
-/// Thread: any; the caller becomes the owner. The breaker is to be given to cb_destroy.
+/// Thread: any, with 64 KiB of stack; the caller becomes the owner. The breaker is to be given to cb_destroy.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_create(config: *const cb_config, out: *mut *mut cb_breaker) -> cb_status {
     guard(|| {
@@ -63,8 +76,11 @@ pub unsafe extern "C" fn cb_create(config: *const cb_config, out: *mut *mut cb_b
             unsafe { read_config(config) }?
         };
         let owner = Breaker::new(config)?;
-        let breaker =
-            cb_breaker { observer: owner.observer(), clock: owner.clock().clone(), owner: UnsafeCell::new(owner) };
+        let breaker = cb_breaker {
+            observer: owner.observer(),
+            clock: owner.clock().clone(),
+            owner: Owner(UnsafeCell::new(owner)),
+        };
         // SAFETY: by the caller.
         unsafe { out.write(Box::into_raw(Box::new(breaker))) };
         Ok(())
@@ -116,7 +132,8 @@ pub unsafe extern "C" fn cb_reconfigure(breaker: *mut cb_breaker, config: *const
 
 /// cb_reconfigure at a given time. Fires no timers.
 ///
-/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that.
+/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_reconfigure.
+/// @return        As cb_reconfigure.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
@@ -167,7 +184,8 @@ pub unsafe extern "C" fn cb_next_deadline_ns(breaker: *const cb_breaker) -> u64 
 }
 
 /// The time on the breaker's clock, for the _at functions: nanoseconds from an arbitrary origin, the same for all
-/// breakers of a process.
+/// breakers of a process. Between CPUs it may stand still or go back a little; breakers cope, and so should whoever
+/// subtracts two of them.
 ///
 /// @param breaker  Must not be NULL.
 ///

@@ -111,7 +111,12 @@ pub struct cb_config {
 }
 
 // SAFETY: the asserts below, and every bit pattern is a valid integer.
-unsafe impl Versioned for cb_config {}
+unsafe impl Versioned for cb_config {
+    const FIRST_SIZE: usize = 152;
+}
+
+/// No version is shorter. Above all not the size of a pointer, which `cb_config_init(p, sizeof p)` tells by mistake.
+const MIN_SIZE: usize = 16;
 
 /// No version ends within one of these.
 const WIDE_FIELDS: [usize; 10] = [
@@ -129,6 +134,7 @@ const WIDE_FIELDS: [usize; 10] = [
 
 const _: () = {
     assert!(offset_of!(cb_config, struct_size) == 0);
+    assert!(cb_config::FIRST_SIZE <= size_of::<cb_config>());
     assert!(size_of::<cb_config>() == WIDE_FIELDS.len() * 8 + 18 * 4, "no padding");
     assert!(align_of::<cb_config>() == 8);
 };
@@ -232,8 +238,8 @@ pub(super) unsafe fn read_config(config: *const cb_config) -> Result<Config, Fai
     let mut known = cb_config::from_config(&Config::default());
     // SAFETY: by the caller.
     let (size, more) = unsafe { read_in(config, &mut known) }.map_err(wrong_size)?;
-    let cut = size.checked_sub(4).is_none_or(|last| WIDE_FIELDS.contains(&last));
-    if size % 4 != 0 || cut {
+    let cut = size.checked_sub(4).is_some_and(|last| WIDE_FIELDS.contains(&last));
+    if size < MIN_SIZE || size % 4 != 0 || cut {
         return Err(wrong_size(size));
     }
     if more {
@@ -248,7 +254,8 @@ pub(super) unsafe fn read_config(config: *const cb_config) -> Result<Config, Fai
 /// Sets every field to its default.
 ///
 /// @param config  Where to. NULL is fine: nothing happens.
-/// @param size    sizeof *config: tells the library which version of the struct the caller was compiled with.
+/// @param size    sizeof *config: tells the library which version of the struct the caller was compiled with. Below 4 or
+///                above UINT32_MAX nothing happens.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]

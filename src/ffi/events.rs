@@ -104,10 +104,13 @@ pub struct cb_event {
 }
 
 // SAFETY: the asserts below, and every bit pattern is a valid integer.
-unsafe impl Versioned for cb_event {}
+unsafe impl Versioned for cb_event {
+    const FIRST_SIZE: usize = 88;
+}
 
 const _: () = {
     assert!(offset_of!(cb_event, struct_size) == 0);
+    assert!(cb_event::FIRST_SIZE <= size_of::<cb_event>());
     assert!(size_of::<cb_event>() == 10 * 4 + 6 * 8, "no padding");
 };
 
@@ -139,6 +142,11 @@ impl From<Event> for cb_event {
 pub struct cb_events {
     events: Events,
 }
+
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Events>();
+};
 
 /// Opens a reader that begins with the oldest event that the journal still has.
 ///

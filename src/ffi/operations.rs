@@ -32,7 +32,7 @@ impl From<cb_call> for Call {
     }
 }
 
-/// May an order be sent now? While closed this is a load and a branch.
+/// May an order be sent now? While closed this is a load and a branch; cb_gate_closed asks the same inline.
 ///
 /// Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
 ///
@@ -57,7 +57,8 @@ pub unsafe extern "C" fn cb_allow_at(breaker: *mut cb_breaker, now_ns: u64) -> b
     unsafe { cb_breaker::owner(breaker) }.allow_at(now_ns)
 }
 
-/// A call is sent. Calls that weren't asked for (cancels) may begin, too.
+/// A call is sent. Calls that weren't asked for (cancels) may begin, too. Fires the timers that are due first: an order
+/// that was allowed may begin at the very time at which another call's lateness trips the breaker.
 ///
 /// @param breaker  Must not be NULL.
 /// @return         Its ticket, to be given back by cb_end, cb_fail or cb_abandon.

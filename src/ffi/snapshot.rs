@@ -88,10 +88,13 @@ pub struct cb_snapshot {
 }
 
 // SAFETY: the asserts below; the library writes bools as 0 or 1.
-unsafe impl Versioned for cb_snapshot {}
+unsafe impl Versioned for cb_snapshot {
+    const FIRST_SIZE: usize = 136;
+}
 
 const _: () = {
     assert!(offset_of!(cb_snapshot, struct_size) == 0);
+    assert!(cb_snapshot::FIRST_SIZE <= size_of::<cb_snapshot>());
     assert!(size_of::<cb_snapshot>() == 4 + 13 * 4 + 10 * 8, "no padding");
 };
 
@@ -143,11 +146,13 @@ pub unsafe extern "C" fn cb_get_snapshot(breaker: *const cb_breaker, out: *mut c
     }
 }
 
-/// The latest snapshot that the owner published: at each transition, and each millisecond in which it does anything.
+/// The latest snapshot that the owner published: at each transition, and each millisecond in which it does anything. It is of
+/// before the operation that published it: what a quiet owner did last shows only when it polls again, a millisecond on.
 ///
 /// @param breaker  NULL is fine: false.
 /// @param out      Where it goes, if there is one. Its struct_size must be set (to sizeof *out). NULL is fine: false.
-/// @return         Whether there is one: not before the owner's first operation.
+/// @return         Whether there is one: not before the owner's first operation, nor if the owner was stopped for good in
+///                 the middle of writing one. It is as of publication, `halted` too: cb_is_halted tells what is so now.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
@@ -183,7 +188,8 @@ pub unsafe extern "C" fn cb_quantile_ns(breaker: *mut cb_breaker, quantile_ppm: 
 
 /// cb_quantile_ns at a given time. Fires no timers.
 ///
-/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that.
+/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_quantile_ns.
+/// @return        As cb_quantile_ns.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]

@@ -18,7 +18,7 @@ pub enum cb_status_value {
     CB_STATUS_OK = 0,
     /// A pointer that must not be NULL is.
     CB_STATUS_NULL_POINTER = 1,
-    /// The struct_size of a configuration is the size of no version of it.
+    /// The struct_size of a configuration can't be the size of any version of it.
     CB_STATUS_STRUCT_SIZE = 2,
     /// A setting is outside its legal range.
     CB_STATUS_OUT_OF_RANGE = 3,
@@ -43,7 +43,7 @@ pub extern "C" fn cb_status_text(status: cb_status) -> *const c_char {
     const TEXTS: [(cb_status_value, &CStr); 7] = [
         (CB_STATUS_OK, c"done"),
         (CB_STATUS_NULL_POINTER, c"a pointer that must not be NULL is NULL"),
-        (CB_STATUS_STRUCT_SIZE, c"struct_size is the size of no version of the struct"),
+        (CB_STATUS_STRUCT_SIZE, c"struct_size can't be the size of any version of the struct"),
         (CB_STATUS_OUT_OF_RANGE, c"a setting is outside its legal range"),
         (CB_STATUS_FIXED_SETTING, c"a setting that is fixed at creation differs from the breaker's"),
         (CB_STATUS_UNKNOWN_SETTING, c"a setting that this version of the library doesn't know is in use"),

@@ -12,10 +12,13 @@ const MAX_SIZE: usize = 4096;
 /// # Safety
 /// The type is `repr(C)`, begins with a `u32` that is its `struct_size`, has no padding, and is valid for all bytes that
 /// the library writes.
-pub(super) unsafe trait Versioned: Copy {}
+pub(super) unsafe trait Versioned: Copy {
+    /// The size of the first version: a number, which never changes. It is what a caller's zeroed struct is taken for.
+    const FIRST_SIZE: usize;
+}
 
 /// Writes `value` to the struct that `out` points to, as far as the caller's version of it goes; what a newer version
-/// has beyond is zeroed. A `struct_size` of 0 stands for this version's: the first version's callers have that.
+/// has beyond is zeroed. A `struct_size` of 0, which a caller forgot to set, stands for the first version: none is shorter.
 ///
 /// # Safety
 /// `out` is valid for writing a `T` of the version that its `struct_size` tells.
@@ -23,7 +26,7 @@ pub(super) unsafe fn write_out<T: Versioned>(out: *mut T, value: &T) {
     // SAFETY: by the caller, and `struct_size` comes first.
     let told = unsafe { out.cast::<u32>().read() };
     let size = match told as usize {
-        0 => size_of::<T>(),
+        0 => T::FIRST_SIZE,
         size => size,
     };
     // SAFETY: both are at least so long, and apart: one is the caller's, the other ours.
@@ -54,4 +57,42 @@ pub(super) unsafe fn read_in<T: Versioned>(from: *const T, value: &mut T) -> Res
         unsafe { from.cast::<u8>().add(offset).read() != 0 }
     });
     Ok((size, more))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A second version: the first had no `newer`.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    struct Second {
+        struct_size: u32,
+        older: u32,
+        newer: u64,
+    }
+
+    // SAFETY: two u32 and a u64 leave no padding.
+    unsafe impl Versioned for Second {
+        const FIRST_SIZE: usize = 8;
+    }
+
+    const LIBRARYS: Second = Second { struct_size: 16, older: 1, newer: 2 };
+
+    #[test]
+    fn a_caller_of_the_first_version_that_did_not_set_the_size_keeps_what_follows() {
+        let mut out = Second { struct_size: 0, older: 7, newer: 7 };
+        // SAFETY: it is longer than the version that its size stands for.
+        unsafe { write_out(&raw mut out, &LIBRARYS) };
+        assert_eq!(out, Second { struct_size: 8, older: 1, newer: 7 });
+    }
+
+    #[test]
+    fn what_an_older_caller_does_not_tell_stays_at_its_default() {
+        let told = Second { struct_size: 8, older: 3, newer: 3 };
+        let mut known = LIBRARYS;
+        // SAFETY: it is longer than the version that its size tells.
+        assert_eq!(unsafe { read_in(&raw const told, &mut known) }, Ok((8, false)));
+        assert_eq!((known.older, known.newer), (3, 2));
+    }
 }

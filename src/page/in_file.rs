@@ -11,11 +11,17 @@ impl Page {
         (self.header.magic.load(Ordering::Relaxed) == MAGIC).then_some(version)
     }
 
-    /// A new owner puts this into the gate; a halt stays.
-    pub(crate) fn take_over(&self, state: State, shadow: bool) {
+    /// A new owner puts this into the gate; a halt stays. There are no trials, and no refusals by gates so far. Returns the
+    /// number of the last epoch.
+    pub(crate) fn take_over(&self, state: State, shadow: bool) -> u32 {
+        let epoch = self.trials.0.epoch();
+        self.trials.0.revoke(epoch);
+        self.refusals.0.refused.store(0, Ordering::Relaxed);
+        self.refusals.0.in_shadow.store(0, Ordering::Relaxed);
         let owners = state as u8 | if shadow { SHADOW } else { 0 };
         let earlier = self.gate.0.load(Ordering::Relaxed) & !HALTED;
         self.gate.0.fetch_xor(earlier ^ owners, Ordering::AcqRel);
+        epoch
     }
 
     /// The version of the snapshot; odd if an owner stopped in the middle of writing it.

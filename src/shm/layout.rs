@@ -5,9 +5,9 @@
 //!       0     128  header   magic, layout version, size of the page, number of slots: fixed, but for growing slots
 //!     128     128  owner    pid, seal, attempt, heartbeat, whether the memory is locked
 //!     256    1152  notes    the number of the next halt note, and the latest 4 (256 bytes each, a seqlock)
-//!    1408   33536  page     as in memory (see `page`)
-//!   34944     128  mirror   how many samples entered the window, and how many are in it
-//!   35072   8 << n slots    2^n latencies, n in range 10 ..= 21: the window twice
+//!    1408   33792  page     as in memory (see `page`)
+//!   35200     128  mirror   how many samples entered the window, and how many are in it
+//!   35328   8 << n slots    2^n latencies, n in range 10 ..= 21: the window twice
 //! ```
 //!
 //! Every word is an atomic of this machine's byte order. The length of the file is believed rather than any word in it; it may

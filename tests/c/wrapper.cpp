@@ -148,11 +148,13 @@ static void trip_and_recovery() {
     CHECK(event.sequence == 0 && event.t_ns == SECOND + 3 && event.from == State::Closed && event.to == State::Open);
     CHECK(event.reason == Reason::Spike && event.samples == 3 && event.slow == 1 && event.failures == 0);
     CHECK(event.quantile == nanoseconds(200000001) && event.retry_at_ns == 2 * SECOND + 3 && event.attempt == 0);
+    CHECK(event.pause() == seconds(1));
     CHECK(event.overdue == 0 && event.owner_gap == nanoseconds(1) && event.wall_ns != 0);
     CHECK(std::strcmp(to_string(event.reason), "spike") == 0 && std::strcmp(to_string(State::HalfOpen), "half_open") == 0);
 
     breaker.poll_at(2 * SECOND + 3);
     CHECK(breaker.state() == State::HalfOpen);
+    CHECK(events.next(event) && event.to == State::HalfOpen && event.pause() == nanoseconds(0));
     CHECK(breaker.allow_at(2 * SECOND + 4) && !breaker.allow_at(2 * SECOND + 4));
     breaker.release_at(2 * SECOND + 4);
     CHECK(breaker.allow_at(2 * SECOND + 5));
@@ -164,7 +166,7 @@ static void trip_and_recovery() {
     CHECK(breaker.allow_at(2 * SECOND + 8));
     breaker.record_at(2 * SECOND + 9, nanoseconds(1));
     CHECK(breaker.state() == State::Closed && gate.closed());
-    CHECK((reasons(events) == std::vector<Reason>{Reason::Retry, Reason::Recovered}));
+    CHECK((reasons(events) == std::vector<Reason>{Reason::Recovered}));
     CHECK(events.begin() == events.end() && events.missed() == 0);
 
     const trip99::Snapshot snapshot = breaker.snapshot();
@@ -301,6 +303,7 @@ static void moves_and_handles() {
 }
 
 int main() {
+    CHECK(trip99::abi_version() == CB_ABI_VERSION && std::strchr(trip99::version(), '.') != nullptr);
     settings();
     errors();
     trip_and_recovery();

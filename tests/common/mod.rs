@@ -1,7 +1,8 @@
 //! What the scenarios share.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
-use trip99::{Breaker, Config, Event, Events, Reason, State};
+use std::time::{Duration, Instant};
+use trip99::{Breaker, Config, Event, Reason, State};
 
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -43,10 +44,19 @@ pub(crate) fn good_trial(breaker: &mut Breaker, now_ns: u64, latency_ns: u64) {
 }
 
 /// The transitions, from oldest to newest.
-pub(crate) fn reasons(events: Events) -> Vec<Reason> {
+pub(crate) fn reasons(events: impl Iterator<Item = Event>) -> Vec<Reason> {
     events.map(|event| event.reason).collect()
 }
 
 pub(crate) fn last(breaker: &Breaker) -> Event {
     breaker.events().last().expect("an event")
+}
+
+/// Waits for what other threads will do; how long that takes is not what tests are about.
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "never: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }

@@ -303,15 +303,15 @@ impl Model {
     fn see(&mut self, now_ns: u64) {
         self.previous_ns = self.latest_ns;
         self.latest_ns = self.latest_ns.max(now_ns);
-    }
-
-    fn fire_timers(&mut self, now_ns: u64) {
-        self.see(now_ns);
         if !self.started {
             self.started = true;
             self.previous_ns = self.latest_ns;
             self.leased_ns = self.latest_ns;
         }
+    }
+
+    fn fire_timers(&mut self, now_ns: u64) {
+        self.see(now_ns);
         while let Some((_, reason)) =
             self.timers().into_iter().find(|&(at_ns, _)| at_ns <= self.latest_ns && at_ns < u64::MAX)
         {

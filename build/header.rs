@@ -1,0 +1,16 @@
+//! What `include/trip99.h` is to be: for build.rs, which writes it, and for the test that tells when it is stale.
+
+use std::path::Path;
+
+/// In the order of the header.
+const FILES: [&str; 8] = ["abi", "status", "config", "breaker", "operations", "gate", "snapshot", "events"];
+
+/// `root` is where Cargo.toml is.
+pub(crate) fn generate(root: &Path) -> cbindgen::Bindings {
+    let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml is legal");
+    let builder = cbindgen::Builder::new().with_config(config);
+    let builder = FILES
+        .iter()
+        .fold(builder, |builder, file| builder.with_src(root.join("src/ffi").join(file).with_extension("rs")));
+    builder.generate().expect("cbindgen understands src/ffi")
+}

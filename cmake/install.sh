@@ -1,0 +1,169 @@
+#!/bin/sh
+# Builds the C libraries with cargo, and installs them with their headers, CMake package and pkg-config files.
+# Needs Linux, cargo, a C compiler as Rust's linker, and GNU binutils (ar, ld, nm, objcopy).
+set -eu
+
+usage() {
+    cat <<'TEXT'
+usage: cmake/install.sh --prefix DIR [--libdir DIR] [--target-dir DIR]
+
+Builds trip99's C libraries, and installs into a prefix: headers, static and shared library, CMake package
+(find_package(trip99)), pkg-config files, licences.
+
+    --prefix DIR      where to; the tree may be moved later
+    --libdir DIR      where libraries go, within the prefix (default: lib)
+    --target-dir DIR  where cargo builds (default: cargo's own)
+    --help            this text
+
+Environment: DESTDIR is put before the prefix, for packagers. CARGO is the cargo to run.
+TEXT
+}
+
+bad_usage() {
+    printf 'install.sh: %s\n\n' "$1" >&2
+    usage >&2
+    exit 2
+}
+
+fail() {
+    printf 'install.sh: %s\n' "$1" >&2
+    exit 1
+}
+
+absolute() {
+    case $1 in
+    /*) printf '%s\n' "$1" ;;
+    *) printf '%s/%s\n' "$PWD" "$1" ;;
+    esac
+}
+
+prefix='' libdir=lib target_dir=''
+while [ $# -gt 0 ]; do
+    case $1 in
+    --?*=*) # as two words
+        option=${1%%=*} value=${1#*=}
+        shift
+        set -- "$option" "$value" "$@"
+        ;;
+    --help) usage; exit 0 ;;
+    --prefix | --libdir | --target-dir)
+        [ $# -ge 2 ] && [ -n "$2" ] || bad_usage "$1 needs a directory"
+        case $1 in
+        --prefix) prefix=$(absolute "$2") ;;
+        --libdir) libdir=${2%/} ;;
+        --target-dir) target_dir=$(absolute "$2") ;;
+        esac
+        shift 2
+        ;;
+    *) bad_usage "unknown argument: $1" ;;
+    esac
+done
+[ -n "$prefix" ] || bad_usage "--prefix is missing"
+case /$libdir/ in
+//* | */../* | */./* | *//* | *[!A-Za-z0-9/._+-]*)
+    bad_usage "--libdir must be a plain path within the prefix, as in lib or lib/x86_64-linux-gnu"
+    ;;
+esac
+dest=$prefix
+if [ -n "${DESTDIR:-}" ]; then dest=$(absolute "$DESTDIR")$prefix; fi
+
+# From here in the project's directory: its toolchain file and cargo configuration apply wherever this is called from.
+CDPATH='' cd "$(dirname "$0")/.."
+cargo=${CARGO:-cargo}
+command -v "$cargo" >/dev/null || fail "no cargo: install Rust, or set CARGO"
+for tool in ar ld nm objcopy; do
+    command -v "$tool" >/dev/null || fail "no $tool: install GNU binutils"
+done
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# The facts, each from its one source.
+package=$("$cargo" pkgid --locked --package trip99)
+version=${package##*[#@]}
+abi=$(sed -n 's/^#define CB_ABI_VERSION \([0-9]*\)$/\1/p' include/trip99.h)
+[ -n "$abi" ] || fail "include/trip99.h doesn't define CB_ABI_VERSION"
+if [ -z "$target_dir" ]; then
+    target_dir=$("$cargo" metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+fi
+# Named, the host gets a directory of its own, whatever target is configured, and RUSTFLAGS spare build scripts.
+host=$("$cargo" -vV | sed -n 's/^host: //p')
+[ -n "$target_dir" ] && [ -n "$host" ] || fail "$cargo doesn't answer as cargo does"
+built=$target_dir/$host/release
+
+# build CRATE_TYPE RUSTC_ARGUMENT...; what cargo said is in $work/log
+build() {
+    type=$1
+    shift
+    "$cargo" rustc --release --lib --features ffi --locked --color never --target "$host" \
+        --target-dir "$target_dir" --crate-type "$type" -- "$@" 2>"$work/log" || {
+        cat "$work/log" >&2
+        fail "cargo could not build the $type"
+    }
+}
+
+printf 'building the shared library in %s\n' "$target_dir"
+build cdylib -C strip=symbols -C "link-arg=-Wl,-soname,libtrip99.so.$abi"
+printf 'building the static library\n'
+build staticlib --print native-static-libs
+
+# What a static user's program needs besides: rustc's own list, without libgcc_s and libc. Every C and C++ compiler adds
+# those two itself, and in the form that the link wants; an explicit -lgcc_s makes -static links fail.
+native=$(sed -n 's/^note: native-static-libs: //p' "$work/log")
+[ -n "$native" ] || fail "rustc didn't say which libraries a static user needs"
+private_libs=''
+for lib in $native; do
+    case $lib in
+    -lgcc_s | -lc) ;;
+    *) private_libs="$private_libs${private_libs:+ }$lib" ;;
+    esac
+done
+private_list=$(printf '%s' "$private_libs" | tr ' ' ';') # as CMake writes lists
+
+sh cmake/localise.sh "$built/libtrip99.a" "$work/libtrip99.a" || fail "could not localise symbols"
+
+# From a directory of the library directory back to the prefix: the installed files name no absolute path.
+up=$(printf '%s' "$libdir" | sed 's|[^/][^/]*|..|g')
+
+fill() {
+    sed -e "s|@VERSION@|$version|g" -e "s|@ABI@|$abi|g" -e "s|@LIBDIR@|$libdir|g" -e "s|@UP@|$up|g" \
+        -e "s|@PRIVATE_LIBS@|$private_libs|g" -e "s|@PRIVATE_LIBS_LIST@|$private_list|g" "cmake/$1.in" >"$work/$1"
+}
+for file in trip99Config.cmake trip99ConfigVersion.cmake trip99.pc trip99-static.pc; do fill "$file"; done
+
+# put FILE DIRECTORY [NAME]. By renaming: writing into a shared library would crash the programs that have it mapped.
+put() {
+    to=$2/${3:-${1##*/}}
+    install -d -m 755 "$dest/$2"
+    cp "$1" "$dest/$to.$$"
+    chmod 644 "$dest/$to.$$"
+    mv -f "$dest/$to.$$" "$dest/$to"
+    printf '    %s\n' "$to"
+}
+
+# point NAME TARGET: a symbolic link beside its target, by renaming, too
+point() {
+    ln -s "$2" "$dest/$libdir/$1.$$"
+    mv -fT "$dest/$libdir/$1.$$" "$dest/$libdir/$1"
+    printf '    %s -> %s\n' "$libdir/$1" "$2"
+}
+
+printf '\ntrip99 %s (ABI %s) in %s\n\n' "$version" "$abi" "$dest"
+for header in include/*; do put "$header" include; done
+put "$work/libtrip99.a" "$libdir"
+put "$built/libtrip99.so" "$libdir" "libtrip99.so.$version"
+point "libtrip99.so.$abi" "libtrip99.so.$version"
+point libtrip99.so "libtrip99.so.$abi"
+put "$work/trip99Config.cmake" "$libdir/cmake/trip99"
+put "$work/trip99ConfigVersion.cmake" "$libdir/cmake/trip99"
+put "$work/trip99.pc" "$libdir/pkgconfig"
+put "$work/trip99-static.pc" "$libdir/pkgconfig"
+put LICENSE-APACHE share/doc/trip99
+put LICENSE-MIT share/doc/trip99
+
+cat <<TEXT
+
+CMake       -DCMAKE_PREFIX_PATH=$prefix; find_package(trip99); targets trip99::shared, trip99::static
+pkg-config  PKG_CONFIG_PATH=$prefix/$libdir/pkgconfig; modules trip99, trip99-static
+TEXT

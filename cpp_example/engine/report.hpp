@@ -1,0 +1,79 @@
+// What people read: the timeline as it happens, then a summary. Fits 80 columns.
+#pragma once
+
+#include "show.hpp"
+#include "verdict.hpp"
+
+#include <cinttypes>
+#include <cstdio>
+#include <string>
+
+inline std::string show(std::chrono::nanoseconds duration) {
+    return show_ns(static_cast<std::uint64_t>(duration.count()));
+}
+
+inline void show_header(int pid, unsigned port, const trip99::Config &config) {
+    std::printf("trip99 engine, with version %s of the library\n\n", trip99::version());
+    std::printf("  node      process %d on 127.0.0.1:%u\n", pid, port);
+    std::printf("  latency   P99 over %s, once there are %" PRIu32 " samples\n", show(config.threshold).c_str(),
+                config.min_samples);
+    std::printf("  failures  %" PRIu32 " in a row\n", config.consecutive_failures);
+    std::printf("  stall     a call in flight for %s\n", show(config.stall_limit).c_str());
+    std::printf("  recovery  %" PRIu32 " good trials; pauses of %s, x%" PRIu32 " each time, up to %s\n\n",
+                config.probes, show(config.backoff_base).c_str(), config.backoff_multiplier,
+                show(config.backoff_max).c_str());
+    std::printf("%10s  %-22s  %-20s  %8s  %8s\n", "time", "change", "reason", "P99", "pause");
+}
+
+inline void show_time(std::uint64_t ns) { std::printf("%8.3f s  ", static_cast<double>(ns) / 1e9); }
+
+inline void show_phase(Phase phase, std::uint64_t since_first_ns) {
+    show_time(since_first_ns);
+    std::printf("node: %s: %s\n", title(phase), describe(phase));
+}
+
+inline void show_event(const trip99::Event &event, std::uint64_t since_first_ns) {
+    show_time(since_first_ns);
+    std::printf("%-9s -> %-9s  %-20s  %8s", to_string(event.from), to_string(event.to), to_string(event.reason),
+                event.samples == 0 ? "-" : show(event.quantile).c_str());
+    if (event.to == trip99::State::Open) {
+        std::printf("  %8s", show_ns(static_cast<std::uint64_t>(event.pause().count())).c_str());
+    }
+    std::printf("\n");
+}
+
+inline void show_summary(const Record &record, const std::vector<Episode> &episodes) {
+    std::printf("\n  %-15s %10s  %-20s  %10s  %16s\n", "trouble", "noticed in", "by rule", "paused for",
+                "resumed after it");
+    for (const Episode &episode : episodes) {
+        const bool tripped = episode.tripped_ns != 0;
+        const bool resumed = episode.resumed_ns != 0;
+        std::printf("  %-15s %10s  %-20s  %10s  %16s\n", title(episode.trouble->phase),
+                    tripped ? show_ns(episode.noticed_in_ns()).c_str() : "never",
+                    tripped ? to_string(episode.reason) : "",
+                    resumed ? show_ns(episode.resumed_ns - episode.tripped_ns).c_str() : "",
+                    resumed ? show_ns(episode.resumed_in_ns()).c_str() : "never");
+    }
+    const Tally &tally = record.tally;
+    std::printf("\n  orders    %" PRIu64 " sent: %" PRIu64 " answered, %" PRIu64 " failed, %" PRIu64 " given up\n",
+                tally.sent, tally.answered, tally.failed, tally.given_up);
+    std::printf("  refused   %" PRIu64 " orders, while trading was paused\n", tally.refused);
+    std::printf("  cancels   %" PRIu64 " sent, %" PRIu64 " of them in pauses: none refused; %" PRIu64 " sent again\n",
+                tally.cancels, tally.cancels_in_pauses, tally.cancels_again);
+}
+
+// As `trip99 replay` reads it. Cancels of pauses are left out: it asks the breaker about each row, and they didn't ask.
+inline bool write_trace(std::FILE *file, const Record &record) {
+    std::fputs("start_ns,latency_ns,ok\n", file);
+    for (const Row &row : record.rows) {
+        if (row.in_pause) {
+            continue;
+        }
+        std::fprintf(file, "%" PRIu64 ",", row.start_ns - record.rows.front().start_ns);
+        if (row.how != How::GivenUp) { // what never came back has no latency
+            std::fprintf(file, "%" PRIu64, row.latency_ns);
+        }
+        std::fprintf(file, ",%d\n", row.how == How::Answered ? 1 : 0);
+    }
+    return std::fflush(file) == 0 && std::ferror(file) == 0;
+}

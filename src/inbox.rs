@@ -1,0 +1,95 @@
+//! The owner's end of a lane: the queue, and the calls that the lane has in flight.
+
+use crate::in_flight::{Call, InFlight, Returned};
+use crate::sync::{Arc, AtomicU64, Ordering};
+
+/// What a lane tells the owner. Times are the sender's own stamps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Message {
+    /// A call is sent; it has this number of the lane's until it comes back.
+    Begin { number: u32, start_ns: u64 },
+    /// It came back.
+    End { number: u32, start_ns: u64, end_ns: u64, ok: bool },
+    /// It was not sent after all.
+    Abandon { number: u32, now_ns: u64 },
+    /// A call without a number came back.
+    Record { end_ns: u64, latency_ns: u64, ok: bool },
+    /// The result of a health check.
+    Probe { end_ns: u64, latency_ns: u64, ok: bool },
+}
+
+/// What a lane counts and its owner reports. Written by the lane's thread alone.
+#[derive(Default)]
+pub(crate) struct LaneCounts {
+    pub(crate) dropped: AtomicU64,
+    pub(crate) misused: AtomicU64,
+}
+
+pub(crate) struct Inbox {
+    messages: rtrb::Consumer<Message>,
+    counts: Arc<LaneCounts>,
+    /// The owner's ticket for each number; `None` if the call isn't tracked.
+    calls: Box<[Option<Call>]>,
+    /// A table of its own, as its calls come in an order of their own.
+    pub(crate) in_flight: InFlight,
+    /// The latest start that this lane told.
+    latest_ns: u64,
+}
+
+impl Inbox {
+    pub(crate) fn new(messages: rtrb::Consumer<Message>, counts: Arc<LaneCounts>, seed: u32) -> Self {
+        let len = messages.buffer().capacity();
+        Self {
+            messages,
+            counts,
+            calls: vec![None; len].into_boxed_slice(),
+            in_flight: InFlight::new(len as u32, seed),
+            latest_ns: 0,
+        }
+    }
+
+    /// The next message, if there is one.
+    pub(crate) fn pop(&mut self) -> Option<Message> {
+        self.messages.pop().ok()
+    }
+
+    /// How many messages, and calls in flight, there are at most.
+    pub(crate) fn capacity(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// The lane is gone, with nothing left to tell or to wait for.
+    pub(crate) fn is_done(&self) -> bool {
+        // In this order: what was sent before the lane went is seen by the second look.
+        self.messages.is_abandoned() && self.messages.is_empty() && self.in_flight.len() == 0
+    }
+
+    /// Tracks the call of this number from `start_ns` on, which counts as the latest start if it is before that.
+    pub(crate) fn begin(&mut self, number: u32, start_ns: u64, trial: bool) {
+        self.latest_ns = self.latest_ns.max(start_ns);
+        let (call, _) = self.in_flight.begin(start_ns, self.latest_ns, trial);
+        self.set(number, Some(call));
+    }
+
+    /// A call that isn't to be tracked: it was sent before the epoch.
+    pub(crate) fn begin_stale(&mut self, number: u32) {
+        self.set(number, None);
+    }
+
+    /// Takes the ticket of this number back; unknown if its epoch is over.
+    pub(crate) fn take(&mut self, number: u32) -> Returned {
+        match self.set(number, None) {
+            Some(call) => self.in_flight.take(call),
+            None => Returned::Unknown,
+        }
+    }
+
+    /// How many messages the lane dropped, and how many tickets it was given back wrongly.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.counts.dropped.load(Ordering::Relaxed), self.counts.misused.load(Ordering::Relaxed))
+    }
+
+    fn set(&mut self, number: u32, call: Option<Call>) -> Option<Call> {
+        self.calls.get_mut(number as usize).and_then(|slot| core::mem::replace(slot, call))
+    }
+}

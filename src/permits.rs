@@ -1,0 +1,242 @@
+//! The trials that may still be taken, by any thread: two words in the page, one of trials left, one of trials given back.
+//!
+//! Each word carries the number of its half-open epoch, so that whoever was interrupted between looking and taking can't
+//! take, or give back, a trial of another epoch. Only the owner adds trials, and it learns of those that others took by
+//! looking at what is left.
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// An epoch's number in the high half, a count in the low half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Word {
+    epoch: u32,
+    count: u32,
+}
+
+impl Word {
+    const fn new(epoch: u32, count: u32) -> Self {
+        Self { epoch, count }
+    }
+
+    const fn from_bits(bits: u64) -> Self {
+        Self { epoch: (bits >> 32) as u32, count: bits as u32 }
+    }
+
+    const fn to_bits(self) -> u64 {
+        (self.epoch as u64) << 32 | self.count as u64
+    }
+}
+
+#[repr(C)]
+pub(crate) struct Permits {
+    left: AtomicU64,
+    given_back: AtomicU64,
+}
+
+impl Permits {
+    pub(crate) fn new() -> Self {
+        Self { left: AtomicU64::new(0), given_back: AtomicU64::new(0) }
+    }
+
+    // `left` is only ever changed by read-modify-writes: those of takers and of the owner then are in one order for loom,
+    // too, which would let a plain store come before a take that it follows.
+
+    /// A new epoch with so many trials. Only for the owner.
+    pub(crate) fn renew(&self, epoch: u32, count: u32) {
+        self.given_back.store(Word::new(epoch, 0).to_bits(), Ordering::Relaxed);
+        // Released, so that who takes one of these trials sees that none is given back.
+        self.left.swap(Word::new(epoch, count).to_bits(), Ordering::AcqRel);
+    }
+
+    /// No more trials in this epoch. Only for the owner.
+    pub(crate) fn revoke(&self, epoch: u32) {
+        self.left.swap(Word::new(epoch, 0).to_bits(), Ordering::AcqRel);
+    }
+
+    /// So many more may be taken. Only for the owner.
+    pub(crate) fn add(&self, count: u32) {
+        if count > 0 {
+            self.left.fetch_add(count.into(), Ordering::AcqRel);
+        }
+    }
+
+    /// Takes a trial, if one is left, and tells of which epoch. Any thread. Lock-free: another round only if another
+    /// thread took one.
+    pub(crate) fn take(&self) -> Option<u32> {
+        let mut bits = self.left.load(Ordering::Acquire);
+        loop {
+            let Word { epoch, count } = Word::from_bits(bits);
+            let less = Word::new(epoch, count.checked_sub(1)?);
+            match self.left.compare_exchange_weak(bits, less.to_bits(), Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Some(epoch),
+                Err(now) => bits = now,
+            }
+        }
+    }
+
+    /// The epoch that there were trials in last.
+    #[cfg(all(feature = "shm", not(loom)))]
+    pub(crate) fn epoch(&self) -> u32 {
+        Word::from_bits(self.left.load(Ordering::Acquire)).epoch
+    }
+
+    /// How many trials are left in this epoch (`None` if the word isn't of it: somebody scribbled on it), and how many were
+    /// given back since it began. None is given back that is still left.
+    pub(crate) fn look(&self, epoch: u32) -> (Option<u32>, u32) {
+        // In this order: a trial that was given back was taken before that.
+        let given_back = self.given_back(epoch);
+        (self.left(epoch), given_back)
+    }
+
+    fn left(&self, epoch: u32) -> Option<u32> {
+        let word = Word::from_bits(self.left.load(Ordering::Acquire));
+        (word.epoch == epoch).then_some(word.count)
+    }
+
+    /// Asks the owner to take a trial of this epoch back. Any thread. Lock-free like `take`.
+    pub(crate) fn give_back(&self, epoch: u32) {
+        let mut bits = self.given_back.load(Ordering::Acquire);
+        loop {
+            let word = Word::from_bits(bits);
+            if word.epoch != epoch {
+                return; // that epoch is over
+            }
+            let more = Word::new(epoch, word.count.saturating_add(1));
+            match self.given_back.compare_exchange_weak(bits, more.to_bits(), Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return,
+                Err(now) => bits = now,
+            }
+        }
+    }
+
+    fn given_back(&self, epoch: u32) -> u32 {
+        let word = Word::from_bits(self.given_back.load(Ordering::Acquire));
+        if word.epoch == epoch { word.count } else { 0 }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_are_taken_than_there_are() {
+        let permits = Permits::new();
+        assert_eq!(permits.take(), None);
+        permits.renew(7, 2);
+        assert_eq!([permits.take(), permits.take(), permits.take()], [Some(7), Some(7), None]);
+        permits.add(1);
+        permits.add(0);
+        assert_eq!((permits.left(7), permits.left(6)), (Some(1), None));
+        assert_eq!([permits.take(), permits.take()], [Some(7), None]);
+        permits.add(1);
+        permits.revoke(7);
+        assert_eq!((permits.take(), permits.left(7)), (None, Some(0)));
+    }
+
+    #[test]
+    fn trials_of_another_epoch_are_not_given_back() {
+        let permits = Permits::new();
+        permits.renew(u32::MAX, 1);
+        permits.give_back(u32::MAX);
+        permits.give_back(0);
+        assert_eq!((permits.given_back(u32::MAX), permits.given_back(0)), (1, 0));
+        permits.renew(0, 1);
+        permits.give_back(u32::MAX);
+        assert_eq!((permits.given_back(u32::MAX), permits.given_back(0)), (0, 0));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::sync::Arc;
+
+    /// Two threads ask, the owner ends the epoch and begins another: never more are taken than were offered, and none of
+    /// the first epoch once it is over.
+    #[test]
+    fn trials_are_never_taken_twice_nor_after_their_epoch() {
+        loom::model(|| {
+            let permits = Arc::new(Permits::new());
+            permits.renew(1, 1);
+            let takers: Vec<_> = (0..2)
+                .map(|_| {
+                    let permits = Arc::clone(&permits);
+                    loom::thread::spawn(move || permits.take())
+                })
+                .collect();
+            permits.revoke(1);
+            let left_over = permits.take();
+            permits.renew(2, 1);
+            let mine = permits.take();
+            let mut taken: Vec<u32> = takers.into_iter().filter_map(|taker| taker.join().unwrap()).collect();
+            assert_eq!(left_over, None);
+            taken.extend(mine);
+            for epoch in [1, 2] {
+                assert!(taken.iter().filter(|&&of| of == epoch).count() <= 1);
+            }
+            assert!(taken.contains(&2));
+        });
+    }
+
+    /// What the owner counts as taken is what was taken, though it looks while others take and adds meanwhile.
+    #[test]
+    fn the_owner_learns_of_every_trial_that_others_take() {
+        loom::model(|| {
+            let permits = Arc::new(Permits::new());
+            permits.renew(1, 1);
+            let taker = {
+                let permits = Arc::clone(&permits);
+                loom::thread::spawn(move || u32::from(permits.take().is_some()) + u32::from(permits.take().is_some()))
+            };
+            let mut offered = 1;
+            let seen = offered - permits.left(1).unwrap();
+            permits.add(1);
+            offered += 1;
+            let taken = taker.join().unwrap();
+            assert!(seen <= taken);
+            assert_eq!(offered - permits.left(1).unwrap(), taken);
+        });
+    }
+
+    /// The owner would forget a trial that seems to be given back before it is taken. (The owner is the thread that is
+    /// spawned: of loads, loom reorders only those that come after what they race with.)
+    #[test]
+    fn a_trial_that_was_given_back_was_seen_to_be_taken() {
+        loom::model(|| {
+            let permits = Arc::new(Permits::new());
+            permits.renew(1, 1);
+            let owner = {
+                let permits = Arc::clone(&permits);
+                loom::thread::spawn(move || {
+                    let (left, given_back) = permits.look(1);
+                    assert!(given_back <= 1 - left.unwrap());
+                })
+            };
+            permits.take().into_iter().for_each(|epoch| permits.give_back(epoch));
+            owner.join().unwrap();
+            assert_eq!(permits.look(1), (Some(0), 1));
+        });
+    }
+
+    /// A trial given back reaches the owner, or its epoch is over.
+    #[test]
+    fn a_trial_given_back_reaches_its_own_epoch_only() {
+        loom::model(|| {
+            let permits = Arc::new(Permits::new());
+            permits.renew(1, 1);
+            let taker = {
+                let permits = Arc::clone(&permits);
+                loom::thread::spawn(move || {
+                    if let Some(epoch) = permits.take() {
+                        permits.give_back(epoch);
+                    }
+                })
+            };
+            permits.revoke(1);
+            permits.renew(2, 0);
+            taker.join().unwrap();
+            assert_eq!(permits.given_back(2), 0);
+        });
+    }
+}

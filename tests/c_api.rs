@@ -1,0 +1,383 @@
+//! The C API and its C++ wrapper, tried from C and C++ with `$CC` and `$CXX`: headers, layouts, the gate's code, and the
+//! programs in `tests/c`.
+//!
+//! The programs are compiled with `$CFLAGS` and `$CXXFLAGS`, and run by `$RUNNER`, if set:
+//!
+//! ```text
+//! CFLAGS="-g -fsanitize=address,undefined" CXXFLAGS="-g -fsanitize=address,undefined" cargo test --test c_api
+//! RUNNER="valgrind -q --error-exitcode=9 --leak-check=full" cargo test --test c_api
+//! ```
+//!
+//! (Only this test so: dependencies of other programs compile C of theirs with the same flags.)
+
+#[path = "../build/header.rs"]
+mod header;
+mod prefix;
+
+use prefix::{compiler, prefix};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+use trip99::ffi;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A language: the variable that names its compiler, that with further flags, and how its files end.
+struct Language {
+    compiler: &'static str,
+    flags: &'static str,
+    extension: &'static str,
+    standards: &'static [&'static str],
+    warnings: &'static [&'static str],
+}
+
+const C: Language = Language {
+    compiler: "CC",
+    flags: "CFLAGS",
+    extension: "c",
+    standards: &["c99", "c11"],
+    warnings: &["-Wstrict-prototypes"],
+};
+
+const CPP: Language = Language {
+    compiler: "CXX",
+    flags: "CXXFLAGS",
+    extension: "cpp",
+    standards: &["c++14", "c++17", "c++20"],
+    warnings: &["-Wold-style-cast", "-Wzero-as-null-pointer-constant", "-Wnon-virtual-dtor"],
+};
+
+const HEADERS: [(&str, Language); 3] = [("trip99.h", C), ("trip99.h", CPP), ("trip99.hpp", CPP)];
+
+const WARNINGS: [&str; 9] = [
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Wconversion",
+    "-Wsign-conversion",
+    "-Wundef",
+    "-Wshadow",
+    "-Wcast-qual",
+    "-Werror",
+];
+
+fn words(variable: &str) -> Vec<String> {
+    env::var(variable).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
+/// A file or directory of this test program's own.
+fn scratch(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_api");
+    fs::create_dir_all(&directory).unwrap();
+    directory.join(name)
+}
+
+fn write(name: &str, text: &str) -> PathBuf {
+    let path = scratch(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// Runs what must succeed and have nothing to complain of: sanitizers may report on standard error and go on.
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{command:?}: {}\n{errors}", output.status);
+}
+
+impl Language {
+    /// The compiler, told of the standard, the installed headers and the warnings, all of them errors.
+    fn compile(&self, standard: &str) -> Command {
+        let mut command = compiler(self.compiler);
+        command.arg(format!("-std={standard}")).args(WARNINGS).args(self.warnings).args(words(self.flags));
+        command.arg("-I").arg(prefix().join("include"));
+        command
+    }
+
+    /// Makes a program of these files, and runs it.
+    fn run(&self, standard: &str, name: &str, files: &[PathBuf]) {
+        let program = scratch(&format!("{name}-{standard}"));
+        let lib = prefix().join("lib");
+        let mut command = self.compile(standard);
+        command.args(files).arg("-o").arg(&program).arg("-pthread");
+        run(command.arg("-L").arg(&lib).arg("-ltrip99").arg(format!("-Wl,-rpath,{}", lib.display())));
+
+        let runner = words("RUNNER");
+        run(&mut match runner.split_first() {
+            Some((runner, arguments)) => {
+                let mut command = Command::new(runner);
+                command.args(arguments).arg(program);
+                command
+            }
+            None => Command::new(program),
+        });
+    }
+}
+
+/// A program in `tests/c`, by each of the standards.
+fn program(language: &Language, standards: &[&str], name: &str) {
+    let file = Path::new(ROOT).join("tests/c").join(name).with_extension(language.extension);
+    for standard in standards {
+        language.run(standard, name, std::slice::from_ref(&file));
+    }
+}
+
+#[test]
+fn trips() {
+    program(&C, &["c99"], "trips");
+}
+
+#[test]
+fn recovery() {
+    program(&C, &["c99"], "recovery");
+}
+
+#[test]
+fn control() {
+    program(&C, &["c99"], "control");
+}
+
+#[test]
+fn reports() {
+    program(&C, &["c99"], "reports");
+}
+
+#[test]
+fn arguments() {
+    program(&C, &["c99"], "arguments");
+}
+
+#[test]
+fn versions() {
+    program(&C, &["c99"], "versions");
+}
+
+#[test]
+fn threads() {
+    program(&C, &["c99"], "threads");
+}
+
+#[test]
+fn wrapper() {
+    program(&CPP, CPP.standards, "wrapper");
+}
+
+#[test]
+fn headers_compile_alone() {
+    for (header, language) in HEADERS {
+        let file = write(&format!("alone-{header}.{}", language.extension), &format!("#include <{header}>\n"));
+        for standard in language.standards {
+            run(language.compile(standard).arg("-fsyntax-only").arg(&file));
+        }
+    }
+}
+
+#[test]
+fn headers_may_be_included_twice_and_from_two_files_of_a_program() {
+    for (header, language) in HEADERS {
+        let name = format!("twice-{header}");
+        let twice = format!("#include <{header}>\n#include <{header}>\nint other(void);\n");
+        let one = format!("{twice}int main(void) {{ return cb_abi_version() == CB_ABI_VERSION ? other() : 1; }}\n");
+        let gate = "static const cb_gate gate = {0};";
+        let other = format!("{twice}{gate}\nint other(void) {{ return cb_gate_closed(&gate) ? 0 : 1; }}\n");
+        let files = [("one", one), ("other", other)]
+            .map(|(part, text)| write(&format!("{name}-{part}.{}", language.extension), &text));
+        for standard in language.standards {
+            language.run(standard, &format!("{name}-{}", language.extension), &files);
+        }
+    }
+}
+
+/// Asserts in C of what Rust's compiler says. The patterns without `..` make the lists complete.
+macro_rules! layout {
+    (structs { $($struct:ident { $($field:ident),* })* } enums { $($enum:ident { $($value:ident),* })* }) => {{
+        let mut asserts = Vec::new();
+        $(
+            let _ = |ffi::$struct { $($field: _),* }: ffi::$struct| ();
+            let name = stringify!($struct);
+            asserts.push(format!("sizeof({name}) == {}", size_of::<ffi::$struct>()));
+            asserts.push(format!("alignof({name}) == {}", align_of::<ffi::$struct>()));
+            $(
+                let field = stringify!($field);
+                let offset = std::mem::offset_of!(ffi::$struct, $field);
+                asserts.push(format!("offsetof({name}, {field}) == {offset}"));
+                asserts.push(format!("sizeof((({name} *)0)->{field}) == {}", size_of_field(|all: &ffi::$struct| &all.$field)));
+            )*
+        )*
+        $(
+            let _ = |value: ffi::$enum| match value { $(ffi::$enum::$value => ()),* };
+            $(asserts.push(format!("{} == {}", stringify!($value), ffi::$enum::$value as u32));)*
+        )*
+        asserts
+    }};
+}
+
+fn size_of_field<S, F>(_: impl Fn(&S) -> &F) -> usize {
+    size_of::<F>()
+}
+
+#[test]
+fn rust_and_c_agree_on_sizes_offsets_and_values() {
+    let mut asserts = layout! {
+        structs {
+            cb_config {
+                struct_size, quantile_ppm, threshold_ns, window_age_ns, window_len, sample_every, min_samples,
+                confirm_verdicts, failure_rate_ppm, consecutive_failures, spike_limit_ns, spike_count, max_in_flight,
+                stall_limit_ns, recover_threshold_ns, recovery, probes, trials_in_flight, backoff_multiplier,
+                probe_timeout_ns, backoff_base_ns, backoff_max_ns, jitter_ppm, start, jitter_seed, stable_after_ns,
+                shadow, reserved
+            }
+            cb_snapshot {
+                struct_size, state, halted, shadow, armed, reserved, clock, now_ns, epoch_ns, retry_at_ns, attempt,
+                samples, slow, failed, overdue, in_flight, trials_granted, trials_out, trials_good, reserved2,
+                recorded, stale, untracked, refused, refused_in_shadow, misused, events
+            }
+            cb_event {
+                struct_size, from, to, reason, sequence, t_ns, wall_ns, quantile_ns, retry_at_ns, owner_gap_ns,
+                samples, slow, overdue, failures, attempt, reserved
+            }
+            cb_call { start_ns, id }
+        }
+        enums {
+            cb_status_value {
+                CB_STATUS_OK, CB_STATUS_NULL_POINTER, CB_STATUS_STRUCT_SIZE, CB_STATUS_OUT_OF_RANGE,
+                CB_STATUS_FIXED_SETTING, CB_STATUS_UNKNOWN_SETTING, CB_STATUS_INTERNAL
+            }
+            cb_state_value { CB_STATE_CLOSED, CB_STATE_OPEN, CB_STATE_HALF_OPEN }
+            cb_recovery_value { CB_RECOVERY_TRIALS, CB_RECOVERY_HEALTH_CHECKS }
+            cb_clock_value { CB_CLOCK_TSC, CB_CLOCK_MONOTONIC }
+            cb_reason_value {
+                CB_REASON_LATENCY, CB_REASON_FAILURE_RATE, CB_REASON_CONSECUTIVE_FAILURES, CB_REASON_SPIKE,
+                CB_REASON_STALL, CB_REASON_RETRY, CB_REASON_PROBE_FAILED, CB_REASON_PROBE_SLOW, CB_REASON_PROBE_LOST,
+                CB_REASON_RECOVERED, CB_REASON_HALT, CB_REASON_RESUME, CB_REASON_RESTART
+            }
+        }
+    };
+    let sizes = [
+        ("cb_gate", size_of::<ffi::cb_gate>()), // its field is private in Rust
+        ("cb_status", size_of::<ffi::cb_status>()),
+        ("cb_state", size_of::<ffi::cb_state>()),
+        ("cb_recovery", size_of::<ffi::cb_recovery>()),
+        ("cb_clock", size_of::<ffi::cb_clock>()),
+        ("cb_reason", size_of::<ffi::cb_reason>()),
+    ];
+    asserts.extend(sizes.map(|(name, size)| format!("sizeof({name}) == {size}")));
+    asserts.push(format!("CB_ABI_VERSION == {}", ffi::CB_ABI_VERSION));
+
+    let head = "#include <trip99.h>\n#include <assert.h>\n#include <stdalign.h>\n";
+    let body: String = asserts.iter().map(|assert| format!("static_assert({assert}, \"{assert}\");\n")).collect();
+    for (language, standard) in [(C, "c11"), (CPP, "c++14")] {
+        let file = write(&format!("layout.{}", language.extension), &format!("{head}{body}"));
+        // The casts of 0 are fine within sizeof.
+        let quiet = if language.extension == "cpp" {
+            &["-Wno-old-style-cast", "-Wno-zero-as-null-pointer-constant"][..]
+        } else {
+            &[]
+        };
+        run(language.compile(standard).args(quiet).arg("-fsyntax-only").arg(&file));
+    }
+}
+
+/// What one byte's load is called, and what marks an access to memory in a function whose argument is the address.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const BYTE_LOADS: (&[&str], char) = if cfg!(target_arch = "x86_64") {
+    (&["movzbl (%rdi), %", "movb (%rdi), %", "cmpb $0, (%rdi)"], '(')
+} else {
+    (&["ldrb"], '[')
+};
+
+/// No sanitizers here: they would put code of their own in.
+#[test]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn the_gate_is_one_load_of_one_byte() {
+    let (loads, memory) = BYTE_LOADS;
+    for (header, language) in HEADERS {
+        let linkage = if language.extension == "cpp" { "extern \"C\" " } else { "" };
+        let signature = format!("{linkage}bool passes(const cb_gate *gate)");
+        let text = format!("#include <{header}>\n{signature};\n{signature} {{ return cb_gate_closed(gate); }}\n");
+        let file = write(&format!("gate-{header}.{}", language.extension), &text);
+        let assembly = file.with_extension("s");
+        for standard in language.standards {
+            let mut command = compiler(language.compiler);
+            command.arg(format!("-std={standard}")).arg("-I").arg(prefix().join("include"));
+            run(command.args(["-O2", "-S", "-o"]).arg(&assembly).arg(&file));
+            let assembly = fs::read_to_string(&assembly).unwrap();
+            let body = assembly.lines().skip_while(|line| *line != "passes:" && !line.starts_with("passes: "));
+            let code: Vec<String> = body
+                .skip(1)
+                .map(|line| line.split('#').next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" "))
+                .filter(|line| !line.is_empty() && !line.starts_with('.') && !line.ends_with(':'))
+                .take_while(|line| !line.starts_with("ret"))
+                .collect();
+            let accesses: Vec<_> = code.iter().filter(|line| line.contains(memory)).collect();
+            assert!(accesses.len() == 1 && loads.iter().any(|load| accesses[0].starts_with(load)), "{assembly}");
+            // Besides it a compare, and its outcome moved to where it is returned. No jump, call, lock or fence.
+            let idle = ["movzbl", "test", "cmp", "set", "xor", "endbr64", "cset", "and", "tst", "bti"];
+            let rest = code.iter().filter(|line| !line.contains(memory));
+            assert!(rest.clone().all(|line| idle.iter().any(|op| line.starts_with(op))), "{code:?}");
+            assert!(rest.count() <= 4, "{code:?}");
+        }
+    }
+}
+
+/// The functions that the header declares: what is followed by a parenthesis, outside of comments.
+fn functions(header: &str) -> Vec<String> {
+    let outside = |part: &str| part.split_once("*/").map_or(part.to_owned(), |(_, code)| code.to_owned());
+    let code: String = header.split("/*").map(outside).collect();
+    let is_name = |byte: char| byte.is_ascii_alphanumeric() || byte == '_';
+    code.split('(')
+        .filter_map(|before| before.rsplit(|byte| !is_name(byte)).next())
+        .filter(|name| name.starts_with("cb_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_function_is_called() {
+    let header = include_str!("../include/trip99.h");
+    let programs: String = fs::read_dir(Path::new(ROOT).join("tests/c"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let functions = functions(header);
+    assert_eq!(
+        functions.len(),
+        header.matches(" * Thread: ").count(),
+        "each says which thread may call it: {functions:?}"
+    );
+    for function in functions {
+        assert!(programs.contains(&format!("{function}(")), "no program in tests/c calls {function}");
+    }
+}
+
+#[test]
+fn the_header_is_what_cbindgen_makes_of_the_rust_source() {
+    let mut generated = Vec::new();
+    header::generate(Path::new(ROOT)).write(&mut generated);
+    let generated = String::from_utf8(generated).unwrap();
+    assert!(
+        generated == include_str!("../include/trip99.h"),
+        "include/trip99.h is stale: run `cargo build --features header`"
+    );
+}
+
+#[test]
+fn the_hot_loop_in_the_docs_compiles_as_it_stands() {
+    let docs = include_str!("../docs/cpp.md");
+    let snippet = docs.split("```cpp\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a snippet in C++");
+    let directory = scratch("docs");
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join("hot_loop.inc"), snippet).unwrap();
+    let mut command = CPP.compile("c++14");
+    run(command.arg("-fsyntax-only").arg("-I").arg(directory).arg(Path::new(ROOT).join("tests/c/hot_loop.cpp")));
+}
+
+#[test]
+fn the_wrapper_compiles_without_exceptions_and_rtti() {
+    let main = scratch("no_exceptions.cpp");
+    fs::write(&main, "#include <trip99.hpp>\nint main() { return trip99::Breaker().allow() ? 0 : 1; }\n").unwrap();
+    let mut command = CPP.compile("c++14");
+    run(command.args(["-fno-exceptions", "-fno-rtti", "-fsyntax-only"]).arg(main));
+}

@@ -1,0 +1,250 @@
+//! Real threads: traders with gates and lanes, halters, observers, beside the owner. Bounded in rounds; no time is asserted.
+//!
+//! Has no harness, so that ThreadSanitizer can watch it: the harness of the standard library isn't instrumented.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::thread;
+use trip99::{Breaker, Config, Lane, State};
+
+const TRADERS: u64 = 3;
+const MS: u64 = 1_000_000;
+
+fn rounds() -> u64 {
+    std::env::var("TRIP99_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2000)
+}
+
+/// Nothing trips it by itself, however slow the machine is.
+fn patient() -> Config {
+    Config { threshold_ns: u64::MAX, stall_limit_ns: 0, jitter_ppm: 0, ..Config::default() }
+}
+
+fn breaker(config: Config) -> Breaker {
+    Breaker::new(config).expect("a legal config")
+}
+
+/// Joins by hand: ThreadSanitizer doesn't see how a scope waits for its threads.
+fn join(threads: Vec<thread::ScopedJoinHandle<'_, ()>>) {
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+}
+
+/// Polls until the traders are gone, and once more for what they left.
+fn poll_while(breaker: &mut Breaker, traders: Vec<thread::ScopedJoinHandle<'_, ()>>) {
+    while !traders.iter().all(thread::ScopedJoinHandle::is_finished) {
+        breaker.poll();
+        thread::yield_now();
+    }
+    join(traders);
+    breaker.poll();
+}
+
+/// Whatever lanes are told is a sample, or counted as dropped; no end is dropped.
+fn nothing_is_lost() {
+    let mut breaker = breaker(patient());
+    let told = AtomicU64::new(0);
+    thread::scope(|scope| {
+        let traders: Vec<_> = (0..TRADERS)
+            .map(|trader| {
+                let (gate, mut lane) = (breaker.gate(), breaker.lane_with_capacity(16));
+                let told = &told;
+                scope.spawn(move || {
+                    for round in 0..rounds() {
+                        assert!(gate.allow());
+                        let calls = [lane.begin(), lane.begin(), lane.begin()];
+                        lane.record(round);
+                        calls.into_iter().for_each(|call| lane.end(call));
+                        told.fetch_add(4, Ordering::Relaxed);
+                        if (round + trader) % 8 == 0 {
+                            thread::yield_now();
+                        }
+                    }
+                })
+            })
+            .collect();
+        poll_while(&mut breaker, traders);
+    });
+    let snapshot = breaker.snapshot();
+    // A call that found the lane full is dropped once as it begins, and maybe once more as it ends.
+    let (told, taken, dropped) = (told.into_inner(), snapshot.recorded, snapshot.dropped);
+    assert!(taken <= told && taken + dropped >= told, "{taken} taken and {dropped} dropped of {told}");
+    assert_eq!((snapshot.in_flight, snapshot.misused, snapshot.stale), (0, 0, 0));
+}
+
+/// A lane may go at any moment, while the owner drains it and while others come.
+fn lanes_come_and_go() {
+    let mut breaker = breaker(patient());
+    let ended = AtomicU64::new(0);
+    for _ in 0..rounds() / 20 {
+        let mut lanes: Vec<Lane> = (0..TRADERS).map(|_| breaker.lane_with_capacity(64)).collect();
+        thread::scope(|scope| {
+            let traders: Vec<_> = lanes
+                .drain(..)
+                .map(|mut lane| {
+                    let ended = &ended;
+                    scope.spawn(move || {
+                        for _ in 0..20 {
+                            let call = lane.begin();
+                            lane.end(call);
+                        }
+                        ended.fetch_add(20, Ordering::Relaxed);
+                    })
+                })
+                .collect();
+            poll_while(&mut breaker, traders);
+        });
+    }
+    assert_eq!((breaker.snapshot().recorded, breaker.snapshot().dropped), (ended.into_inner(), 0));
+}
+
+/// Over many epochs, never more trials are out at the same time, nor more granted in one, than the config says.
+fn trials_are_never_over_admitted() {
+    const PROBES: u32 = 5;
+    const OUT: u32 = 2;
+    let mut breaker = breaker(Config {
+        consecutive_failures: 1,
+        probes: PROBES,
+        trials_in_flight: OUT,
+        probe_timeout_ns: u64::MAX,
+        backoff_base_ns: 1,
+        backoff_max_ns: 1,
+        recover_threshold_ns: u64::MAX,
+        ..patient()
+    });
+    let (out, granted) = (AtomicU32::new(0), AtomicU32::new(0));
+    let (is_testing, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
+    let are_busy: Vec<AtomicBool> = (0..TRADERS).map(|_| AtomicBool::new(false)).collect();
+    thread::scope(|scope| {
+        let mut traders = Vec::new();
+        for is_busy in &are_busy {
+            let (gate, mut lane) = (breaker.gate(), breaker.lane());
+            let (out, granted, is_testing, is_over) = (&out, &granted, &is_testing, &is_over);
+            traders.push(scope.spawn(move || {
+                for asked in 0_u64.. {
+                    is_busy.store(false, Ordering::SeqCst);
+                    thread::yield_now();
+                    if is_over.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    is_busy.store(true, Ordering::SeqCst);
+                    // Closed, it was no trial: the owner doesn't trip the breaker again while anybody is busy.
+                    if !is_testing.load(Ordering::SeqCst) || !gate.allow() || gate.state() == Some(State::Closed) {
+                        continue;
+                    }
+                    assert!(out.fetch_add(1, Ordering::SeqCst) < OUT, "too many trials are out");
+                    if asked % 4 == 0 {
+                        out.fetch_sub(1, Ordering::SeqCst);
+                        gate.release();
+                        continue;
+                    }
+                    granted.fetch_add(1, Ordering::SeqCst);
+                    let call = lane.begin();
+                    out.fetch_sub(1, Ordering::SeqCst);
+                    lane.end(call);
+                }
+            }));
+        }
+        for _ in 0..rounds() / 20 {
+            breaker.record_failure(0);
+            assert_eq!(breaker.state(), State::Open);
+            while breaker.state() != State::HalfOpen {
+                breaker.poll();
+            }
+            granted.store(0, Ordering::SeqCst);
+            is_testing.store(true, Ordering::SeqCst);
+            while breaker.state() != State::Closed {
+                breaker.poll();
+                thread::yield_now();
+            }
+            is_testing.store(false, Ordering::SeqCst);
+            while are_busy.iter().any(|is_busy| is_busy.load(Ordering::SeqCst)) {
+                thread::yield_now();
+            }
+            assert_eq!(granted.load(Ordering::SeqCst), PROBES);
+        }
+        is_over.store(true, Ordering::SeqCst);
+        join(traders);
+    });
+}
+
+/// A halt is obeyed by whoever sees it made, and every reader's events are in order.
+fn halts_and_readers() {
+    let mut breaker = breaker(patient());
+    let (gate, observer) = (breaker.gate(), breaker.observer());
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let mut readers = Vec::new();
+        for _ in 0..2 {
+            let (observer, is_over) = (observer.clone(), &is_over);
+            readers.push(scope.spawn(move || {
+                let mut events = observer.events();
+                let mut next = 0;
+                loop {
+                    let was_over = is_over.load(Ordering::Acquire);
+                    while let Some(event) = events.next() {
+                        assert!(event.sequence >= next && event.sequence <= next + events.missed());
+                        next = event.sequence + 1;
+                    }
+                    assert!(observer.snapshot().is_none_or(|snapshot| snapshot.samples == 0));
+                    if was_over {
+                        break;
+                    }
+                    thread::yield_now();
+                }
+            }));
+        }
+        let halter = scope.spawn(|| {
+            for _ in 0..rounds() {
+                gate.halt();
+                assert!(!gate.allow() && gate.is_halted());
+                gate.resume();
+                assert!(gate.allow());
+            }
+            gate.halt();
+        });
+        while !halter.is_finished() {
+            let _ = breaker.allow();
+            breaker.poll();
+        }
+        halter.join().expect("the halter panicked");
+        assert!(!breaker.allow() && breaker.snapshot().halted);
+        breaker.resume();
+        assert!(breaker.allow());
+        is_over.store(true, Ordering::Release);
+        join(readers);
+    });
+}
+
+/// The owner and its breaker may move between threads.
+fn ownership_moves() {
+    let mut breaker = breaker(patient());
+    for round in 0..20 {
+        breaker = thread::spawn(move || {
+            breaker.record(MS);
+            breaker.poll();
+            breaker
+        })
+        .join()
+        .expect("the owner panicked");
+        assert_eq!(breaker.snapshot().recorded, round + 1);
+    }
+}
+
+fn main() {
+    // Others would wait for a thread that panicked.
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
+    let tests: [(&str, fn()); 5] = [
+        ("nothing_is_lost", nothing_is_lost),
+        ("lanes_come_and_go", lanes_come_and_go),
+        ("trials_are_never_over_admitted", trials_are_never_over_admitted),
+        ("halts_and_readers", halts_and_readers),
+        ("ownership_moves", ownership_moves),
+    ];
+    for (name, test) in tests {
+        test();
+        println!("test {name} ... ok");
+    }
+    println!("\ntest result: ok. {} passed; 0 failed", tests.len());
+}
