@@ -64,7 +64,9 @@ pub(crate) fn run(trace: Option<PathBuf>, page: Option<PathBuf>) -> Result<(), F
     let page = page.map(|page| Place::find(&page)).transpose()?;
     let config = config();
     let breaker = match &page {
-        Some(page) => Breaker::create_shared(&page.path, config.clone()).map_err(Failure::new)?,
+        Some(page) => Breaker::create_shared(&page.path, config.clone()).map_err(|error| {
+            Failure::new(format_args!("{error}; legal: --page and a name, or a path with a / in it, that nobody owns"))
+        })?,
         None => Breaker::new(config.clone()).map_err(Failure::new)?,
     };
     let (observer, mut events) = (breaker.observer(), breaker.events());
@@ -72,7 +74,7 @@ pub(crate) fn run(trace: Option<PathBuf>, page: Option<PathBuf>) -> Result<(), F
     events.by_ref().for_each(drop);
     let (trace, file) = create(trace)?;
     let node = Process::start()?;
-    introduce(&node, &config, page.as_ref())?;
+    introduce(&node, &config, page.as_ref(), observer.is_halted())?;
 
     let gauges = Arc::new(Gauges::default());
     let engine = Engine::start(breaker, node.address(), Arc::clone(&gauges))?;
@@ -121,7 +123,7 @@ fn create(trace: Option<PathBuf>) -> Result<(PathBuf, File), Failure> {
     Ok((path, file))
 }
 
-fn introduce(node: &Process, config: &Config, page: Option<&Place>) -> Result<(), Failure> {
+fn introduce(node: &Process, config: &Config, page: Option<&Place>, is_halted: bool) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out, "{}\n", style("trip99 demo").bold())?;
     let node = ("node", format!("process {} on {}", node.id(), node.address()));
@@ -129,6 +131,13 @@ fn introduce(node: &Process, config: &Config, page: Option<&Place>) -> Result<()
     write_lines(&mut out, [node, engine].into_iter().chain(show_settings(config)))?;
     if let Some(page) = page {
         write_lines(&mut out, show_page(&program(), page))?;
+    }
+    if is_halted {
+        writeln!(
+            out,
+            "{}",
+            show_line("halted", "by somebody, before this began: no order is sent until it is resumed")
+        )?;
     }
     Ok(writeln!(out)?)
 }

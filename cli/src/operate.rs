@@ -36,7 +36,12 @@ pub(crate) fn commands() -> [Command; 5] {
         .arg(format_arg("For people, or one JSON object a line: the pages"));
     let status = on_page("status").about("Show how a breaker stands").arg(format_arg("For people, or one JSON object"));
     let events = on_page("events")
-        .about("Show what happened to a breaker: the latest 256 events that its page keeps")
+        .about("Show what happened to a breaker: the latest 256 events, which its page keeps")
+        .long_about(
+            "Show what happened to a breaker: the latest 256 events, which its page keeps.\n\n\
+             With --follow, JSON has other objects, too: {\"missed\":N} if so many events were overwritten before they \
+             could be read, and {\"page\":\"removed\"} or {\"page\":\"replaced\"} if that happened to the page.",
+        )
         .arg(
             Arg::new("follow")
                 .long("follow")

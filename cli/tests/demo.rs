@@ -3,7 +3,7 @@
 mod common;
 mod pages;
 use common::{DIRECTORY, finish, json, run, start};
-use pages::{Follower, Place, ok, trip99};
+use pages::{Follower, Place, ok};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -26,7 +26,7 @@ fn is_gone(node: SocketAddr) -> bool {
 fn trading(page: &str) -> Value {
     let begin = Instant::now();
     loop {
-        let (_, out, _) = trip99(&["status", page, "--format", "json"]);
+        let (_, out, _) = pages::trip99(&["status", page, "--format", "json"]);
         let page = serde_json::from_str::<Value>(&out).unwrap_or_default();
         if page["state"] == "closed" && page["halted"] == false && page["snapshot"]["samples"].as_u64() > Some(0) {
             return page;
@@ -159,6 +159,12 @@ fn a_reader_who_has_had_enough_ends_it() {
 fn mistakes_are_found_before_it_begins() {
     common::fails("demo --trace no/such/directory/t.csv", "", &["no/such/directory/t.csv", "legal: "]);
     common::fails("demo --traces t.csv", "", &["--traces", "legal: "]);
+    common::fails("demo --page no/such/page", "", &["no/such/", "legal: --page "]);
+    common::fails("demo --page .hidden", "", &["\".hidden\" is no name", "legal: "]);
+    let place = Place::elsewhere("owned");
+    let _owner = trip99::Breaker::create_shared(&place.path, trip99::Config::default()).unwrap();
+    let owned = format!("is owned by process {}; legal: ", std::process::id());
+    common::fails(&format!("demo --page {}", place.argument()), "", &[&owned]);
     common::fails("demo now", "", &["now", "legal: see trip99 demo --help"]);
     let help = run("--help", "");
     assert!(help.contains("demo") && !help.contains("demo-node"), "{help}");

@@ -45,12 +45,16 @@ fn status_shows_a_page_by_name_and_by_path() {
         assert!(!out.contains('\x1b') && out.lines().all(|line| line == line.trim_end()), "{out}");
         assert_eq!(line(&out, "state"), "open");
         assert!(line(&out, "since").contains(" ago (20") && out.contains("UTC), by spike"), "{out}");
-        assert!(line(&out, "trial").starts_with("in "), "{out}");
+        assert!(line(&out, "retry").starts_with("in "), "{out}");
         assert!(line(&out, "owner").starts_with(&format!("process {}, alive, seen ", std::process::id())), "{out}");
         assert!(line(&out, "memory").contains("locked"));
-        assert_eq!(line(&out, "latency"), "P50 50 ms   P90 90 ms   P99 99 ms   P99.9 1 s   max 1 s");
+        assert_eq!(
+            (line(&out, "P99"), line(&out, "latency")),
+            ("99 ms", "P50 50 ms   P90 90 ms   P99.9 1 s   max 1 s")
+        );
         assert_eq!(line(&out, "window"), "100 samples: 1 slow, 0 failed");
         assert_eq!(line(&out, "so far"), "100 recorded, 1 refused, 3 events");
+        assert_eq!(line(&out, "left out"), "0 stale, 0 untracked, 0 misused, 0 dropped");
         assert!(!out.contains("halted"), "{out}");
 
         let page = &json(&["status", &place.argument(), "--format", "json"])[0];
@@ -294,6 +298,8 @@ fn a_follower_sees_what_happens_restarts_and_what_it_missed() {
     for sequence in 605 - 256..605 {
         assert_eq!(follower.next()["sequence"].as_u64(), Some(sequence));
     }
+
+    assert!(ok(&["events", &place.argument()]).contains("  349 earlier events are not kept\n"));
 
     fs::remove_file(&place.path).unwrap();
     assert_eq!(follower.next()["page"], "removed");

@@ -150,6 +150,10 @@ impl<W: Write> Print for Table<W> {
     }
 
     fn event(&mut self, event: &Event) -> Result<(), Failure> {
+        if self.date.is_none() && event.sequence > 0 {
+            let earlier = format!("{:>13}  {} earlier events are not kept", "", show_count(event.sequence));
+            writeln!(self.out, "{}", style(earlier).dim())?;
+        }
         let (date, time) = show_wall(event.wall_ns);
         if self.date.as_ref() != Some(&date) {
             writeln!(self.out, "{}", style(format_args!("{date:>13}")).bold())?;

@@ -50,7 +50,7 @@ fn tell(place: &Place, did: &str, reading: &Reading) -> Result<(), Failure> {
     writeln!(out, "{} {did}", style(place.name()).bold())?;
     writeln!(out, "{}", show_line("state", &reading.show_state()))?;
     if let Some(retry) = reading.show_retry() {
-        writeln!(out, "{}", show_line("trial", &retry))?;
+        writeln!(out, "{}", show_line("retry", &retry))?;
     }
     writeln!(out, "{}", show_line("owner", &reading.show_owner()))?;
     out.flush()?;

@@ -75,6 +75,7 @@ fn snapshot(snapshot: &Snapshot) -> Value {
         "refused": snapshot.refused,
         "refused_in_shadow": snapshot.refused_in_shadow,
         "misused": snapshot.misused,
+        "dropped": snapshot.dropped,
         "events": snapshot.events,
     })
 }

@@ -55,7 +55,7 @@ fn pages(directory: &Path) -> io::Result<Vec<Place>> {
 fn header(names: usize, is_wide: bool) -> String {
     let samples = if is_wide { format!("  {:>16}", "slow of samples") } else { String::new() };
     let header =
-        format!("{:<names$}  {:<17}  {:<15}  {:>12}{samples}  {:>8}", "page", "state", "owner", "seen before", "P99");
+        format!("{:<names$}  {:<17}  {:<15}  {:>12}{samples}  {:>8}", "page", "state", "owner", "seen ago", "P99");
     style(header).dim().to_string()
 }
 

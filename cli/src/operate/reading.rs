@@ -6,11 +6,11 @@ use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use trip99::{Event, HaltNote, Observer, Owner, Reason, Snapshot, State};
 
-/// Nearest rank, in ppm, with the names that they have in JSON and for people.
+/// Nearest rank, in ppm, with the names that they have in JSON and for people; the one that matters first.
 pub(crate) const QUANTILES: [(u32, &str, &str); 5] = [
+    (990_000, "p99_ns", "P99"),
     (500_000, "p50_ns", "P50"),
     (900_000, "p90_ns", "P90"),
-    (990_000, "p99_ns", "P99"),
     (999_000, "p999_ns", "P99.9"),
     (1_000_000, "max_ns", "max"),
 ];
@@ -57,7 +57,7 @@ impl Reading {
     }
 
     pub(crate) fn p99_ns(&self) -> Option<u64> {
-        let [_, _, p99_ns, ..] = self.quantiles_ns;
+        let [p99_ns, ..] = self.quantiles_ns;
         p99_ns
     }
 

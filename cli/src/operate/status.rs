@@ -34,14 +34,14 @@ fn lines(reading: &Reading) -> Vec<(&'static str, String)> {
     }
     lines.extend(halt(reading));
     if let Some(retry) = reading.show_retry() {
-        lines.push(("trial", retry));
+        lines.push(("retry", retry));
     }
     lines.push(("owner", reading.show_owner()));
     if let Some(owner) = &reading.owner {
         let locked = if owner.memory_locked { "locked" } else { "not locked: the owner may have to wait for the page" };
         lines.push(("memory", locked.to_owned()));
     }
-    lines.push(("latency", latency(reading)));
+    lines.extend(latency(reading));
     match &reading.snapshot {
         Some(snapshot) => lines.extend(figures(snapshot)),
         None => lines.push(("figures", "none: the owner has not done anything yet".to_owned())),
@@ -64,13 +64,13 @@ fn halt(reading: &Reading) -> Vec<(&'static str, String)> {
     }
 }
 
-fn latency(reading: &Reading) -> String {
-    let known: Vec<String> = QUANTILES
-        .iter()
-        .zip(reading.quantiles_ns)
-        .filter_map(|(&(_, _, name), ns)| Some(format!("{} {}", style(name).dim(), show_ns(ns?))))
-        .collect();
-    if known.is_empty() { "no samples".to_owned() } else { known.join("   ") }
+/// The P99, and what stands beside it.
+fn latency(reading: &Reading) -> [(&'static str, String); 2] {
+    let others = QUANTILES.iter().zip(reading.quantiles_ns).skip(1);
+    let others = others.filter_map(|(&(_, _, name), ns)| Some(format!("{} {}", style(name).dim(), show_ns(ns?))));
+    let others: Vec<String> = others.collect();
+    let others = if others.is_empty() { "no samples".to_owned() } else { others.join("   ") };
+    [("P99", reading.p99_ns().map_or("-".to_owned(), |ns| style(show_ns(ns)).bold().to_string())), ("latency", others)]
 }
 
 fn figures(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
@@ -86,7 +86,7 @@ fn figures(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
                 count(snapshot.failed)
             ),
         ),
-        ("in flight", format!("{}, of them overdue {}", count(snapshot.in_flight), count(snapshot.overdue))),
+        ("in flight", format!("{}, {} of them overdue", count(snapshot.in_flight), count(snapshot.overdue))),
     ];
     if snapshot.state == State::HalfOpen {
         lines.push((
@@ -114,12 +114,13 @@ fn figures(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
         ),
     ));
     lines.push((
-        "odd",
+        "left out",
         format!(
-            "{} stale, {} untracked, {} misused",
+            "{} stale, {} untracked, {} misused, {} dropped",
             show_count(snapshot.stale),
             show_count(snapshot.untracked),
-            show_count(snapshot.misused)
+            show_count(snapshot.misused),
+            show_count(snapshot.dropped)
         ),
     ));
     lines
