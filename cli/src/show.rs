@@ -177,6 +177,11 @@ pub(crate) fn show_count(count: u64) -> String {
     text
 }
 
+/// `1 event`, `2 events`.
+pub(crate) fn show_counted(count: u64, what: &str) -> String {
+    format!("{} {what}{}", show_count(count), if count == 1 { "" } else { "s" })
+}
+
 /// A file name or a key may hold anything; it shall not move the cursor or add lines.
 pub(crate) fn escape(text: &str) -> String {
     let escape = |letter: char| {

@@ -5,7 +5,7 @@ use crate::operate::json;
 use crate::operate::place::{Place, refused};
 use crate::operate::reading::show_wall;
 use crate::report::Json;
-use crate::show::{WIDE, event_header, show_count, show_event};
+use crate::show::{WIDE, event_header, show_counted, show_event};
 use console::{Term, style};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::json;
@@ -151,7 +151,7 @@ impl<W: Write> Print for Table<W> {
 
     fn event(&mut self, event: &Event) -> Result<(), Failure> {
         if self.date.is_none() && event.sequence > 0 {
-            let earlier = format!("{:>13}  {} earlier events are not kept", "", show_count(event.sequence));
+            let earlier = format!("{:>13}  not kept: {}", "", show_counted(event.sequence, "earlier event"));
             writeln!(self.out, "{}", style(earlier).dim())?;
         }
         let (date, time) = show_wall(event.wall_ns);
@@ -163,7 +163,8 @@ impl<W: Write> Print for Table<W> {
     }
 
     fn missed(&mut self, count: u64) -> Result<(), Failure> {
-        let text = format!("{:>13}  {} events were overwritten before they could be read", "", show_count(count));
+        let text =
+            format!("{:>13}  missed: {}, overwritten before they could be read", "", show_counted(count, "event"));
         Ok(writeln!(self.out, "{}", style(text).yellow())?)
     }
 

@@ -6,7 +6,7 @@ use crate::operate::place::Place;
 use crate::operate::reading::Reading;
 use crate::report::Json;
 use crate::show::{WIDE, escape, show_count, show_ns};
-use console::{Term, measure_text_width, pad_str, style};
+use console::{Alignment, Term, measure_text_width, pad_str, style};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -33,7 +33,13 @@ pub(crate) fn run(is_json: bool) -> Result<(), Failure> {
     let names = names.clamp(4, if is_wide { 32 } else { 20 });
     writeln!(out, "{}", header(names, is_wide))?;
     for (place, reading) in readings {
-        let name = pad_str(&place.name(), names, console::Alignment::Left, None).into_owned();
+        let mut name = place.name();
+        if measure_text_width(&name) > names {
+            // The columns stay where they are.
+            writeln!(out, "{name}")?;
+            name.clear();
+        }
+        let name = left(&name, names);
         match reading {
             Ok(reading) => writeln!(out, "{name}  {}", row(&reading, is_wide))?,
             Err(error) => writeln!(out, "{name}  {}", style(why(&error, place)).red())?,
@@ -59,6 +65,11 @@ fn header(names: usize, is_wide: bool) -> String {
     style(header).dim().to_string()
 }
 
+/// Padded. (Styled text has more letters than are seen.)
+fn left(text: &str, width: usize) -> String {
+    pad_str(text, width, Alignment::Left, None).into_owned()
+}
+
 fn row(reading: &Reading, is_wide: bool) -> String {
     let owner = format!("{} {}", reading.pid(), reading.owner_state());
     let owner = if reading.owner_state() == "alive" { style(owner) } else { style(owner).yellow() }.to_string();
@@ -66,8 +77,6 @@ fn row(reading: &Reading, is_wide: bool) -> String {
         format!("{} of {}", show_count(snapshot.slow.into()), show_count(snapshot.samples.into()))
     });
     let ns = |ns: Option<u64>| ns.map_or("-".to_owned(), show_ns);
-    // Styled text has more letters than are seen.
-    let left = |text: &str, width| pad_str(text, width, console::Alignment::Left, None).into_owned();
     let samples = if is_wide { format!("  {samples:>16}") } else { String::new() };
     format!(
         "{}  {}  {:>12}{samples}  {:>8}",

@@ -15,8 +15,8 @@ pub(crate) const QUANTILES: [(u32, &str, &str); 5] = [
     (1_000_000, "max_ns", "max"),
 ];
 
-/// An owner publishes every millisecond or so that it is busy. One that hasn't for so long is up to something else.
-const STALE_NS: u64 = 1_000_000_000;
+/// An owner publishes every millisecond or so that it is busy. One that hasn't for so long is idle at best.
+const STALE_NS: u64 = 5_000_000_000;
 
 pub(crate) struct Reading {
     /// `None`: the gate holds what no version writes, and refuses.

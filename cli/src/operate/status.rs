@@ -5,7 +5,7 @@ use crate::operate::json;
 use crate::operate::place::{Place, refused};
 use crate::operate::reading::{QUANTILES, Reading, show_ago, show_user};
 use crate::report::Json;
-use crate::show::{show_count, show_line, show_ns};
+use crate::show::{show_count, show_counted, show_line, show_ns};
 use console::style;
 use std::io::{self, Write};
 use trip99::{Observer, Snapshot, State};
@@ -80,8 +80,8 @@ fn figures(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
         (
             "window",
             format!(
-                "{} samples: {} slow, {} failed{armed}",
-                count(snapshot.samples),
+                "{}: {} slow, {} failed{armed}",
+                show_counted(snapshot.samples.into(), "sample"),
                 count(snapshot.slow),
                 count(snapshot.failed)
             ),
@@ -107,10 +107,10 @@ fn figures(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
     lines.push((
         "so far",
         format!(
-            "{} recorded, {} refused, {} events",
+            "{} recorded, {} refused, {}",
             show_count(snapshot.recorded),
             show_count(snapshot.refused),
-            show_count(snapshot.events)
+            show_counted(snapshot.events, "event")
         ),
     ));
     lines.push((

@@ -182,6 +182,17 @@ impl Follower {
         signal(&self.child, what);
     }
 
+    /// Stops it, so that it falls behind.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+        let stat = format!("/proc/{}/stat", self.child.id());
+        let begin = Instant::now();
+        while !fs::read_to_string(&stat).unwrap().contains(") T ") {
+            assert!(begin.elapsed() < Duration::from_secs(20), "it goes on");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Reads no more of it.
     pub(crate) fn close(&mut self) {
         self.out = None;
