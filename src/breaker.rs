@@ -11,7 +11,7 @@ use crate::in_flight::{Call, InFlight, Returned};
 use crate::inbox::Inbox;
 use crate::journal::{Events, Reason};
 use crate::page::{Observer, Page, PageHandle, Snapshot};
-use crate::quantile::quantile;
+use crate::quantile::Quantiles;
 use crate::recovery::{Backoff, Progress, SplitMix64, Trials};
 use crate::rules::{Counts, Rules};
 use crate::shm::Link;
@@ -65,6 +65,8 @@ pub struct Breaker {
     state: State,
     /// As far as the journal knows.
     halted: bool,
+    /// Flips of the halt bit that the journal knows.
+    flips: u64,
     /// False before the first operation.
     started: bool,
     config: Config,
@@ -100,8 +102,7 @@ pub struct Breaker {
     /// The version of the published snapshot.
     published: u64,
 
-    /// Room for the window and every call in flight.
-    scratch: Box<[u64]>,
+    quantiles: Quantiles,
     /// For lanes' tickets.
     seeds: SplitMix64,
     clock: Clock,
@@ -134,6 +135,7 @@ impl Breaker {
             epoch_ns: 0,
             state: config.start,
             halted: false,
+            flips: 0,
             started: false,
             recover_threshold_ns: config.effective_recover_threshold_ns(),
             rules: Rules::new(&config),
@@ -157,8 +159,7 @@ impl Breaker {
             events: 0,
             publish_at_ns: 0,
             published: 0,
-            // Not zero: see `ring`.
-            scratch: vec![u64::MAX; config.window_len as usize + config.max_in_flight as usize].into_boxed_slice(),
+            quantiles: Quantiles::new(config.window_len as usize, config.max_in_flight as usize),
             seeds: SplitMix64(random.hash_one("lanes")),
             wall_anchor_ns: (wall_ns, clock.now_ns()),
             clock,
@@ -613,14 +614,14 @@ impl Breaker {
             self.stale += 1;
             return;
         }
-        match returned {
-            Returned::Unknown => self.misused += 1,
-            Returned::Call => self.take_sample(latency_ns, ok, false),
-            Returned::Trial => self.take_sample(latency_ns, ok, true),
+        if returned == Returned::Unknown {
+            self.misused += 1;
+            return;
         }
+        self.take_sample(latency_ns, ok, returned == Returned::Trial);
     }
 
-    #[inline]
+    #[inline(always)]
     fn record_result_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.run_timers(now_ns);
         self.take_result_without_ticket(now_ns, latency_ns, ok);
@@ -653,7 +654,7 @@ impl Breaker {
     }
 
     /// A sample that isn't stale, and ended now.
-    #[inline]
+    #[inline(always)]
     fn take_sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
         self.recorded += 1;
         self.rules.take(latency_ns, ok);
@@ -661,13 +662,10 @@ impl Breaker {
             self.take_half_open_sample(latency_ns, ok, trial);
             return;
         }
-        let entered = self.stride_left == 0;
+        let entered = self.config.sample_every == 1 || self.stride();
         if entered {
-            self.stride_left = self.config.sample_every - 1;
             self.window.push(self.latest_ns, latency_ns, ok);
             self.link.entered(latency_ns, self.window.len());
-        } else {
-            self.stride_left -= 1;
         }
         if self.state == State::Closed {
             self.expire_overdue();
@@ -676,6 +674,13 @@ impl Breaker {
                 self.open(reason);
             }
         }
+    }
+
+    /// Whether this sample enters the window.
+    fn stride(&mut self) -> bool {
+        let entered = self.stride_left == 0;
+        self.stride_left = if entered { self.config.sample_every - 1 } else { self.stride_left - 1 };
+        entered
     }
 
     #[cold]
@@ -749,16 +754,24 @@ impl Breaker {
         let tables = core::iter::once(&self.in_flight).chain(self.inboxes.iter().map(|inbox| &inbox.in_flight));
         let starts_ns = tables.flat_map(InFlight::overdue_starts_ns).take(overdue);
         let ages_ns = starts_ns.map(|start_ns| latest_ns.saturating_sub(start_ns));
-        let (older, newer) = self.window.latencies_ns();
-        let (room, rest) = self.scratch.split_at_mut_checked(older.len())?;
-        room.copy_from_slice(older);
-        let (room, rest) = rest.split_at_mut_checked(newer.len())?;
-        room.copy_from_slice(newer);
-        for (room, age_ns) in rest.iter_mut().zip(ages_ns) {
-            *room = age_ns;
+        self.quantiles.quantile(self.window.samples(), ages_ns, quantile_ppm)
+    }
+}
+
+impl Drop for Breaker {
+    /// A page in a file is left for the next owner: its end is clean, unless this comes of a panic. Other pages die with their
+    /// owner, and gates that are left refuse, as nobody watches any more.
+    fn drop(&mut self) {
+        if self.link.is_none() {
+            self.page.halt();
+        } else if self.link.is_here() {
+            if self.started {
+                self.publish();
+            }
+            if !std::thread::panicking() {
+                self.link.seal(self.state, self.events);
+            }
         }
-        let len = older.len() + newer.len() + overdue;
-        quantile(self.scratch.get_mut(..len)?, quantile_ppm)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Health checks: real sockets on loopback and the real clock, so what happens is waited for, not timed.
 
 mod common;
-use common::{MS, SECOND, breaker, config, eventually};
+use common::{LIMIT, MS, SECOND, breaker, config, eventually};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -52,7 +52,7 @@ fn a_port_that_accepts_closes_the_breaker() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let check = TcpConnect::new(listener.local_addr().expect("its address")).expect("an address");
     let (supervisor, heard) = start(Supervisor::builder().node(node(settings(), check)));
-    assert_eq!(heard.recv(), Ok(Reason::Recovered));
+    assert_eq!(heard.recv_timeout(LIMIT), Ok(Reason::Recovered));
     assert_eq!(supervisor.faults(), Default::default());
     let breaker = only(supervisor);
     assert_eq!((breaker.state(), breaker.snapshot().dropped), (State::Closed, 0));
@@ -69,7 +69,7 @@ fn a_port_that_refuses_opens_the_breaker_again() {
     let builder = Supervisor::builder().on_fault(move |fault| told.lock().expect("a list").push(fault.to_string()));
     let (supervisor, heard) = start(builder.node(node(settings(), check)));
     for reason in [Reason::ProbeFailed, Reason::Retry, Reason::ProbeFailed] {
-        assert_eq!(heard.recv(), Ok(reason));
+        assert_eq!(heard.recv_timeout(LIMIT), Ok(reason));
     }
     eventually("both were counted", || supervisor.faults().checks_failed >= 2);
     drop(supervisor);
@@ -106,7 +106,7 @@ fn checks_that_fail_and_then_do_not() {
         _ => Err("it said no".into()),
     };
     let (supervisor, heard) = start(Supervisor::builder().node(node(settings(), check)));
-    let reasons: Vec<_> = (0..5).map_while(|_| heard.recv().ok()).collect();
+    let reasons: Vec<_> = (0..5).map_while(|_| heard.recv_timeout(LIMIT).ok()).collect();
     assert_eq!(
         reasons,
         [Reason::ProbeFailed, Reason::Retry, Reason::ProbeFailed, Reason::Retry, Reason::Recovered],
@@ -123,7 +123,7 @@ fn a_good_check_that_takes_too_long_is_a_bad_one() {
     };
     let slow = Config { recover_threshold_ns: 1, ..settings() };
     let (_supervisor, heard) = start(Supervisor::builder().node(node(slow, check)));
-    assert_eq!(heard.recv(), Ok(Reason::ProbeSlow));
+    assert_eq!(heard.recv_timeout(LIMIT), Ok(Reason::ProbeSlow));
 }
 
 #[test]
@@ -152,7 +152,10 @@ fn a_check_gets_the_probe_timeout() {
         Ok(())
     };
     let (_supervisor, heard) = start(Supervisor::builder().node(node(settings(), check)));
-    assert_eq!((timeouts.recv(), heard.recv()), (Ok(Duration::from_secs(20)), Ok(Reason::Recovered)));
+    assert_eq!(
+        (timeouts.recv_timeout(LIMIT), heard.recv_timeout(LIMIT)),
+        (Ok(Duration::from_secs(20)), Ok(Reason::Recovered))
+    );
 }
 
 #[test]
@@ -173,7 +176,7 @@ fn an_endless_check_holds_nothing_up_and_its_late_result_is_stale() {
     eventually("the other one closes", || other.state() == Some(State::Closed));
     let mut lost = 0;
     while lost < 3 {
-        match heard.recv().expect("it goes on") {
+        match heard.recv_timeout(LIMIT).expect("it goes on") {
             Reason::ProbeLost => lost += 1,
             Reason::Retry | Reason::Recovered => {}
             reason => panic!("{reason}"),
@@ -204,7 +207,7 @@ fn no_check_begins_once_the_breaker_is_open() {
     let for_good = Config { probe_timeout_ns: 50 * MS, backoff_base_ns, backoff_max_ns, ..settings() };
     let builder = Supervisor::builder().stop_timeout(Duration::MAX).node(node(for_good, check));
     let (supervisor, heard) = start(builder);
-    assert_eq!(heard.recv(), Ok(Reason::ProbeLost));
+    assert_eq!(heard.recv_timeout(LIMIT), Ok(Reason::ProbeLost));
     drop(release);
     drop(supervisor);
     assert!(calls.load(Ordering::Relaxed) <= 1, "those that were due meanwhile are not made up for");
@@ -227,7 +230,7 @@ fn a_panicking_check_has_failed_and_is_called_again() {
         panic!("the hook, too");
     });
     let (supervisor, heard) = start(builder.node(node(settings(), check)));
-    let reasons: Vec<_> = (0..5).map_while(|_| heard.recv().ok()).collect();
+    let reasons: Vec<_> = (0..5).map_while(|_| heard.recv_timeout(LIMIT).ok()).collect();
     let (failed, retry) = (Reason::ProbeFailed, Reason::Retry);
     assert_eq!(reasons, [failed, retry, failed, retry, Reason::Recovered]);
     assert_eq!((supervisor.faults().checks_panicked, supervisor.faults().checks_failed), (2, 0));
@@ -249,7 +252,7 @@ fn stopping_waits_for_a_check_but_not_for_ever() {
         let (told, faults) = mpsc::channel();
         let builder = Supervisor::builder().stop_timeout(timeout).node(node(settings(), check));
         let (supervisor, _heard) = start(builder.on_fault(move |fault| told.send(fault.to_string()).expect("heard")));
-        begun.recv().expect("a check begins");
+        begun.recv_timeout(LIMIT).expect("a check begins");
         let breaker = only(supervisor);
         assert_eq!(breaker.state(), State::HalfOpen);
         let left = "the health check of gateway is still busy: its thread is left to itself".to_owned();

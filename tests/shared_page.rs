@@ -40,6 +40,7 @@ const PID: u64 = 128;
 const ATTEMPT: u64 = 144;
 const PAGE: u64 = 1408;
 const GATE: u64 = PAGE + 128;
+const SNAPSHOT: u64 = PAGE + 640;
 const EVENTS: u64 = PAGE + 896;
 
 #[test]
@@ -300,7 +301,11 @@ fn the_callers_config_applies_but_its_start_only_to_a_new_page() {
     assert_eq!((large.quantile(0), large.quantile(1_000_000)), (Some(1001), Some(6000)));
     assert_eq!((small.quantile(0), small.state()), (None, Some(State::Closed)), "too small to hold it");
     breaker.record_at(3, SECOND);
-    assert!(!breaker.allow_at(3));
+    assert!(breaker.allow_at(3 + SECOND));
+    breaker.record_at(13 + SECOND, 7);
+    assert_eq!((large.quantile(0), small.quantile(0)), (Some(7), None), "nor does it take other slots for these");
+    breaker.record_at(3 * SECOND, SECOND);
+    assert!(!breaker.allow_at(3 * SECOND));
     drop(breaker);
     // A smaller one has room enough.
     let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
@@ -319,6 +324,18 @@ fn a_panic_is_no_clean_end() {
     });
     assert!(panicked.join().is_err());
     assert_eq!(Breaker::create_shared(&place.0, config()).unwrap().state(), State::Open);
+}
+
+#[test]
+fn a_snapshot_that_a_killed_owner_left_half_written_is_none_until_the_next() {
+    let (place, file) = made("half-written");
+    Breaker::create_shared(&place.0, config()).unwrap().poll_at(0);
+    file.write_all_at(&(word(&place.0, SNAPSHOT) + 1).to_ne_bytes(), SNAPSHOT).unwrap();
+    let observer = Observer::open(&place.0).unwrap();
+    assert_eq!(observer.snapshot(), None);
+    let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
+    breaker.poll_at(9);
+    assert_eq!(observer.snapshot(), Some(breaker.snapshot()));
 }
 
 #[test]

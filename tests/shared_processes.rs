@@ -27,6 +27,11 @@ fn child() {
     let Some((role, page)) = role() else { return };
     match role.as_str() {
         "worker" => work(&page),
+        "idler" => {
+            let _breaker = Breaker::create_shared(page, config()).unwrap();
+            tell("ready");
+            wait();
+        }
         "observer" => observe(&page),
         "forker" => fork_and_wait(&page),
         "forker whose child drops" => fork_and_drop(&page),
@@ -245,6 +250,17 @@ fn a_stopped_owner_is_alive_but_not_seen() {
     kill_process(pid, Signal::CONT).unwrap();
     until("the owner is back", || observer.owner_seen_ago_ns().is_some_and(|ago_ns| ago_ns < SECOND / 10));
     until("the owner knows", || observer.events().any(|event| event.reason == Reason::Halt));
+}
+
+#[test]
+fn an_owner_that_was_killed_before_its_first_operation_ended_uncleanly_too() {
+    let place = Place::new("idler");
+    for _ in 0..2 {
+        Process::ready("idler", &place.0).end_cleanly();
+        assert_eq!(Observer::open(&place.0).unwrap().state(), Some(State::Closed));
+    }
+    Process::ready("idler", &place.0).kill();
+    assert_eq!(Breaker::create_shared(&place.0, config()).unwrap().state(), State::Open);
 }
 
 // Children of owners.

@@ -1,7 +1,7 @@
 //! The thread that owns breakers: real threads and the real clock, so what happens is waited for, not timed.
 
 mod common;
-use common::{MS, config, eventually, quantile_only, reasons};
+use common::{LIMIT, MS, config, eventually, quantile_only, reasons};
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -143,10 +143,10 @@ fn halts_from_elsewhere_are_journaled() {
             gate.resume()
         }
         assert_eq!(gate.allow(), !turn);
-        assert_eq!(heard.recv(), Ok(("gateway".to_owned(), reason)));
+        assert_eq!(heard.recv_timeout(LIMIT), Ok(("gateway".to_owned(), reason)));
     }
     drop(supervisor);
-    assert!(heard.recv().is_err());
+    assert!(heard.recv_timeout(LIMIT).is_err());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::Breaker;
 use crate::config::State;
 use crate::in_flight::{InFlight, Returned};
 use crate::inbox::{Inbox, LaneCounts, Message};
+use crate::quantile::Quantiles;
 use crate::recovery::Trials;
 use crate::sync::Arc;
 
@@ -21,7 +22,7 @@ impl Breaker {
         let inbox = Inbox::new(messages, counts, self.seeds.next() as u32);
         self.inboxes.push(inbox);
         let calls = self.inboxes.iter().map(Inbox::capacity).sum::<usize>() + self.config.max_in_flight as usize;
-        self.scratch = vec![u64::MAX; self.config.window_len as usize + calls].into_boxed_slice();
+        self.quantiles = Quantiles::new(self.config.window_len as usize, calls);
         seed
     }
 

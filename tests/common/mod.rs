@@ -7,6 +7,9 @@ use trip99::{Breaker, Config, Event, Reason, State};
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
+/// What takes this long never comes.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
 /// A config without jitter, so that deadlines can be written down.
 pub(crate) fn config() -> Config {
     Config { jitter_ppm: 0, ..Config::default() }
@@ -56,7 +59,7 @@ pub(crate) fn last(breaker: &Breaker) -> Event {
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "never: {what}");
+        assert!(begun.elapsed() < LIMIT, "never: {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
