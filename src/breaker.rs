@@ -737,14 +737,17 @@ impl Breaker {
 
     #[inline]
     fn expire_overdue(&mut self) {
-        let (now_ns, age_ns) = (self.latest_ns, self.config.window_age_ns);
-        self.tables_mut().for_each(|table| table.expire(now_ns, age_ns));
+        self.in_flight.expire(self.latest_ns, self.config.window_age_ns);
+        if !self.inboxes.is_empty() {
+            self.expire_overdue_of_lanes();
+        }
     }
 
     /// Calls of the owner and of lanes that are overdue and haven't expired.
     #[inline]
     fn overdue(&self) -> usize {
-        self.tables().map(InFlight::overdue).sum()
+        let of_lanes = if self.inboxes.is_empty() { 0 } else { self.overdue_of_lanes() };
+        self.in_flight.overdue() + of_lanes
     }
 
     /// The quantile of what a verdict in `state` sees, the expired being gone.
