@@ -190,7 +190,7 @@ impl Breaker {
     }
 
     /// [`begin`](Self::begin) at a given time.
-    #[inline]
+    #[inline(always)] // or it is a second call in the C library, which has two callers of it
     pub fn begin_at(&mut self, now_ns: u64) -> Call {
         let seen_ns = self.run_timers(now_ns);
         let half_open = self.state == State::HalfOpen;
@@ -599,7 +599,7 @@ impl Breaker {
 
     // Telling.
 
-    #[inline]
+    #[inline(always)] // as `begin_at`
     fn finish_at(&mut self, now_ns: u64, call: Call, ok: bool) {
         self.run_timers(now_ns);
         let returned = self.in_flight.take(call);
