@@ -55,7 +55,11 @@ impl Gate {
     #[inline(never)]
     fn allow_unless_refused(&self) -> bool {
         match self.observer.page.ask() {
-            Answer::Pass => true,
+            Answer::Pass => {
+                // Under shadow it may be half-open all the same: there is nothing to release of this.
+                self.granted.store(0, Ordering::Relaxed);
+                true
+            }
             Answer::Trial(epoch) => {
                 self.granted.store(u64::from(epoch) + 1, Ordering::Relaxed);
                 true

@@ -158,6 +158,16 @@ fn threads() {
 }
 
 #[test]
+fn lanes() {
+    program(&C, &["c99"], "lanes");
+}
+
+#[test]
+fn traders() {
+    program(&C, &["c99"], "traders");
+}
+
+#[test]
 fn wrapper() {
     program(&CPP, CPP.standards, "wrapper");
 }
