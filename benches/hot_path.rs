@@ -231,12 +231,38 @@ fn poll(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The first sample after a spell in which the window became too old: all of it, or all but the newest sample.
+fn expiry(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("record_at after a quiet spell");
+    let age_ns = Config::default().window_age_ns;
+    for (name, newest_later_ns, left) in [("all expired", 0, 1), ("all but one expired", 1_000_000, 2)] {
+        group.bench_function(name, |bencher| {
+            let (mut breaker, mut now_ns) = (breaker(Config::default()), 0);
+            bencher.iter_custom(|spells| {
+                let mut elapsed = Duration::ZERO;
+                for _ in 0..spells {
+                    (1..WINDOW as u64).for_each(|step| breaker.record_at(now_ns + step, 1));
+                    breaker.record_at(now_ns + WINDOW as u64 + newest_later_ns, 1);
+                    now_ns += WINDOW as u64 + age_ns;
+                    let start = Instant::now();
+                    black_box(&mut breaker).record_at(black_box(now_ns), 1);
+                    elapsed += start.elapsed();
+                    assert_eq!(breaker.snapshot().samples, left);
+                    now_ns += 2 * age_ns;
+                }
+                elapsed
+            });
+        });
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(1))
         .nresamples(10_000);
-    targets = allow, record_at, record, begin_end, poll
+    targets = allow, record_at, record, begin_end, poll, expiry
 }
 criterion_main!(benches);

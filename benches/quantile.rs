@@ -1,40 +1,19 @@
-//! An exact P99 on demand, beside the standard library's selection and the floor: reading every latency once.
-//! `benches/README.md` says how to read the figures.
+//! An exact P99 on demand, beside the standard library's selection and the floor: reading every latency once, in vectors.
+//! The three take turns, so that a ratio compares neighbours in time. `benches/README.md` says how to read the figures.
 
 mod common;
 
-use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use trip99::{Breaker, Config, PPM};
 
 const QUANTILE_PPM: u32 = 990_000;
-const WINDOWS: [usize; 5] = [256, 1024, 4096, 16_384, 65_536];
 /// Samples between two quantiles of a sliding window.
 const SLIDE: usize = 16;
 /// Virtual time from one sample to the next.
 const STEP_NS: u64 = 100;
-
-/// Latencies that are there beforehand; after the last comes the first.
-struct Latencies {
-    values_ns: Vec<u64>,
-    next: usize,
-}
-
-impl Latencies {
-    fn new() -> Self {
-        Self { values_ns: common::latencies_ns(1 << 20), next: 0 }
-    }
-
-    #[inline]
-    fn take(&mut self, len: usize) -> &[u64] {
-        if self.next + len > self.values_ns.len() {
-            self.next = 0;
-        }
-        self.next += len;
-        &self.values_ns[self.next - len..self.next]
-    }
-}
+/// Turns of each contender.
+const TURNS: usize = 101;
 
 /// A window of latencies of which the P99, or its floor, is measured.
 trait Window {
@@ -52,7 +31,7 @@ struct Trip99 {
 impl Window for Trip99 {
     fn new(len: usize) -> Self {
         // A threshold that the load never reaches: the breaker stays closed at every window length.
-        let config = Config { window_len: len as u32, threshold_ns: 60_000_000_000, ..Config::default() };
+        let config = Config { window_len: len as u32, threshold_ns: u64::MAX, spike_count: 0, ..Config::default() };
         Self { breaker: Breaker::new(config).expect("a legal config"), now_ns: 0 }
     }
 
@@ -70,22 +49,33 @@ impl Window for Trip99 {
     }
 }
 
-/// A ring of latencies and nothing else.
+/// A ring of latencies and nothing else, aligned as the library's.
 struct Bare {
-    latencies_ns: Vec<u64>,
+    /// With room for the alignment in front.
+    words: Vec<u64>,
+    first: usize,
     next: usize,
 }
 
 impl Bare {
     fn new(len: usize) -> Self {
-        Self { latencies_ns: vec![u64::MAX; len], next: 0 }
+        let words = vec![u64::MAX; len + 16];
+        Self { first: words.as_ptr().align_offset(128), words, next: 0 }
+    }
+
+    fn len(&self) -> usize {
+        self.words.len() - 16
+    }
+
+    fn latencies_ns(&self) -> &[u64] {
+        &self.words[self.first..][..self.len()]
     }
 
     /// The run must divide the window.
     #[inline]
     fn push(&mut self, latencies_ns: &[u64]) {
-        self.latencies_ns[self.next..self.next + latencies_ns.len()].copy_from_slice(latencies_ns);
-        self.next = (self.next + latencies_ns.len()) % self.latencies_ns.len();
+        self.words[self.first + self.next..][..latencies_ns.len()].copy_from_slice(latencies_ns);
+        self.next = (self.next + latencies_ns.len()) % self.len();
     }
 }
 
@@ -107,8 +97,10 @@ impl Window for StdSelect {
 
     #[inline]
     fn measure(&mut self) -> u64 {
-        self.scratch.copy_from_slice(&self.window.latencies_ns);
-        *self.scratch.select_nth_unstable(nearest_rank(self.window.latencies_ns.len())).1
+        let len = self.window.len();
+        self.scratch.copy_from_slice(self.window.latencies_ns());
+        let rank = (len * QUANTILE_PPM as usize).div_ceil(PPM as usize) - 1;
+        *self.scratch.select_nth_unstable(rank).1
     }
 }
 
@@ -127,95 +119,248 @@ impl Window for ReadPass {
 
     #[inline]
     fn measure(&mut self) -> u64 {
-        self.0.latencies_ns.iter().fold(0, |sum, &latency_ns| sum.wrapping_add(latency_ns))
+        sum(self.0.latencies_ns())
     }
 }
 
-fn nearest_rank(len: usize) -> usize {
-    (len * QUANTILE_PPM as usize).div_ceil(PPM as usize) - 1
+#[inline(always)]
+fn sum_inlined(values: &[u64]) -> u64 {
+    values.iter().fold(0, |sum, &value| sum.wrapping_add(value))
 }
 
-/// Each quantile is of a window that holds nothing of the one before.
-fn independent(criterion: &mut Criterion) {
-    fn bench<W: Window>(criterion: &mut Criterion, name: &str) {
-        let mut group = criterion.benchmark_group("independent");
-        // The refills take longer than what is measured, and Criterion doesn't count them.
-        group.warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_millis(300));
-        group.sample_size(50).sampling_mode(SamplingMode::Flat);
-        let mut latencies = Latencies::new();
-        for len in WINDOWS {
-            // Several small windows side by side: reading the clock must not count.
-            let mut windows: Vec<W> = (0..(16_384 / len).clamp(1, 16)).map(|_| W::new(len)).collect();
-            group.bench_function(BenchmarkId::new(name, len), |bencher| {
-                bencher.iter_custom(|mut quantiles| {
-                    let mut elapsed = Duration::ZERO;
-                    while quantiles > 0 {
-                        let some = windows.len().min(quantiles as usize);
-                        for window in &mut windows[..some] {
-                            window.push(latencies.take(len));
-                        }
-                        let start = Instant::now();
-                        for window in &mut windows[..some] {
-                            black_box(black_box(window).measure());
-                        }
-                        elapsed += start.elapsed();
-                        quantiles -= some as u64;
-                    }
-                    elapsed
-                });
+/// In AVX2's vectors, if there are some: those of the baseline x86-64 are half as wide.
+fn sum(values: &[u64]) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        fn sum_avx2(values: &[u64]) -> u64 {
+            sum_inlined(values)
+        }
+        if std::is_x86_feature_detected!("avx2") {
+            // SAFETY: AVX2 was found.
+            return unsafe { sum_avx2(values) };
+        }
+    }
+    sum_inlined(values)
+}
+
+/// Times of the turns of one contender, in nanoseconds a quantile.
+struct Times(Vec<f64>);
+
+impl Times {
+    fn median(&self) -> f64 {
+        self.sorted()[self.0.len() / 2]
+    }
+
+    fn lower_quartile(&self) -> f64 {
+        self.sorted()[self.0.len() / 4]
+    }
+
+    fn sorted(&self) -> Vec<f64> {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted
+    }
+
+    /// How long `work` takes for each of so many quantiles.
+    fn take(&mut self, quantiles: usize, work: impl FnOnce()) {
+        let start = Instant::now();
+        work();
+        self.0.push(start.elapsed().as_nanos() as f64 / quantiles as f64);
+    }
+}
+
+/// Median of the ratios of turns that were neighbours, with their quartiles.
+fn ratio(times: &Times, to: &Times) -> String {
+    let mut ratios: Vec<f64> = times.0.iter().zip(&to.0).map(|(time, to)| time / to).collect();
+    ratios.sort_by(f64::total_cmp);
+    let quarter = ratios.len() / 4;
+    format!("{:.2} ({:.2}-{:.2})", ratios[2 * quarter], ratios[quarter], ratios[ratios.len() - 1 - quarter])
+}
+
+fn print_line(case: &str, len: usize, [floor, std, ours]: [&Times; 3]) {
+    let pair = |times: &Times| format!("{:.0} ({:.0})", times.median(), times.lower_quartile());
+    println!(
+        "| {case} | {len} | {} | {} | {} | {} | {} |",
+        pair(floor),
+        pair(std),
+        pair(ours),
+        ratio(ours, floor),
+        ratio(ours, std)
+    );
+}
+
+/// Latencies that are there beforehand; after the last comes the first.
+struct Load {
+    latencies_ns: Vec<u64>,
+    next: usize,
+}
+
+impl Load {
+    #[inline]
+    fn take(&mut self, len: usize) -> &[u64] {
+        if self.next + len > self.latencies_ns.len() {
+            self.next = 0;
+        }
+        self.next += len;
+        &self.latencies_ns[self.next - len..self.next]
+    }
+}
+
+/// Slides by 16 samples before each quantile, which is the difference to the slide alone.
+fn slid(case: &str, len: usize, latencies_ns: &[u64]) {
+    /// Two windows in step: of one the quantile is asked.
+    struct Contender<W> {
+        asked: (W, Load),
+        alone: (W, Load),
+        times: Times,
+    }
+
+    impl<W: Window> Contender<W> {
+        fn new(len: usize, latencies_ns: &[u64]) -> Self {
+            let window = || {
+                let mut load = Load { latencies_ns: latencies_ns.to_vec(), next: 0 };
+                let mut window = W::new(len);
+                window.push(load.take(len));
+                (window, load)
+            };
+            Self { asked: window(), alone: window(), times: Times(Vec::new()) }
+        }
+
+        fn turn(&mut self, quantiles: usize) {
+            let (mut with, mut without) = (Times(Vec::new()), Times(Vec::new()));
+            let (window, load) = &mut self.alone;
+            without.take(quantiles, || {
+                for _ in 0..quantiles {
+                    black_box(&mut *window).push(load.take(SLIDE));
+                }
+            });
+            let (window, load) = &mut self.asked;
+            with.take(quantiles, || {
+                for _ in 0..quantiles {
+                    black_box(&mut *window).push(load.take(SLIDE));
+                    black_box(black_box(&mut *window).measure());
+                }
+            });
+            self.times.0.push(with.median() - without.median());
+        }
+    }
+
+    // Short turns: most are over before the scheduler takes the CPU away.
+    let quantiles = ((1 << 18) / len).max(16);
+    let mut floor = Contender::<ReadPass>::new(len, latencies_ns);
+    let mut std = Contender::<StdSelect>::new(len, latencies_ns);
+    let mut ours = Contender::<Trip99>::new(len, latencies_ns);
+    for _ in 0..TURNS {
+        floor.turn(quantiles);
+        std.turn(quantiles);
+        ours.turn(quantiles);
+        assert_eq!(ours.asked.0.measure(), std.asked.0.measure());
+    }
+    print_line(case, len, [&floor.times, &std.times, &ours.times]);
+}
+
+/// All samples are others than at the last quantile: `fill(turn)` makes them.
+fn replaced(case: &str, len: usize, fresh: bool, fill: impl Fn(usize) -> Vec<u64>) {
+    struct Contender<W> {
+        windows: Vec<W>,
+        times: Times,
+    }
+
+    impl<W: Window> Contender<W> {
+        fn new(len: usize) -> Self {
+            Self { windows: Self::windows(len), times: Times(Vec::new()) }
+        }
+
+        /// Some side by side, so that reading the clock doesn't count.
+        fn windows(len: usize) -> Vec<W> {
+            (0..(4096 / len).max(1)).map(|_| W::new(len)).collect()
+        }
+
+        fn turn(&mut self, latencies_ns: &[u64], fresh: bool) {
+            if fresh {
+                self.windows = Self::windows(latencies_ns.len());
+            }
+            for window in &mut self.windows {
+                window.push(latencies_ns);
+            }
+            let windows = &mut self.windows;
+            self.times.take(windows.len(), || {
+                for window in windows {
+                    black_box(black_box(window).measure());
+                }
             });
         }
-        group.finish();
     }
-    bench::<ReadPass>(criterion, "floor: a read pass");
-    bench::<StdSelect>(criterion, "std: copy + select_nth_unstable");
-    bench::<Trip99>(criterion, "quantile_at");
+
+    let mut floor = Contender::<ReadPass>::new(len);
+    let mut std = Contender::<StdSelect>::new(len);
+    let mut ours = Contender::<Trip99>::new(len);
+    for turn in 0..TURNS {
+        let latencies_ns = fill(turn);
+        floor.turn(&latencies_ns, fresh);
+        std.turn(&latencies_ns, fresh);
+        ours.turn(&latencies_ns, fresh);
+        assert_eq!(ours.windows[0].measure(), std.windows[0].measure());
+    }
+    print_line(case, len, [&floor.times, &std.times, &ours.times]);
 }
 
-/// Each quantile is of the window before, slid by 16 samples; the slide is included, and measured by itself as well.
-fn sliding(criterion: &mut Criterion) {
-    fn bench<W: Window>(criterion: &mut Criterion, name: &str, measure: impl Fn(&mut W)) {
-        let mut group = criterion.benchmark_group("sliding");
-        let mut latencies = Latencies::new();
-        for len in WINDOWS {
-            let mut window = W::new(len);
-            window.push(latencies.take(len));
-            group.bench_function(BenchmarkId::new(name, len), |bencher| {
-                bencher.iter(|| {
-                    window.push(latencies.take(SLIDE));
-                    measure(black_box(&mut window));
-                });
-            });
+/// Musser's sequence ("Introspective Sorting and Selection Algorithms", 1997), which makes a median of the first, middle
+/// and last value the worst pivot.
+fn median_of_three_killer(len: usize) -> Vec<u64> {
+    let half = len as u64 / 2;
+    let first = (1..=half).map(|i| if i % 2 == 1 { i } else { half + i - 1 });
+    first.chain((1..=half).map(|i| 2 * i)).collect()
+}
+
+fn patterns(len: usize) -> Vec<(&'static str, Vec<u64>)> {
+    let ascending: Vec<u64> = (1..=len as u64).collect();
+    let half = len as u64 / 2;
+    vec![
+        ("all equal", vec![20_000_000; len]),
+        ("ascending", ascending.clone()),
+        ("descending", ascending.into_iter().rev().collect()),
+        ("organ pipe", (0..half).chain((0..half).rev()).collect()),
+        ("four values", common::latencies_ns(len).iter().map(|ns| ns % 4).collect()),
+        ("2 % slow", common::latencies_ns(len).iter().map(|ns| if ns % 50 == 0 { 250 } else { 1 }).collect()),
+        ("median-of-3 killer", median_of_three_killer(len)),
+    ]
+}
+
+fn main() {
+    // `cargo bench -- WORD` runs the cases whose name has the word in it; cargo itself passes `--bench`.
+    let wanted = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
+    let is_wanted = |case: &str| case.contains(&wanted);
+    let random = common::latencies_ns(1 << 20);
+    println!("Median (lower quartile) nanoseconds; ratios: median (quartiles) of {TURNS} turns.\n");
+    println!("| case | window | read pass | copy + std | quantile_at | x read pass | x std |");
+    println!("|---|---:|---:|---:|---:|---:|---:|");
+    for len in [256, 1024, 4096, 16_384, 65_536] {
+        let run = |turn: usize| random[turn * len % random.len()..][..len].to_vec();
+        if is_wanted("slid by 16") {
+            slid("slid by 16", len, &random);
         }
-        group.finish();
+        if is_wanted("replaced") {
+            replaced("replaced", len, false, run);
+        }
+        if is_wanted("level shift") {
+            replaced("level shift", len, false, |turn| run(turn).iter().map(|ns| ns << (turn % 3)).collect());
+        }
+        if is_wanted("first call") {
+            replaced("first call", len, true, run);
+        }
     }
-    fn measure<W: Window>(window: &mut W) {
-        black_box(window.measure());
-    }
-    bench::<ReadPass>(criterion, "floor: slide + a read pass", measure);
-    bench::<StdSelect>(criterion, "std: slide + copy + select_nth_unstable", measure);
-    bench::<Trip99>(criterion, "slide alone: 16 record_at", |_| {});
-    bench::<Trip99>(criterion, "slide + quantile_at", measure);
-}
-
-/// The three agree on what they measure.
-fn check(_: &mut Criterion) {
-    let mut latencies = Latencies::new();
-    for len in WINDOWS {
-        let (mut ours, mut std) = (Trip99::new(len), StdSelect::new(len));
-        let values_ns = latencies.take(len);
-        ours.push(values_ns);
-        std.push(values_ns);
-        assert_eq!(ours.measure(), std.measure());
+    for len in [1024, 65_536] {
+        for (name, latencies_ns) in patterns(len) {
+            let case = format!("{name}, first call");
+            if is_wanted(&case) {
+                replaced(&case, len, true, |_| latencies_ns.clone());
+            }
+            let case = format!("{name}, slid by 16");
+            if is_wanted(&case) {
+                slid(&case, len, &latencies_ns);
+            }
+        }
     }
 }
-
-criterion_group! {
-    name = benches;
-    config = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(1))
-        .nresamples(10_000);
-    targets = check, independent, sliding
-}
-criterion_main!(benches);

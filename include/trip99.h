@@ -203,7 +203,7 @@ typedef uint32_t cb_clock_value;
 #endif // __cplusplus
 
 /**
- * Why a breaker changed its state, or was halted or resumed.
+ * Why a breaker changed its state, or was halted, resumed or restarted.
  */
 enum cb_reason_value
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -258,6 +258,11 @@ enum cb_reason_value
      * Resumed; the state is unchanged.
      */
     CB_REASON_RESUME = 12,
+    /**
+     * A new owner took over a page in a file: after a clean end while closed it comes back closed, otherwise open. A halt
+     * that is in force then is journaled again, after this.
+     */
+    CB_REASON_RESTART = 13,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

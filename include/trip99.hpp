@@ -60,7 +60,7 @@ enum class Recovery : cb_recovery {
     HealthChecks = CB_RECOVERY_HEALTH_CHECKS,
 };
 
-/** Why a breaker changed its state, or was halted or resumed. A newer library may have more. */
+/** Why a breaker changed its state, or was halted, resumed or restarted. A newer library may have more. */
 enum class Reason : cb_reason {
     Latency = CB_REASON_LATENCY,
     FailureRate = CB_REASON_FAILURE_RATE,
@@ -74,6 +74,7 @@ enum class Reason : cb_reason {
     Recovered = CB_REASON_RECOVERED,
     Halt = CB_REASON_HALT,
     Resume = CB_REASON_RESUME,
+    Restart = CB_REASON_RESTART,
 };
 
 /** What the plain (not `_at`) operations read the time from. */

@@ -1,6 +1,8 @@
 //! The breaker: what callers may do, and the hot path. Timers and transitions, the cold half, are in `transitions`.
 
 mod inboxes;
+#[cfg(all(feature = "shm", not(loom)))]
+mod shared;
 mod transitions;
 
 use crate::clock::Clock;
@@ -8,11 +10,11 @@ use crate::config::{Config, ConfigError, Recovery, State};
 use crate::in_flight::{Call, InFlight, Returned};
 use crate::inbox::Inbox;
 use crate::journal::{Events, Reason};
-use crate::page::{Observer, Page, Snapshot};
-use crate::quantile::quantile;
+use crate::page::{Observer, Page, PageHandle, Snapshot};
+use crate::quantile::Quantiles;
 use crate::recovery::{Backoff, Progress, SplitMix64, Trials};
 use crate::rules::{Counts, Rules};
-use crate::sync::Arc;
+use crate::shm::Link;
 use crate::window::Window;
 use core::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -48,7 +50,9 @@ const NEVER_NS: u64 = u64::MAX;
 /// # Ok::<(), trip99::ConfigError>(())
 /// ```
 pub struct Breaker {
-    page: Arc<Page>,
+    page: PageHandle,
+    /// To whom the page is shared beyond the process, if it is.
+    link: Link,
 
     /// The latest time seen, and that before the operation under way.
     latest_ns: u64,
@@ -61,6 +65,8 @@ pub struct Breaker {
     state: State,
     /// As far as the journal knows.
     halted: bool,
+    /// Flips of the halt bit that the journal knows.
+    flips: u64,
     /// False before the first operation.
     started: bool,
     config: Config,
@@ -96,8 +102,7 @@ pub struct Breaker {
     /// The version of the published snapshot.
     published: u64,
 
-    /// Room for the window and every call in flight.
-    scratch: Box<[u64]>,
+    quantiles: Quantiles,
     /// For lanes' tickets.
     seeds: SplitMix64,
     clock: Clock,
@@ -122,13 +127,15 @@ impl Breaker {
             seed => seed,
         };
         let mut breaker = Self {
-            page: Arc::new(Page::new(config.start, config.shadow)),
+            page: PageHandle::new(Page::new(config.start, config.shadow)),
+            link: Link::none(),
             latest_ns: 0,
             previous_ns: 0,
             wake_ns: 0,
             epoch_ns: 0,
             state: config.start,
             halted: false,
+            flips: 0,
             started: false,
             recover_threshold_ns: config.effective_recover_threshold_ns(),
             rules: Rules::new(&config),
@@ -152,8 +159,7 @@ impl Breaker {
             events: 0,
             publish_at_ns: 0,
             published: 0,
-            // Not zero: see `ring`.
-            scratch: vec![u64::MAX; config.window_len as usize + config.max_in_flight as usize].into_boxed_slice(),
+            quantiles: Quantiles::new(config.window_len as usize, config.max_in_flight as usize),
             seeds: SplitMix64(random.hash_one("lanes")),
             wall_anchor_ns: (wall_ns, clock.now_ns()),
             clock,
@@ -386,7 +392,7 @@ impl Breaker {
 
     /// A read-only view for other threads.
     pub fn observer(&self) -> Observer {
-        Observer { page: Arc::clone(&self.page) }
+        Observer { page: PageHandle::clone(&self.page) }
     }
 
     /// Refuses every call from now on, whatever the automatic state, until [`resume`](Self::resume).
@@ -608,14 +614,14 @@ impl Breaker {
             self.stale += 1;
             return;
         }
-        match returned {
-            Returned::Unknown => self.misused += 1,
-            Returned::Call => self.take_sample(latency_ns, ok, false),
-            Returned::Trial => self.take_sample(latency_ns, ok, true),
+        if returned == Returned::Unknown {
+            self.misused += 1;
+            return;
         }
+        self.take_sample(latency_ns, ok, returned == Returned::Trial);
     }
 
-    #[inline]
+    #[inline(always)]
     fn record_result_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.run_timers(now_ns);
         self.take_result_without_ticket(now_ns, latency_ns, ok);
@@ -648,7 +654,7 @@ impl Breaker {
     }
 
     /// A sample that isn't stale, and ended now.
-    #[inline]
+    #[inline(always)]
     fn take_sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
         self.recorded += 1;
         self.rules.take(latency_ns, ok);
@@ -656,12 +662,10 @@ impl Breaker {
             self.take_half_open_sample(latency_ns, ok, trial);
             return;
         }
-        let entered = self.stride_left == 0;
+        let entered = self.config.sample_every == 1 || self.stride();
         if entered {
-            self.stride_left = self.config.sample_every - 1;
             self.window.push(self.latest_ns, latency_ns, ok);
-        } else {
-            self.stride_left -= 1;
+            self.link.entered(latency_ns, self.window.len());
         }
         if self.state == State::Closed {
             self.expire_overdue();
@@ -672,9 +676,17 @@ impl Breaker {
         }
     }
 
+    /// Whether this sample enters the window.
+    fn stride(&mut self) -> bool {
+        let entered = self.stride_left == 0;
+        self.stride_left = if entered { self.config.sample_every - 1 } else { self.stride_left - 1 };
+        entered
+    }
+
     #[cold]
     fn take_half_open_sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
         self.window.push(self.latest_ns, latency_ns, ok);
+        self.link.entered(latency_ns, self.window.len());
         if self.trials.recovery() == Recovery::Trials {
             self.take_result(latency_ns, ok, trial);
         }
@@ -719,6 +731,7 @@ impl Breaker {
 
     fn expire(&mut self) {
         self.window.expire(self.latest_ns);
+        self.link.left(self.window.len());
         self.expire_overdue();
     }
 
@@ -741,16 +754,24 @@ impl Breaker {
         let tables = core::iter::once(&self.in_flight).chain(self.inboxes.iter().map(|inbox| &inbox.in_flight));
         let starts_ns = tables.flat_map(InFlight::overdue_starts_ns).take(overdue);
         let ages_ns = starts_ns.map(|start_ns| latest_ns.saturating_sub(start_ns));
-        let (older, newer) = self.window.latencies_ns();
-        let (room, rest) = self.scratch.split_at_mut_checked(older.len())?;
-        room.copy_from_slice(older);
-        let (room, rest) = rest.split_at_mut_checked(newer.len())?;
-        room.copy_from_slice(newer);
-        for (room, age_ns) in rest.iter_mut().zip(ages_ns) {
-            *room = age_ns;
+        self.quantiles.quantile(self.window.samples(), ages_ns, quantile_ppm)
+    }
+}
+
+impl Drop for Breaker {
+    /// A page in a file is left for the next owner: its end is clean, unless this comes of a panic. Other pages die with their
+    /// owner, and gates that are left refuse, as nobody watches any more.
+    fn drop(&mut self) {
+        if self.link.is_none() {
+            self.page.halt();
+        } else if self.link.is_here() {
+            if self.started {
+                self.publish();
+            }
+            if !std::thread::panicking() {
+                self.link.seal(self.state, self.events);
+            }
         }
-        let len = older.len() + newer.len() + overdue;
-        quantile(self.scratch.get_mut(..len)?, quantile_ppm)
     }
 }
 

@@ -254,7 +254,7 @@ impl InFlight {
     }
 
     /// The starts of the calls that count as overdue, oldest first.
-    pub(crate) fn overdue_starts_ns(&self) -> impl Iterator<Item = u64> {
+    pub(crate) fn overdue_starts_ns(&self) -> impl Iterator<Item = u64> + Clone {
         let mut next = self.overdue.head;
         core::iter::from_fn(move || {
             let slot = self.slots.get(next as usize)?;

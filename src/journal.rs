@@ -1,11 +1,11 @@
 //! The event ring in the page: its one writer, and readers that follow it, each with a cursor of its own.
 
 use crate::config::State;
-use crate::page::{JOURNAL_LEN, Observer, Page, RECORD_WORDS};
-use crate::sync::{Arc, Ordering};
+use crate::page::{JOURNAL_LEN, Observer, Page, PageHandle, RECORD_WORDS};
+use crate::sync::{Ordering, load_acquire};
 use core::fmt;
 
-/// Why a breaker changed its state, or was halted or resumed.
+/// Why a breaker changed its state, or was halted, resumed or restarted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
@@ -34,10 +34,13 @@ pub enum Reason {
     Halt = 11,
     /// Resumed; the state is unchanged.
     Resume = 12,
+    /// A new owner took over a page in a file: after a clean end while closed it comes back closed, otherwise open. A halt
+    /// that is in force then is journaled again, after this.
+    Restart = 13,
 }
 
 impl Reason {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Latency,
         Self::FailureRate,
         Self::ConsecutiveFailures,
@@ -50,6 +53,7 @@ impl Reason {
         Self::Recovered,
         Self::Halt,
         Self::Resume,
+        Self::Restart,
     ];
 
     /// The name in JSON and in text, as in `consecutive_failures`.
@@ -67,6 +71,7 @@ impl Reason {
             Self::Recovered => "recovered",
             Self::Halt => "halt",
             Self::Resume => "resume",
+            Self::Restart => "restart",
         }
     }
 
@@ -81,7 +86,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A transition, halt or resume, with the figures of a verdict at that moment.
+/// A transition, halt, resume or restart, with the figures of a verdict at that moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
@@ -198,7 +203,7 @@ impl Page {
 /// ```
 #[derive(Clone)]
 pub struct Events {
-    page: Arc<Page>,
+    page: PageHandle,
     /// The sequence number to be read next.
     next: u64,
     missed: u64,
@@ -207,8 +212,8 @@ pub struct Events {
 impl Observer {
     /// A reader that begins with the oldest event that the journal still has.
     pub fn events(&self) -> Events {
-        let head = self.page.head().load(Ordering::Acquire);
-        Events { page: Arc::clone(&self.page), next: head.saturating_sub(JOURNAL_LEN as u64), missed: 0 }
+        let head = load_acquire(self.page.head());
+        Events { page: PageHandle::clone(&self.page), next: head.saturating_sub(JOURNAL_LEN as u64), missed: 0 }
     }
 }
 
@@ -220,8 +225,11 @@ impl Events {
 
     /// The next event's words.
     fn next_words(&mut self) -> Option<(u64, [u64; RECORD_WORDS])> {
-        loop {
-            let head = self.page.head().load(Ordering::Acquire);
+        // Bounded, whatever somebody may have scribbled over the head.
+        for _ in 0..=JOURNAL_LEN {
+            let head = load_acquire(self.page.head());
+            // The owner's never goes back.
+            self.next = self.next.min(head);
             if self.next >= head {
                 return None;
             }
@@ -238,6 +246,7 @@ impl Events {
                 _ => self.missed = self.missed.saturating_add(1),
             }
         }
+        None
     }
 }
 
@@ -245,13 +254,14 @@ impl Iterator for Events {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        loop {
+        for _ in 0..=JOURNAL_LEN {
             let (sequence, words) = self.next_words()?;
             match Event::from_words(sequence, &words) {
                 Some(event) => return Some(event),
                 None => self.missed = self.missed.saturating_add(1),
             }
         }
+        None
     }
 }
 
@@ -285,7 +295,7 @@ mod tests {
     }
 
     fn observer() -> Observer {
-        Observer { page: Arc::new(Page::new(State::Closed, false)) }
+        Observer { page: PageHandle::new(Page::new(State::Closed, false)) }
     }
 
     #[test]
@@ -301,7 +311,7 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_bits(reason as u64), Some(reason));
         }
-        assert_eq!((Reason::from_bits(0), Reason::from_bits(13)), (None, None));
+        assert_eq!((Reason::from_bits(0), Reason::from_bits(14)), (None, None));
     }
 
     #[test]
@@ -334,6 +344,19 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_jumps_about_neither_hangs_nor_loses_a_reader() {
+        let observer = observer();
+        observer.page.append(event(0));
+        let mut events = observer.events();
+        observer.page.head().store(u64::MAX, Ordering::Relaxed);
+        assert_eq!(events.next(), None);
+        observer.page.append(event(1));
+        assert_eq!(events.next(), None);
+        observer.page.append(event(2));
+        assert_eq!(events.next(), Some(event(2)));
+    }
+
+    #[test]
     fn words_that_no_version_writes_are_missed_not_believed() {
         let observer = observer();
         observer.page.append_words(0, [u64::MAX; RECORD_WORDS]);
@@ -354,10 +377,10 @@ mod loom_tests {
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(3);
         model.check(|| {
-            let observer = Observer { page: Arc::new(Page::new(State::Closed, false)) };
+            let observer = Observer { page: PageHandle::new(Page::new(State::Closed, false)) };
             let mut events = observer.events();
             let writer = {
-                let page = Arc::clone(&observer.page);
+                let page = PageHandle::clone(&observer.page);
                 loom::thread::spawn(move || (0..3).for_each(|sequence| page.append_words(sequence, [sequence; 2])))
             };
             let mut read = 0;

@@ -44,7 +44,8 @@ impl Gate {
     /// While half-open, true means that a trial is granted: send it (the next call begun on any lane, or by the owner, is
     /// taken for it), or give it back by [`release`](Self::release).
     ///
-    /// A gate fires no timers: how soon it lets trials pass after a pause is up to how often the owner polls.
+    /// A gate fires no timers: how soon it lets trials pass after a pause is up to how often the owner polls. When the
+    /// breaker is gone (and its page is in no file) its gates refuse: nobody watches any more.
     #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow(&self) -> bool {

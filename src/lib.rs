@@ -13,12 +13,18 @@ mod recovery;
 mod sync;
 mod seqlock;
 mod permits;
+#[cfg(all(feature = "shm", not(loom)))]
+#[path = "shm/handle.rs"]
+mod handle;
 mod page;
 mod journal;
 mod rules;
 mod inbox;
+mod shm;
 mod breaker;
 mod lane;
+#[cfg(not(loom))]
+mod supervisor;
 #[cfg(feature = "ffi")]
 pub mod ffi;
 
@@ -29,3 +35,12 @@ pub use in_flight::Call;
 pub use journal::{Event, Events, Reason};
 pub use lane::{Gate, Lane};
 pub use page::{Observer, Snapshot};
+#[cfg(all(feature = "shm", not(loom)))]
+pub use shm::{HaltNote, Halter, Owner, SharedError, shared_dir, shared_path};
+#[cfg(all(not(loom), feature = "tracing"))]
+pub use supervisor::log_to_tracing;
+#[cfg(not(loom))]
+pub use supervisor::{
+    CheckError, Fault, Faults, HealthCheck, Listener, Node, Notice, Supervisor, SupervisorBuilder, SupervisorError,
+    TcpConnect,
+};

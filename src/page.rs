@@ -6,22 +6,31 @@
 //!     128     128  gate      one byte: bits 0-1 state, bit 2 HALTED, bit 3 SHADOW; a line to itself
 //!     256     128  deadline  retry_at, written before the gate opens
 //!     384     128  trials    those left, and those given back (written by gates, too)
-//!     512     128  refusals  by gates, and by gates in shadow (written by gates alone)
+//!     512     128  counts    of others: refusals by gates, and by gates in shadow; flips of HALTED
 //!     640     256  status    version and words of the snapshot (a seqlock)
 //!     896     128  head      sequence number of the next event
 //!    1024   32768  journal   256 records of 128 bytes (a seqlock each)
 //! ```
 //!
-//! It is in heap memory; its layout is fixed so that a file can hold it.
+//! It is in heap memory, or in a file (see `shm`).
+
+#[cfg(all(feature = "shm", not(loom)))]
+mod in_file;
 
 use crate::clock::ClockSource;
 use crate::config::State;
 use crate::permits::Permits;
 use crate::seqlock::SeqLock;
-use crate::sync::{Arc, AtomicU8, AtomicU64, Ordering};
+use crate::sync::{AtomicU8, AtomicU64, Ordering, fence, load_acquire};
+
+/// Whoever holds one may use the page.
+#[cfg(all(feature = "shm", not(loom)))]
+pub(crate) type PageHandle = crate::handle::Handle<Page>;
+#[cfg(not(all(feature = "shm", not(loom))))]
+pub(crate) type PageHandle = crate::sync::Arc<Page>;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"trip99pg");
-const LAYOUT_VERSION: u64 = 1;
+pub(crate) const LAYOUT_VERSION: u64 = 1;
 
 /// Events that the journal keeps. (loom explores every load of every atomic: two are plenty for it.)
 pub(crate) const JOURNAL_LEN: usize = if cfg!(loom) { 2 } else { 256 };
@@ -40,13 +49,18 @@ struct Header {
 }
 
 #[repr(C, align(128))]
-struct Line<T>(T);
+pub(crate) struct Line<T>(pub(crate) T);
 
-/// Asks that gates refused, or would have but for shadow.
+/// What others than the owner count.
 #[repr(C)]
-struct Refusals {
+#[derive(Default)]
+struct Counts {
+    /// Asks that gates refused.
     refused: AtomicU64,
+    /// Asks that gates would have refused but for shadow.
     in_shadow: AtomicU64,
+    /// Times that HALTED was set or cleared.
+    flips: AtomicU64,
 }
 
 #[repr(C, align(128))]
@@ -55,7 +69,7 @@ pub(crate) struct Page {
     gate: Line<AtomicU8>,
     retry_at_ns: Line<AtomicU64>,
     trials: Line<Permits>,
-    refusals: Line<Refusals>,
+    counts: Line<Counts>,
     status: Line<SeqLock<STATUS_WORDS>>,
     head: Line<AtomicU64>,
     journal: Line<[SeqLock<RECORD_WORDS>; JOURNAL_LEN]>,
@@ -68,7 +82,7 @@ const _: () = {
     assert!(offset_of!(Page, gate) == 128);
     assert!(offset_of!(Page, retry_at_ns) == 256);
     assert!(offset_of!(Page, trials) == 384);
-    assert!(offset_of!(Page, refusals) == 512);
+    assert!(offset_of!(Page, counts) == 512);
     assert!(offset_of!(Page, status) == 640);
     assert!(offset_of!(Page, head) == 896);
     assert!(offset_of!(Page, journal) == 1024);
@@ -84,7 +98,7 @@ impl Page {
             gate: Line(AtomicU8::new(state as u8 | if shadow { SHADOW } else { 0 })),
             retry_at_ns: Line(AtomicU64::new(u64::MAX)),
             trials: Line(Permits::new()),
-            refusals: Line(Refusals { refused: AtomicU64::new(0), in_shadow: AtomicU64::new(0) }),
+            counts: Line(Counts::default()),
             status: Line(SeqLock::new()),
             head: Line(AtomicU64::new(0)),
             journal: Line(core::array::from_fn(|_| SeqLock::new())),
@@ -107,6 +121,13 @@ impl Page {
         self.gate.0.load(Ordering::Relaxed) & !HALTED != owners
     }
 
+    /// The automatic state, and whether it is halted; `None` if the gate holds a value that no version writes.
+    pub(crate) fn gate(&self) -> Option<(State, bool)> {
+        let gate = self.gate.0.load(Ordering::Relaxed);
+        fence(Ordering::Acquire); // see `load_acquire`
+        known_state(gate).map(|state| (state, gate & HALTED != 0))
+    }
+
     #[cfg(all(test, not(loom)))]
     pub(crate) fn scribble_on_gate(&self, bits: u8) {
         self.gate.0.store(bits, Ordering::Relaxed);
@@ -120,12 +141,21 @@ impl Page {
 
     /// Sets HALTED, from any thread.
     pub(crate) fn halt(&self) {
-        self.gate.0.fetch_or(HALTED, Ordering::AcqRel);
+        if self.gate.0.fetch_or(HALTED, Ordering::AcqRel) & HALTED == 0 {
+            self.counts.0.flips.fetch_add(1, Ordering::Release);
+        }
     }
 
     /// Clears HALTED, from any thread.
     pub(crate) fn resume(&self) {
-        self.gate.0.fetch_and(!HALTED, Ordering::AcqRel);
+        if self.gate.0.fetch_and(!HALTED, Ordering::AcqRel) & HALTED != 0 {
+            self.counts.0.flips.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// How often HALTED was set or cleared: so that a halt that came and went isn't missed.
+    pub(crate) fn flips(&self) -> u64 {
+        self.counts.0.flips.load(Ordering::Acquire)
     }
 
     /// Only the owner changes the state, so flipping the bits that differ needs no retry, and leaves HALTED alone,
@@ -159,7 +189,7 @@ impl Page {
         match trial {
             Some(epoch) => Answer::Trial(epoch),
             None if gate & SHADOW != 0 => {
-                self.refusals.0.in_shadow.fetch_add(1, Ordering::Relaxed);
+                self.counts.0.in_shadow.fetch_add(1, Ordering::Relaxed);
                 Answer::Pass
             }
             None => self.refuse(),
@@ -167,13 +197,13 @@ impl Page {
     }
 
     fn refuse(&self) -> Answer {
-        self.refusals.0.refused.fetch_add(1, Ordering::Relaxed);
+        self.counts.0.refused.fetch_add(1, Ordering::Relaxed);
         Answer::Refuse
     }
 
     /// How many asks gates refused, and how many they would have but for shadow.
     pub(crate) fn refusals(&self) -> (u64, u64) {
-        (self.refusals.0.refused.load(Ordering::Relaxed), self.refusals.0.in_shadow.load(Ordering::Relaxed))
+        (self.counts.0.refused.load(Ordering::Relaxed), self.counts.0.in_shadow.load(Ordering::Relaxed))
     }
 
     /// To be called before the gate opens, so that nobody sees it open with an old deadline.
@@ -383,7 +413,7 @@ impl Snapshot {
 /// ```
 #[derive(Clone)]
 pub struct Observer {
-    pub(crate) page: Arc<Page>,
+    pub(crate) page: PageHandle,
 }
 
 impl Observer {
@@ -392,7 +422,7 @@ impl Observer {
 
     /// The automatic state now; `None` if the gate holds a value that no version writes (calls are refused then).
     pub fn state(&self) -> Option<State> {
-        known_state(self.page.gate.0.load(Ordering::Acquire))
+        self.page.gate().map(|(state, _)| state)
     }
 
     /// True if trading is halted now.
@@ -404,7 +434,7 @@ impl Observer {
     ///
     /// Never older than the state: who has seen the breaker open sees its deadline.
     pub fn retry_at_ns(&self) -> u64 {
-        self.page.retry_at_ns.0.load(Ordering::Acquire)
+        load_acquire(&self.page.retry_at_ns.0)
     }
 
     /// The snapshot that the owner published last: at each transition, and about every millisecond that it is busy.
@@ -432,7 +462,7 @@ mod tests {
     use super::*;
 
     fn observer(page: Page) -> Observer {
-        Observer { page: Arc::new(page) }
+        Observer { page: PageHandle::new(page) }
     }
 
     #[test]
@@ -523,9 +553,9 @@ mod loom_tests {
     #[test]
     fn a_halt_is_never_lost_to_a_transition() {
         loom::model(|| {
-            let page = Arc::new(Page::new(State::Closed, false));
+            let page = PageHandle::new(Page::new(State::Closed, false));
             let halter = {
-                let page = Arc::clone(&page);
+                let page = PageHandle::clone(&page);
                 loom::thread::spawn(move || page.halt())
             };
             page.change_state(State::Closed, State::Open);
@@ -539,9 +569,9 @@ mod loom_tests {
     #[test]
     fn the_deadline_is_there_before_the_gate_opens() {
         loom::model(|| {
-            let observer = Observer { page: Arc::new(Page::new(State::Closed, false)) };
+            let observer = Observer { page: PageHandle::new(Page::new(State::Closed, false)) };
             let owner = {
-                let page = Arc::clone(&observer.page);
+                let page = PageHandle::clone(&observer.page);
                 loom::thread::spawn(move || {
                     page.set_retry_at_ns(7);
                     page.change_state(State::Closed, State::Open);

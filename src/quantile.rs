@@ -1,9 +1,17 @@
-//! Exact quantiles: the nearest rank, and its value by quickselect.
+//! Exact quantiles: the nearest rank, and its value by selection.
 //!
 //! *Nearest rank*: the quantile `q` of `n` values is the `ceil(q * n)`-th smallest (Hyndman and Fan, "Sample Quantiles
 //! in Statistical Packages", The American Statistician 50(4), 1996: definition 1). It is always one of the values.
 
+mod select;
+mod tail;
+mod vectors;
+
 use crate::config::PPM;
+use select::{SAMPLED, sample};
+pub(crate) use tail::Samples;
+use tail::{BLOCK, Tail};
+use vectors::Vectors;
 
 /// How many of `n` values may exceed a limit while their quantile still doesn't: `n - ceil(q * n)`.
 ///
@@ -20,99 +28,145 @@ fn rank(n: usize, quantile_ppm: u32) -> usize {
     (n - slow_allowed(n, quantile_ppm)).saturating_sub(1)
 }
 
-/// The quantile of `values`, which are used up; `None` of nothing.
-pub(crate) fn quantile(values: &mut [u64], quantile_ppm: u32) -> Option<u64> {
-    let rank = rank(values.len(), quantile_ppm);
-    select(values, rank)
+/// The quantile of these values, which are moved about; `None` of nothing. For those who ask once.
+#[cfg(all(feature = "shm", not(loom)))]
+pub(crate) fn quantile(values_ns: &mut [u64], quantile_ppm: u32) -> Option<u64> {
+    let rank = rank(values_ns.len(), quantile_ppm);
+    Vectors::detect().select(values_ns, rank)
 }
 
-/// Up to this many values are ranked by counting, which beats any partition of so few.
-const COUNTED: usize = 24;
-
-/// The `rank`-th smallest of `values` (0 = the least), which are used up; `None` unless `rank < values.len()`.
-///
-/// Quickselect (Hoare, "Algorithm 65: FIND", CACM 4(7), 1961), three-way, by compaction: each round counts the values
-/// around a pivot, then keeps the side that holds the rank. Nothing recurses, allocates or indexes, so nothing can panic.
-fn select(values: &mut [u64], rank: usize) -> Option<u64> {
-    // Halving takes log2(n) rounds, and a median of three takes less than twice that on average; worse luck than
-    // 2 log2(n) + 8 is an adversary's.
-    let rounds = 2 * (usize::BITS - values.len().leading_zeros()) + 8;
-    select_in_rounds(values, rank, rounds)
+/// Room for the greatest samples: a quarter of a window, and some for a short one.
+const fn tail_capacity(window_len: usize) -> usize {
+    window_len / 4 + 64
 }
 
-fn select_in_rounds(values: &mut [u64], mut rank: usize, rounds: u32) -> Option<u64> {
-    if rank >= values.len() {
-        return None;
-    }
-    let mut len = values.len();
-    for _ in 0..rounds {
-        let live = values.get_mut(..len)?;
-        if len <= COUNTED {
-            return select_by_counting(live, rank);
+/// Answers which value a quantile is, and keeps what helps to answer the next time.
+pub(crate) struct Quantiles {
+    tail: Tail,
+    /// The last answer, likely to be the next one.
+    last_ns: u64,
+    /// Room for a copy of what the quantile is of.
+    scratch: Box<[u64]>,
+    vectors: Vectors,
+}
+
+impl Quantiles {
+    /// For windows of at most `window_len` samples, and at most `overdue` ages beside them.
+    pub(crate) fn new(window_len: usize, overdue: usize) -> Self {
+        Self {
+            tail: Tail::new(tail_capacity(window_len)),
+            last_ns: 0,
+            // Not zero: see `ring`.
+            scratch: vec![u64::MAX; window_len + overdue].into_boxed_slice(),
+            vectors: Vectors::detect(),
         }
-        let pivot = median_of_three(live);
-        let (below, equal) = count(live, pivot);
-        if rank < below {
-            len = keep(live, |value| value < pivot);
-        } else if rank < below + equal {
-            return Some(pivot);
+    }
+
+    /// The quantile of the samples of the one window that it is always asked about, and of the ages of overdue calls;
+    /// `None` of nothing.
+    pub(crate) fn quantile(
+        &mut self,
+        samples: Samples<'_>,
+        ages_ns: impl Iterator<Item = u64> + Clone,
+        quantile_ppm: u32,
+    ) -> Option<u64> {
+        let n = samples.len() + ages_ns.clone().count();
+        let rank = rank(n, quantile_ppm);
+        let from_top = n.checked_sub(rank)?; // 1 = the greatest
+        // So many stay above a new floor, if no two are equal: some more than needed, as some will leave.
+        let above = (2 * from_top + 8).min(n.checked_sub(1)?);
+        let answer = if above > self.tail.capacity() {
+            self.select_from_all(samples, ages_ns, rank)?
+        } else if let Some(answer) = self.select_from_tail(samples, ages_ns.clone(), from_top) {
+            self.trim_tail(above);
+            answer
         } else {
-            rank -= below + equal;
-            len = keep(live, |value| value > pivot);
+            self.restart_and_select(samples, ages_ns, from_top, above)?
+        };
+        self.last_ns = answer;
+        Some(answer)
+    }
+
+    /// The `from_top`-th greatest (1 = the greatest), if it is above the tail's floor.
+    fn select_from_tail(
+        &mut self,
+        samples: Samples<'_>,
+        ages_ns: impl Iterator<Item = u64> + Clone,
+        from_top: usize,
+    ) -> Option<u64> {
+        self.vectors.update(&mut self.tail, samples);
+        let tail_ns = self.tail.latencies_ns()?;
+        if from_top <= tail_ns.len()
+            && ages_ns.clone().next().is_none()
+            && let Some(answer) = self.vectors.select_near(&self.tail, from_top, self.last_ns)
+        {
+            return Some(answer);
+        }
+        let floor_ns = self.tail.floor_ns();
+        let above = fill(&mut self.scratch, [tail_ns, &[]], ages_ns.filter(|&age_ns| age_ns > floor_ns))?;
+        let rank = above.len().checked_sub(from_top)?;
+        self.vectors.select(above, rank)
+    }
+
+    /// Raises the floor, if there are many more samples above it than `above`.
+    fn trim_tail(&mut self, above: usize) {
+        if let Some(tail_ns) = self.tail.latencies_ns()
+            && tail_ns.len() > 3 * above + BLOCK
+            && let Some(copy) = fill(&mut self.scratch, [tail_ns, &[]], core::iter::empty())
+            && let Some(floor_ns) = self.vectors.select(copy, tail_ns.len() - 1 - above)
+        {
+            self.tail.keep_above(floor_ns);
         }
     }
-    select_by_bisection(values.get(..len)?, rank)
-}
 
-/// How many values are less than, and how many equal to, the pivot.
-fn count(values: &[u64], pivot: u64) -> (usize, usize) {
-    values.iter().fold((0, 0), |(below, equal), &value| {
-        (below + usize::from(value < pivot), equal + usize::from(value == pivot))
-    })
-}
-
-/// Moves the values that `wanted` holds for to the front, in order, and returns how many there are.
-fn keep(values: &mut [u64], wanted: impl Fn(u64) -> bool) -> usize {
-    let cells = core::cell::Cell::from_mut(values).as_slice_of_cells();
-    let mut kept = 0;
-    for value in cells.iter().map(core::cell::Cell::get) {
-        // Always written, so that the loop has no branch to mispredict; only a wanted value advances the end.
-        if let Some(end) = cells.get(kept) {
-            end.set(value);
+    /// As there are too few or too many samples above the old floor: from a new one.
+    #[cold]
+    fn restart_and_select(
+        &mut self,
+        samples: Samples<'_>,
+        ages_ns: impl Iterator<Item = u64> + Clone,
+        from_top: usize,
+        above: usize,
+    ) -> Option<u64> {
+        // A rough floor will do, most likely.
+        if samples.len() >= SAMPLED.max(1 + above) {
+            let (mut few, rank) = sample(samples.len(), |age| samples.get(age), samples.len() - 1 - above)?;
+            self.tail.restart(self.vectors.select(&mut few, rank)?);
+            if let Some(answer) = self.select_from_tail(samples, ages_ns.clone(), from_top) {
+                return Some(answer);
+            }
         }
-        kept += usize::from(wanted(value));
+        let n = samples.len() + ages_ns.clone().count();
+        let floor_ns = self.select_from_all(samples, ages_ns.clone(), n - 1 - above)?;
+        self.tail.restart(floor_ns);
+        // If too few are above it, although `above + 1` values are at the floor or above, it is the answer itself.
+        Some(self.select_from_tail(samples, ages_ns, from_top).unwrap_or(floor_ns))
     }
-    kept
-}
 
-fn median_of_three(values: &[u64]) -> u64 {
-    let at = |eighths: usize| values.get(values.len() / 8 * eighths).copied().unwrap_or_default();
-    let (a, b, c) = (at(1), at(4), at(7));
-    a.max(b).min(c).max(a.min(b))
-}
-
-/// For few values: the one that exactly `rank` values (equals counted as needed) come before.
-fn select_by_counting(values: &[u64], rank: usize) -> Option<u64> {
-    values.iter().copied().find(|&value| {
-        let (below, equal) = count(values, value);
-        below <= rank && rank < below + equal
-    })
-}
-
-/// Halves the range of values, at most 64 times: slow, but whatever the input. `rank` is below `values.len()`.
-fn select_by_bisection(values: &[u64], rank: usize) -> Option<u64> {
-    let mut low = *values.iter().min()?;
-    let mut high = *values.iter().max()?;
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let at_most = values.iter().filter(|&&value| value <= middle).count();
-        if rank < at_most {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
+    #[cold]
+    fn select_from_all(
+        &mut self,
+        samples: Samples<'_>,
+        ages_ns: impl Iterator<Item = u64>,
+        rank: usize,
+    ) -> Option<u64> {
+        let all = fill(&mut self.scratch, [samples.older_ns, samples.newer_ns], ages_ns)?;
+        self.vectors.select(all, rank)
     }
-    Some(low)
+}
+
+/// Copies the values into the scratch, as much of which is returned; `None` if they don't fit.
+fn fill<'a>(scratch: &'a mut [u64], runs: [&[u64]; 2], more: impl Iterator<Item = u64>) -> Option<&'a mut [u64]> {
+    let mut len = 0;
+    for run in runs {
+        scratch.get_mut(len..)?.get_mut(..run.len())?.copy_from_slice(run);
+        len += run.len();
+    }
+    for value in more {
+        *scratch.get_mut(len)? = value;
+        len += 1;
+    }
+    scratch.get_mut(..len)
 }
 
 #[cfg(test)]
@@ -124,28 +178,110 @@ mod tests {
     fn naive_quantile(values: &[u64], quantile_ppm: u32) -> Option<u64> {
         let mut sorted = values.to_vec();
         sorted.sort_unstable();
-        let rank = (quantile_ppm as usize * sorted.len()).div_ceil(PPM as usize).max(1);
-        sorted.get(rank - 1).copied()
+        let rank = (quantile_ppm.min(PPM) as usize * sorted.len()).div_ceil(PPM as usize);
+        sorted.get(rank.saturating_sub(1)).copied()
     }
 
-    fn values() -> impl Strategy<Value = Vec<u64>> {
-        let value = prop_oneof![any::<u64>(), 0u64..4, Just(u64::MAX), 190u64..210];
-        prop::collection::vec(value, 0..400)
+    pub(super) fn values() -> impl Strategy<Value = Vec<u64>> {
+        let value = prop_oneof![any::<u64>(), 0u64..4, u64::MAX - 2..=u64::MAX, 190u64..210];
+        prop_oneof![
+            prop::collection::vec(value, 0..1200),
+            prop::collection::vec(0u64..1_000_000, 0..1200),
+            (any::<u64>(), 0usize..1200).prop_map(|(value, len)| vec![value; len]),
+        ]
+    }
+
+    pub(super) fn guess() -> impl Strategy<Value = u64> {
+        prop_oneof![any::<u64>(), 0u64..4, u64::MAX - 2..=u64::MAX, 190u64..210, 0u64..1_000_000]
+    }
+
+    /// A window that slides over `values`, kept in a ring.
+    struct Twin {
+        ring: Vec<u64>,
+        len: usize,
+        pushed: usize,
+        ages_ns: Vec<u64>,
+    }
+
+    impl Twin {
+        fn new(capacity: usize) -> Self {
+            Self { ring: vec![0; capacity], len: 0, pushed: 0, ages_ns: Vec::new() }
+        }
+
+        fn push(&mut self, value: u64) {
+            let capacity = self.ring.len();
+            self.ring[self.pushed % capacity] = value;
+            self.pushed += 1;
+            self.len = capacity.min(self.len + 1);
+        }
+
+        fn samples(&self) -> Samples<'_> {
+            let first = self.pushed - self.len;
+            let oldest = first % self.ring.len();
+            let older = self.len.min(self.ring.len() - oldest);
+            let (older_ns, newer_ns) = (&self.ring[oldest..oldest + older], &self.ring[..self.len - older]);
+            Samples { older_ns, newer_ns, first: first as u64 }
+        }
+
+        /// Asks both halves, vector and portable.
+        fn check(&self, [vector, portable]: &mut [Quantiles; 2], quantile_ppm: u32) {
+            let samples = self.samples();
+            let all = [samples.older_ns, samples.newer_ns, &self.ages_ns].concat();
+            let expected = naive_quantile(&all, quantile_ppm);
+            assert_eq!(vector.quantile(samples, self.ages_ns.iter().copied(), quantile_ppm), expected);
+            assert_eq!(portable.quantile(samples, self.ages_ns.iter().copied(), quantile_ppm), expected);
+        }
+    }
+
+    /// As detected, and without vectors.
+    fn both(window_len: usize, overdue: usize) -> [Quantiles; 2] {
+        let portable = Quantiles { vectors: Vectors::none(), ..Quantiles::new(window_len, overdue) };
+        [Quantiles::new(window_len, overdue), portable]
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Push(Vec<u64>),
+        Expire(prop::sample::Index),
+        Ages(Vec<u64>),
+        Ask(u32),
+        /// A floor or a last answer that no window has led to.
+        Mislead(u64),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        let ppm = || prop_oneof![Just(990_000), Just(999_000), Just(900_000), 0..=PPM + 1, 950_000..=PPM];
+        prop_oneof![
+            2 => values().prop_map(Op::Push),
+            6 => prop::collection::vec(0u64..1_000_000, 0..20).prop_map(Op::Push),
+            2 => any::<prop::sample::Index>().prop_map(Op::Expire),
+            1 => prop::collection::vec(guess(), 0..20).prop_map(Op::Ages),
+            10 => ppm().prop_map(Op::Ask),
+            1 => guess().prop_map(Op::Mislead),
+        ]
     }
 
     proptest! {
         #[test]
-        fn agrees_with_sorting(values in values(), quantile_ppm in 0..=PPM) {
-            let expected = naive_quantile(&values, quantile_ppm);
-            prop_assert_eq!(quantile(&mut values.clone(), quantile_ppm), expected);
-        }
-
-        /// However soon the rounds run out.
-        #[test]
-        fn any_rank_agrees_with_sorting(mut values in values(), rank in 0usize..400, rounds in 0u32..10) {
-            let selected = select_in_rounds(&mut values.clone(), rank, rounds);
-            values.sort_unstable();
-            prop_assert_eq!(selected, values.get(rank).copied());
+        fn agrees_with_sorting_as_the_window_slides(
+            capacity in prop_oneof![1usize..4, 90usize..110, 900usize..1100],
+            ops in prop::collection::vec(op(), 0..60),
+        ) {
+            let mut twin = Twin::new(capacity);
+            let mut quantiles = both(capacity, 20);
+            for op in ops {
+                match op {
+                    Op::Push(values) => values.into_iter().for_each(|value| twin.push(value)),
+                    Op::Expire(index) => twin.len = index.index(twin.len + 1),
+                    Op::Ages(ages_ns) => twin.ages_ns = ages_ns,
+                    Op::Ask(quantile_ppm) => twin.check(&mut quantiles, quantile_ppm),
+                    Op::Mislead(value) => for quantiles in &mut quantiles {
+                        quantiles.tail.restart(value);
+                        quantiles.tail.update(twin.samples());
+                        quantiles.last_ns = value;
+                    },
+                }
+            }
         }
 
         #[test]
@@ -168,20 +304,45 @@ mod tests {
         assert_eq!(rank(1 << 20, 1), 1);
         assert_eq!(rank(1_000_000, 1), 0);
         assert_eq!(slow_allowed(0, 990_000), 0);
-        assert_eq!(quantile(&mut [], 990_000), None);
-        assert_eq!(select(&mut [7], 1), None);
     }
 
     #[test]
-    fn patterns_that_mislead_a_pivot() {
+    fn few_samples_and_boundary_values() {
+        for values in [&[][..], &[7], &[7, 7], &[0, 1], &[0, u64::MAX], &[u64::MAX; 200], &[0; 200]] {
+            let mut twin = Twin::new(200);
+            values.iter().for_each(|&value| twin.push(value));
+            for guess in [0, 1, 6, 7, 8, u64::MAX - 1, u64::MAX] {
+                for quantile_ppm in [0, 1, 500_000, 990_000, 999_999, PPM, PPM + 1, u32::MAX] {
+                    let mut quantiles = both(200, 0);
+                    for quantiles in &mut quantiles {
+                        quantiles.tail.restart(guess);
+                        quantiles.tail.update(twin.samples());
+                        quantiles.last_ns = guess;
+                    }
+                    twin.check(&mut quantiles, quantile_ppm);
+                }
+            }
+        }
+    }
+
+    /// Each pattern slides through the window, after the one before it.
+    #[test]
+    fn patterns_that_mislead_a_pivot_or_a_floor() {
         let n = 5000u64;
         let organ_pipe: Vec<u64> = (0..n / 2).chain((0..n / 2).rev()).collect();
         let sorted: Vec<u64> = (0..n).collect();
         let reversed: Vec<u64> = (0..n).rev().collect();
         let equal = vec![7; n as usize];
-        for values in [organ_pipe, sorted, reversed, equal] {
-            for quantile_ppm in [1, 500_000, 990_000, 999_999] {
-                assert_eq!(quantile(&mut values.clone(), quantile_ppm), naive_quantile(&values, quantile_ppm));
+        let two: Vec<u64> = (0..n).map(|i| if i % 50 == 0 { u64::MAX } else { 1 }).collect();
+        let shifted: Vec<u64> = (0..n).map(|i| 1_000_000 + i * 7919 % n).collect();
+        let mut twin = Twin::new(n as usize);
+        let mut quantiles = both(n as usize, 0);
+        for values in [organ_pipe, sorted, reversed, equal, two, shifted] {
+            for some in values.chunks(500) {
+                some.iter().for_each(|&value| twin.push(value));
+                for quantile_ppm in [1, 500_000, 990_000, 999_999] {
+                    twin.check(&mut quantiles, quantile_ppm);
+                }
             }
         }
     }

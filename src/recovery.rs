@@ -72,7 +72,18 @@ impl Backoff {
         }
         .min(self.last_attempt);
         self.attempt = Some(attempt);
-        let pause_ns = self.pause_ns(attempt);
+        self.same_pause_ns()
+    }
+
+    /// Goes on from an attempt of an earlier owner.
+    #[cfg(all(feature = "shm", not(loom)))]
+    pub(crate) fn restore(&mut self, attempt: Option<u32>) {
+        self.attempt = attempt.map(|attempt| attempt.min(self.last_attempt));
+    }
+
+    /// How long to pause once more without counting an opening, jitter included.
+    pub(crate) fn same_pause_ns(&mut self) -> u64 {
+        let pause_ns = self.pause_ns(self.attempt());
         pause_ns.saturating_add(self.jitter_ns(pause_ns))
     }
 

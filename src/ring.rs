@@ -69,10 +69,12 @@ pub(crate) struct Ring {
     failed_bits: Words,
     /// Samples at most; at least 1.
     capacity: usize,
-    /// The slot of the oldest sample, in range `0 .. capacity`.
-    oldest: usize,
+    /// The slot of the next sample to come (and of the oldest, if the ring is full), in range `0 .. capacity`.
+    next: usize,
     /// In range `0 ..= capacity`.
     len: usize,
+    /// Samples that ever entered.
+    pushed: u64,
     /// How many of the `len` samples failed.
     failed: usize,
 }
@@ -87,8 +89,9 @@ impl Ring {
             ends_ns: Words::new(capacity),
             failed_bits,
             capacity,
-            oldest: 0,
+            next: 0,
             len: 0,
+            pushed: 0,
             failed: 0,
         }
     }
@@ -96,6 +99,11 @@ impl Ring {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// How many samples ever entered.
+    pub(crate) fn pushed(&self) -> u64 {
+        self.pushed
     }
 
     /// How many of the samples failed.
@@ -119,16 +127,14 @@ impl Ring {
         if age >= self.len {
             return None;
         }
-        let slot = self.slot(age);
-        // SAFETY: `age < len <= capacity`, so `slot` returns an index below `capacity`.
-        let (end_ns, latency_ns) = unsafe { (self.ends_ns.get(slot), self.latencies_ns.get(slot)) };
-        Some(Sample { end_ns, latency_ns, ok: !self.is_failed(slot) })
+        // SAFETY: `slot` returns an index below `capacity`.
+        Some(unsafe { self.sample(self.slot(age)) })
     }
 
     /// The newest sample's stamp.
     #[inline]
     pub(crate) fn newest_end_ns(&self) -> Option<u64> {
-        // SAFETY: `len - 1 < capacity`, so `slot` returns an index below `capacity`.
+        // SAFETY: `slot` returns an index below `capacity`.
         self.len.checked_sub(1).map(|age| unsafe { self.ends_ns.get(self.slot(age)) })
     }
 
@@ -137,46 +143,71 @@ impl Ring {
     pub(crate) fn pop(&mut self) -> Option<Sample> {
         let sample = self.get(0)?;
         if !sample.ok {
-            self.flip_failed(self.oldest);
+            self.flip_failed(self.slot(0));
             self.failed -= 1;
         }
-        self.oldest = if self.oldest + 1 == self.capacity { 0 } else { self.oldest + 1 };
         self.len -= 1;
         Some(sample)
     }
 
-    /// Puts a sample behind the newest; the oldest makes room if it must, and is returned.
+    /// Puts a sample behind the newest; if the ring is full it takes the place of the oldest, which is returned.
     #[inline]
     pub(crate) fn push(&mut self, sample: Sample) -> Option<Sample> {
-        let dropped = if self.len == self.capacity { self.pop() } else { None };
-        let slot = self.slot(self.len);
-        // SAFETY: `len` is below `capacity` by now (which is at least 1), so `slot` returns an index below it.
+        let slot = self.next;
+        let dropped = if self.len == self.capacity {
+            // SAFETY: `next` is below `capacity`.
+            Some(unsafe { self.sample(slot) })
+        } else {
+            self.len += 1;
+            None
+        };
+        // SAFETY: the same.
         unsafe {
             *self.ends_ns.get_mut(slot) = sample.end_ns;
             *self.latencies_ns.get_mut(slot) = sample.latency_ns;
         }
-        if !sample.ok {
-            self.flip_failed(slot);
-            self.failed += 1;
+        let dropped_failed = dropped.is_some_and(|dropped| !dropped.ok);
+        if !sample.ok || dropped_failed {
+            self.count_failed(slot, dropped_failed, !sample.ok);
         }
-        self.len += 1;
+        self.next = if slot + 1 == self.capacity { 0 } else { slot + 1 };
+        self.pushed += 1;
         dropped
     }
 
     /// The latencies, oldest first, in up to two runs.
     pub(crate) fn latencies_ns(&self) -> (&[u64], &[u64]) {
         let slots = self.latencies_ns.as_slice();
-        let first = self.len.min(self.capacity - self.oldest);
+        let oldest = self.slot(0);
+        let first = self.len.min(self.capacity - oldest);
         let run = |from: usize, len: usize| slots.get(from..from + len).unwrap_or_default();
-        (run(self.oldest, first), run(0, self.len - first))
+        (run(oldest, first), run(0, self.len - first))
     }
 
-    /// The slot `age` places after the oldest, for an `age` of at most `capacity`: in range `0 .. capacity`.
+    /// The slot `age` places after the oldest, for an `age` below `len` (or 0): in range `0 .. capacity`.
     #[inline]
     fn slot(&self, age: usize) -> usize {
-        debug_assert!(age <= self.capacity);
-        let slot = self.oldest + age;
-        if slot >= self.capacity { slot - self.capacity } else { slot }
+        debug_assert!(age < self.len.max(1));
+        let back = self.len - age;
+        if self.next >= back { self.next - back } else { self.next + self.capacity - back }
+    }
+
+    /// # Safety
+    /// `slot` is below `capacity`.
+    #[inline]
+    unsafe fn sample(&self, slot: usize) -> Sample {
+        // SAFETY: the caller's promise.
+        let (end_ns, latency_ns) = unsafe { (self.ends_ns.get(slot), self.latencies_ns.get(slot)) };
+        Sample { end_ns, latency_ns, ok: !self.is_failed(slot) }
+    }
+
+    /// The slot's sample is replaced: one that failed, or not, by one that failed, or not.
+    #[cold]
+    fn count_failed(&mut self, slot: usize, was: bool, is: bool) {
+        self.failed = self.failed + usize::from(is) - usize::from(was);
+        if was != is {
+            self.flip_failed(slot);
+        }
     }
 
     #[inline]

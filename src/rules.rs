@@ -13,20 +13,26 @@ pub(crate) struct Counts {
     pub(crate) overdue: usize,
 }
 
+/// A run that is longer than any.
+const NEVER: u64 = u64::MAX;
+
 pub(crate) struct Rules {
     quantile_ppm: u32,
     min_samples: usize,
     confirm_verdicts: u32,
     failure_rate_ppm: u32,
-    /// 0 = off, like `spike_count`.
-    consecutive_failures: u32,
+    /// `NEVER` if off, like `spike_count`.
+    consecutive_failures: u64,
     spike_limit_ns: u64,
-    spike_count: u32,
+    spike_count: u64,
     /// Samples in a row, up to now, that were slower than `spike_limit_ns`, or failed.
-    spike_run: u32,
-    failure_run: u32,
+    spike_run: u64,
+    failure_run: u64,
     /// Verdicts in a row, up to now, that were over the threshold.
     over_row: u32,
+    /// So many of `allowed_of` samples may be slow: kept, as a full window has as many samples each time.
+    allowed: usize,
+    allowed_of: usize,
 }
 
 impl Rules {
@@ -42,6 +48,8 @@ impl Rules {
             spike_run: 0,
             failure_run: 0,
             over_row: 0,
+            allowed: usize::MAX,
+            allowed_of: 0,
         };
         rules.set_limits(config);
         rules
@@ -50,12 +58,14 @@ impl Rules {
     /// Applies new settings; runs and rows go on.
     pub(crate) fn set_limits(&mut self, config: &Config) {
         self.quantile_ppm = config.quantile_ppm;
+        (self.allowed, self.allowed_of) = (usize::MAX, 0);
         self.min_samples = config.min_samples as usize;
         self.confirm_verdicts = config.confirm_verdicts;
         self.failure_rate_ppm = config.failure_rate_ppm;
-        self.consecutive_failures = config.consecutive_failures;
+        let or_never = |count: u32| if count == 0 { NEVER } else { u64::from(count) };
+        self.consecutive_failures = or_never(config.consecutive_failures);
         self.spike_limit_ns = config.effective_spike_limit_ns();
-        self.spike_count = config.spike_count;
+        self.spike_count = or_never(config.spike_count);
     }
 
     /// Forgets runs and rows: a new epoch.
@@ -68,8 +78,9 @@ impl Rules {
     /// A sample, in any state, and whether or not it enters the window.
     #[inline]
     pub(crate) fn take(&mut self, latency_ns: u64, ok: bool) {
-        self.spike_run = if latency_ns > self.spike_limit_ns { self.spike_run.saturating_add(1) } else { 0 };
-        self.failure_run = if ok { 0 } else { self.failure_run.saturating_add(1) };
+        // Products, so that a slow sample among fast ones is no mispredicted branch.
+        self.spike_run = (self.spike_run + 1) * u64::from(latency_ns > self.spike_limit_ns);
+        self.failure_run = (self.failure_run + 1) * u64::from(!ok);
     }
 
     /// The first rule that holds after a sample; `entered` is what the window holds if the sample entered it.
@@ -83,10 +94,10 @@ impl Rules {
                 return Some(Reason::FailureRate);
             }
         }
-        if self.consecutive_failures > 0 && self.failure_run >= self.consecutive_failures {
+        if self.failure_run >= self.consecutive_failures {
             return Some(Reason::ConsecutiveFailures);
         }
-        if self.spike_count > 0 && self.spike_run >= self.spike_count {
+        if self.spike_run >= self.spike_count {
             return Some(Reason::Spike);
         }
         None
@@ -96,9 +107,19 @@ impl Rules {
     #[inline]
     pub(crate) fn is_confirmed_over(&mut self, counts: Counts) -> bool {
         let (n, slow) = (counts.samples + counts.overdue, counts.slow + counts.overdue);
-        let over = n >= self.min_samples && slow > slow_allowed(n, self.quantile_ppm);
+        let over = slow > self.slow_allowed(n);
         self.over_row = if over { self.over_row.saturating_add(1) } else { 0 };
         over && self.over_row >= self.confirm_verdicts
+    }
+
+    /// Below `min_samples` any number.
+    #[inline]
+    fn slow_allowed(&mut self, n: usize) -> usize {
+        if n != self.allowed_of {
+            self.allowed_of = n;
+            self.allowed = if n < self.min_samples { usize::MAX } else { slow_allowed(n, self.quantile_ppm) };
+        }
+        self.allowed
     }
 
     /// Looks at the window alone: nobody knows yet whether an overdue call will fail.
@@ -156,6 +177,16 @@ mod tests {
         assert!(!rules.is_confirmed_over(counts(99, 0, 0, 1)));
         assert!(!rules.fails_too_often(counts(99, 0, 99, 1)));
         assert!(rules.fails_too_often(counts(100, 0, 51, 0)));
+    }
+
+    #[test]
+    fn new_limits_judge_as_many_samples_as_before() {
+        let mut rules = rules(Config::default());
+        assert!(rules.is_confirmed_over(counts(100, 2, 0, 0)));
+        rules.set_limits(&Config { quantile_ppm: 900_000, ..Config::default() });
+        assert!(!rules.is_confirmed_over(counts(100, 10, 0, 0)) && rules.is_confirmed_over(counts(100, 11, 0, 0)));
+        rules.set_limits(&Config { min_samples: 101, ..Config::default() });
+        assert!(!rules.is_confirmed_over(counts(100, 100, 0, 0)));
     }
 
     #[test]

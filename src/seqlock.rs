@@ -3,7 +3,7 @@
 //! Boehm, "Can Seqlocks Get Along with Programming Language Memory Models?", MSPC 2012: the words are atomics, so that a
 //! torn read is detected rather than undefined. The writer never waits, and never reads what is shared.
 
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence, load_acquire};
 
 #[repr(C)]
 pub(crate) struct SeqLock<const N: usize> {
@@ -30,9 +30,15 @@ impl<const N: usize> SeqLock<N> {
         self.version.store(version, Ordering::Release);
     }
 
+    /// Odd while the words are being written.
+    #[cfg(all(feature = "shm", not(loom)))]
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
+    }
+
     /// The words and their version; `None` if there are none yet, or if the writer was at them meanwhile.
     pub(crate) fn read(&self) -> Option<(u64, [u64; N])> {
-        let before = self.version.load(Ordering::Acquire);
+        let before = load_acquire(&self.version);
         let words = core::array::from_fn(|index| match self.words.get(index) {
             Some(word) => word.load(Ordering::Relaxed),
             None => 0,

@@ -10,3 +10,12 @@ pub(crate) use std::sync::{
     Arc,
     atomic::{AtomicU8, AtomicU64, Ordering, fence},
 };
+
+/// Loads as with acquire ordering. Memory may be mapped read-only, where the standard library vouches for relaxed loads alone
+/// (`core::sync::atomic`, "Atomic accesses to read-only memory").
+#[inline]
+pub(crate) fn load_acquire(word: &AtomicU64) -> u64 {
+    let value = word.load(Ordering::Relaxed);
+    fence(Ordering::Acquire);
+    value
+}

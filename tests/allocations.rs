@@ -56,12 +56,19 @@ fn exercise(breaker: &mut Breaker, trials: bool) {
 fn main() {
     let settings = config();
     let base = Config { min_samples: 10, max_in_flight: 64, stall_limit_ns: 5 * SECOND, ..settings };
-    let mut breakers = [
+    let mut breakers = vec![
         (Breaker::new(base.clone()).unwrap(), true),
         (Breaker::new(Config { sample_every: 3, trials_in_flight: 3, ..base.clone() }).unwrap(), true),
         (Breaker::new(Config { recovery: Recovery::HealthChecks, ..base.clone() }).unwrap(), false),
-        (Breaker::new(Config { shadow: true, ..base }).unwrap(), true),
+        (Breaker::new(Config { shadow: true, ..base.clone() }).unwrap(), true),
     ];
+    #[cfg(feature = "shm")]
+    {
+        let page = trip99::shared_path(&format!("test-{}-allocations", std::process::id())).unwrap();
+        breakers.push((Breaker::create_shared(&page, base).unwrap(), true));
+        std::fs::remove_file(&page).unwrap();
+        std::fs::remove_file(page.with_file_name(format!(".test-{}-allocations.lock", std::process::id()))).unwrap();
+    }
     let profiler = dhat::Profiler::builder().testing().build();
     for (breaker, trials) in &mut breakers {
         exercise(breaker, *trials);

@@ -260,7 +260,7 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
             cb_reason_value {
                 CB_REASON_LATENCY, CB_REASON_FAILURE_RATE, CB_REASON_CONSECUTIVE_FAILURES, CB_REASON_SPIKE,
                 CB_REASON_STALL, CB_REASON_RETRY, CB_REASON_PROBE_FAILED, CB_REASON_PROBE_SLOW, CB_REASON_PROBE_LOST,
-                CB_REASON_RECOVERED, CB_REASON_HALT, CB_REASON_RESUME
+                CB_REASON_RECOVERED, CB_REASON_HALT, CB_REASON_RESUME, CB_REASON_RESTART
             }
         }
     };

@@ -4,6 +4,7 @@ use super::Breaker;
 use crate::config::State;
 use crate::in_flight::{InFlight, Returned};
 use crate::inbox::{Inbox, LaneCounts, Message};
+use crate::quantile::Quantiles;
 use crate::recovery::Trials;
 use crate::sync::Arc;
 
@@ -21,7 +22,7 @@ impl Breaker {
         let inbox = Inbox::new(messages, counts, self.seeds.next() as u32);
         self.inboxes.push(inbox);
         let calls = self.inboxes.iter().map(Inbox::capacity).sum::<usize>() + self.config.max_in_flight as usize;
-        self.scratch = vec![u64::MAX; self.config.window_len as usize + calls].into_boxed_slice();
+        self.quantiles = Quantiles::new(self.config.window_len as usize, calls);
         seed
     }
 
@@ -134,8 +135,7 @@ impl Breaker {
         if self.state != State::HalfOpen {
             return;
         }
-        let permits = self.page.trials();
-        let (left, given_back) = (permits.left(self.epoch), permits.given_back(self.epoch));
+        let (left, given_back) = self.page.trials().look(self.epoch);
         // A word of another epoch was scribbled: nothing is known by it.
         let taken = left.map_or(0, |left| self.trials.allowance().saturating_sub(left));
         self.trials.take_note(taken, self.latest_ns);

@@ -12,7 +12,7 @@ use core::ptr;
 /// One of cb_reason_value.
 pub type cb_reason = u32;
 
-/// Why a breaker changed its state, or was halted or resumed.
+/// Why a breaker changed its state, or was halted, resumed or restarted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum cb_reason_value {
@@ -40,12 +40,15 @@ pub enum cb_reason_value {
     CB_REASON_HALT = 11,
     /// Resumed; the state is unchanged.
     CB_REASON_RESUME = 12,
+    /// A new owner took over a page in a file: after a clean end while closed it comes back closed, otherwise open. A halt
+    /// that is in force then is journaled again, after this.
+    CB_REASON_RESTART = 13,
 }
 
 pub use cb_reason_value::*;
 
 /// Each reason with its text.
-const REASONS: [(Reason, cb_reason_value, &CStr); 12] = [
+const REASONS: [(Reason, cb_reason_value, &CStr); 13] = [
     (Reason::Latency, CB_REASON_LATENCY, c"latency"),
     (Reason::FailureRate, CB_REASON_FAILURE_RATE, c"failure_rate"),
     (Reason::ConsecutiveFailures, CB_REASON_CONSECUTIVE_FAILURES, c"consecutive_failures"),
@@ -58,6 +61,7 @@ const REASONS: [(Reason, cb_reason_value, &CStr); 12] = [
     (Reason::Recovered, CB_REASON_RECOVERED, c"recovered"),
     (Reason::Halt, CB_REASON_HALT, c"halt"),
     (Reason::Resume, CB_REASON_RESUME, c"resume"),
+    (Reason::Restart, CB_REASON_RESTART, c"restart"),
 ];
 
 /// A transition, halt or resume, with the figures of a verdict at that moment.

@@ -156,7 +156,7 @@ static void events_carry_wall_time(void) {
 static void values_have_names(void) {
     static const char *const REASONS[] = {
         "unknown", "latency",      "failure_rate", "consecutive_failures", "spike", "stall", "retry", "probe_failed",
-        "probe_slow", "probe_lost", "recovered",    "halt",                 "resume", "unknown"};
+        "probe_slow", "probe_lost", "recovered",    "halt",                 "resume", "restart", "unknown"};
     for (cb_reason reason = 0; reason < sizeof REASONS / sizeof *REASONS; reason++)
         CHECK_TEXT(cb_reason_text(reason), REASONS[reason]);
     CHECK_TEXT(cb_reason_text(UINT32_MAX), "unknown");

@@ -1,10 +1,14 @@
 //! What the scenarios share.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+use std::time::{Duration, Instant};
 use trip99::{Breaker, Config, Event, Reason, State};
 
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const SECOND: u64 = 1_000_000_000;
+
+/// What takes this long never comes.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A config without jitter, so that deadlines can be written down.
 pub(crate) fn config() -> Config {
@@ -49,4 +53,13 @@ pub(crate) fn reasons(events: impl Iterator<Item = Event>) -> Vec<Reason> {
 
 pub(crate) fn last(breaker: &Breaker) -> Event {
     breaker.events().last().expect("an event")
+}
+
+/// Waits for what other threads will do; how long that takes is not what tests are about.
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < LIMIT, "never: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }

@@ -1,0 +1,246 @@
+//! The file: what stands where, and what of it a newcomer believes.
+//!
+//! ```text
+//!  offset   bytes
+//!       0     128  header   magic, layout version, size of the page, number of slots: fixed, but for growing slots
+//!     128     128  owner    pid, seal, attempt, heartbeat, whether the memory is locked
+//!     256    1152  notes    the number of the next halt note, and the latest 4 (256 bytes each, a seqlock)
+//!    1408   33792  page     as in memory (see `page`)
+//!   35200     128  mirror   how many samples entered the window, and how many are in it
+//!   35328   8 << n slots    2^n latencies, n in range 10 ..= 21: the window twice
+//! ```
+//!
+//! Every word is an atomic of this machine's byte order. The length of the file is believed rather than any word in it; it may
+//! be longer than this.
+
+use super::mirror::Mirror;
+use super::notes::{Notes, check};
+use crate::config::State;
+use crate::page::{LAYOUT_VERSION, Page};
+use crate::sync::{AtomicU64, Ordering, load_acquire};
+use core::mem::offset_of;
+
+const MAGIC: u64 = u64::from_le_bytes(*b"trip99fl");
+const VERSION: u64 = 1;
+
+/// A window of 2^20 samples has 2^21 slots.
+const MAX_SLOTS_LOG2: u32 = 21;
+const MIN_SLOTS_LOG2: u32 = 10;
+
+/// No pause grows for more than 64 attempts, as each at least doubles it.
+const MAX_ATTEMPT: u64 = 64;
+/// Far more events than any breaker has, and far from where counting them would overflow.
+const MAX_EVENTS: u64 = 1 << 48;
+
+#[repr(C, align(128))]
+pub(crate) struct Header {
+    magic: AtomicU64,
+    version: AtomicU64,
+    page_len: AtomicU64,
+    /// The logarithm in each of the 8 bytes.
+    slots_log2: AtomicU64,
+}
+
+pub(crate) const HEADER_WORDS: usize = 4;
+
+/// What the owner tells of itself.
+#[repr(C, align(128))]
+pub(crate) struct OwnerLine {
+    pub(crate) pid: AtomicU64,
+    /// 0 while there is an owner, and after one that was killed. A clean end leaves a check of what it left.
+    seal: AtomicU64,
+    /// Of the latest opening, and 1 more; 0 before the first.
+    attempt: AtomicU64,
+    /// CLOCK_MONOTONIC when the owner last published its snapshot.
+    pub(crate) heartbeat_ns: AtomicU64,
+    /// 1 if so.
+    pub(crate) memory_locked: AtomicU64,
+}
+
+#[repr(C, align(128))]
+pub(crate) struct File<S: ?Sized = [AtomicU64]> {
+    pub(crate) header: Header,
+    pub(crate) owner: OwnerLine,
+    pub(crate) notes: Notes,
+    pub(crate) page: Page,
+    pub(crate) mirror: Mirror<S>,
+}
+
+const _: () = {
+    assert!(offset_of!(File<[AtomicU64; 0]>, header) == 0);
+    assert!(offset_of!(File<[AtomicU64; 0]>, owner) == 128);
+    assert!(offset_of!(File<[AtomicU64; 0]>, notes) == 256);
+    assert!(offset_of!(File<[AtomicU64; 0]>, page) == 1408);
+    assert!(offset_of!(File<[AtomicU64; 0]>, mirror) == 1408 + size_of::<Page>());
+    assert!(size_of::<File<[AtomicU64; 0]>>() == 1408 + size_of::<Page>() + 128);
+    assert!(size_of::<File<[AtomicU64; 1024]>>() == size_of::<File<[AtomicU64; 0]>>() + 8 * 1024);
+    assert!(offset_of!(Header, magic) == 0 && offset_of!(Header, version) == 8);
+    assert!(offset_of!(Header, page_len) == 16 && offset_of!(Header, slots_log2) == 24);
+    assert!(offset_of!(OwnerLine, pid) == 0 && offset_of!(OwnerLine, seal) == 8);
+    assert!(offset_of!(OwnerLine, attempt) == 16 && offset_of!(OwnerLine, heartbeat_ns) == 24);
+    assert!(offset_of!(OwnerLine, memory_locked) == 32);
+};
+
+/// The length of a file with so many slots.
+pub(crate) const fn file_len(slots_log2: u32) -> usize {
+    size_of::<File<[AtomicU64; 0]>>() + (size_of::<AtomicU64>() << slots_log2)
+}
+
+/// What is wrong with a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    Version {
+        found: u64,
+        known: u64,
+    },
+    /// Which part holds what no version writes.
+    Damaged(&'static str),
+}
+
+impl Header {
+    pub(crate) fn write(&self, slots_log2: u32) {
+        self.version.store(VERSION, Ordering::Relaxed);
+        self.page_len.store(size_of::<Page>() as u64, Ordering::Relaxed);
+        self.set_slots_log2(slots_log2);
+        self.magic.store(MAGIC, Ordering::Release);
+    }
+
+    pub(crate) fn set_slots_log2(&self, slots_log2: u32) {
+        self.slots_log2.store(repeated(slots_log2), Ordering::Release);
+    }
+
+    /// Whether the file has grown since.
+    pub(crate) fn has_slots_log2(&self, slots_log2: u32) -> bool {
+        load_acquire(&self.slots_log2) == repeated(slots_log2)
+    }
+
+    /// The logarithm of the number of slots, of a header that is without flaw: each word has one legal value, but for that.
+    pub(crate) fn parse([magic, version, page_len, slots]: [u64; HEADER_WORDS]) -> Result<u32, Flaw> {
+        if magic != MAGIC {
+            return Err(Flaw::Damaged("the magic number"));
+        }
+        if version != VERSION {
+            return Err(Flaw::Version { found: version, known: VERSION });
+        }
+        if page_len != size_of::<Page>() as u64 {
+            return Err(Flaw::Damaged("the size of the page"));
+        }
+        let slots_log2 = (slots & 0xff) as u32;
+        let legal = (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).contains(&slots_log2) && slots == repeated(slots_log2);
+        legal.then_some(slots_log2).ok_or(Flaw::Damaged("the number of slots"))
+    }
+}
+
+/// So that damage shows.
+const fn repeated(slots_log2: u32) -> u64 {
+    slots_log2 as u64 * 0x0101_0101_0101_0101
+}
+
+/// What an earlier owner left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Legacy {
+    pub(crate) state: State,
+    pub(crate) halted: bool,
+    /// Ended cleanly.
+    pub(crate) sealed: bool,
+    pub(crate) attempt: Option<u32>,
+    /// The sequence number of the next event.
+    pub(crate) events: u64,
+    /// The latest version of the snapshot; odd if the owner was killed in the middle of it.
+    pub(crate) published: u64,
+}
+
+impl File {
+    /// That there is a page, of the version that this library reads.
+    pub(crate) fn check_page(&self) -> Result<(), Flaw> {
+        match self.page.layout_version() {
+            None => Err(Flaw::Damaged("the page's magic number")),
+            Some(LAYOUT_VERSION) => Ok(()),
+            Some(found) => Err(Flaw::Version { found, known: LAYOUT_VERSION }),
+        }
+    }
+
+    /// What an earlier owner left, if all of it is what an owner leaves.
+    pub(crate) fn legacy(&self) -> Result<Legacy, Flaw> {
+        self.check_page()?;
+        let (state, halted) = self.page.gate().ok_or(Flaw::Damaged("the gate"))?;
+        let attempt = self.owner.attempt.load(Ordering::Relaxed);
+        if attempt > MAX_ATTEMPT + 1 {
+            return Err(Flaw::Damaged("the attempt"));
+        }
+        let events = self.page.head().load(Ordering::Relaxed);
+        if events > MAX_EVENTS {
+            return Err(Flaw::Damaged("the number of events"));
+        }
+        let attempt = attempt.checked_sub(1).map(|attempt| attempt as u32);
+        Ok(Legacy {
+            state,
+            halted,
+            sealed: self.owner.seal.load(Ordering::Relaxed) == seal(state, attempt, events),
+            attempt,
+            events,
+            published: self.page.published(),
+        })
+    }
+}
+
+impl OwnerLine {
+    /// From now on an end is unclean.
+    pub(crate) fn break_seal(&self) {
+        self.seal.store(0, Ordering::SeqCst);
+    }
+
+    /// A clean end, in this state.
+    pub(crate) fn seal(&self, state: State, events: u64) {
+        let attempt = self.attempt.load(Ordering::Relaxed).checked_sub(1).map(|attempt| attempt as u32);
+        self.seal.store(seal(state, attempt, events), Ordering::Release);
+    }
+
+    /// To be called before the gate opens, so that whoever takes over doesn't pause for less.
+    pub(crate) fn set_attempt(&self, attempt: Option<u32>) {
+        self.attempt.store(attempt.map_or(0, |attempt| u64::from(attempt) + 1), Ordering::Release);
+    }
+}
+
+/// Binds what must be as a clean end left it, if the breaker shall come back closed. Never 0.
+fn seal(state: State, attempt: Option<u32>, events: u64) -> u64 {
+    check([state as u64, attempt.map_or(0, |attempt| u64::from(attempt) + 1), events]) | 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words() -> [u64; HEADER_WORDS] {
+        [MAGIC, VERSION, size_of::<Page>() as u64, repeated(12)]
+    }
+
+    #[test]
+    fn headers_are_believed_only_if_every_bit_is_right() {
+        assert_eq!(Header::parse(words()), Ok(12));
+        for bit in 0..HEADER_WORDS * 64 {
+            let mut words = words();
+            words[bit / 64] ^= 1 << (bit % 64);
+            assert!(Header::parse(words).is_err(), "bit {bit}");
+        }
+        for slots_log2 in 0..=255 {
+            let [magic, version, page_len, _] = words();
+            let legal = Header::parse([magic, version, page_len, repeated(slots_log2)]).is_ok();
+            assert_eq!(legal, (10..=21).contains(&slots_log2));
+        }
+    }
+
+    #[test]
+    fn seals_differ() {
+        let mut seals: Vec<u64> = [State::Closed, State::Open, State::HalfOpen]
+            .into_iter()
+            .flat_map(|state| (0..70).map(move |attempt| (state, attempt)))
+            .flat_map(|(state, attempt): (State, u32)| {
+                (0..50).map(move |events| seal(state, attempt.checked_sub(1), events))
+            })
+            .collect();
+        seals.sort_unstable();
+        seals.dedup();
+        assert!(seals.len() == 3 * 70 * 50 && seals[0] != 0);
+    }
+}

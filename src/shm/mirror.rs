@@ -1,0 +1,187 @@
+//! The window's latencies once more, where observers can read them: the owner writes, and never reads.
+
+use crate::page::Line;
+use crate::sync::{AtomicU64, Ordering, fence, load_acquire};
+
+/// The low bits of the state: a window has up to 2^20 samples. The others count samples, modulo 2^43, which every number of
+/// slots divides.
+const LEN_BITS: u32 = 21;
+
+/// The latest samples that entered the window, sample `i` in slot `i % slots`. With twice as many slots as the window has, a
+/// reader is disturbed only by an owner that takes in a whole window's worth of samples meanwhile.
+///
+/// One word tells which samples are in the window, so that they can't be torn from their number, not even by the owner's
+/// death.
+#[repr(C)]
+pub(crate) struct Mirror<S: ?Sized = [AtomicU64]> {
+    /// How many samples ever entered, and (in the low bits) how many of the latest are in the window.
+    state: Line<AtomicU64>,
+    /// A power of two.
+    slots: S,
+}
+
+/// Of a window of `len` samples.
+pub(crate) const fn slots_log2(window_len: u32) -> u32 {
+    let slots = window_len.next_power_of_two() * 2;
+    // Smaller windows would be disturbed by a few samples.
+    if slots < MIN_SLOTS { MIN_SLOTS.ilog2() } else { slots.ilog2() }
+}
+
+const MIN_SLOTS: u32 = 1024;
+
+const fn pack(entered: u64, len: usize) -> u64 {
+    entered << LEN_BITS | len as u64
+}
+
+const fn unpack(state: u64) -> (u64, usize) {
+    (state >> LEN_BITS, (state & ((1 << LEN_BITS) - 1)) as usize)
+}
+
+impl Mirror {
+    /// How many samples entered so far, as left by an earlier owner.
+    pub(crate) fn entered(&self) -> u64 {
+        unpack(self.state.0.load(Ordering::Relaxed)).0
+    }
+
+    /// A sample entered after `entered` others, and the window has `len` by now. Only for the owner.
+    #[inline]
+    pub(crate) fn push(&self, entered: u64, latency_ns: u64, len: usize) {
+        self.push_with::<true>(entered, latency_ns, len);
+    }
+
+    #[inline]
+    fn push_with<const FENCED: bool>(&self, entered: u64, latency_ns: u64, len: usize) {
+        if FENCED {
+            // A reader that sees this sample in a slot also sees that those before it entered.
+            fence(Ordering::Release);
+        }
+        if let Some(slot) = self.slots.get(entered as usize & (self.slots.len() - 1)) {
+            slot.store(latency_ns, Ordering::Relaxed);
+        }
+        self.set_len(entered.wrapping_add(1), len);
+    }
+
+    /// Of the samples that entered, the latest `len` are in the window. Only for the owner.
+    #[inline]
+    pub(crate) fn set_len(&self, entered: u64, len: usize) {
+        self.state.0.store(pack(entered, len), Ordering::Release);
+    }
+
+    /// The window's latencies, oldest first, as at one moment; how many samples had entered by then. `None` if the owner
+    /// overwrote some meanwhile, or if no owner writes such a state.
+    pub(crate) fn read(&self) -> Option<(u64, Vec<u64>)> {
+        let (entered, len) = unpack(load_acquire(&self.state.0));
+        if len > self.slots.len() / 2 {
+            return None;
+        }
+        let oldest = entered.wrapping_sub(len as u64);
+        let latency_ns = |sample: u64| self.slots.get(sample as usize & (self.slots.len() - 1));
+        let samples = (0..len as u64).filter_map(|age| latency_ns(oldest.wrapping_add(age)));
+        let latencies_ns = samples.map(|slot| slot.load(Ordering::Relaxed)).collect();
+        // Pairs with the fence in `push`.
+        fence(Ordering::Acquire);
+        let (later, _) = unpack(self.state.0.load(Ordering::Relaxed));
+        let entered_meanwhile = later.wrapping_sub(entered) & (u64::MAX >> LEN_BITS);
+        // One more may be on its way into its slot.
+        (entered_meanwhile < (self.slots.len() - len) as u64).then_some((entered, latencies_ns))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+pub(crate) mod tests {
+    use super::*;
+
+    fn mirror<const N: usize>() -> Mirror<[AtomicU64; N]> {
+        Mirror { state: Line(AtomicU64::new(0)), slots: core::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+
+    fn latencies_ns(mirror: &Mirror) -> Option<Vec<u64>> {
+        mirror.read().map(|(_, latencies_ns)| latencies_ns)
+    }
+
+    #[test]
+    fn slots_hold_the_window_twice() {
+        for window_len in [1, 100, 512, 513, 1024, 65_536, (1 << 20) - 1, 1 << 20] {
+            let slots = 1 << slots_log2(window_len);
+            assert!(slots >= 2 * window_len && slots <= (4 * window_len).max(MIN_SLOTS), "{window_len}: {slots}");
+        }
+    }
+
+    #[test]
+    fn it_shows_the_window_as_it_slides_shrinks_and_empties() {
+        let mirror: &Mirror = &mirror::<8>();
+        assert_eq!(latencies_ns(mirror), Some(vec![]));
+        for entered in 0..30 {
+            let len = (entered as usize + 1).min(4);
+            mirror.push(entered, entered * 10, len);
+            let expected: Vec<u64> = (entered + 1 - len as u64..=entered).map(|sample| sample * 10).collect();
+            assert_eq!(latencies_ns(mirror), Some(expected));
+        }
+        mirror.set_len(30, 1);
+        assert_eq!(latencies_ns(mirror), Some(vec![290]));
+        mirror.set_len(30, 0);
+        assert_eq!((latencies_ns(mirror), mirror.entered()), (Some(vec![]), 30));
+    }
+
+    #[test]
+    fn the_count_wraps() {
+        let mirror: &Mirror = &mirror::<8>();
+        let last = u64::MAX >> LEN_BITS;
+        mirror.push(last, 1, 1);
+        mirror.push(last.wrapping_add(1), 2, 2);
+        assert_eq!(latencies_ns(mirror), Some(vec![1, 2]));
+    }
+
+    #[test]
+    fn any_state_is_read_without_harm() {
+        let mirror = mirror::<8>();
+        for bit in 0..64 {
+            mirror.state.0.store(u64::MAX << bit, Ordering::Relaxed);
+            let _ = (&mirror as &Mirror).read();
+            mirror.state.0.store(1 << bit, Ordering::Relaxed);
+            let _ = (&mirror as &Mirror).read();
+        }
+        mirror.state.0.store(5, Ordering::Relaxed);
+        assert_eq!((&mirror as &Mirror).read(), None);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::sync::Arc;
+
+    /// Two slots for a window of one: the third sample overwrites the first.
+    fn check<const FENCED: bool>() {
+        loom::model(|| {
+            let mirror =
+                Arc::new(Mirror { state: Line(AtomicU64::new(0)), slots: [AtomicU64::new(0), AtomicU64::new(0)] });
+            let owner = {
+                let mirror = Arc::clone(&mirror);
+                loom::thread::spawn(move || {
+                    let mirror: &Mirror = &*mirror;
+                    (0..3).for_each(|entered| mirror.push_with::<FENCED>(entered, entered + 100, 1));
+                })
+            };
+            let reader: &Mirror = &*mirror;
+            if let Some((entered, latencies_ns)) = reader.read() {
+                let expected: Vec<u64> = (entered > 0).then(|| entered + 99).into_iter().collect();
+                assert_eq!(latencies_ns, expected, "a sample of another window");
+            }
+            owner.join().unwrap();
+            assert_eq!(reader.read(), Some((3, vec![102])));
+        });
+    }
+
+    #[test]
+    fn a_reader_sees_one_window_or_none() {
+        check::<true>();
+    }
+
+    /// Shows that the model finds what it looks for.
+    #[test]
+    #[should_panic(expected = "a sample of another window")]
+    fn without_the_fence_it_would_see_two_mixed() {
+        check::<false>();
+    }
+}

@@ -1,0 +1,166 @@
+//! A thread that owns breakers: it drains their lanes, runs their timers, has health checks made, and feeds listeners.
+//!
+//! ```text
+//!   engine threads ──lanes──▶ owner ──journal──▶ listeners, a thread each
+//!        ▲                     ▲  │
+//!        └───────gates─────────│──┘ asks, when one is due
+//!                              │  ▼
+//!                       results│ health checks, a thread for each breaker that has one
+//! ```
+
+mod builder;
+mod checks;
+mod faults;
+mod listeners;
+mod owner;
+#[cfg(feature = "tracing")]
+mod tracing;
+
+pub use builder::{Node, SupervisorBuilder, SupervisorError};
+pub use checks::{CheckError, HealthCheck, TcpConnect};
+pub use faults::{Fault, Faults};
+pub use listeners::{Listener, Notice};
+#[cfg(feature = "tracing")]
+pub use tracing::log_to_tracing;
+
+use crate::breaker::Breaker;
+use crate::page::Observer;
+use core::fmt;
+use faults::Reports;
+use owner::Owned;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// A thread that owns breakers, one or many (one for each node), so that they keep time with nobody asking: it takes in
+/// what lanes send, fires timers, has a node's health checked when its breaker is half-open with
+/// [`Recovery::HealthChecks`](crate::Recovery::HealthChecks), and feeds listeners.
+///
+/// The engine's threads ask through [`Gate`](crate::Gate)s and report through [`Lane`](crate::Lane)s, which are to be taken
+/// from a breaker before it is handed over. Breakers here run on the real clock: hand none over that has seen virtual time.
+///
+/// Dropping it stops it, like [`stop`](Self::stop), and drops the breakers: gates that outlive them stay as they are, and
+/// nobody judges any more. So stop trading first.
+///
+/// ```
+/// use std::time::Duration;
+/// use trip99::{Breaker, Config, Node, Notice, Recovery, Supervisor, TcpConnect};
+///
+/// let mut breaker = Breaker::new(Config { recovery: Recovery::HealthChecks, ..Config::default() })?;
+/// let gate = breaker.gate();
+/// let mut lane = breaker.lane();
+///
+/// let supervisor = Supervisor::builder()
+///     .interval(Duration::from_millis(1))
+///     .node(Node::new("gateway", breaker).health_check(TcpConnect::new("127.0.0.1:9000")?))
+///     .listener(|name, notice| match notice {
+///         Notice::Event(event) => println!("{name}: {} -> {}: {}", event.from, event.to, event.reason),
+///         Notice::Missed(count) => println!("{name}: {count} events missed"),
+///     })
+///     .start()?;
+///
+/// // On the engine's threads:
+/// if gate.allow() {
+///     let call = lane.begin();
+///     // send the order, await the answer ...
+///     lane.end(call);
+/// }
+///
+/// let mut breakers = supervisor.stop();
+/// let (name, breaker) = breakers.remove(0);
+/// assert_eq!((name.as_str(), breaker.snapshot().samples), ("gateway", 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Supervisor {
+    /// `None` once it is stopped.
+    owner: Option<JoinHandle<Vec<Owned>>>,
+    stop: Arc<AtomicBool>,
+    observers: Vec<(String, Observer)>,
+    /// Each with the name of its breaker.
+    checks: Vec<(String, JoinHandle<()>)>,
+    listeners: Vec<Listener>,
+    reports: Arc<Reports>,
+    stop_timeout: Duration,
+}
+
+impl Supervisor {
+    /// A supervisor to be: give it breakers, and start it.
+    pub fn builder() -> SupervisorBuilder {
+        SupervisorBuilder::new()
+    }
+
+    /// A read-only view of the breaker of this name; `None` if there is none. Any thread.
+    pub fn observer(&self, name: &str) -> Option<Observer> {
+        self.observers.iter().find(|(its_name, _)| its_name == name).map(|(_, observer)| observer.clone())
+    }
+
+    /// What went wrong since the start, counted. Any thread.
+    pub fn faults(&self) -> Faults {
+        self.reports.faults()
+    }
+
+    /// Stops, and gives the breakers back, in the order in which they were added.
+    ///
+    /// What lanes had been told before is taken in, and what that leads to reaches the listeners, as does everything
+    /// journaled before. A check or listener of yours that is still busy after
+    /// [`stop_timeout`](SupervisorBuilder::stop_timeout) is left to itself ([`Fault::LeftRunning`]); nothing else takes
+    /// longer than a poll.
+    pub fn stop(mut self) -> Vec<(String, Breaker)> {
+        self.shut_down()
+    }
+
+    fn shut_down(&mut self) -> Vec<(String, Breaker)> {
+        let Some(owner) = self.owner.take() else { return Vec::new() };
+        self.stop.store(true, Ordering::Release);
+        owner.thread().unpark();
+        // It never waits for anybody. (Nothing in it panics; if it did, there would be no breakers to give back.)
+        let owned = owner.join().unwrap_or_default();
+        // Frees the check threads, which wait to be asked.
+        let breakers = owned.into_iter().map(Owned::into_breaker).collect();
+        // Now the journals are final: all at once are told, so that they have the same time.
+        let deadline = Instant::now().checked_add(self.stop_timeout);
+        self.listeners.iter().for_each(Listener::tell_to_stop);
+        for listener in self.listeners.drain(..) {
+            if !listener.join_by(deadline) {
+                self.reports.tell(&Fault::LeftRunning { what: "a listener" });
+            }
+        }
+        for (name, check) in self.checks.drain(..) {
+            if !join_by(check, deadline) {
+                self.reports.tell(&Fault::LeftRunning { what: &format!("the health check of {name}") });
+            }
+        }
+        breakers
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
+
+impl fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervisor").field("breakers", &self.observers).field("faults", &self.faults()).finish()
+    }
+}
+
+/// Joins a thread that was told to end; if it hasn't by the deadline (`None` = never), lets go of it and returns false.
+fn join_by(thread: JoinHandle<()>, deadline: Option<Instant>) -> bool {
+    // The standard library can't join with a deadline.
+    while !thread.is_finished() {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    // What checks and listeners panic with was told when it happened; this could only be from dropping one.
+    let _ = thread.join();
+    true
+}
+
+fn to_ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

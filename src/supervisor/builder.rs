@@ -1,0 +1,301 @@
+//! What a supervisor is made of, and its start.
+
+use super::Supervisor;
+use super::checks::{self, HealthCheck};
+use super::faults::{Fault, OnFault, Reports};
+use super::listeners::{Listen, Listener, Notice};
+use super::owner::{self, Checks, Owned};
+use crate::breaker::Breaker;
+use crate::config::Recovery;
+use core::fmt;
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::Duration;
+
+/// One node: its name, its breaker and, if the breaker recovers by health checks, its check.
+pub struct Node {
+    name: String,
+    breaker: Breaker,
+    check: Option<Box<dyn HealthCheck>>,
+    check_every: Option<Duration>,
+}
+
+impl Node {
+    /// How far apart health checks begin, unless said otherwise (or a quarter of `probe_timeout`, if that is less): ten of
+    /// them, the default of `probes`, then watch the node for a second.
+    pub const CHECK_EVERY: Duration = Duration::from_millis(100);
+
+    /// A node of this name. Take the breaker's handles ([`gate`](Breaker::gate), [`lane`](Breaker::lane),
+    /// [`observer`](Breaker::observer)) before.
+    pub fn new(name: impl Into<String>, breaker: Breaker) -> Self {
+        Self { name: name.into(), breaker, check: None, check_every: None }
+    }
+
+    /// How to check the node while its breaker is half-open, which must recover by [`Recovery::HealthChecks`].
+    ///
+    /// Without one, somebody else has to report results, through a [`Lane`](crate::Lane).
+    #[must_use]
+    pub fn health_check(mut self, check: impl HealthCheck + 'static) -> Self {
+        self.check = Some(Box::new(check));
+        self
+    }
+
+    /// How far apart health checks begin; one that takes longer puts the next one off until it is back. Less than the
+    /// breaker's `probe_timeout`; zero makes them back to back, at the supervisor's interval.
+    #[must_use]
+    pub fn check_every(mut self, spacing: Duration) -> Self {
+        self.check_every = Some(spacing);
+        self
+    }
+
+    fn probe_timeout(&self) -> Duration {
+        Duration::from_nanos(self.breaker.config().probe_timeout_ns)
+    }
+
+    fn spacing(&self) -> Duration {
+        self.check_every.unwrap_or_else(|| Self::CHECK_EVERY.min(self.probe_timeout() / 4))
+    }
+
+    fn validate(&self) -> Result<(), SupervisorError> {
+        let name = || self.name.clone();
+        if self.name.is_empty() {
+            Err(SupervisorError::NoName)
+        } else if self.check.is_none() {
+            Ok(())
+        } else if self.breaker.config().recovery != Recovery::HealthChecks {
+            Err(SupervisorError::NeverChecked { breaker: name() })
+        } else if self.spacing() >= self.probe_timeout() {
+            Err(SupervisorError::CheckEvery { breaker: name(), spacing: self.spacing(), limit: self.probe_timeout() })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("name", &self.name).field("breaker", &self.breaker).finish_non_exhaustive()
+    }
+}
+
+/// A supervisor to be; see [`Supervisor`].
+#[must_use = "does nothing until it is started"]
+pub struct SupervisorBuilder {
+    nodes: Vec<Node>,
+    interval: Duration,
+    listeners: Vec<Listen>,
+    listen_every: Duration,
+    on_fault: Option<OnFault>,
+    stop_timeout: Duration,
+}
+
+impl SupervisorBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            nodes: Vec::new(),
+            interval: Duration::from_millis(1),
+            listeners: Vec::new(),
+            listen_every: Listener::INTERVAL,
+            on_fault: None,
+            stop_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// Adds a breaker without a health check. Names are for listeners and observers; each must differ.
+    pub fn breaker(self, name: impl Into<String>, breaker: Breaker) -> Self {
+        self.node(Node::new(name, breaker))
+    }
+
+    /// Adds a breaker, with what a [`Node`] may say of it.
+    pub fn node(mut self, node: Node) -> Self {
+        self.nodes.push(node);
+        self
+    }
+
+    /// How often the owner polls its breakers; 1 ms by default. So long a report through a lane, a health check's result or
+    /// a halt to be journaled may wait; timers that are known to be due earlier fire earlier. A gate shows a halt at once.
+    ///
+    /// Zero is [`busy`](Self::busy).
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Polls without a pause. Takes a whole CPU.
+    pub fn busy(self) -> Self {
+        self.interval(Duration::ZERO)
+    }
+
+    /// Adds a closure that is told each event of each breaker, with the breaker's name: in order for each breaker,
+    /// beginning with the oldest event that its journal still has. See [`Listener`] for what it may do.
+    ///
+    /// Each listener has a thread of its own: a slow one, or one that panics, delays nobody else.
+    pub fn listener(mut self, listener: impl FnMut(&str, Notice) + Send + 'static) -> Self {
+        self.listeners.push(Box::new(listener));
+        self
+    }
+
+    /// How often listeners look for events; [`Listener::INTERVAL`] by default.
+    pub fn listen_every(mut self, interval: Duration) -> Self {
+        self.listen_every = interval;
+        self
+    }
+
+    /// Tells what goes wrong, as it happens, on the thread where it does; [`Supervisor::faults`] has the counts. (The panic
+    /// hook prints panics, whether this is set or not.)
+    ///
+    /// ```
+    /// use trip99::{Breaker, Config, Supervisor};
+    ///
+    /// let supervisor = Supervisor::builder()
+    ///     .breaker("gateway", Breaker::new(Config::default())?)
+    ///     .on_fault(|fault| eprintln!("{fault}"))
+    ///     .start()?;
+    /// assert_eq!(supervisor.faults().checks_failed, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_fault(mut self, on_fault: impl Fn(&Fault<'_>) + Send + Sync + 'static) -> Self {
+        self.on_fault = Some(Box::new(on_fault));
+        self
+    }
+
+    /// For how long, in all, stopping waits for checks and listeners that are busy; 5 s by default. `Duration::MAX` waits
+    /// for ever, which is what code needs that will free what its closures use.
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = timeout;
+        self
+    }
+
+    /// Starts the threads: one that owns the breakers, one for each health check and one for each listener.
+    ///
+    /// # Errors
+    /// There is no breaker, a name is empty or not the only one, a check would never run or come too late, or the operating
+    /// system refuses a thread. The breakers are dropped then.
+    pub fn start(self) -> Result<Supervisor, SupervisorError> {
+        self.validate()?;
+        let reports = Arc::new(Reports::new(self.on_fault));
+        let observers: Vec<_> = self.nodes.iter().map(|node| (node.name.clone(), node.breaker.observer())).collect();
+        let mut listeners = Vec::new();
+        for listen in self.listeners {
+            let sources = observers.iter().map(|(name, observer)| (name.clone(), observer.events())).collect();
+            let listener = Listener::follow(sources, self.listen_every, listen, Arc::clone(&reports));
+            listeners.push(listener.map_err(SupervisorError::Thread)?);
+        }
+        let (mut owned, mut check_threads) = (Vec::new(), Vec::new());
+        for mut node in self.nodes {
+            let mut checks = None;
+            let (timeout, spacing) = (node.probe_timeout(), node.spacing());
+            if let Some(check) = node.check.take() {
+                // One result at a time.
+                let lane = node.breaker.lane_with_capacity(4);
+                let (ask, thread) = checks::spawn(node.name.clone(), check, timeout, lane, Arc::clone(&reports))
+                    .map_err(SupervisorError::Thread)?;
+                checks = Some(Checks::new(ask, spacing));
+                check_threads.push((node.name.clone(), thread));
+            }
+            owned.push(Owned { name: node.name, breaker: node.breaker, checks });
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let told_to_stop = Arc::clone(&stop);
+        let interval = self.interval;
+        let owner = thread::Builder::new()
+            .name("trip99-owner".to_owned())
+            .spawn(move || owner::run(owned, interval, &told_to_stop))
+            .map_err(SupervisorError::Thread)?;
+        Ok(Supervisor {
+            owner: Some(owner),
+            stop,
+            observers,
+            checks: check_threads,
+            listeners,
+            reports,
+            stop_timeout: self.stop_timeout,
+        })
+    }
+
+    fn validate(&self) -> Result<(), SupervisorError> {
+        if self.nodes.is_empty() {
+            return Err(SupervisorError::NoBreakers);
+        }
+        for (index, node) in self.nodes.iter().enumerate() {
+            node.validate()?;
+            if self.nodes.iter().take(index).any(|earlier| earlier.name == node.name) {
+                return Err(SupervisorError::SameName { breaker: node.name.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SupervisorBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SupervisorBuilder")
+            .field("nodes", &self.nodes)
+            .field("interval", &self.interval)
+            .field("listeners", &self.listeners.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a supervisor didn't start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SupervisorError {
+    /// It was given no breaker.
+    NoBreakers,
+    /// A breaker's name is empty.
+    NoName,
+    /// Two breakers have this name.
+    SameName {
+        /// The name.
+        breaker: String,
+    },
+    /// The breaker has a health check but recovers by trials.
+    NeverChecked {
+        /// Its name.
+        breaker: String,
+    },
+    /// Checks would begin so far apart that half-open always ends by `probe_lost`.
+    CheckEvery {
+        /// The breaker's name.
+        breaker: String,
+        /// What was asked for.
+        spacing: Duration,
+        /// Its `probe_timeout`: the spacing must be below.
+        limit: Duration,
+    },
+    /// The operating system refused a thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for SupervisorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBreakers => f.write_str("there is no breaker to supervise"),
+            Self::NoName => f.write_str("a breaker's name is empty"),
+            Self::SameName { breaker } => write!(f, "two breakers have the name {breaker}"),
+            Self::NeverChecked { breaker } => {
+                write!(f, "{breaker} has a health check but recovers by trials: it would never run")
+            }
+            Self::CheckEvery { breaker, spacing, limit } => {
+                write!(
+                    f,
+                    "health checks of {breaker} every {spacing:?}: must be less than its probe_timeout, {limit:?}"
+                )
+            }
+            Self::Thread(error) => write!(f, "no thread for the supervisor: {error}"),
+        }
+    }
+}
+
+impl Error for SupervisorError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Thread(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Listeners: closures that follow journals, each on a thread of its own.
+
+use super::faults::{Fault, Faults, Reports, message};
+use super::join_by;
+use crate::journal::{Event, Events};
+use crate::page::{JOURNAL_LEN, Observer};
+use core::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// What a listener is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A transition, a halt or a resume.
+    Event(Event),
+    /// So many events were overwritten before this listener came to them: the journal keeps the latest 256. Told in their
+    /// place, before the event that follows them.
+    Missed(u64),
+}
+
+pub(super) type Listen = Box<dyn FnMut(&str, Notice) + Send>;
+
+/// A closure that is told each event of a breaker, in order, on a thread of its own: for an engine that owns its breaker
+/// itself. (A [`Supervisor`](super::Supervisor) makes its own.)
+///
+/// The thread looks at the journal at an interval, so the owner does nothing for its listeners: no system call, no lock,
+/// and no waiting for a slow one. After a panic, which is counted, the closure is called with the next event.
+///
+/// Dropping it stops it: what was journaled before is told first, but nothing is waited for longer than
+/// [`STOP_TIMEOUT`](Self::STOP_TIMEOUT).
+///
+/// ```
+/// use std::sync::mpsc;
+/// use trip99::{Breaker, Config, Listener, Notice, Reason};
+///
+/// let mut breaker = Breaker::new(Config { spike_count: 1, ..Config::default() })?;
+/// let (sender, received) = mpsc::channel();
+/// let listener = Listener::spawn("gateway", &breaker.observer(), Listener::INTERVAL, move |name, notice| {
+///     if let Notice::Event(event) = notice {
+///         let _ = sender.send((name.to_owned(), event.reason));
+///     }
+/// })?;
+/// breaker.record(200_000_001);
+/// drop(listener);
+/// assert_eq!(received.try_recv()?, ("gateway".to_owned(), Reason::Spike));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Listener {
+    /// `None` once it is stopped.
+    thread: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    reports: Arc<Reports>,
+}
+
+impl Listener {
+    /// How often a listener looks for events, unless said otherwise.
+    pub const INTERVAL: Duration = Duration::from_millis(5);
+
+    /// How long dropping a listener waits for it.
+    pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// Follows the events that `observer` sees, from the oldest that the journal still has, looking every `interval`.
+    /// `name` is handed to the closure.
+    ///
+    /// # Errors
+    /// The operating system refuses a thread.
+    pub fn spawn(
+        name: impl Into<String>,
+        observer: &Observer,
+        interval: Duration,
+        listener: impl FnMut(&str, Notice) + Send + 'static,
+    ) -> io::Result<Self> {
+        Self::follow(vec![(name.into(), observer.events())], interval, Box::new(listener), Arc::default())
+    }
+
+    pub(super) fn follow(
+        sources: Vec<(String, Events)>,
+        interval: Duration,
+        mut listen: Listen,
+        reports: Arc<Reports>,
+    ) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut followed: Vec<_> =
+            sources.into_iter().map(|(name, events)| Followed { name, events, told: 0 }).collect();
+        let (told_to_stop, to) = (Arc::clone(&stop), Arc::clone(&reports));
+        let thread = thread::Builder::new().name("trip99-listen".to_owned()).spawn(move || {
+            // Looked at before the turn: the last one tells all that was journaled before the stop.
+            while !told_to_stop.load(Ordering::Acquire) {
+                followed.iter_mut().for_each(|followed| followed.turn(&mut listen, &to));
+                // Looked at again: the closure may have slept, too, and been woken in place of this.
+                if !told_to_stop.load(Ordering::Acquire) {
+                    thread::park_timeout(interval);
+                }
+            }
+            followed.iter_mut().for_each(|followed| followed.turn(&mut listen, &to));
+        })?;
+        Ok(Self { thread: Some(thread), stop, reports })
+    }
+
+    /// At how many events the closure panicked.
+    pub fn panics(&self) -> u64 {
+        let Faults { listeners_panicked, .. } = self.reports.faults();
+        listeners_panicked
+    }
+
+    /// Stops, as dropping does, but waits for up to `timeout`. False if the closure is still busy then: its thread is left
+    /// to itself, and goes on until it has told the rest.
+    pub fn stop(self, timeout: Duration) -> bool {
+        self.tell_to_stop();
+        self.join_by(Instant::now().checked_add(timeout))
+    }
+
+    pub(super) fn tell_to_stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+
+    /// It was told to stop.
+    pub(super) fn join_by(mut self, deadline: Option<Instant>) -> bool {
+        self.thread.take().is_none_or(|thread| join_by(thread, deadline))
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.tell_to_stop();
+        if let Some(thread) = self.thread.take() {
+            join_by(thread, Instant::now().checked_add(Self::STOP_TIMEOUT));
+        }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("panics", &self.panics()).finish()
+    }
+}
+
+/// A journal that a listener follows.
+struct Followed {
+    name: String,
+    events: Events,
+    /// Of the events missed.
+    told: u64,
+}
+
+impl Followed {
+    /// Tells what there is, but no more than the journal holds: that reaches whatever is there now, and then it is another
+    /// one's turn, or the end.
+    fn turn(&mut self, listen: &mut Listen, reports: &Reports) {
+        for _ in 0..JOURNAL_LEN {
+            let event = self.events.next();
+            let missed = self.events.missed();
+            if missed > self.told {
+                self.tell(Notice::Missed(missed - self.told), listen, reports);
+                self.told = missed;
+            }
+            match event {
+                Some(event) => self.tell(Notice::Event(event), listen, reports),
+                None => return,
+            }
+        }
+    }
+
+    fn tell(&self, notice: Notice, listen: &mut Listen, reports: &Reports) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| listen(&self.name, notice))) {
+            reports.tell(&Fault::ListenerPanicked { breaker: &self.name, message: message(&*payload) });
+        }
+    }
+}

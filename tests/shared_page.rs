@@ -1,0 +1,496 @@
+//! A breaker's page in a file: what is there, who may have it, what is refused, and how it comes back.
+#![cfg(all(feature = "shm", target_os = "linux"))]
+
+mod shared;
+
+use proptest::prelude::*;
+use shared::{Place, Process, SECOND, bring_to, config, latest_reasons, role, tell, wait};
+use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use trip99::{Breaker, Config, Halter, Observer, Reason, SharedError, State};
+
+/// Not a test but, in a process of its own, an owner that comes to some state and waits there.
+#[test]
+fn child() {
+    let Some((role, page)) = role() else { return };
+    let mut breaker = match Breaker::create_shared(page, config()) {
+        Ok(breaker) => breaker,
+        Err(error) => return tell(&error.to_string()),
+    };
+    let (state, halted) = role.strip_suffix(" halted").map_or((role.as_str(), false), |state| (state, true));
+    bring_to(&mut breaker, state);
+    if halted {
+        breaker.halt_at(10 * SECOND);
+    }
+    tell("ready");
+    wait();
+}
+
+fn word(page: &Path, offset: u64) -> u64 {
+    let mut bytes = [0; 8];
+    fs::File::open(page).unwrap().read_exact_at(&mut bytes, offset).unwrap();
+    u64::from_ne_bytes(bytes)
+}
+
+// The file.
+
+/// Offsets in the file; that of the mirror depends on the page's.
+const PID: u64 = 128;
+const ATTEMPT: u64 = 144;
+const PAGE: u64 = 1408;
+const GATE: u64 = PAGE + 128;
+const SNAPSHOT: u64 = PAGE + 640;
+const EVENTS: u64 = PAGE + 896;
+
+#[test]
+fn the_file_is_laid_out_as_drawn() {
+    let place = Place::new("layout");
+    let breaker = Breaker::create_shared(&place.0, config()).unwrap();
+    let metadata = fs::metadata(&place.0).unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(place.0.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+    assert!(!place.beside(".new").exists());
+    assert_eq!(word(&place.0, 0), u64::from_le_bytes(*b"trip99fl"));
+    assert_eq!((word(&place.0, 8), word(&place.0, PID)), (1, std::process::id().into()));
+    assert_eq!(word(&place.0, PAGE), u64::from_le_bytes(*b"trip99pg"));
+    // The page's size, and 1024 slots, are in the header, and make up the length of the file.
+    assert_eq!(word(&place.0, 24), 0x0a0a_0a0a_0a0a_0a0a);
+    assert_eq!(metadata.len(), PAGE + word(&place.0, 16) + 128 + 1024 * 8);
+    assert_eq!(word(&place.0, GATE) & 0xff, 0);
+    breaker.observer();
+}
+
+#[test]
+fn the_page_is_locked_in_memory_or_says_that_it_is_not() {
+    let place = Place::new("locked");
+    let process = Process::ready("closed", &place.0);
+    let status = fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
+    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let locked: u64 = locked.unwrap();
+    let owner = Observer::open(&place.0).unwrap().owner().unwrap();
+    assert_eq!(owner.memory_locked, locked * 1024 >= fs::metadata(&place.0).unwrap().len(), "{locked} kB");
+}
+
+#[test]
+fn a_page_without_a_directory_or_a_name_is_an_error() {
+    for path in ["/dev/shm/trip99-nowhere/page", "/", "..", "/dev/null/page"] {
+        assert!(Breaker::create_shared(path, config()).is_err(), "{path}");
+        assert!(Observer::open(path).is_err(), "{path}");
+    }
+    let config = Config { window_len: 0, ..config() };
+    assert!(matches!(Breaker::create_shared("/", config), Err(SharedError::Config(_))));
+}
+
+// Observers and halters. (In processes of their own: see `shared_processes`.)
+
+#[test]
+fn observers_see_what_the_owner_does() {
+    let place = Place::new("observers");
+    let mut breaker = Breaker::create_shared(&place.0, Config { window_age_ns: 10 * SECOND, ..config() }).unwrap();
+    let observer = Observer::open(&place.0).unwrap();
+    assert_eq!((observer.state(), observer.is_halted(), observer.snapshot()), (Some(State::Closed), false, None));
+    assert_eq!((observer.quantile(990_000), observer.halt_note()), (None, None));
+
+    let mut events = observer.events();
+    for latency_ns in 1..=200 {
+        breaker.record_at(SECOND, latency_ns);
+        assert_eq!(observer.quantile(500_000), breaker.quantile_at(SECOND, 500_000));
+        assert_eq!(observer.quantile(1_000_000), Some(latency_ns));
+    }
+    breaker.record_at(12 * SECOND, SECOND);
+    assert_eq!(observer.quantile(0), Some(SECOND), "the others have expired");
+    assert_eq!((observer.state(), observer.retry_at_ns()), (Some(State::Open), 13 * SECOND));
+    assert_eq!(observer.snapshot(), Some(breaker.snapshot()));
+    assert_eq!(events.next().map(|event| (event.sequence, event.reason)), Some((0, Reason::Latency)));
+    breaker.poll_at(13 * SECOND);
+    assert_eq!((observer.quantile(990_000), breaker.quantile(990_000)), (None, None), "a new epoch");
+    assert!(breaker.allow_at(13 * SECOND));
+    breaker.record_at(13 * SECOND + 7, 7);
+    assert_eq!((observer.state(), observer.quantile(990_000)), (Some(State::Closed), Some(7)));
+
+    let owner = observer.owner().unwrap();
+    assert_eq!((owner.pid, owner.alive), (std::process::id(), true));
+    assert!(owner.seen_ago_ns.is_some_and(|ago_ns| ago_ns < 600 * SECOND));
+    assert!(observer.owner_seen_ago_ns() >= owner.seen_ago_ns);
+    drop(breaker);
+    assert!(!observer.owner().unwrap().alive);
+    assert_eq!(observer.state(), Some(State::Closed));
+}
+
+#[test]
+fn the_owners_own_observer_tells_the_same_and_a_breaker_without_a_file_nothing() {
+    let place = Place::new("own-observer");
+    let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
+    breaker.record_at(0, 5);
+    assert_eq!(breaker.observer().quantile(990_000), Some(5));
+    assert!(breaker.observer().owner().is_some());
+
+    let mut breaker = Breaker::new(config()).unwrap();
+    breaker.record_at(0, 5);
+    let observer = breaker.observer();
+    assert_eq!((observer.quantile(990_000), observer.owner(), observer.halt_note()), (None, None, None));
+    assert_eq!(observer.owner_seen_ago_ns(), None);
+}
+
+#[test]
+fn a_halter_stops_the_next_call_and_says_why() {
+    let place = Place::new("halter");
+    let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
+    let (halter, observer) = (Halter::open(&place.0).unwrap(), Observer::open(&place.0).unwrap());
+    for reason in ["prices look wrong", "", "again"] {
+        assert!(breaker.allow_at(0));
+        halter.halt(reason);
+        assert!(!breaker.allow_at(0) && observer.is_halted());
+        let note = observer.halt_note().unwrap();
+        assert_eq!(
+            (note.reason.as_str(), note.pid, note.uid),
+            (reason, std::process::id(), rustix::process::getuid().as_raw())
+        );
+        assert!(note.wall_ns > 1_600_000_000 * SECOND);
+        halter.resume();
+        assert!(breaker.allow_at(0) && !halter.observer().is_halted());
+        breaker.poll_at(0);
+    }
+    let reasons: Vec<_> = observer.events().map(|event| event.reason).collect();
+    assert_eq!(reasons, [Reason::Halt, Reason::Resume].repeat(3));
+}
+
+// One owner.
+
+#[test]
+fn a_second_owner_is_told_whose_the_page_is() {
+    let place = Place::new("owners");
+    let breaker = Breaker::create_shared(&place.0, config()).unwrap();
+    let owner = |error: SharedError| match error {
+        SharedError::Owned { path, pid } if path == place.0 => pid,
+        error => panic!("{error}"),
+    };
+    let error = Breaker::create_shared(&place.0, config()).unwrap_err();
+    let message = format!("{} is owned by process {}", place.0.display(), std::process::id());
+    assert_eq!(error.to_string(), message);
+    assert_eq!(owner(error), Some(std::process::id()));
+    // By another path, too.
+    let directory = place.0.parent().unwrap();
+    let roundabout = directory.join("..").join(directory.file_name().unwrap()).join(place.0.file_name().unwrap());
+    assert!(matches!(Breaker::create_shared(roundabout, config()), Err(SharedError::Owned { .. })));
+    // What observers open and close in the owner's process takes nothing from it.
+    drop((Observer::open(&place.0).unwrap(), Halter::open(&place.0).unwrap()));
+    assert!(Observer::open(&place.0).unwrap().owner().unwrap().alive);
+    assert_eq!(Process::start("closed", &place.0).said(), message, "another process is told");
+    drop(breaker);
+
+    let process = Process::ready("closed", &place.0);
+    assert_eq!(owner(Breaker::create_shared(&place.0, config()).unwrap_err()), Some(process.pid()));
+    let observer = Observer::open(&place.0).unwrap();
+    assert_eq!(observer.owner().map(|owner| (owner.pid, owner.alive)), Some((process.pid(), true)));
+    process.kill();
+    assert!(!observer.owner().unwrap().alive);
+    Breaker::create_shared(&place.0, config()).unwrap();
+}
+
+// Restart.
+
+#[test]
+fn how_it_comes_back() {
+    for before in ["closed", "closed-again", "open", "half-open"] {
+        for (clean, halted) in [(true, false), (true, true), (false, false), (false, true)] {
+            let place = Place::new("restart");
+            let role = if halted { format!("{before} halted") } else { before.to_owned() };
+            let process = Process::ready(&role, &place.0);
+            let observer = Observer::open(&place.0).unwrap();
+            let mut followed = observer.events();
+            let earlier = followed.by_ref().count() as u64;
+            let found = observer.state().unwrap();
+            if clean {
+                process.end_cleanly()
+            } else {
+                process.kill()
+            }
+            assert_eq!((observer.state(), observer.is_halted()), (Some(found), halted), "an end changes nothing");
+
+            let context = format!("{before}, clean: {clean}, halted: {halted}");
+            let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
+            let healthy = clean && found == State::Closed;
+            let state = if healthy { State::Closed } else { State::Open };
+            let attempt = u32::from(before != "closed");
+            assert_eq!((breaker.state(), observer.state()), (state, Some(state)), "{context}");
+            assert_eq!((breaker.snapshot().halted, breaker.snapshot().attempt), (halted, attempt), "{context}");
+
+            // On a clock of which the earlier owner knew nothing.
+            let now_ns = 77;
+            assert!(healthy || breaker.next_deadline() == 0, "there is work for a poll");
+            assert_eq!(breaker.allow_at(now_ns), healthy && !halted, "{context}");
+            breaker.poll_at(now_ns);
+            let pause_ns = SECOND << attempt;
+            assert_eq!(breaker.next_deadline(), if healthy { u64::MAX } else { now_ns + pause_ns }, "{context}");
+            assert_eq!(observer.retry_at_ns(), breaker.next_deadline());
+            let snapshot = observer.snapshot().unwrap();
+            assert_eq!((snapshot.state, snapshot.halted, snapshot.attempt), (state, halted, attempt), "{context}");
+            let event = followed.next().unwrap();
+            assert_eq!((event.sequence, event.reason, event.t_ns), (earlier, Reason::Restart, now_ns));
+            assert_eq!((event.from, event.to, event.attempt), (found, state, attempt), "{context}");
+            assert_eq!(event.retry_at_ns, breaker.next_deadline());
+            let again = followed.next().map(|event| (event.sequence, event.reason));
+            assert_eq!(again, halted.then_some((earlier + 1, Reason::Halt)), "{context}");
+            assert_eq!((followed.next(), followed.missed()), (None, 0));
+
+            breaker.poll_at(now_ns + pause_ns);
+            assert_eq!(breaker.state(), if healthy { State::Closed } else { State::HalfOpen }, "{context}");
+            assert_eq!(breaker.allow_at(now_ns + pause_ns), !halted, "{context}");
+            breaker.resume_at(now_ns + pause_ns);
+            assert!(breaker.allow_at(now_ns + pause_ns) || !halted && !healthy);
+        }
+    }
+}
+
+#[test]
+fn a_halt_by_anyone_outlives_owners_until_it_is_resumed() {
+    let place = Place::new("latched");
+    drop(Breaker::create_shared(&place.0, config()).unwrap());
+    let halter = Halter::open(&place.0).unwrap();
+    halter.halt("while nobody was there");
+    for _ in 0..3 {
+        let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
+        assert!(!breaker.allow_at(1));
+        assert_eq!(latest_reasons(&breaker, 2), [Reason::Restart, Reason::Halt]);
+        assert_eq!(halter.observer().halt_note().unwrap().reason, "while nobody was there");
+    }
+    halter.resume();
+    let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
+    assert!(breaker.allow_at(1));
+    breaker.poll_at(1);
+    assert_eq!(latest_reasons(&breaker, 1), [Reason::Restart]);
+    halter.halt("before the first operation");
+    drop(breaker);
+
+    // Resumed before the first operation.
+    let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
+    breaker.resume_at(1);
+    assert!(breaker.allow_at(2));
+    breaker.poll_at(2);
+    assert_eq!(latest_reasons(&breaker, 2), [Reason::Restart, Reason::Resume]);
+}
+
+#[test]
+fn the_callers_config_applies_but_its_start_only_to_a_new_page() {
+    let place = Place::new("config");
+    let half_open = Config { start: State::HalfOpen, shadow: true, ..config() };
+    let mut breaker = Breaker::create_shared(&place.0, half_open.clone()).unwrap();
+    assert_eq!(breaker.state(), State::HalfOpen);
+    assert!(breaker.allow_at(0));
+    breaker.record_at(1, 1);
+    assert_eq!(breaker.state(), State::Closed);
+    let small = Observer::open(&place.0).unwrap();
+    assert_eq!(small.quantile(0), Some(1));
+    drop(breaker);
+
+    let breaker = Breaker::create_shared(&place.0, half_open).unwrap();
+    assert_eq!(breaker.state(), State::Closed);
+    drop(breaker);
+
+    // Without shadow, with another window, and with a shorter backoff.
+    let len = fs::metadata(&place.0).unwrap().len();
+    let other = Config { window_len: 5000, backoff_max_ns: SECOND, ..config() };
+    let mut breaker = Breaker::create_shared(&place.0, other).unwrap();
+    assert!(fs::metadata(&place.0).unwrap().len() > len);
+    for latency_ns in 1..=6000 {
+        breaker.record_at(2, latency_ns);
+    }
+    let large = Observer::open(&place.0).unwrap();
+    assert_eq!((large.quantile(0), large.quantile(1_000_000)), (Some(1001), Some(6000)));
+    assert_eq!((small.quantile(0), small.state()), (None, Some(State::Closed)), "too small to hold it");
+    breaker.record_at(3, SECOND);
+    assert!(breaker.allow_at(3 + SECOND));
+    breaker.record_at(13 + SECOND, 7);
+    assert_eq!((large.quantile(0), small.quantile(0)), (Some(7), None), "nor does it take other slots for these");
+    breaker.record_at(3 * SECOND, SECOND);
+    assert!(!breaker.allow_at(3 * SECOND));
+    drop(breaker);
+    // A smaller one has room enough.
+    let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
+    assert_eq!(breaker.state(), State::Open);
+    breaker.record_at(5, 9);
+    assert_eq!(Observer::open(&place.0).unwrap().quantile(0), Some(9));
+}
+
+#[test]
+fn a_panic_is_no_clean_end() {
+    let place = Place::new("panic");
+    let page = place.0.clone();
+    let panicked = std::thread::spawn(move || {
+        let _breaker = Breaker::create_shared(page, config()).unwrap();
+        std::panic::resume_unwind(Box::new("a panic"));
+    });
+    assert!(panicked.join().is_err());
+    assert_eq!(Breaker::create_shared(&place.0, config()).unwrap().state(), State::Open);
+}
+
+#[test]
+fn a_snapshot_that_a_killed_owner_left_half_written_is_none_until_the_next() {
+    let (place, file) = made("half-written");
+    Breaker::create_shared(&place.0, config()).unwrap().poll_at(0);
+    file.write_all_at(&(word(&place.0, SNAPSHOT) + 1).to_ne_bytes(), SNAPSHOT).unwrap();
+    let observer = Observer::open(&place.0).unwrap();
+    assert_eq!(observer.snapshot(), None);
+    let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
+    breaker.poll_at(9);
+    assert_eq!(observer.snapshot(), Some(breaker.snapshot()));
+}
+
+#[test]
+fn an_attempt_beyond_the_callers_backoff_is_capped() {
+    let place = Place::new("attempt");
+    Process::ready("open", &place.0).kill();
+    let config = Config { backoff_base_ns: SECOND, backoff_max_ns: SECOND, ..config() };
+    let mut breaker = Breaker::create_shared(&place.0, config).unwrap();
+    breaker.poll_at(5);
+    assert_eq!((breaker.snapshot().attempt, breaker.next_deadline()), (0, 5 + SECOND));
+}
+
+// Refusals.
+
+/// Every way to open it fails like this and leaves the file alone.
+fn assert_refused(place: &Place, expected: &str) {
+    let before = fs::read(&place.0).ok();
+    let expected = expected.replace("PAGE", &place.0.display().to_string());
+    assert_eq!(Breaker::create_shared(&place.0, config()).unwrap_err().to_string(), expected);
+    assert_eq!(fs::read(&place.0).ok(), before);
+    if !expected.contains("the gate") && !expected.contains("the attempt") && !expected.contains("events") {
+        assert_eq!(Observer::open(&place.0).unwrap_err().to_string(), expected);
+        assert_eq!(Halter::open(&place.0).unwrap_err().to_string(), expected);
+        assert_eq!(fs::read(&place.0).ok(), before);
+    }
+}
+
+fn made(name: &str) -> (Place, fs::File) {
+    let place = Place::new(name);
+    drop(Breaker::create_shared(&place.0, config()).unwrap());
+    let file = fs::OpenOptions::new().write(true).open(&place.0).unwrap();
+    (place, file)
+}
+
+#[test]
+fn damaged_pages_are_refused() {
+    for (offset, bytes, message) in [
+        (0, &b"TRIP"[..], "PAGE is damaged: the magic number"),
+        (8, &[9], "PAGE has layout version 9; known: 1"),
+        (16, &[1], "PAGE is damaged: the size of the page"),
+        (24, &[11], "PAGE is damaged: the number of slots"),
+        (24, &[22; 8], "PAGE is damaged: the number of slots"),
+        (24, &[0xff; 8], "PAGE is damaged: the number of slots"),
+        (24, &[0; 8], "PAGE is damaged: the number of slots"),
+        (ATTEMPT, &[66], "PAGE is damaged: the attempt"),
+        (PAGE, &[0], "PAGE is damaged: the page's magic number"),
+        (GATE, &[3], "PAGE is damaged: the gate"),
+        (GATE, &[16], "PAGE is damaged: the gate"),
+        (EVENTS + 6, &[2], "PAGE is damaged: the number of events"),
+    ] {
+        let (place, file) = made("damaged");
+        file.write_all_at(bytes, offset).unwrap();
+        assert_refused(&place, message);
+    }
+}
+
+#[test]
+fn truncated_pages_are_refused() {
+    let (place, file) = made("truncated");
+    let whole = fs::metadata(&place.0).unwrap().len();
+    let shortest = whole - 8 * 1024 + 8;
+    for (len, expected) in [(whole - 1, whole), (PAGE, whole), (32, whole), (31, shortest), (0, shortest)] {
+        file.set_len(len).unwrap();
+        assert_refused(&place, &format!("PAGE is truncated: {len} bytes; expected: at least {expected}"));
+    }
+    // It may be longer, as one is for a moment while it grows.
+    let (place, file) = made("longer");
+    file.set_len(whole + 100_000).unwrap();
+    Observer::open(&place.0).unwrap();
+    assert_eq!(Breaker::create_shared(&place.0, config()).unwrap().state(), State::Closed);
+}
+
+#[test]
+fn files_that_are_not_ours_or_no_files_are_refused() {
+    let (place, _) = made("mode");
+    for mode in [0o620, 0o602, 0o666] {
+        fs::set_permissions(&place.0, fs::Permissions::from_mode(mode)).unwrap();
+        assert_refused(&place, "PAGE is writable for others");
+    }
+
+    let (target, _) = made("target");
+    let link = Place::new("link");
+    symlink(&target.0, &link.0).unwrap();
+    assert_refused(&link, "PAGE is a symbolic link");
+    let hard_link = Place::new("hard-link");
+    fs::hard_link(&target.0, &hard_link.0).unwrap();
+    assert_refused(&hard_link, "PAGE is a file of several names");
+    let directory = Place::new("directory");
+    fs::create_dir(&directory.0).unwrap();
+    assert_refused(&directory, "PAGE is not a regular file");
+
+    let lock = Place::new("lock");
+    symlink(&target.0, lock.beside(".lock")).unwrap();
+    assert!(matches!(Breaker::create_shared(&lock.0, config()), Err(SharedError::NotOurs { .. })));
+    assert!(!lock.0.exists());
+}
+
+#[test]
+fn another_users_page_is_refused_but_root_may_watch() {
+    let (place, _) = made("user");
+    let owner = fs::metadata(&place.0).unwrap().uid();
+    if owner != 0 {
+        return; // to give a file away takes root
+    }
+    std::os::unix::fs::chown(&place.0, Some(4711), None).unwrap();
+    let error = Breaker::create_shared(&place.0, config()).unwrap_err();
+    assert_eq!(error.to_string(), format!("{} is another user's", place.0.display()));
+    assert_eq!(Observer::open(&place.0).unwrap().state(), Some(State::Closed));
+}
+
+#[test]
+fn a_draft_that_a_killed_owner_left_is_no_page_and_in_nobodys_way() {
+    let place = Place::new("draft");
+    fs::write(place.beside(".new"), "half a page").unwrap();
+    assert!(Observer::open(&place.0).is_err());
+    drop(Breaker::create_shared(&place.0, config()).unwrap());
+    assert!(!place.beside(".new").exists());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever a file holds, to open it panics nobody; and a damaged header is never a healthy, closed gate.
+    #[test]
+    fn scribbled_files_are_refused_or_borne(
+        scribbles in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec(any::<u8>(), 1..40)), 1..6),
+        in_header in any::<bool>(), len in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let (place, file) = made("scribbled");
+        let original = fs::read(&place.0).unwrap();
+        for (offset, bytes) in &scribbles {
+            let offset = offset.index(if in_header { 32 } else { original.len() });
+            let end = (offset + bytes.len()).min(if in_header { 32 } else { original.len() });
+            file.write_all_at(&bytes[..end - offset], offset as u64).unwrap();
+        }
+        if let Some(len) = len {
+            file.set_len(len.index(original.len() + 1) as u64).unwrap();
+        }
+        let scribbled = fs::read(&place.0).unwrap();
+        for observer in [Observer::open(&place.0), Halter::open(&place.0).map(|halter| halter.observer().clone())].into_iter().flatten() {
+            let _ = (observer.state(), observer.snapshot(), observer.quantile(990_000), observer.halt_note());
+            let _ = (observer.owner(), observer.events().count());
+        }
+        match Breaker::create_shared(&place.0, config()) {
+            Err(_) => prop_assert_eq!(fs::read(&place.0).unwrap(), scribbled),
+            Ok(mut breaker) => {
+                prop_assert!(scribbled[..32] == original[..32] && scribbled.len() == original.len());
+                for now_ns in 0..300 {
+                    let _ = breaker.allow_at(now_ns);
+                    breaker.record_at(now_ns, now_ns);
+                    breaker.poll_at(now_ns);
+                }
+                breaker.record_at(1000, SECOND);
+                prop_assert!(!breaker.allow_at(1000));
+            }
+        }
+    }
+}
