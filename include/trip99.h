@@ -294,7 +294,7 @@ typedef struct cb_events cb_events;
  * taken as if it had ended when it was told, or at the latest time that the owner had seen, if that is later; whether it
  * is stale goes by its own stamps.
  *
- * A lane may outlive its breaker: then its gate stays as it was, and nobody hears what it says.
+ * A lane may outlive its breaker: then it refuses, as nobody watches any more, and nobody hears what it says.
  */
 typedef struct cb_lane cb_lane;
 
@@ -715,7 +715,7 @@ cb_status cb_create(const struct cb_config *config, struct cb_breaker **out);
 
 /**
  * Ends a breaker. What cb_gate_of gave must not be read any more; readers of its events may go on to read what it left,
- * and lanes go on unheard.
+ * and lanes refuse from now on, unheard.
  *
  * @param breaker  From cb_create, and not destroyed before. NULL is fine.
  *

@@ -396,9 +396,9 @@ using ScopedLaneCall = BasicScopedCall<Lane>;
 
 /**
  * What a thread that isn't the owner trades through: it asks the breaker, with trials, and reports its calls, which the
- * owner hears when it polls. One for each such thread, and used by that alone, but for gate(). May outlive the breaker;
- * destroy it when its calls are back. A moved-from one may only be assigned to or destroyed; one that is moved into changes
- * places with it.
+ * owner hears when it polls. One for each such thread, and used by that alone, but for gate(). May outlive the breaker, and
+ * refuses then; destroy it when its calls are back. A moved-from one may only be assigned to or destroyed; one that is
+ * moved into changes places with it.
  */
 class Lane {
   public:

@@ -88,7 +88,7 @@ pub unsafe extern "C" fn cb_create(config: *const cb_config, out: *mut *mut cb_b
 }
 
 /// Ends a breaker. What cb_gate_of gave must not be read any more; readers of its events may go on to read what it left,
-/// and lanes go on unheard.
+/// and lanes refuse from now on, unheard.
 ///
 /// @param breaker  From cb_create, and not destroyed before. NULL is fine.
 ///

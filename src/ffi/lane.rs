@@ -17,7 +17,7 @@ use core::ptr;
 /// taken as if it had ended when it was told, or at the latest time that the owner had seen, if that is later; whether it
 /// is stale goes by its own stamps.
 ///
-/// A lane may outlive its breaker: then its gate stays as it was, and nobody hears what it says.
+/// A lane may outlive its breaker: then it refuses, as nobody watches any more, and nobody hears what it says.
 pub struct cb_lane {
     lane: Lane,
     gate: Gate,

@@ -137,8 +137,9 @@ static void moves_errors_and_drops() {
     } catch (const trip99::Error &error) {
         CHECK(error.status() == CB_STATUS_NULL_POINTER && std::strcmp(error.what(), "breaker is NULL") == 0);
     }
-    breaker = Breaker(); // the lanes outlive it
-    CHECK(first.allow() && first.gate().closed());
+    CHECK(first.allow() && second.allow());
+    breaker = Breaker(); // the lanes outlive it, and refuse: nobody watches
+    CHECK(!first.allow() && !first.gate().closed() && !second.allow());
 }
 
 static void threads() {
