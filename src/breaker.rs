@@ -214,7 +214,7 @@ impl Breaker {
     }
 
     /// [`end`](Self::end) at a given time.
-    #[inline]
+    #[inline(always)] // as `begin_at`
     pub fn end_at(&mut self, now_ns: u64, call: Call) {
         self.finish_at(now_ns, call, true);
     }
@@ -226,7 +226,7 @@ impl Breaker {
     }
 
     /// [`fail`](Self::fail) at a given time.
-    #[inline]
+    #[inline(always)] // as `begin_at`
     pub fn fail_at(&mut self, now_ns: u64, call: Call) {
         self.finish_at(now_ns, call, false);
     }
