@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// In the order of the header.
-const FILES: [&str; 8] = ["abi", "status", "config", "breaker", "operations", "gate", "snapshot", "events"];
+const FILES: [&str; 9] = ["abi", "status", "config", "breaker", "operations", "gate", "lane", "snapshot", "events"];
 
 /// `root` is where Cargo.toml is.
 pub(crate) fn generate(root: &Path) -> cbindgen::Bindings {

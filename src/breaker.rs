@@ -196,7 +196,7 @@ impl Breaker {
     }
 
     /// [`begin`](Self::begin) at a given time.
-    #[inline]
+    #[inline(always)] // or it is a second call in the C library, which has two callers of it
     pub fn begin_at(&mut self, now_ns: u64) -> Call {
         let seen_ns = self.run_timers(now_ns);
         let half_open = self.state == State::HalfOpen;
@@ -214,7 +214,7 @@ impl Breaker {
     }
 
     /// [`end`](Self::end) at a given time.
-    #[inline]
+    #[inline(always)] // as `begin_at`
     pub fn end_at(&mut self, now_ns: u64, call: Call) {
         self.finish_at(now_ns, call, true);
     }
@@ -226,7 +226,7 @@ impl Breaker {
     }
 
     /// [`fail`](Self::fail) at a given time.
-    #[inline]
+    #[inline(always)] // as `begin_at`
     pub fn fail_at(&mut self, now_ns: u64, call: Call) {
         self.finish_at(now_ns, call, false);
     }
@@ -605,7 +605,7 @@ impl Breaker {
 
     // Telling.
 
-    #[inline]
+    #[inline(always)] // as `begin_at`
     fn finish_at(&mut self, now_ns: u64, call: Call, ok: bool) {
         self.run_timers(now_ns);
         let returned = self.in_flight.take(call);

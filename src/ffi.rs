@@ -21,6 +21,7 @@ mod config;
 mod breaker;
 mod operations;
 mod gate;
+mod lane;
 mod snapshot;
 mod events;
 
@@ -29,6 +30,7 @@ pub use breaker::*;
 pub use config::*;
 pub use events::*;
 pub use gate::*;
+pub use lane::*;
 pub use operations::*;
 pub use snapshot::*;
 pub use status::*;

@@ -56,7 +56,11 @@ impl Gate {
     #[inline(never)]
     fn allow_unless_refused(&self) -> bool {
         match self.observer.page.ask() {
-            Answer::Pass => true,
+            Answer::Pass => {
+                // Under shadow it may be half-open all the same: there is nothing to release of this.
+                self.granted.store(0, Ordering::Relaxed);
+                true
+            }
             Answer::Trial(epoch) => {
                 self.granted.store(u64::from(epoch) + 1, Ordering::Relaxed);
                 true
@@ -152,7 +156,7 @@ impl Lane {
     }
 
     /// [`begin`](Self::begin) at a given time, on the breaker's clock.
-    #[inline]
+    #[inline(always)] // or it is a second call in the C library, which has two callers of it
     pub fn begin_at(&mut self, now_ns: u64) -> Call {
         // Room for this, and for the end of each call that is out, this one included.
         if !self.has_room(self.out() + 2) {
@@ -206,7 +210,7 @@ impl Lane {
     }
 
     /// [`abandon`](Self::abandon) at a given time, on the breaker's clock.
-    #[inline]
+    #[inline(always)] // as `begin_at`
     pub fn abandon_at(&mut self, now_ns: u64, call: Call) {
         match self.take(call) {
             Taken::Number(number) => self.push(Message::Abandon { number, now_ns }),
@@ -262,7 +266,7 @@ impl Lane {
         self.counts.dropped.load(Ordering::Relaxed)
     }
 
-    #[inline]
+    #[inline(always)] // as `begin_at`
     fn finish_at(&mut self, now_ns: u64, call: Call, ok: bool) {
         match self.take(call) {
             Taken::Number(number) => {
@@ -316,7 +320,7 @@ impl Lane {
         }
     }
 
-    #[inline]
+    #[inline(always)] // as `begin_at`
     fn push_if_room(&mut self, message: Message) {
         if self.has_room(self.out() + 1) {
             self.push(message);

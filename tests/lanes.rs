@@ -104,6 +104,19 @@ fn a_trial_of_an_epoch_that_is_over_is_not_given_back_to_the_next() {
 }
 
 #[test]
+fn a_trial_that_was_sent_is_not_given_back_for_what_shadow_let_pass() {
+    let mut breaker = half_open(Config { probes: 2, trials_in_flight: 2, shadow: true, ..config() });
+    let (gate, other, mut lane) = (breaker.gate(), breaker.gate(), breaker.lane());
+    assert!(gate.allow());
+    let _sent = lane.begin_at(SECOND + 1);
+    assert!(other.allow());
+    assert!(gate.allow(), "shadow refuses nothing");
+    gate.release();
+    breaker.poll_at(SECOND + 2);
+    assert_eq!((breaker.snapshot().trials_granted, breaker.snapshot().trials_out), (2, 2));
+}
+
+#[test]
 fn the_lease_of_a_gates_trial_begins_when_the_owner_sees_it() {
     let mut breaker = with_trials(1, 1);
     let gate = breaker.gate();

@@ -87,11 +87,12 @@ pub unsafe extern "C" fn cb_create(config: *const cb_config, out: *mut *mut cb_b
     })
 }
 
-/// Ends a breaker. Its gate must not be read any more; readers of its events may go on to read what it left.
+/// Ends a breaker. What cb_gate_of gave must not be read any more; readers of its events may go on to read what it left,
+/// and lanes refuse from now on, unheard.
 ///
 /// @param breaker  From cb_create, and not destroyed before. NULL is fine.
 ///
-/// Thread: owner, when no other thread uses the breaker or its gate any more.
+/// Thread: owner, when no other thread uses the breaker any more, nor its gate but by a lane.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_destroy(breaker: *mut cb_breaker) {
     if !breaker.is_null() {
