@@ -627,7 +627,7 @@ impl Breaker {
         self.take_result_without_ticket(now_ns, latency_ns, ok);
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_result_without_ticket(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         if self.is_stale(now_ns, latency_ns) {
             self.stale += 1;
