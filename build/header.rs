@@ -3,8 +3,8 @@
 use std::path::Path;
 
 /// In the order of the header, which is the installed library's: it is built with feature `shm`, too.
-const FILES: [&str; 10] =
-    ["abi", "status", "config", "breaker", "operations", "gate", "snapshot", "events", "shared", "supervisor"];
+const FILES: [&str; 11] =
+    ["abi", "status", "config", "breaker", "operations", "gate", "lane", "snapshot", "events", "shared", "supervisor"];
 
 /// `root` is where Cargo.toml is.
 pub(crate) fn generate(root: &Path) -> cbindgen::Bindings {

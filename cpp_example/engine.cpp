@@ -1,4 +1,5 @@
-// An engine that trades with trip99's demo node, as far as its breaker lets it: one busy thread, one TCP connection.
+// An engine that trades with trip99's demo node, as far as its breaker lets it: one busy thread, one TCP connection; or
+// with `--threads N`, so many threads that trade beside the one that owns breaker and connection.
 //
 // The node is told to be slow, then silent, then to drop the connection. The exit status says whether breaker and
 // engine dealt with each: 0 = they behaved, 1 = they misbehaved, 2 = the engine could not run.
@@ -10,19 +11,24 @@
 #include "engine/record.hpp"
 #include "engine/report.hpp"
 #include "engine/session.hpp"
+#include "engine/trader.hpp"
 #include "engine/verdict.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <memory>
 #include <sched.h>
 #include <trip99.hpp>
+#include <vector>
 
 namespace {
 
+// Of all threads together.
 constexpr std::uint64_t ORDER_EVERY_NS = 2 * MS;
+constexpr std::size_t MAX_THREADS = 64;
 // Beyond so many resting orders the oldest is cancelled, as ordinary business.
 constexpr std::size_t MAX_RESTING = 32;
 // The engine gives up on what hasn't been answered for so long; and looks for such calls so often.
@@ -47,11 +53,12 @@ trip99::Config settings() {
 
 class Engine {
   public:
-    // Is logged on to the node. Throws CannotRun, or trip99::Error.
-    Engine(const trip99::Config &config, Node &node)
+    // Is logged on to the node. With 0 threads it trades by itself. Throws CannotRun, or trip99::Error.
+    Engine(const trip99::Config &config, Node &node, std::size_t threads)
         : breaker_(config), gate_(breaker_.gate()), events_(breaker_.events()), node_(node), session_(node.port()) {
         record_.rows.reserve(1 << 15);
         record_.events.reserve(256);
+        record_.in_force_ns.reserve(256);
         const std::uint64_t patience_ns = breaker_.now_ns() + LOGON_PATIENCE_NS;
         while (!session_.is_up()) {
             if (breaker_.now_ns() > patience_ns) {
@@ -61,6 +68,9 @@ class Engine {
             ::sched_yield();
         }
         record_.first_ns = trading_since_ns_ = next_order_ns_ = breaker_.now_ns();
+        for (std::size_t i = 0; i < threads; ++i) {
+            traders_.push_back(std::make_unique<Trader>(breaker_.lane(), ORDER_EVERY_NS * threads));
+        }
     }
 
     // Trades until the script ends; then cancels what rests, and awaits the last answers.
@@ -74,20 +84,27 @@ class Engine {
             }
             ::sched_yield(); // the node may need this core; an engine with a core of its own spins on
         }
+        for (const std::unique_ptr<Trader> &trader : traders_) {
+            trader->close();
+        }
         const std::uint64_t end_ns = breaker_.now_ns() + CLOSING_PATIENCE_NS;
         while (has_business() && breaker_.now_ns() < end_ns) {
             turn(false);
             ::sched_yield();
         }
         settle_all(How::GivenUp);
+        await_traders();
         record_.missed_events = events_.missed();
         record_.snapshot = breaker_.snapshot();
+        // Threads take turns: their calls came in another order than they began.
+        std::stable_sort(record_.rows.begin(), record_.rows.end(),
+                         [](const Row &one, const Row &other) { return one.start_ns < other.start_ns; });
         return std::move(record_);
     }
 
   private:
     void turn(bool wants_orders) {
-        breaker_.poll(); // timers: calls that are overdue, the end of a pause
+        breaker_.poll(); // what lanes say; timers: calls that are overdue, the end of a pause
         const std::uint64_t now_ns = breaker_.now_ns();
         const bool is_connected = session_.receive(now_ns, [this](Message answer) { on_answer(answer); });
         if (!is_connected) {
@@ -99,7 +116,8 @@ class Engine {
             node_.check();
         }
         cancel(wants_orders);
-        if (wants_orders && now_ns >= next_order_ns_) {
+        take_orders();
+        if (wants_orders && traders_.empty() && now_ns >= next_order_ns_) {
             // After a hiccup, on from here; no burst to make up for it.
             next_order_ns_ = std::max(now_ns, next_order_ns_ + ORDER_EVERY_NS);
             order();
@@ -116,11 +134,44 @@ class Engine {
         // While trading goes on this is one inline load. (`breaker_.allow()` begins with the same: it alone would do.)
         if (gate_.closed() || breaker_.allow()) {
             ++record_.tally.sent;
-            orders_.add(*slot);
-            send(*slot, Kind::Order, false);
+            orders_.add(*slot, nullptr);
+            send(*slot, Kind::Order, false, breaker_.begin());
         } else {
             ++record_.tally.refused;
         }
+    }
+
+    // The traders have asked the breaker, and their calls have begun.
+    void take_orders() {
+        for (const std::unique_ptr<Trader> &trader : traders_) {
+            Trader::Request request;
+            while (trader->next(request)) {
+                Order *slot = orders_.room();
+                if (slot == nullptr || session_.is_backed_up()) {
+                    trader->settle(request.call, How::NotSent);
+                    continue;
+                }
+                ++record_.tally.sent;
+                orders_.add(*slot, trader.get());
+                send(*slot, Kind::Order, false, request.call, request.asked_ns);
+            }
+        }
+    }
+
+    // Each takes its tickets back, and says so to the breaker.
+    void await_traders() {
+        for (const std::unique_ptr<Trader> &trader : traders_) {
+            while (!trader->is_done()) {
+                Trader::Request request;
+                while (trader->next(request)) {
+                    trader->settle(request.call, How::NotSent);
+                }
+                ::sched_yield();
+            }
+            record_.tally.refused += trader->refused();
+        }
+        breaker_.poll();
+        watch();
     }
 
     // A cancel takes risk away, so it doesn't ask. When trading is paused all that rests is cancelled.
@@ -136,19 +187,24 @@ class Engine {
                 order.stage = Stage::Cancelling;
                 ++record_.tally.cancels;
                 record_.tally.cancels_in_pauses += is_paused;
-                send(order, Kind::Cancel, is_paused);
+                send(order, Kind::Cancel, is_paused, breaker_.begin());
             }
         });
     }
 
     // Cancels begin as orders do: their round trips tell as much of the node.
-    void send(Order &order, Kind kind, bool in_pause) {
-        order.call = breaker_.begin();
+    void send(Order &order, Kind kind, bool in_pause, trip99::Call call, std::uint64_t asked_ns) {
+        order.call = call;
         order.row = record_.rows.size();
-        record_.rows.push_back({order.call.start_ns, 0, kind == Kind::Order, in_pause, How::GivenUp});
+        record_.rows.push_back({asked_ns, call.start_ns, 0, kind == Kind::Order, in_pause, How::GivenUp});
         if (!session_.send(Message::request(kind, order.id))) {
             settle(order, How::Failed);
         }
+    }
+
+    // The owner asks and begins in one go.
+    void send(Order &order, Kind kind, bool in_pause, trip99::Call call) {
+        send(order, kind, in_pause, call, call.start_ns);
     }
 
     // The answer's ticket is found by the order's number. One that comes after the engine gave up has none.
@@ -160,9 +216,11 @@ class Engine {
         }
     }
 
-    // Gives the ticket back, and moves the order on.
+    // Gives the ticket back, to whom it belongs, and moves the order on.
     void settle(Order &order, How how) {
-        if (how == How::Answered) {
+        if (order.trader != nullptr && order.stage == Stage::Sent) {
+            order.trader->settle(order.call, how);
+        } else if (how == How::Answered) {
             breaker_.end(order.call);
         } else {
             breaker_.fail(order.call);
@@ -195,7 +253,8 @@ class Engine {
 
     void give_up(std::uint64_t now_ns) {
         orders_.for_each([&](Order &order) {
-            if (order.awaits_answer() && now_ns - order.call.start_ns >= GIVE_UP_NS) {
+            // (The clocks of two threads' CPUs may differ a little.)
+            if (order.awaits_answer() && now_ns - std::min(now_ns, order.call.start_ns) >= GIVE_UP_NS) {
                 settle(order, How::GivenUp);
             }
         });
@@ -207,6 +266,8 @@ class Engine {
         for (const trip99::Event &event : events_) {
             show_event(event, event.t_ns - record_.first_ns);
             record_.events.push_back(event);
+            // The owner itself sees it from the event on; other threads for certain when the poll is over.
+            record_.in_force_ns.push_back(traders_.empty() ? event.t_ns : breaker_.now_ns());
             trading_since_ns_ = event.to == trip99::State::Closed ? event.t_ns : UINT64_MAX;
         }
     }
@@ -247,19 +308,20 @@ class Engine {
     std::uint64_t trading_since_ns_ = 0;
     std::size_t troubles_ = 0;
     Record record_;
+    std::vector<std::unique_ptr<Trader>> traders_; // last: none outlives what it trades with
 };
 
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE *)>;
 
-int run(const char *program, const char *trace) {
+int run(const char *program, const char *trace, std::size_t threads) {
     const File file(trace != nullptr ? std::fopen(trace, "w") : nullptr, &std::fclose);
     if (trace != nullptr && file == nullptr) {
         throw CannotRun(std::string(trace) + ": " + std::strerror(errno) + "; legal: --trace and a writable file");
     }
     Node node(program);
     const trip99::Config config = settings();
-    Engine engine(config, node);
-    show_header(node.pid(), node.port(), config);
+    show_header(node.pid(), node.port(), config, threads);
+    Engine engine(config, node, threads);
     const Record record = engine.run();
     const std::vector<Episode> found = episodes(record);
     show_summary(record, found);
@@ -276,12 +338,14 @@ int run(const char *program, const char *trace) {
     return wrong.empty() ? 0 : 1;
 }
 
-const char USAGE[] = "usage: engine [--trip99 PATH] [--trace FILE]\n"
+const char USAGE[] = "usage: engine [--trip99 PATH] [--trace FILE] [--threads N]\n"
                      "\n"
                      "Trades with trip99's demo node for some 12 seconds, through three troubles.\n"
                      "\n"
                      "  --trip99 PATH  the trip99 program, which is the node (default: trip99 on the PATH)\n"
                      "  --trace FILE   write the round trips there, for `trip99 replay`\n"
+                     "  --threads N    trade in so many threads beside the breaker's owner, at most 64\n"
+                     "                 (default: 0, one thread does it all)\n"
                      "  --help         this text\n"
                      "\n"
                      "Exit status: 0 = behaved, 1 = misbehaved, 2 = could not run.\n";
@@ -291,13 +355,14 @@ const char USAGE[] = "usage: engine [--trip99 PATH] [--trace FILE]\n"
 int main(int argc, char **argv) {
     const char *program = "trip99";
     const char *trace = nullptr;
+    std::size_t threads = 0;
     for (int i = 1; i < argc; i += 2) {
         const std::string option = argv[i];
         if (option == "--help") {
             std::fputs(USAGE, stdout);
             return 0;
         }
-        if (option != "--trip99" && option != "--trace") {
+        if (option != "--trip99" && option != "--trace" && option != "--threads") {
             std::fprintf(stderr, "engine: %s is no option\n\n%s", argv[i], USAGE);
             return 2;
         }
@@ -305,12 +370,22 @@ int main(int argc, char **argv) {
             std::fprintf(stderr, "engine: %s lacks its value\n\n%s", argv[i], USAGE);
             return 2;
         }
-        (option == "--trip99" ? program : trace) = argv[i + 1];
+        const char *value = argv[i + 1];
+        if (option == "--threads") {
+            const char *end = value + std::strlen(value);
+            const auto [rest, error] = std::from_chars(value, end, threads);
+            if (error != std::errc() || rest != end || threads > MAX_THREADS) {
+                std::fprintf(stderr, "engine: --threads is %s; legal: 0 to %zu\n", value, MAX_THREADS);
+                return 2;
+            }
+        } else {
+            (option == "--trip99" ? program : trace) = value;
+        }
     }
     std::signal(SIGPIPE, SIG_IGN); // a node that is gone is an error to be reported, not an end
     std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ); // the timeline as it comes, into a pipe, too
     try {
-        return run(program, trace);
+        return run(program, trace, threads);
     } catch (const std::exception &error) {
         std::fprintf(stderr, "engine: %s\n", error.what());
         return 2;

@@ -21,10 +21,17 @@
  * cb_now_ns. A time before the latest seen counts as the latest seen. The plain forms of cb_abandon, cb_release,
  * cb_quantile_ns and cb_reconfigure read no clock: they are as of the latest time seen, and mix with both.
  *
- * Each function says which thread may call it. After cb_create nothing allocates, but for cb_events_open, and nothing
- * locks; where memory runs out, these two abort the process. No function throws or unwinds, and none but cb_create sets
- * errno. What is for start-up and for watchers (cb_create_shared, cb_halt_shared, cb_observer_, cb_supervisor_) allocates,
- * makes system calls and sets errno; and a supervisor calls back, on threads of its own.
+ * Other threads trade through a lane each, which the owner opens for them by cb_lane_open and hears when it polls:
+ *
+ *     if (cb_gate_closed(gate) || cb_lane_allow(lane)) {
+ *         cb_call call = cb_lane_begin(lane);
+ *         ... send the order; when its answer comes: cb_lane_end(lane, call), or cb_lane_fail(lane, call) ...
+ *     }
+ *
+ * Each function says which thread may call it. After cb_create nothing allocates, but for cb_lane_open and cb_events_open,
+ * and nothing locks; where memory runs out, these three abort the process. No function throws or unwinds, and none but
+ * cb_create sets errno. What is for start-up and for watchers (cb_create_shared, cb_halt_shared, cb_observer_,
+ * cb_supervisor_) allocates, makes system calls and sets errno; and a supervisor calls back, on threads of its own.
  *
  * Licence: MIT OR Apache-2.0
  */
@@ -39,7 +46,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** One byte that tells whether calls pass. cb_gate_of gives a breaker's, cb_gate_closed reads it. */
+/** One byte that tells whether calls pass. cb_gate_of gives a breaker's, cb_lane_gate_of a lane's, cb_gate_closed reads it. */
 typedef struct cb_gate {
     /** The library's own: 0 while the breaker is closed, and neither halted nor in shadow. */
     uint8_t bits;
@@ -48,8 +55,8 @@ typedef struct cb_gate {
 /**
  * Whether every call passes now, by one relaxed load of one byte: the hot loop's inline test.
  *
- * @param gate  From cb_gate_of. Must not be NULL.
- * @return      True: the breaker is closed, and the call may be sent. False: ask cb_allow, which knows more.
+ * @param gate  From cb_gate_of or cb_lane_gate_of. Must not be NULL.
+ * @return      True: the breaker is closed, and the call may be sent. False: ask cb_allow (cb_lane_allow), which knows more.
  *
  * Thread: any.
  */
@@ -297,6 +304,20 @@ typedef struct cb_breaker cb_breaker;
  * it missed. One thread at a time may use a reader; each reader has a place of its own.
  */
 typedef struct cb_events cb_events;
+
+/**
+ * What a thread that isn't the owner trades through: it asks the breaker, with trials, and reports its calls to the owner
+ * by a bounded queue. Nothing here waits for the owner or for another lane's thread.
+ *
+ * One lane for each such thread. The owner takes in what lanes say when it polls, so its polls bound how late a trip, a
+ * trial or a recovery is. A full lane drops what it is told, and counts that; but the end of a call whose begin went
+ * through always goes through, too, so a full lane can't make a call look lost. Each lane's samples may be late: one is
+ * taken as if it had ended when it was told, or at the latest time that the owner had seen, if that is later; whether it
+ * is stale goes by its own stamps.
+ *
+ * A lane may outlive its breaker: then it refuses, as nobody watches any more, and nobody hears what it says.
+ */
+typedef struct cb_lane cb_lane;
 
 /**
  * A read-only view of a page in a file, from any process. Nothing that the owner does waits for it.
@@ -583,6 +604,10 @@ typedef struct cb_snapshot {
      */
     uint64_t misused;
     /**
+     * Messages that full lanes dropped.
+     */
+    uint64_t dropped;
+    /**
      * Events so far: the sequence number of the next.
      */
     uint64_t events;
@@ -810,11 +835,12 @@ void cb_config_init(struct cb_config *config, size_t size);
 cb_status cb_create(const struct cb_config *config, struct cb_breaker **out);
 
 /**
- * Ends a breaker. Its gate must not be read any more; readers of its events may go on to read what it left.
+ * Ends a breaker. What cb_gate_of gave must not be read any more; readers of its events may go on to read what it left,
+ * and lanes refuse from now on, unheard.
  *
  * @param breaker  From cb_create or cb_create_shared, and not destroyed before. NULL is fine.
  *
- * Thread: owner, when no other thread uses the breaker or its gate any more.
+ * Thread: owner, when no other thread uses the breaker any more, nor its gate but by a lane.
  */
 void cb_destroy(struct cb_breaker *breaker);
 
@@ -1056,8 +1082,8 @@ void cb_release(struct cb_breaker *breaker);
 void cb_release_at(struct cb_breaker *breaker, uint64_t now_ns);
 
 /**
- * Fires the timers that are due, and adds the event of a halt or resume. Cheap enough for every turn of a loop; without it a
- * breaker notices calls that never return, and recovers, only when it is asked or told something.
+ * Takes in what lanes have said, fires the timers that are due, and adds the event of a halt or resume. Cheap enough for
+ * every turn of a loop; without it a breaker hears no lane, and notices calls that never return, and recovers, only when it is asked or told something.
  *
  * @param breaker  Must not be NULL.
  *
@@ -1150,6 +1176,224 @@ void cb_resume_at(struct cb_breaker *breaker, uint64_t now_ns);
  * Thread: any.
  */
 const char *cb_state_text(cb_state state);
+
+/**
+ * Opens a lane for another thread, which takes it over by anything that orders memory (the thread's start, say).
+ * Allocates: open lanes at start-up.
+ *
+ * @param breaker   Must not be NULL.
+ * @param messages  How many messages (two for each call, one for each record) it holds between two polls of the owner, and
+ *                  as many calls in flight less two. 0 = 4096, the default; 4 to 1048576, and what is outside is brought
+ *                  within.
+ * @param out       Where the lane goes; NULL goes there if there is an error. Must not be NULL.
+ * @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER.
+ *
+ * Thread: owner. The lane is to be given to cb_lane_close, before or after cb_destroy.
+ */
+cb_status cb_lane_open(struct cb_breaker *breaker,
+                       uint32_t messages,
+                       struct cb_lane **out);
+
+/**
+ * Ends a lane. What it said is still taken in. Close it when its calls are back: those that it leaves in flight become
+ * overdue, and a trial that it leaves counts as lost.
+ *
+ * @param lane  From cb_lane_open, and not closed before. NULL is fine.
+ *
+ * Thread: any, when the lane's thread doesn't use it or its gate any more.
+ */
+void cb_lane_close(struct cb_lane *lane);
+
+/**
+ * The breaker's gate, for cb_gate_closed in the hot loop: cb_gate_closed(gate) || cb_lane_allow(lane).
+ *
+ * @param lane  NULL is fine: NULL.
+ * @return      The byte that cb_gate_of gives, but valid until cb_lane_close, even if the breaker is destroyed before.
+ *
+ * Thread: any.
+ */
+const cb_gate *cb_lane_gate_of(const struct cb_lane *lane);
+
+/**
+ * May an order be sent now? While closed this is a load and a branch; cb_gate_closed asks the same inline.
+ *
+ * Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
+ *
+ * It fires no timers: how soon trials pass after a pause is up to how often the owner polls.
+ *
+ * @param lane  Must not be NULL.
+ * @return      While half-open, true means that a trial is granted: send it (the next call that begins, on any lane or at
+ *              the owner, is taken for it), or give it back by cb_lane_release. All lanes and the owner together never
+ *              get more trials than the breaker grants.
+ *
+ * Thread: the lane's.
+ */
+bool cb_lane_allow(struct cb_lane *lane);
+
+/**
+ * Gives back the trial that this lane was granted last and that will not be sent; it counts neither way. The owner takes
+ * it back at its next poll. Does nothing if there is no such trial.
+ *
+ * @param lane  Must not be NULL.
+ *
+ * Thread: the lane's.
+ */
+void cb_lane_release(struct cb_lane *lane);
+
+/**
+ * A call is sent. Calls that weren't asked for (cancels) may begin, too.
+ *
+ * @param lane  Must not be NULL.
+ * @return      Its ticket, to be given back by cb_lane_end, cb_lane_fail or cb_lane_abandon on this lane, once. One that
+ *              comes back twice, or from elsewhere, is counted (misused) and otherwise ignored. If the lane is full the
+ *              call isn't tracked, which counts as dropped, and its end is a record without a ticket.
+ *
+ * Thread: the lane's.
+ */
+struct cb_call cb_lane_begin(struct cb_lane *lane);
+
+/**
+ * cb_lane_begin at a given time.
+ *
+ * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_begin.
+ *
+ * Thread: the lane's.
+ */
+struct cb_call cb_lane_begin_at(struct cb_lane *lane, uint64_t now_ns);
+
+/**
+ * The call came back with an answer (a business reject is one).
+ *
+ * @param lane  Must not be NULL.
+ * @param call  From cb_lane_begin on this lane.
+ *
+ * Thread: the lane's.
+ */
+void cb_lane_end(struct cb_lane *lane, struct cb_call call);
+
+/**
+ * cb_lane_end at a given time.
+ *
+ * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_end.
+ *
+ * Thread: the lane's.
+ */
+void cb_lane_end_at(struct cb_lane *lane, uint64_t now_ns, struct cb_call call);
+
+/**
+ * The venue or the transport failed the call: timeout, disconnect, system error.
+ *
+ * @param lane  Must not be NULL.
+ * @param call  From cb_lane_begin on this lane.
+ *
+ * Thread: the lane's.
+ */
+void cb_lane_fail(struct cb_lane *lane, struct cb_call call);
+
+/**
+ * cb_lane_fail at a given time.
+ *
+ * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_fail.
+ *
+ * Thread: the lane's.
+ */
+void cb_lane_fail_at(struct cb_lane *lane, uint64_t now_ns, struct cb_call call);
+
+/**
+ * The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way.
+ *
+ * @param lane  Must not be NULL.
+ * @param call  From cb_lane_begin on this lane.
+ *
+ * Thread: the lane's.
+ */
+void cb_lane_abandon(struct cb_lane *lane, struct cb_call call);
+
+/**
+ * cb_lane_abandon at a given time.
+ *
+ * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_abandon.
+ *
+ * Thread: the lane's.
+ */
+void cb_lane_abandon_at(struct cb_lane *lane, uint64_t now_ns, struct cb_call call);
+
+/**
+ * A call without a ticket came back with an answer.
+ *
+ * @param lane        Must not be NULL.
+ * @param latency_ns  How long it took, in nanoseconds.
+ *
+ * Thread: the lane's.
+ */
+void cb_lane_record(struct cb_lane *lane, uint64_t latency_ns);
+
+/**
+ * cb_lane_record at a given time, that of the answer.
+ *
+ * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_record.
+ *
+ * Thread: the lane's.
+ */
+void cb_lane_record_at(struct cb_lane *lane, uint64_t now_ns, uint64_t latency_ns);
+
+/**
+ * A call without a ticket failed: timeout, disconnect, system error.
+ *
+ * @param lane        Must not be NULL.
+ * @param latency_ns  How long it took, in nanoseconds.
+ *
+ * Thread: the lane's.
+ */
+void cb_lane_record_failure(struct cb_lane *lane, uint64_t latency_ns);
+
+/**
+ * cb_lane_record_failure at a given time, that of the failure.
+ *
+ * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_record_failure.
+ *
+ * Thread: the lane's.
+ */
+void cb_lane_record_failure_at(struct cb_lane *lane, uint64_t now_ns, uint64_t latency_ns);
+
+/**
+ * The result of a health check. Counts only while half-open with CB_RECOVERY_HEALTH_CHECKS; it is stale otherwise.
+ *
+ * @param lane        Must not be NULL.
+ * @param latency_ns  How long the check took, in nanoseconds.
+ * @param ok          Whether the node passed it.
+ *
+ * Thread: the lane's.
+ */
+void cb_lane_record_probe(struct cb_lane *lane, uint64_t latency_ns, bool ok);
+
+/**
+ * cb_lane_record_probe at a given time, that of the result.
+ *
+ * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_record_probe.
+ *
+ * Thread: the lane's.
+ */
+void cb_lane_record_probe_at(struct cb_lane *lane, uint64_t now_ns, uint64_t latency_ns, bool ok);
+
+/**
+ * How many messages this lane has dropped, because the owner doesn't poll often enough for it. cb_snapshot has the sum of
+ * all lanes.
+ *
+ * @param lane  NULL is fine: 0.
+ *
+ * Thread: the lane's.
+ */
+uint64_t cb_lane_dropped(const struct cb_lane *lane);
+
+/**
+ * The time on the breaker's clock, as cb_now_ns gives it, for the _at functions; also when the breaker is gone.
+ *
+ * @param lane  Must not be NULL.
+ *
+ * Thread: the lane's.
+ */
+uint64_t cb_lane_now_ns(const struct cb_lane *lane);
 
 /**
  * Everything else there is to know, as of the latest time that the owner has seen.

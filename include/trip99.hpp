@@ -14,8 +14,8 @@
  *
  * Ask for what adds risk. Don't ask for cancels and reduce-only orders: refusing those would trap a position.
  *
- * trip99.h has the long form: what each operation does, and which thread may call it. Here constructors, reconfigure and
- * events throw trip99::Error, and everything else is noexcept. Durations are std::chrono's, points of time are
+ * trip99.h has the long form: what each operation does, and which thread may call it. Here constructors, reconfigure,
+ * lane and events throw trip99::Error, and everything else is noexcept. Durations are std::chrono's, points of time are
  * nanoseconds on the breaker's clock (`_ns`), as a clock of their own would pretend to a relation with std::chrono's.
  *
  * Licence: MIT OR Apache-2.0
@@ -95,7 +95,7 @@ inline const char *version() noexcept { return cb_version_text(); }
 /** The library's CB_ABI_VERSION. */
 inline std::uint32_t abi_version() noexcept { return cb_abi_version(); }
 
-/** What constructors, reconfigure and events throw: what() names the setting, its value and what is legal. */
+/** What constructors, reconfigure, lane and events throw: what() names the setting, its value and what is legal. */
 class Error : public std::runtime_error {
   public:
     Error(cb_status status, const std::string &what) : std::runtime_error(what), status_(status) {}
@@ -106,6 +106,9 @@ class Error : public std::runtime_error {
   private:
     cb_status status_;
 };
+
+/** A ticket for one call; 16 bytes to be copied as you like. start_ns tells when the call began. */
+using Call = cb_call;
 
 namespace detail {
 
@@ -153,6 +156,14 @@ inline int uncaught_exceptions() noexcept {
     return std::uncaught_exception() ? 1 : 0;
 #endif
 }
+
+// What a scoped call does with its handle, whichever it is.
+inline void end(cb_breaker *breaker, Call call) noexcept { cb_end(breaker, call); }
+inline void end(cb_lane *lane, Call call) noexcept { cb_lane_end(lane, call); }
+inline void fail(cb_breaker *breaker, Call call) noexcept { cb_fail(breaker, call); }
+inline void fail(cb_lane *lane, Call call) noexcept { cb_lane_fail(lane, call); }
+inline void abandon(cb_breaker *breaker, Call call) noexcept { cb_abandon(breaker, call); }
+inline void abandon(cb_lane *lane, Call call) noexcept { cb_lane_abandon(lane, call); }
 
 } // namespace detail
 
@@ -246,9 +257,6 @@ struct Config {
         return config;
     }
 };
-
-/** A ticket for one call; 16 bytes to be copied as you like. start_ns tells when the call began. */
-using Call = cb_call;
 
 /**
  * A breaker at one moment: the fields of cb_snapshot. Of two of them, state and clock, which are C's integers,
@@ -386,7 +394,103 @@ class Gate {
     const cb_gate *gate_;
 };
 
-class ScopedCall;
+class Breaker;
+class Lane;
+template <typename Owner> class BasicScopedCall;
+
+/** A call of the owner's that ends when the scope does. */
+using ScopedCall = BasicScopedCall<Breaker>;
+/** A lane's. */
+using ScopedLaneCall = BasicScopedCall<Lane>;
+
+/**
+ * What a thread that isn't the owner trades through: it asks the breaker, with trials, and reports its calls, which the
+ * owner hears when it polls. One for each such thread, and used by that alone, but for gate(). May outlive the breaker, and
+ * refuses then; destroy it when its calls are back. A moved-from one may only be assigned to or destroyed; one that is
+ * moved into changes places with it.
+ */
+class Lane {
+  public:
+    /** Opened by the owner, at start-up: allocates. How many messages fit between two polls: 0 = 4096. Throws Error. */
+    explicit Lane(cb_breaker *breaker, std::uint32_t messages = 0) {
+        detail::check(cb_lane_open(breaker, messages, &handle_));
+        gate_ = cb_lane_gate_of(handle_);
+    }
+
+    Lane(Lane &&other) noexcept
+        : handle_(std::exchange(other.handle_, nullptr)), gate_(std::exchange(other.gate_, nullptr)) {}
+    Lane &operator=(Lane &&other) noexcept {
+        std::swap(handle_, other.handle_);
+        std::swap(gate_, other.gate_);
+        return *this;
+    }
+    Lane(const Lane &) = delete;
+    Lane &operator=(const Lane &) = delete;
+    ~Lane() { cb_lane_close(handle_); }
+
+    /** May an order be sent now? While closed one inline load. Half-open, true grants a trial: send it or release(). */
+    TRIP99_NODISCARD bool allow() noexcept { return cb_gate_closed(gate_) || cb_lane_allow(handle_); }
+
+    /** Gives back the trial that this lane was granted last and that will not be sent. */
+    void release() noexcept { cb_lane_release(handle_); }
+
+    /** A call is sent. Its ticket goes back by end, fail or abandon, once, on this lane. See also scoped_call. */
+    TRIP99_NODISCARD Call begin() noexcept { return cb_lane_begin(handle_); }
+    TRIP99_NODISCARD Call begin_at(std::uint64_t now_ns) noexcept { return cb_lane_begin_at(handle_, now_ns); }
+
+    /** The call came back with an answer (a business reject is one). */
+    void end(Call call) noexcept { cb_lane_end(handle_, call); }
+    void end_at(std::uint64_t now_ns, Call call) noexcept { cb_lane_end_at(handle_, now_ns, call); }
+
+    /** The venue or the transport failed the call: timeout, disconnect, system error. */
+    void fail(Call call) noexcept { cb_lane_fail(handle_, call); }
+    void fail_at(std::uint64_t now_ns, Call call) noexcept { cb_lane_fail_at(handle_, now_ns, call); }
+
+    /** The call was not sent after all: no sample, and a trial counts neither way. */
+    void abandon(Call call) noexcept { cb_lane_abandon(handle_, call); }
+    void abandon_at(std::uint64_t now_ns, Call call) noexcept { cb_lane_abandon_at(handle_, now_ns, call); }
+
+    /** A call without a ticket came back with an answer. A negative latency counts as endless. */
+    void record(std::chrono::nanoseconds latency) noexcept { cb_lane_record(handle_, detail::ns(latency)); }
+    void record_at(std::uint64_t now_ns, std::chrono::nanoseconds latency) noexcept {
+        cb_lane_record_at(handle_, now_ns, detail::ns(latency));
+    }
+
+    /** A call without a ticket failed. */
+    void record_failure(std::chrono::nanoseconds latency) noexcept {
+        cb_lane_record_failure(handle_, detail::ns(latency));
+    }
+    void record_failure_at(std::uint64_t now_ns, std::chrono::nanoseconds latency) noexcept {
+        cb_lane_record_failure_at(handle_, now_ns, detail::ns(latency));
+    }
+
+    /** The result of a health check. */
+    void record_probe(std::chrono::nanoseconds latency, bool ok) noexcept {
+        cb_lane_record_probe(handle_, detail::ns(latency), ok);
+    }
+    void record_probe_at(std::uint64_t now_ns, std::chrono::nanoseconds latency, bool ok) noexcept {
+        cb_lane_record_probe_at(handle_, now_ns, detail::ns(latency), ok);
+    }
+
+    /** Begins a call that ends by itself when the scope does. */
+    TRIP99_NODISCARD ScopedLaneCall scoped_call() noexcept;
+
+    /** The breaker's, valid as long as this lane. Any thread. */
+    Gate gate() const noexcept { return Gate(gate_); }
+
+    /** How many messages were dropped because the lane was full. */
+    std::uint64_t dropped() const noexcept { return cb_lane_dropped(handle_); }
+
+    /** The time on the breaker's clock. */
+    std::uint64_t now_ns() const noexcept { return cb_lane_now_ns(handle_); }
+
+    /** The C lane, which stays this object's. */
+    cb_lane *c_handle() const noexcept { return handle_; }
+
+  private:
+    cb_lane *handle_ = nullptr;
+    const cb_gate *gate_ = nullptr;
+};
 
 /**
  * A breaker for one node. One thread owns it, and alone calls what isn't marked "any thread". A moved-from one may only be
@@ -471,7 +575,7 @@ class Breaker {
     void release() noexcept { cb_release(handle_); }
     void release_at(std::uint64_t now_ns) noexcept { cb_release_at(handle_, now_ns); }
 
-    /** Fires the timers that are due: once each turn of the loop. */
+    /** Hears the lanes, and fires the timers that are due: once each turn of the loop. */
     void poll() noexcept { cb_poll(handle_); }
     void poll_at(std::uint64_t now_ns) noexcept { cb_poll_at(handle_, now_ns); }
 
@@ -492,6 +596,9 @@ class Breaker {
     void resume() noexcept { cb_resume(handle_); }
     /** With its event at once. */
     void resume_at(std::uint64_t now_ns) noexcept { cb_resume_at(handle_, now_ns); }
+
+    /** What another thread trades through. How many messages fit between two polls: 0 = 4096. Throws Error. */
+    Lane lane(std::uint32_t messages = 0) { return Lane(handle_, messages); }
 
     /** A reader of the events; it may outlive the breaker. Throws Error. Any thread. */
     Events events() const { return Events(handle_); }
@@ -557,22 +664,22 @@ class Breaker {
 /**
  * A call that ends when the scope does, and fails if an exception leaves the scope: for calls whose answer comes before
  * it. (A strictly conforming C++14 library can't tell an exception from one that was on its way before: a call that begins
- * in a destructor during unwinding then ends.) The C breaker must outlive it. It asks how many exceptions are on their way,
- * twice: a few nanoseconds more than begin and end.
+ * in a destructor during unwinding then ends.) The C handle, a breaker's or a lane's, must outlive it. It asks how many
+ * exceptions are on their way, twice: a few nanoseconds more than begin and end.
  */
-class ScopedCall {
+template <typename Owner> class BasicScopedCall {
   public:
-    explicit ScopedCall(Breaker &breaker) noexcept
-        : breaker_(breaker.c_handle()), call_(breaker.begin()), exceptions_(detail::uncaught_exceptions()) {}
+    explicit BasicScopedCall(Owner &owner) noexcept
+        : handle_(owner.c_handle()), call_(owner.begin()), exceptions_(detail::uncaught_exceptions()) {}
 
-    ScopedCall(ScopedCall &&other) noexcept
-        : breaker_(std::exchange(other.breaker_, nullptr)), call_(other.call_), exceptions_(other.exceptions_) {}
-    ScopedCall(const ScopedCall &) = delete;
-    ScopedCall &operator=(const ScopedCall &) = delete;
-    ScopedCall &operator=(ScopedCall &&) = delete;
+    BasicScopedCall(BasicScopedCall &&other) noexcept
+        : handle_(std::exchange(other.handle_, nullptr)), call_(other.call_), exceptions_(other.exceptions_) {}
+    BasicScopedCall(const BasicScopedCall &) = delete;
+    BasicScopedCall &operator=(const BasicScopedCall &) = delete;
+    BasicScopedCall &operator=(BasicScopedCall &&) = delete;
 
-    ~ScopedCall() {
-        if (breaker_ != nullptr && detail::uncaught_exceptions() > exceptions_) {
+    ~BasicScopedCall() {
+        if (handle_ != nullptr && detail::uncaught_exceptions() > exceptions_) {
             fail();
         } else {
             end();
@@ -581,18 +688,18 @@ class ScopedCall {
 
     /** Each of these settles the call now; the scope's end, and the others, then do nothing. */
     void end() noexcept {
-        if (cb_breaker *breaker = settle()) {
-            cb_end(breaker, call_);
+        if (Handle handle = settle()) {
+            detail::end(handle, call_);
         }
     }
     void fail() noexcept {
-        if (cb_breaker *breaker = settle()) {
-            cb_fail(breaker, call_);
+        if (Handle handle = settle()) {
+            detail::fail(handle, call_);
         }
     }
     void abandon() noexcept {
-        if (cb_breaker *breaker = settle()) {
-            cb_abandon(breaker, call_);
+        if (Handle handle = settle()) {
+            detail::abandon(handle, call_);
         }
     }
 
@@ -606,14 +713,17 @@ class ScopedCall {
     std::uint64_t start_ns() const noexcept { return call_.start_ns; }
 
   private:
-    cb_breaker *settle() noexcept { return std::exchange(breaker_, nullptr); }
+    using Handle = decltype(std::declval<Owner &>().c_handle());
 
-    cb_breaker *breaker_;
+    Handle settle() noexcept { return std::exchange(handle_, nullptr); }
+
+    Handle handle_;
     Call call_;
     int exceptions_;
 };
 
 inline ScopedCall Breaker::scoped_call() noexcept { return ScopedCall(*this); }
+inline ScopedLaneCall Lane::scoped_call() noexcept { return ScopedLaneCall(*this); }
 
 } // namespace trip99
 

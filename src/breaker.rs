@@ -65,6 +65,8 @@ pub struct Breaker {
     state: State,
     /// As far as the journal knows.
     halted: bool,
+    /// Flips of the halt bit that the journal knows.
+    flips: u64,
     /// False before the first operation.
     started: bool,
     config: Config,
@@ -133,6 +135,7 @@ impl Breaker {
             epoch_ns: 0,
             state: config.start,
             halted: false,
+            flips: 0,
             started: false,
             recover_threshold_ns: config.effective_recover_threshold_ns(),
             rules: Rules::new(&config),
@@ -193,7 +196,7 @@ impl Breaker {
     }
 
     /// [`begin`](Self::begin) at a given time.
-    #[inline]
+    #[inline(always)] // or it is a second call in the C library, which has two callers of it
     pub fn begin_at(&mut self, now_ns: u64) -> Call {
         let seen_ns = self.run_timers(now_ns);
         let half_open = self.state == State::HalfOpen;
@@ -211,7 +214,7 @@ impl Breaker {
     }
 
     /// [`end`](Self::end) at a given time.
-    #[inline]
+    #[inline(always)] // as `begin_at`
     pub fn end_at(&mut self, now_ns: u64, call: Call) {
         self.finish_at(now_ns, call, true);
     }
@@ -223,7 +226,7 @@ impl Breaker {
     }
 
     /// [`fail`](Self::fail) at a given time.
-    #[inline]
+    #[inline(always)] // as `begin_at`
     pub fn fail_at(&mut self, now_ns: u64, call: Call) {
         self.finish_at(now_ns, call, false);
     }
@@ -602,7 +605,7 @@ impl Breaker {
 
     // Telling.
 
-    #[inline]
+    #[inline(always)] // as `begin_at`
     fn finish_at(&mut self, now_ns: u64, call: Call, ok: bool) {
         self.run_timers(now_ns);
         let returned = self.in_flight.take(call);
@@ -624,7 +627,7 @@ impl Breaker {
         self.take_result_without_ticket(now_ns, latency_ns, ok);
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_result_without_ticket(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         if self.is_stale(now_ns, latency_ns) {
             self.stale += 1;
@@ -734,14 +737,17 @@ impl Breaker {
 
     #[inline]
     fn expire_overdue(&mut self) {
-        let (now_ns, age_ns) = (self.latest_ns, self.config.window_age_ns);
-        self.tables_mut().for_each(|table| table.expire(now_ns, age_ns));
+        self.in_flight.expire(self.latest_ns, self.config.window_age_ns);
+        if !self.inboxes.is_empty() {
+            self.expire_overdue_of_lanes();
+        }
     }
 
     /// Calls of the owner and of lanes that are overdue and haven't expired.
     #[inline]
     fn overdue(&self) -> usize {
-        self.tables().map(InFlight::overdue).sum()
+        let of_lanes = if self.inboxes.is_empty() { 0 } else { self.overdue_of_lanes() };
+        self.in_flight.overdue() + of_lanes
     }
 
     /// The quantile of what a verdict in `state` sees, the expired being gone.
@@ -752,6 +758,23 @@ impl Breaker {
         let starts_ns = tables.flat_map(InFlight::overdue_starts_ns).take(overdue);
         let ages_ns = starts_ns.map(|start_ns| latest_ns.saturating_sub(start_ns));
         self.quantiles.quantile(self.window.samples(), ages_ns, quantile_ppm)
+    }
+}
+
+impl Drop for Breaker {
+    /// A page in a file is left for the next owner: its end is clean, unless this comes of a panic. Other pages die with their
+    /// owner, and gates that are left refuse, as nobody watches any more.
+    fn drop(&mut self) {
+        if self.link.is_none() {
+            self.page.halt();
+        } else if self.link.is_here() {
+            if self.started {
+                self.publish();
+            }
+            if !std::thread::panicking() {
+                self.link.seal(self.state, self.events);
+            }
+        }
     }
 }
 

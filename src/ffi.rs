@@ -21,6 +21,7 @@ mod config;
 mod breaker;
 mod operations;
 mod gate;
+mod lane;
 mod snapshot;
 mod events;
 #[cfg(all(feature = "shm", not(loom)))]
@@ -33,6 +34,7 @@ pub use breaker::*;
 pub use config::*;
 pub use events::*;
 pub use gate::*;
+pub use lane::*;
 pub use operations::*;
 #[cfg(all(feature = "shm", not(loom)))]
 pub use shared::*;

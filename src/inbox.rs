@@ -93,3 +93,62 @@ impl Inbox {
         self.calls.get_mut(number as usize).and_then(|slot| core::mem::replace(slot, call))
     }
 }
+
+/// The queue knows nothing of loom; this is how a lane goes and how its owner finds that out, on atomics of loom's.
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+
+    /// What the queue tells its owner: how many messages were sent, and whether the sender is gone.
+    #[derive(Default)]
+    struct Queue {
+        sent: AtomicU64,
+        abandoned: AtomicU64,
+    }
+
+    impl Queue {
+        fn is_abandoned(&self) -> bool {
+            self.abandoned.load(Ordering::Acquire) == 1
+        }
+
+        fn is_empty(&self, taken: u64) -> bool {
+            self.sent.load(Ordering::Acquire) == taken
+        }
+    }
+
+    fn check(is_done: fn(&Queue, u64) -> bool) {
+        loom::model(move || {
+            let queue = Arc::new(Queue::default());
+            let lane = {
+                let queue = Arc::clone(&queue);
+                loom::thread::spawn(move || {
+                    for sent in 1..=2 {
+                        queue.sent.store(sent, Ordering::Release);
+                    }
+                    queue.abandoned.store(1, Ordering::Release);
+                })
+            };
+            let mut taken = 0;
+            for _ in 0..2 {
+                taken = queue.sent.load(Ordering::Acquire).max(taken);
+                if is_done(&queue, taken) {
+                    assert_eq!(taken, 2, "a message is thrown away");
+                }
+            }
+            lane.join().unwrap();
+        });
+    }
+
+    /// As in [`Inbox::is_done`].
+    #[test]
+    fn a_lane_is_done_when_all_it_sent_is_taken() {
+        check(|queue, taken| queue.is_abandoned() && queue.is_empty(taken));
+    }
+
+    /// Shows that the model finds what it looks for.
+    #[test]
+    #[should_panic(expected = "a message is thrown away")]
+    fn the_other_order_would_throw_messages_away() {
+        check(|queue, taken| queue.is_empty(taken) && queue.is_abandoned());
+    }
+}

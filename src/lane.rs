@@ -44,7 +44,8 @@ impl Gate {
     /// While half-open, true means that a trial is granted: send it (the next call begun on any lane, or by the owner, is
     /// taken for it), or give it back by [`release`](Self::release).
     ///
-    /// A gate fires no timers: how soon it lets trials pass after a pause is up to how often the owner polls.
+    /// A gate fires no timers: how soon it lets trials pass after a pause is up to how often the owner polls. When the
+    /// breaker is gone (and its page is in no file) its gates refuse: nobody watches any more.
     #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow(&self) -> bool {
@@ -55,7 +56,11 @@ impl Gate {
     #[inline(never)]
     fn allow_unless_refused(&self) -> bool {
         match self.observer.page.ask() {
-            Answer::Pass => true,
+            Answer::Pass => {
+                // Under shadow it may be half-open all the same: there is nothing to release of this.
+                self.granted.store(0, Ordering::Relaxed);
+                true
+            }
             Answer::Trial(epoch) => {
                 self.granted.store(u64::from(epoch) + 1, Ordering::Relaxed);
                 true
@@ -151,7 +156,7 @@ impl Lane {
     }
 
     /// [`begin`](Self::begin) at a given time, on the breaker's clock.
-    #[inline]
+    #[inline(always)] // or it is a second call in the C library, which has two callers of it
     pub fn begin_at(&mut self, now_ns: u64) -> Call {
         // Room for this, and for the end of each call that is out, this one included.
         if !self.has_room(self.out() + 2) {
@@ -205,7 +210,7 @@ impl Lane {
     }
 
     /// [`abandon`](Self::abandon) at a given time, on the breaker's clock.
-    #[inline]
+    #[inline(always)] // as `begin_at`
     pub fn abandon_at(&mut self, now_ns: u64, call: Call) {
         match self.take(call) {
             Taken::Number(number) => self.push(Message::Abandon { number, now_ns }),
@@ -261,7 +266,7 @@ impl Lane {
         self.counts.dropped.load(Ordering::Relaxed)
     }
 
-    #[inline]
+    #[inline(always)] // as `begin_at`
     fn finish_at(&mut self, now_ns: u64, call: Call, ok: bool) {
         match self.take(call) {
             Taken::Number(number) => {
@@ -315,7 +320,7 @@ impl Lane {
         }
     }
 
-    #[inline]
+    #[inline(always)] // as `begin_at`
     fn push_if_room(&mut self, message: Message) {
         if self.has_room(self.out() + 1) {
             self.push(message);

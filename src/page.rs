@@ -6,7 +6,7 @@
 //!     128     128  gate      one byte: bits 0-1 state, bit 2 HALTED, bit 3 SHADOW; a line to itself
 //!     256     128  deadline  retry_at, written before the gate opens
 //!     384     128  trials    those left, and those given back (written by gates, too)
-//!     512     128  refusals  by gates, and by gates in shadow (written by gates alone)
+//!     512     128  counts    of others: refusals by gates, and by gates in shadow; flips of HALTED
 //!     640     256  status    version and words of the snapshot (a seqlock)
 //!     896     128  head      sequence number of the next event
 //!    1024   32768  journal   256 records of 128 bytes (a seqlock each)
@@ -51,11 +51,16 @@ struct Header {
 #[repr(C, align(128))]
 pub(crate) struct Line<T>(pub(crate) T);
 
-/// Asks that gates refused, or would have but for shadow.
+/// What others than the owner count.
 #[repr(C)]
-struct Refusals {
+#[derive(Default)]
+struct Counts {
+    /// Asks that gates refused.
     refused: AtomicU64,
+    /// Asks that gates would have refused but for shadow.
     in_shadow: AtomicU64,
+    /// Times that HALTED was set or cleared.
+    flips: AtomicU64,
 }
 
 #[repr(C, align(128))]
@@ -64,7 +69,7 @@ pub(crate) struct Page {
     gate: Line<AtomicU8>,
     retry_at_ns: Line<AtomicU64>,
     trials: Line<Permits>,
-    refusals: Line<Refusals>,
+    counts: Line<Counts>,
     status: Line<SeqLock<STATUS_WORDS>>,
     head: Line<AtomicU64>,
     journal: Line<[SeqLock<RECORD_WORDS>; JOURNAL_LEN]>,
@@ -77,7 +82,7 @@ const _: () = {
     assert!(offset_of!(Page, gate) == 128);
     assert!(offset_of!(Page, retry_at_ns) == 256);
     assert!(offset_of!(Page, trials) == 384);
-    assert!(offset_of!(Page, refusals) == 512);
+    assert!(offset_of!(Page, counts) == 512);
     assert!(offset_of!(Page, status) == 640);
     assert!(offset_of!(Page, head) == 896);
     assert!(offset_of!(Page, journal) == 1024);
@@ -93,7 +98,7 @@ impl Page {
             gate: Line(AtomicU8::new(state as u8 | if shadow { SHADOW } else { 0 })),
             retry_at_ns: Line(AtomicU64::new(u64::MAX)),
             trials: Line(Permits::new()),
-            refusals: Line(Refusals { refused: AtomicU64::new(0), in_shadow: AtomicU64::new(0) }),
+            counts: Line(Counts::default()),
             status: Line(SeqLock::new()),
             head: Line(AtomicU64::new(0)),
             journal: Line(core::array::from_fn(|_| SeqLock::new())),
@@ -136,12 +141,21 @@ impl Page {
 
     /// Sets HALTED, from any thread.
     pub(crate) fn halt(&self) {
-        self.gate.0.fetch_or(HALTED, Ordering::AcqRel);
+        if self.gate.0.fetch_or(HALTED, Ordering::AcqRel) & HALTED == 0 {
+            self.counts.0.flips.fetch_add(1, Ordering::Release);
+        }
     }
 
     /// Clears HALTED, from any thread.
     pub(crate) fn resume(&self) {
-        self.gate.0.fetch_and(!HALTED, Ordering::AcqRel);
+        if self.gate.0.fetch_and(!HALTED, Ordering::AcqRel) & HALTED != 0 {
+            self.counts.0.flips.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// How often HALTED was set or cleared: so that a halt that came and went isn't missed.
+    pub(crate) fn flips(&self) -> u64 {
+        self.counts.0.flips.load(Ordering::Acquire)
     }
 
     /// Only the owner changes the state, so flipping the bits that differ needs no retry, and leaves HALTED alone,
@@ -175,7 +189,7 @@ impl Page {
         match trial {
             Some(epoch) => Answer::Trial(epoch),
             None if gate & SHADOW != 0 => {
-                self.refusals.0.in_shadow.fetch_add(1, Ordering::Relaxed);
+                self.counts.0.in_shadow.fetch_add(1, Ordering::Relaxed);
                 Answer::Pass
             }
             None => self.refuse(),
@@ -183,13 +197,13 @@ impl Page {
     }
 
     fn refuse(&self) -> Answer {
-        self.refusals.0.refused.fetch_add(1, Ordering::Relaxed);
+        self.counts.0.refused.fetch_add(1, Ordering::Relaxed);
         Answer::Refuse
     }
 
     /// How many asks gates refused, and how many they would have but for shadow.
     pub(crate) fn refusals(&self) -> (u64, u64) {
-        (self.refusals.0.refused.load(Ordering::Relaxed), self.refusals.0.in_shadow.load(Ordering::Relaxed))
+        (self.counts.0.refused.load(Ordering::Relaxed), self.counts.0.in_shadow.load(Ordering::Relaxed))
     }
 
     /// To be called before the gate opens, so that nobody sees it open with an old deadline.
@@ -535,38 +549,66 @@ mod tests {
 mod loom_tests {
     use super::*;
 
-    /// A halt from another thread survives the owner's transition, whichever comes first.
-    #[test]
-    fn a_halt_is_never_lost_to_a_transition() {
-        loom::model(|| {
+    fn check_halt(change_state: fn(&Page, State, State)) {
+        loom::model(move || {
             let page = PageHandle::new(Page::new(State::Closed, false));
             let halter = {
                 let page = PageHandle::clone(&page);
                 loom::thread::spawn(move || page.halt())
             };
-            page.change_state(State::Closed, State::Open);
-            page.change_state(State::Open, State::HalfOpen);
+            change_state(&page, State::Closed, State::Open);
+            change_state(&page, State::Open, State::HalfOpen);
             halter.join().unwrap();
-            assert_eq!(page.gate.0.load(Ordering::Relaxed), State::HalfOpen as u8 | HALTED);
+            assert_eq!(page.gate.0.load(Ordering::Relaxed), State::HalfOpen as u8 | HALTED, "the halt is lost");
+        });
+    }
+
+    /// A halt from another thread survives the owner's transition, whichever comes first.
+    #[test]
+    fn a_halt_is_never_lost_to_a_transition() {
+        check_halt(Page::change_state);
+    }
+
+    /// Shows that the model finds what it looks for.
+    #[test]
+    #[should_panic(expected = "the halt is lost")]
+    fn a_transition_by_load_and_store_would_lose_a_halt() {
+        check_halt(|page, from, to| {
+            let gate = page.gate.0.load(Ordering::Acquire);
+            page.gate.0.store(gate ^ from as u8 ^ to as u8, Ordering::Release);
+        });
+    }
+
+    fn check_deadline(open: fn(&Page)) {
+        loom::model(move || {
+            let observer = Observer { page: PageHandle::new(Page::new(State::Closed, false)) };
+            let owner = {
+                let page = PageHandle::clone(&observer.page);
+                loom::thread::spawn(move || open(&page))
+            };
+            if observer.state() == Some(State::Open) {
+                assert_eq!(observer.retry_at_ns(), 7, "an old deadline");
+            }
+            owner.join().unwrap();
         });
     }
 
     /// Who sees the breaker open sees its deadline.
     #[test]
     fn the_deadline_is_there_before_the_gate_opens() {
-        loom::model(|| {
-            let observer = Observer { page: PageHandle::new(Page::new(State::Closed, false)) };
-            let owner = {
-                let page = PageHandle::clone(&observer.page);
-                loom::thread::spawn(move || {
-                    page.set_retry_at_ns(7);
-                    page.change_state(State::Closed, State::Open);
-                })
-            };
-            if observer.state() == Some(State::Open) {
-                assert_eq!(observer.retry_at_ns(), 7);
-            }
-            owner.join().unwrap();
+        check_deadline(|page| {
+            page.set_retry_at_ns(7);
+            page.change_state(State::Closed, State::Open);
+        });
+    }
+
+    /// Shows that the model finds what it looks for.
+    #[test]
+    #[should_panic(expected = "an old deadline")]
+    fn a_gate_that_opens_before_its_deadline_is_there_would_show_an_old_one() {
+        check_deadline(|page| {
+            page.change_state(State::Closed, State::Open);
+            page.set_retry_at_ns(7);
         });
     }
 }

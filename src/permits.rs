@@ -152,17 +152,15 @@ mod loom_tests {
     use super::*;
     use crate::sync::Arc;
 
-    /// Two threads ask, the owner ends the epoch and begins another: never more are taken than were offered, and none of
-    /// the first epoch once it is over.
-    #[test]
-    fn trials_are_never_taken_twice_nor_after_their_epoch() {
-        loom::model(|| {
+    /// Two threads ask, the owner ends the epoch and begins another.
+    fn check_takers(take: fn(&Permits) -> Option<u32>) {
+        loom::model(move || {
             let permits = Arc::new(Permits::new());
             permits.renew(1, 1);
             let takers: Vec<_> = (0..2)
                 .map(|_| {
                     let permits = Arc::clone(&permits);
-                    loom::thread::spawn(move || permits.take())
+                    loom::thread::spawn(move || take(&permits))
                 })
                 .collect();
             permits.revoke(1);
@@ -173,9 +171,26 @@ mod loom_tests {
             assert_eq!(left_over, None);
             taken.extend(mine);
             for epoch in [1, 2] {
-                assert!(taken.iter().filter(|&&of| of == epoch).count() <= 1);
+                assert!(taken.iter().filter(|&&of| of == epoch).count() <= 1, "a trial is taken twice");
             }
             assert!(taken.contains(&2));
+        });
+    }
+
+    /// Never more are taken than were offered, and none of the first epoch once it is over.
+    #[test]
+    fn trials_are_never_taken_twice_nor_after_their_epoch() {
+        check_takers(Permits::take);
+    }
+
+    /// Shows that the model finds what it looks for.
+    #[test]
+    #[should_panic(expected = "a trial is taken twice")]
+    fn trials_taken_by_load_and_store_would_be_taken_twice() {
+        check_takers(|permits| {
+            let Word { epoch, count } = Word::from_bits(permits.left.load(Ordering::Acquire));
+            permits.left.store(Word::new(epoch, count.checked_sub(1)?).to_bits(), Ordering::Release);
+            Some(epoch)
         });
     }
 

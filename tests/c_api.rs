@@ -164,6 +164,17 @@ fn threads() {
 }
 
 #[test]
+fn lanes() {
+    program(&C, &["c99"], "lanes");
+    program(&CPP, CPP.standards, "lanes");
+}
+
+#[test]
+fn traders() {
+    program(&C, &["c99"], "traders");
+}
+
+#[test]
 fn shared() {
     program(&C, &["c99"], "shared");
     program(&CPP, CPP.standards, "shared");
@@ -248,7 +259,7 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
             cb_snapshot {
                 struct_size, state, halted, shadow, armed, reserved, clock, now_ns, epoch_ns, retry_at_ns, attempt,
                 samples, slow, failed, overdue, in_flight, trials_granted, trials_out, trials_good, reserved2,
-                recorded, stale, untracked, refused, refused_in_shadow, misused, events
+                recorded, stale, untracked, refused, refused_in_shadow, misused, dropped, events
             }
             cb_event {
                 struct_size, from, to, reason, sequence, t_ns, wall_ns, quantile_ns, retry_at_ns, owner_gap_ns,
@@ -385,12 +396,16 @@ fn the_header_is_what_cbindgen_makes_of_the_rust_source() {
 }
 
 #[test]
-fn the_hot_loop_in_the_docs_compiles_as_it_stands() {
+fn the_loops_in_the_docs_compile_as_they_stand() {
     let docs = include_str!("../docs/cpp.md");
-    let snippet = docs.split("```cpp\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a snippet in C++");
+    let snippets = docs.split("```cpp\n").skip(1).map(|rest| rest.split("```").next().expect("its end"));
     let directory = scratch("docs");
     fs::create_dir_all(&directory).unwrap();
-    fs::write(directory.join("hot_loop.inc"), snippet).unwrap();
+    let names = ["hot_loop.inc", "traders.inc"];
+    assert_eq!(snippets.clone().count(), names.len(), "snippets in C++");
+    for (name, snippet) in names.into_iter().zip(snippets) {
+        fs::write(directory.join(name), snippet).unwrap();
+    }
     let mut command = CPP.compile("c++14");
     run(command.arg("-fsyntax-only").arg("-I").arg(directory).arg(Path::new(ROOT).join("tests/c/hot_loop.cpp")));
 }

@@ -104,6 +104,19 @@ fn a_trial_of_an_epoch_that_is_over_is_not_given_back_to_the_next() {
 }
 
 #[test]
+fn a_trial_that_was_sent_is_not_given_back_for_what_shadow_let_pass() {
+    let mut breaker = half_open(Config { probes: 2, trials_in_flight: 2, shadow: true, ..config() });
+    let (gate, other, mut lane) = (breaker.gate(), breaker.gate(), breaker.lane());
+    assert!(gate.allow());
+    let _sent = lane.begin_at(SECOND + 1);
+    assert!(other.allow());
+    assert!(gate.allow(), "shadow refuses nothing");
+    gate.release();
+    breaker.poll_at(SECOND + 2);
+    assert_eq!((breaker.snapshot().trials_granted, breaker.snapshot().trials_out), (2, 2));
+}
+
+#[test]
 fn the_lease_of_a_gates_trial_begins_when_the_owner_sees_it() {
     let mut breaker = with_trials(1, 1);
     let gate = breaker.gate();
@@ -131,6 +144,37 @@ fn a_halt_through_a_gate_is_obeyed_at_once_and_journaled_by_the_owner() {
     assert!(gate.allow());
     breaker.poll_at(SECOND + 2);
     assert_eq!(reasons(breaker.events().skip(2)), [Reason::Halt, Reason::Resume]);
+}
+
+#[test]
+fn halts_that_come_and_go_between_two_polls_are_journaled_too() {
+    let mut breaker = breaker(config());
+    let gate = breaker.gate();
+    breaker.poll_at(0);
+    for _ in 0..2 {
+        gate.halt();
+        gate.halt();
+        gate.resume();
+        gate.resume();
+    }
+    breaker.poll_at(MS); // looks for them every millisecond
+    gate.halt();
+    gate.resume();
+    gate.halt();
+    breaker.poll_at(MS + 1);
+    let (halt, resume) = (Reason::Halt, Reason::Resume);
+    assert_eq!(reasons(breaker.events()), [halt, resume, halt, resume, halt, resume, halt]);
+    breaker.resume_at(2 * MS);
+    breaker.poll_at(9 * MS);
+    assert_eq!(reasons(breaker.events()).len(), 8);
+    // Somebody who plays with it can't keep the owner busy.
+    for _ in 0..100 {
+        gate.halt();
+        gate.resume();
+    }
+    breaker.poll_at(10 * MS);
+    breaker.poll_at(20 * MS);
+    assert_eq!(reasons(breaker.events()).len(), 8 + 16);
 }
 
 // Lanes.
@@ -381,7 +425,8 @@ fn a_lane_survives_its_breaker() {
     for now_ns in 0..10 {
         good_call(&mut lane, now_ns);
     }
-    assert!(gate.allow() && lane.dropped() > 0);
+    assert!(lane.dropped() > 0);
+    assert!(!gate.allow() && gate.is_halted(), "nobody watches");
 }
 
 #[test]

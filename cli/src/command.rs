@@ -2,6 +2,7 @@
 
 use crate::demo;
 use crate::failure::Failure;
+use crate::operate;
 use crate::progress::Progress;
 use crate::replay::{Report, replay};
 use crate::report::{Json, Text};
@@ -21,15 +22,21 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failur
     let matches = match command().try_get_matches_from(&args) {
         Ok(matches) => matches,
         Err(error) => {
-            let is_demo = args.get(1).is_some_and(|command| command == "demo");
-            return usage(&error, if is_demo { "trip99 demo --help" } else { "trip99 replay --help" });
+            let known = command();
+            let name = args.get(1).and_then(|name| known.find_subcommand(name)).map(Command::get_name);
+            let help = name.map_or("trip99 --help".to_owned(), |name| format!("trip99 {name} --help"));
+            return usage(&error, &help);
         }
     };
     match matches.subcommand() {
-        Some(("demo", matches)) => demo::run(matches.get_one::<PathBuf>("trace").cloned()),
+        Some(("demo", matches)) => {
+            let path = |name| matches.get_one::<PathBuf>(name).cloned();
+            demo::run(path("trace"), path("page"))
+        }
         Some((demo::NODE, _)) => demo::run_node(),
         Some(("replay", matches)) => run_replay(matches),
-        _ => Ok(()), // clap requires one of the above
+        Some((name, matches)) => operate::run(name, matches),
+        None => Ok(()), // clap requires one of the above
     }
 }
 
@@ -46,6 +53,9 @@ fn command() -> Command {
         )
         .arg(Arg::new("trace").long("trace").value_name("PATH").value_parser(value_parser!(PathBuf)).help(
             "Where the trace goes [default: a new file in the directory for temporary files]",
+        ))
+        .arg(operate::page_arg("page").long("page").help(
+            "Publishes the breaker in a page, for trip99 status and the like: its name, or its path, with a /",
         ));
     let node = Command::new(demo::NODE).about("The node of the demo, which starts it").hide(true);
     let replay = Command::new("replay")
@@ -61,14 +71,7 @@ fn command() -> Command {
         .arg(Arg::new("trace").value_name("TRACE").required(true).value_parser(value_parser!(PathBuf)).help(
             "The trace; - reads standard input",
         ))
-        .arg(
-            Arg::new("format")
-                .long("format")
-                .value_name("FORMAT")
-                .value_parser(["text", "json"])
-                .default_value("text")
-                .help("For people, or one JSON object a line: transitions, then a summary"),
-        )
+        .arg(format_arg("For people, or one JSON object a line: transitions, then a summary"))
         .arg(Arg::new("sort").long("sort").action(ArgAction::SetTrue).help(
             "Sort the rows by start_ns first (in memory); otherwise they must ascend",
         ))
@@ -86,6 +89,17 @@ fn command() -> Command {
         .version(clap::crate_version!())
         .subcommand_required(true)
         .subcommands([demo, replay, node])
+        .subcommands(operate::commands())
+}
+
+pub(crate) fn format_arg(help: &'static str) -> Arg {
+    let arg = Arg::new("format").long("format").value_name("FORMAT").help(help);
+    arg.value_parser(["text", "json"]).default_value("text")
+}
+
+/// Whether [`format_arg`] asks for JSON.
+pub(crate) fn is_json(matches: &ArgMatches) -> bool {
+    matches.get_one::<String>("format").is_some_and(|format| format == "json")
 }
 
 fn option(setting: &Setting) -> Arg {
@@ -106,7 +120,9 @@ fn usage(error: &clap::Error, help: &str) -> Result<(), Failure> {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Ok(error.print()?),
         ErrorKind::MissingSubcommand => {
-            return Err(Failure::new("no command; legal: demo or replay, see trip99 --help"));
+            return Err(Failure::new(
+                "no command; legal: ls, status, events, halt, resume, demo or replay, see trip99 --help",
+            ));
         }
         _ => {}
     }
@@ -129,7 +145,7 @@ fn run_replay(matches: &ArgMatches) -> Result<(), Failure> {
     let Source { name, input, len } = open(&path)?;
     let progress = Progress::new(len);
     let out = BufWriter::new(progress.output(io::stdout().lock()));
-    let result = if matches.get_one::<String>("format").is_some_and(|format| format == "json") {
+    let result = if is_json(matches) {
         replay_rows(&config, progress.input(input), name, sort, &mut Json(out))
     } else {
         let width = Term::stdout().size_checked().map(|(_, width)| width.into());

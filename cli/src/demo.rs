@@ -10,6 +10,7 @@ mod process;
 mod session;
 mod engine;
 mod view;
+mod halts;
 mod verdict;
 mod summary;
 
@@ -17,12 +18,14 @@ pub(crate) use node::run as run_node;
 pub(crate) use process::SUBCOMMAND as NODE;
 
 use crate::failure::Failure;
+use crate::operate::Place;
 use crate::settings::show_options;
-use crate::show::{show_count, show_settings, show_timeline};
+use crate::show::{show_count, show_line, show_settings, show_timeline};
 use crate::timeline::Timeline;
 use crate::trace::write_trace;
 use console::{Term, style};
 use engine::{Engine, Gauges, ORDER_EVERY_NS, Outcome};
+use halts::Halts;
 use process::Process;
 use script::{Cue, Director, Phase};
 use std::env;
@@ -33,7 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::Duration;
-use summary::{show_episodes, show_replay, show_totals};
+use summary::{show_episodes, show_page, show_replay, show_totals};
 use trip99::{Breaker, Config, Event, Events, Observer, State};
 use verdict::{Trouble, episodes, judge};
 use view::{Status, View};
@@ -55,14 +58,23 @@ fn config() -> Config {
     }
 }
 
-/// Runs the demo. An error if a trouble did not pause trading, or trading did not resume after it.
-pub(crate) fn run(trace: Option<PathBuf>) -> Result<(), Failure> {
-    let (trace, file) = create(trace)?;
+/// Runs the demo, its breaker published in a page if one is named. An error if a trouble did not pause trading, or trading did
+/// not resume after it.
+pub(crate) fn run(trace: Option<PathBuf>, page: Option<PathBuf>) -> Result<(), Failure> {
+    let page = page.map(|page| Place::find(&page)).transpose()?;
     let config = config();
-    let breaker = Breaker::new(config.clone()).map_err(Failure::new)?;
-    let (observer, events) = (breaker.observer(), breaker.events());
+    let breaker = match &page {
+        Some(page) => Breaker::create_shared(&page.path, config.clone()).map_err(|error| {
+            Failure::new(format_args!("{error}; legal: --page and a name, or a path with a / in it, that nobody owns"))
+        })?,
+        None => Breaker::new(config.clone()).map_err(Failure::new)?,
+    };
+    let (observer, mut events) = (breaker.observer(), breaker.events());
+    // A page that was there has those of an earlier owner.
+    events.by_ref().for_each(drop);
+    let (trace, file) = create(trace)?;
     let node = Process::start()?;
-    introduce(&node, &config)?;
+    introduce(&node, &config, page.as_ref(), observer.is_halted())?;
 
     let gauges = Arc::new(Gauges::default());
     let engine = Engine::start(breaker, node.address(), Arc::clone(&gauges))?;
@@ -87,9 +99,12 @@ pub(crate) fn run(trace: Option<PathBuf>) -> Result<(), Failure> {
     writeln!(out, "{}\n", show_episodes(&episodes))?;
     let Outcome { tally, rows } = outcome;
     let trace_line = format!("{name}, {} round trips", show_count(rows.len() as u64));
-    let program = env::args().next().unwrap_or_else(|| "trip99".to_owned());
-    let replay_line = show_replay(&program, &trace, &show_options(&config));
-    write_lines(&mut out, show_totals(&tally).into_iter().chain([("trace", trace_line), ("replay", replay_line)]))?;
+    let replay_line = show_replay(&program(), &trace, &show_options(&config));
+    let halts = demo.halts.show(demo.now_ns).map(|text| ("halted", text));
+    let last_lines = halts.into_iter().chain([("trace", trace_line), ("replay", replay_line)]);
+    write_lines(&mut out, show_totals(&tally).into_iter().chain(last_lines))?;
+    drop(out);
+    demo.halts.judge(demo.now_ns)?;
     judge(&episodes)
 }
 
@@ -108,25 +123,40 @@ fn create(trace: Option<PathBuf>) -> Result<(PathBuf, File), Failure> {
     Ok((path, file))
 }
 
-fn introduce(node: &Process, config: &Config) -> Result<(), Failure> {
+fn introduce(node: &Process, config: &Config, page: Option<&Place>, is_halted: bool) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out, "{}\n", style("trip99 demo").bold())?;
     let node = ("node", format!("process {} on {}", node.id(), node.address()));
     let engine = ("engine", format!("wants to send it an order every {} ms, for some 20 s", ORDER_EVERY_NS / MS));
     write_lines(&mut out, [node, engine].into_iter().chain(show_settings(config)))?;
+    if let Some(page) = page {
+        write_lines(&mut out, show_page(&program(), page))?;
+    }
+    if is_halted {
+        writeln!(
+            out,
+            "{}",
+            show_line("halted", "by somebody, before this began: no order is sent until it is resumed")
+        )?;
+    }
     Ok(writeln!(out)?)
+}
+
+/// As it was called.
+fn program() -> String {
+    env::args().next().unwrap_or_else(|| "trip99".to_owned())
 }
 
 fn write_lines(out: &mut impl Write, lines: impl IntoIterator<Item = (&'static str, String)>) -> Result<(), Failure> {
     for (name, text) in lines {
-        writeln!(out, "  {} {text}", style(format_args!("{name:<9}")).dim())?;
+        writeln!(out, "{}", show_line(name, &text))?;
     }
     Ok(())
 }
 
 fn timeline(events: &[Event], first_ns: u64, end_ns: u64) -> Timeline {
     let mut timeline = Timeline::new();
-    let (mut state, mut since_ns) = (State::Closed, first_ns);
+    let (mut state, mut since_ns) = (events.first().map_or(State::Closed, |event| event.from), first_ns);
     for event in events {
         timeline.add(state, since_ns, event.t_ns);
         (state, since_ns) = (event.to, event.t_ns);
@@ -146,7 +176,8 @@ struct Demo {
     first_ns: u64,
     now_ns: u64,
     state: State,
-    /// When the breaker closed last.
+    halts: Halts,
+    /// When the breaker closed last, or was resumed after that.
     trading_since_ns: u64,
     happened: Vec<Event>,
     troubles: Vec<Trouble>,
@@ -155,6 +186,7 @@ struct Demo {
 impl Demo {
     fn new(node: Process, observer: Observer, events: Events, gauges: Arc<Gauges>) -> Self {
         let now_ns = gauges.now_ns.load(Relaxed);
+        let state = observer.state().unwrap_or_default();
         Self {
             node,
             observer,
@@ -164,7 +196,8 @@ impl Demo {
             director: Director::new(now_ns),
             first_ns: now_ns,
             now_ns,
-            state: State::Closed,
+            state,
+            halts: Halts::default(),
             trading_since_ns: now_ns,
             happened: Vec::new(),
             troubles: Vec::new(),
@@ -179,8 +212,14 @@ impl Demo {
             // Before the events, so that what is judged by now has been seen.
             self.now_ns = self.gauges.now_ns.load(Relaxed);
             self.watch()?;
-            let trading_since_ns = (self.state == State::Closed).then_some(self.trading_since_ns);
-            match self.director.cue(self.now_ns, trading_since_ns) {
+            let is_trading = self.state == State::Closed && !self.halts.is_halted();
+            // The script stands still while a human has halted trading: the breaker has nothing to notice a trouble by then.
+            let script_ns = |ns: u64| ns.saturating_sub(self.halts.total_ns(self.now_ns));
+            let trading_since_ns = is_trading.then(|| script_ns(self.trading_since_ns));
+            if self.halts.is_too_long(self.now_ns) {
+                return Ok(());
+            }
+            match self.director.cue(script_ns(self.now_ns), trading_since_ns) {
                 Cue::Wait => {}
                 Cue::Begin(phase) => self.begin(phase)?,
                 Cue::End => return Ok(()),
@@ -195,6 +234,7 @@ impl Demo {
         for event in self.events.by_ref() {
             self.view.transition(&event, self.first_ns)?;
             self.state = event.to;
+            self.halts.note(&event);
             if event.to == State::Closed {
                 self.trading_since_ns = event.t_ns;
             }
@@ -224,6 +264,7 @@ impl Demo {
             now_ns: since_first(self.now_ns),
             phase: self.director.phase(),
             state: self.state,
+            is_halted: self.halts.is_halted(),
             retry_at_ns: (self.state == State::Open).then(|| since_first(retry_at_ns)),
             quantile_ns: self.gauges.quantile_ns.load(Relaxed),
             sent: self.gauges.sent.load(Relaxed),

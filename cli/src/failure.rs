@@ -1,5 +1,6 @@
 //! How a command fails: one line on standard error, and exit status 2.
 
+use crate::show::escape;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -20,12 +21,8 @@ impl Failure {
     pub(crate) fn report(self) -> ExitCode {
         match self {
             Self::Message(message) => {
-                // A file name or a key may hold anything; it shall not move the cursor or add lines.
-                let escape = |letter: char| {
-                    if letter.is_control() { letter.escape_default().to_string() } else { letter.into() }
-                };
                 // Nobody is left to tell if this fails.
-                let _ = writeln!(io::stderr(), "error: {}", message.chars().map(escape).collect::<String>());
+                let _ = writeln!(io::stderr(), "error: {}", escape(&message));
                 ExitCode::from(2)
             }
             Self::PipeClosed => ExitCode::SUCCESS,

@@ -1,14 +1,15 @@
 //! The `trip99` command.
 
+mod timeline;
+mod show;
 mod failure;
 mod settings;
 mod trace;
 mod replay;
-mod timeline;
-mod show;
 mod report;
 mod progress;
 mod demo;
+mod operate;
 mod command;
 
 use std::process::ExitCode;

@@ -3,7 +3,8 @@
 use crate::failure::Failure;
 use crate::replay::{Report, Summary};
 use crate::show::{
-    WIDE, show_count, show_ns, show_part, show_settings, show_timeline, show_transition, transition_header,
+    WIDE, event_header, show_count, show_line, show_ns, show_part, show_quantile, show_settings, show_timeline,
+    show_transition,
 };
 use crate::timeline::Timeline;
 use console::style;
@@ -42,7 +43,7 @@ struct SummaryLine {
 }
 
 impl<W: Write> Json<W> {
-    fn line(&mut self, line: &impl Serialize) -> Result<(), Failure> {
+    pub(crate) fn line(&mut self, line: &impl Serialize) -> Result<(), Failure> {
         serde_json::to_writer(&mut self.0, line).map_err(std::io::Error::from)?;
         Ok(self.0.write_all(b"\n")?)
     }
@@ -111,7 +112,7 @@ impl<W: Write> Report for Text<W> {
         self.quantile_ppm = config.quantile_ppm;
         writeln!(self.out, "{} {}\n", style("trip99 replay").bold(), self.file)?;
         for (name, value) in show_settings(config) {
-            writeln!(self.out, "  {} {value}", style(format_args!("{name:<9}")).dim())?;
+            writeln!(self.out, "{}", show_line(name, &value))?;
         }
         Ok(writeln!(self.out)?)
     }
@@ -122,7 +123,7 @@ impl<W: Write> Report for Text<W> {
 
     fn transition(&mut self, event: &Event) -> Result<(), Failure> {
         if self.transitions == 0 {
-            writeln!(self.out, "{}", transition_header(self.quantile_ppm, self.is_wide))?;
+            writeln!(self.out, "{}", event_header("time", &show_quantile(self.quantile_ppm), self.is_wide))?;
         }
         self.transitions += 1;
         Ok(writeln!(self.out, "{}", show_transition(event, self.timeline.first_ns(), self.is_wide))?)

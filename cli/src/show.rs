@@ -2,7 +2,7 @@
 
 use crate::timeline::Timeline;
 use console::{Style, style};
-use trip99::{Config, Event, PPM, State};
+use trip99::{Config, Event, PPM, Reason, State};
 
 /// What a breaker with these settings does, a line for each rule: its name and what it says.
 pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {
@@ -69,37 +69,43 @@ pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {
     lines
 }
 
-/// Columns that a terminal needs for all of [`show_transition`].
+/// Columns that a terminal needs for all of [`show_event`].
 pub(crate) const WIDE: usize = 110;
 
-/// Heads the columns of [`show_transition`].
-pub(crate) fn transition_header(quantile_ppm: u32, is_wide: bool) -> String {
-    let quantile = show_quantile(quantile_ppm);
+/// Heads the columns of [`show_event`].
+pub(crate) fn event_header(time: &str, quantile: &str, is_wide: bool) -> String {
     let samples = if is_wide { format!("  {:>20}", "slow of samples") } else { String::new() };
-    let header = format!("{:>13}  {:<22} {:<20} {quantile:>9}{samples}  pause", "time", "change", "reason");
+    let header = format!("{time:>13}  {:<22} {:<20} {quantile:>9}{samples}  pause", "change", "reason");
     style(header).dim().to_string()
 }
 
 /// A transition, and how long after `first_ns` it was: in all columns, or without those that a narrow terminal lacks.
 pub(crate) fn show_transition(event: &Event, first_ns: u64, is_wide: bool) -> String {
+    show_event(event, &show_time(event.t_ns.saturating_sub(first_ns)), is_wide)
+}
+
+/// As [`show_transition`], of any event, with its time in words.
+pub(crate) fn show_event(event: &Event, time: &str, is_wide: bool) -> String {
     let samples = match event.overdue {
         _ if !is_wide => String::new(),
         0 => format!("  {:>20}", format!("{} of {}", event.slow, event.samples)),
         overdue => format!("  {:>20}", format!("{overdue} late, {} of {}", event.slow, event.samples)),
     };
+    let pause_ns = event.retry_at_ns.saturating_sub(event.t_ns);
     let pause = match event.to {
-        State::Open if is_wide => format!("{} (attempt {})", show_ns(event.retry_at_ns - event.t_ns), event.attempt),
-        State::Open => show_ns(event.retry_at_ns - event.t_ns),
+        // The pause goes on as it was.
+        _ if matches!(event.reason, Reason::Halt | Reason::Resume) => String::new(),
+        State::Open if is_wide => format!("{} (attempt {})", show_ns(pause_ns), event.attempt),
+        State::Open => show_ns(pause_ns),
         _ => String::new(),
     };
-    let line = format!(
-        "{:>13}  {:<9} → {} {:<20} {:>9}{samples}  {pause}",
-        show_time(event.t_ns.saturating_sub(first_ns)),
-        event.from,
-        state_style(event.to).apply_to(format_args!("{:<10}", event.to)),
-        event.reason,
-        show_ns(event.quantile_ns),
-    );
+    let to = state_style(event.to);
+    let change = if event.from == event.to {
+        to.apply_to(format_args!("{:<22}", event.to)).to_string()
+    } else {
+        format!("{:<9} → {}", event.from, to.apply_to(format_args!("{:<10}", event.to)))
+    };
+    let line = format!("{time:>13}  {change} {:<20} {:>9}{samples}  {pause}", event.reason, show_ns(event.quantile_ns));
     line.trim_end().to_owned()
 }
 
@@ -169,6 +175,24 @@ pub(crate) fn show_count(count: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// `1 event`, `2 events`.
+pub(crate) fn show_counted(count: u64, what: &str) -> String {
+    format!("{} {what}{}", show_count(count), if count == 1 { "" } else { "s" })
+}
+
+/// A file name or a key may hold anything; it shall not move the cursor or add lines.
+pub(crate) fn escape(text: &str) -> String {
+    let escape = |letter: char| {
+        if letter.is_control() { letter.escape_default().to_string() } else { letter.into() }
+    };
+    text.chars().map(escape).collect()
+}
+
+/// A line of a list of names and texts.
+pub(crate) fn show_line(name: &str, text: &str) -> String {
+    format!("  {} {text}", style(format_args!("{name:<9}")).dim())
 }
 
 /// `P99`, `P99.9`, `P50`.

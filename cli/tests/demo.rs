@@ -1,7 +1,9 @@
-//! The demo as a process: that it shows what it promises, leaves a trace, and nothing else.
+//! The demo as a process: that it shows what it promises, leaves a trace, and can be watched and halted from outside.
 
 mod common;
+mod pages;
 use common::{DIRECTORY, finish, json, run, start};
+use pages::{Follower, Place, ok};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -20,10 +22,51 @@ fn is_gone(node: SocketAddr) -> bool {
     TcpStream::connect(node).is_err()
 }
 
+/// The page of a demo that is trading, as `trip99 status` shows it.
+fn trading(page: &str) -> Value {
+    let begin = Instant::now();
+    loop {
+        let (_, out, _) = pages::trip99(&["status", page, "--format", "json"]);
+        let page = serde_json::from_str::<Value>(&out).unwrap_or_default();
+        if page["state"] == "closed" && page["halted"] == false && page["snapshot"]["samples"].as_u64() > Some(0) {
+            return page;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "{out}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Halts the demo and resumes it, while it trades.
+fn operate(page: &str, demo: u32) {
+    let before = trading(page);
+    assert_eq!((&before["owner"]["pid"], &before["owner"]["alive"]), (&demo.into(), &true.into()), "{before}");
+    ok(&["halt", page, "--reason", "to see what it does"]);
+    let halted = || -> Value {
+        let out = ok(&["status", page, "--format", "json"]);
+        serde_json::from_str(&out).unwrap()
+    };
+    let (begin, first) = (Instant::now(), halted());
+    assert_eq!((&first["halted"], &first["halt_note"]["reason"]), (&true.into(), &"to see what it does".into()));
+    // Orders are wanted all the time.
+    let refused = |page: &Value| page["snapshot"]["refused"].as_u64().unwrap();
+    while refused(&halted()) < refused(&first) + 100 {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{}", halted());
+    }
+    let last = halted();
+    assert_eq!((&last["state"], &last["halted"]), (&"closed".into(), &true.into()), "{last}");
+    ok(&["resume", page]);
+    trading(page);
+}
+
 #[test]
 fn each_trouble_pauses_trading_and_the_trace_replays() {
     let begin = Instant::now();
-    let (status, out, err) = finish(start("demo --trace demo.csv"), "");
+    let place = Place::named("demo");
+    let page = &*place.name();
+    let demo = start(&format!("demo --trace demo.csv --page {page}"));
+    operate(page, demo.id());
+    let mut follower = Follower::start(&["events", page, "--follow", "--format", "json"]);
+    let (status, out, err) = finish(demo, "");
     assert_eq!((status, err.as_str()), (Some(0), ""), "{out}");
     assert!(is_gone(node(out.as_bytes())), "{out}");
     assert!(!out.contains('\x1b'), "{out}");
@@ -44,6 +87,21 @@ fn each_trouble_pauses_trading_and_the_trace_replays() {
         reasons.find(|reason| summary.split(' ').any(|word| word == *reason)).expect(summary)
     });
     line(&["closed", "half_open"]);
+
+    // Who followed the page saw the same.
+    line(&[&format!("status {page}")]);
+    line(&["halted ", "once, ", "by an operator"]);
+    let events = pages::json(&["events", page, "--format", "json"]);
+    events.iter().for_each(|event| assert_eq!(&follower.next(), event));
+    let mut changes = events.iter().filter(|event| event["from"] != event["to"]);
+    for line in out.lines().filter(|line| line.contains('→')) {
+        let event = changes.next().expect(line);
+        ["from", "to", "reason"]
+            .iter()
+            .for_each(|name| assert!(line.contains(event[name].as_str().unwrap()), "{event}"));
+    }
+    let after = ok(&["status", page]);
+    assert!(after.contains(", gone, ") && !after.contains("halted"), "{after}");
     line(&[" P99 ", " sent ", " refused ", " resting ", " in flight "]);
 
     // Every order sent has its row, and an end.
@@ -101,6 +159,12 @@ fn a_reader_who_has_had_enough_ends_it() {
 fn mistakes_are_found_before_it_begins() {
     common::fails("demo --trace no/such/directory/t.csv", "", &["no/such/directory/t.csv", "legal: "]);
     common::fails("demo --traces t.csv", "", &["--traces", "legal: "]);
+    common::fails("demo --page no/such/page", "", &["no/such/", "legal: --page "]);
+    common::fails("demo --page .hidden", "", &["\".hidden\" is no name", "legal: "]);
+    let place = Place::elsewhere("owned");
+    let _owner = trip99::Breaker::create_shared(&place.path, trip99::Config::default()).unwrap();
+    let owned = format!("is owned by process {}; legal: ", std::process::id());
+    common::fails(&format!("demo --page {}", place.argument()), "", &[&owned]);
     common::fails("demo now", "", &["now", "legal: see trip99 demo --help"]);
     let help = run("--help", "");
     assert!(help.contains("demo") && !help.contains("demo-node"), "{help}");

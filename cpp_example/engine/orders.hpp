@@ -13,9 +13,13 @@ enum class Stage : std::uint8_t {
     Cancelling,
 };
 
+class Trader;
+
 struct Order {
     std::uint64_t id = 0;
     Stage stage = Stage::Gone;
+    // Who gave the order, and has its ticket: null = the breaker's owner, which cancels all orders.
+    Trader *trader = nullptr;
     // Of the order, and then of its cancel: the breaker's ticket until the answer comes.
     trip99::Call call{};
     // The row of this call in the log.
@@ -33,7 +37,7 @@ class Orders {
     }
 
     // A new order in the slot that `room` gave.
-    void add(Order &slot) { slot = Order{next_id_++, Stage::Sent, {}, 0}; }
+    void add(Order &slot, Trader *trader) { slot = Order{next_id_++, Stage::Sent, trader, {}, 0}; }
 
     // Null if there is none alive.
     Order *find(std::uint64_t id) {

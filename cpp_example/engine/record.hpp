@@ -11,10 +11,13 @@ enum class How : std::uint8_t {
     Answered,
     Failed, // with the connection, or for lack of one
     GivenUp,
+    NotSent, // there was no room for it after all; such a one is in no record
 };
 
 // One call: an order or a cancel.
 struct Row {
+    // Before the breaker was asked.
+    std::uint64_t asked_ns;
     std::uint64_t start_ns;
     std::uint64_t latency_ns;
     bool is_order;
@@ -45,6 +48,8 @@ struct Record {
     Tally tally;
     std::vector<Row> rows;
     std::vector<trip99::Event> events;
+    // When each event was in force for every thread that trades.
+    std::vector<std::uint64_t> in_force_ns;
     std::uint64_t missed_events = 0;
     // Those of the script, in its order.
     Span troubles[TROUBLE_COUNT];

@@ -12,9 +12,12 @@ inline std::string show(std::chrono::nanoseconds duration) {
     return show_ns(static_cast<std::uint64_t>(duration.count()));
 }
 
-inline void show_header(int pid, unsigned port, const trip99::Config &config) {
+inline void show_header(int pid, unsigned port, const trip99::Config &config, std::size_t threads) {
     std::printf("trip99 engine, with version %s of the library\n\n", trip99::version());
     std::printf("  node      process %d on 127.0.0.1:%u\n", pid, port);
+    if (threads > 0) {
+        std::printf("  threads   %zu trade, each on a lane; one more owns breaker and connection\n", threads);
+    }
     std::printf("  latency   P99 over %s, once there are %" PRIu32 " samples\n", show(config.threshold).c_str(),
                 config.min_samples);
     std::printf("  failures  %" PRIu32 " in a row\n", config.consecutive_failures);

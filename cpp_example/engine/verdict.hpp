@@ -43,18 +43,17 @@ inline std::vector<Episode> episodes(const Record &record) {
     return episodes;
 }
 
-// How many orders began while the breaker was open, by its own events. One that began in the very moment of a change
-// had been allowed just before.
+// How many orders were asked for, and begun, while the breaker was open, by its own events. One that was let pass in the
+// very moment of a change is none.
 inline std::uint64_t sent_while_open(const Record &record) {
     std::uint64_t count = 0;
-    std::size_t next = 0;
-    bool is_open = false;
-    for (const Row &row : record.rows) {
-        while (next < record.events.size() && record.events[next].t_ns < row.start_ns) {
-            is_open = record.events[next++].to == trip99::State::Open;
+    for (std::size_t i = 0; i < record.events.size(); ++i) {
+        if (record.events[i].to == trip99::State::Open) {
+            const std::uint64_t until_ns = i + 1 < record.events.size() ? record.events[i + 1].t_ns : UINT64_MAX;
+            for (const Row &row : record.rows) {
+                count += row.is_order && row.asked_ns > record.in_force_ns[i] && row.start_ns < until_ns;
+            }
         }
-        const bool changes_now = next < record.events.size() && record.events[next].t_ns == row.start_ns;
-        count += row.is_order && is_open && !changes_now;
     }
     return count;
 }
@@ -106,6 +105,7 @@ inline std::vector<std::string> judge(const Record &record, const std::vector<Ep
     const std::uint64_t ended = tally.answered + tally.failed + tally.given_up;
     want(tally.sent == ended, "orders were lost sight of", tally.sent - ended);
     want(record.snapshot.misused == 0, "tickets came back twice", record.snapshot.misused);
+    want(record.snapshot.dropped == 0, "lanes were full and dropped what they were told", record.snapshot.dropped);
     want(record.missed_events == 0, "events were missed", record.missed_events);
     return wrong;
 }

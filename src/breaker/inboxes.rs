@@ -40,6 +40,18 @@ impl Breaker {
         core::iter::once(&self.in_flight).chain(self.inboxes.iter().map(|inbox| &inbox.in_flight))
     }
 
+    #[cold]
+    pub(super) fn expire_overdue_of_lanes(&mut self) {
+        for inbox in &mut self.inboxes {
+            inbox.in_flight.expire(self.latest_ns, self.config.window_age_ns);
+        }
+    }
+
+    #[cold]
+    pub(super) fn overdue_of_lanes(&self) -> usize {
+        self.inboxes.iter().map(|inbox| inbox.in_flight.overdue()).sum()
+    }
+
     pub(super) fn tables_mut(&mut self) -> impl Iterator<Item = &mut InFlight> {
         core::iter::once(&mut self.in_flight).chain(self.inboxes.iter_mut().map(|inbox| &mut inbox.in_flight))
     }

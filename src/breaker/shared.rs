@@ -41,6 +41,7 @@ impl Breaker {
             breaker.state = if healthy { State::Closed } else { State::Open };
             breaker.backoff.restore(if healthy { legacy.attempt } else { legacy.attempt.or(Some(0)) });
             breaker.halted = legacy.halted;
+            breaker.flips = breaker.page.flips();
             breaker.events = legacy.events;
             // The next is even, and was never there.
             breaker.published = legacy.published & !1;
@@ -56,20 +57,5 @@ impl Breaker {
             breaker.offer_trials();
         }
         Ok(breaker)
-    }
-}
-
-impl Drop for Breaker {
-    /// Of a page in a file: the end is clean, unless this comes of a panic.
-    fn drop(&mut self) {
-        if !self.link.is_here() {
-            return;
-        }
-        if self.started {
-            self.publish();
-        }
-        if !std::thread::panicking() {
-            self.link.seal(self.state, self.events);
-        }
     }
 }

@@ -8,6 +8,8 @@ use crate::recovery::{Opening, Trials};
 
 /// The owner publishes its snapshot this often while it is busy, and at each transition.
 const PUBLISH_EVERY_NS: u64 = 1_000_000;
+/// So many halts that came and went are journaled at a time.
+const MAX_PAIRS: i64 = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timer {
@@ -40,6 +42,7 @@ impl Breaker {
             }
         }
         if self.latest_ns >= self.publish_at_ns {
+            self.note_halt();
             self.publish();
         }
         self.set_wake();
@@ -175,15 +178,30 @@ impl Breaker {
         self.log(from, reason);
     }
 
-    /// Journals a halt or resume, by whomever.
+    /// Journals halts and resumes, by whomever; also one of each that came and went between two looks.
     #[cold]
     pub(super) fn note_halt(&mut self) {
         let halted = self.page.is_halted();
-        if halted != self.halted {
-            self.halted = halted;
-            self.log(self.state, if halted { Reason::Halt } else { Reason::Resume });
-            self.publish();
+        // Who flips the bit counts it afterwards, so the count may be one behind.
+        let unseen = self.page.flips().wrapping_sub(self.flips).cast_signed();
+        let pairs = (unseen - i64::from(halted != self.halted)) / 2;
+        for _ in 0..pairs.min(MAX_PAIRS) {
+            self.log_halt(!self.halted);
+            self.log_halt(!self.halted);
         }
+        if pairs > MAX_PAIRS {
+            self.flips = self.page.flips(); // somebody plays with it
+        }
+        if halted != self.halted {
+            self.log_halt(halted);
+        }
+    }
+
+    fn log_halt(&mut self, halted: bool) {
+        self.halted = halted;
+        self.flips = self.flips.wrapping_add(1);
+        self.log(self.state, if halted { Reason::Halt } else { Reason::Resume });
+        self.publish();
     }
 
     fn log(&mut self, from: State, reason: Reason) {

@@ -127,11 +127,12 @@ pub(super) unsafe fn hand_out(breaker: Breaker, out: *mut *mut cb_breaker) {
     unsafe { out.write(Box::into_raw(Box::new(breaker))) };
 }
 
-/// Ends a breaker. Its gate must not be read any more; readers of its events may go on to read what it left.
+/// Ends a breaker. What cb_gate_of gave must not be read any more; readers of its events may go on to read what it left,
+/// and lanes refuse from now on, unheard.
 ///
 /// @param breaker  From cb_create or cb_create_shared, and not destroyed before. NULL is fine.
 ///
-/// Thread: owner, when no other thread uses the breaker or its gate any more.
+/// Thread: owner, when no other thread uses the breaker any more, nor its gate but by a lane.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_destroy(breaker: *mut cb_breaker) {
     if !breaker.is_null() {

@@ -6,7 +6,7 @@ use crate::page::Observer;
 use core::ffi::{CStr, c_char};
 use core::ptr;
 
-/// One byte that tells whether calls pass. cb_gate_of gives a breaker's, cb_gate_closed reads it.
+/// One byte that tells whether calls pass. cb_gate_of gives a breaker's, cb_lane_gate_of a lane's, cb_gate_closed reads it.
 #[repr(C)]
 pub struct cb_gate {
     bits: u8,

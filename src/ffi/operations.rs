@@ -243,8 +243,8 @@ pub unsafe extern "C" fn cb_release_at(breaker: *mut cb_breaker, now_ns: u64) {
     unsafe { cb_breaker::owner(breaker) }.release_at(now_ns);
 }
 
-/// Fires the timers that are due, and adds the event of a halt or resume. Cheap enough for every turn of a loop; without it a
-/// breaker notices calls that never return, and recovers, only when it is asked or told something.
+/// Takes in what lanes have said, fires the timers that are due, and adds the event of a halt or resume. Cheap enough for
+/// every turn of a loop; without it a breaker hears no lane, and notices calls that never return, and recovers, only when it is asked or told something.
 ///
 /// @param breaker  Must not be NULL.
 ///

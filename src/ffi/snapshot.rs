@@ -83,19 +83,21 @@ pub struct cb_snapshot {
     pub refused_in_shadow: u64,
     /// Tickets that came back twice, or that the breaker never gave out.
     pub misused: u64,
+    /// Messages that full lanes dropped.
+    pub dropped: u64,
     /// Events so far: the sequence number of the next.
     pub events: u64,
 }
 
 // SAFETY: the asserts below; the library writes bools as 0 or 1.
 unsafe impl Versioned for cb_snapshot {
-    const FIRST_SIZE: usize = 136;
+    const FIRST_SIZE: usize = 144;
 }
 
 const _: () = {
     assert!(offset_of!(cb_snapshot, struct_size) == 0);
     assert!(cb_snapshot::FIRST_SIZE <= size_of::<cb_snapshot>());
-    assert!(size_of::<cb_snapshot>() == 4 + 13 * 4 + 10 * 8, "no padding");
+    assert!(size_of::<cb_snapshot>() == 4 + 13 * 4 + 11 * 8, "no padding");
 };
 
 impl From<Snapshot> for cb_snapshot {
@@ -127,6 +129,7 @@ impl From<Snapshot> for cb_snapshot {
             refused: snapshot.refused,
             refused_in_shadow: snapshot.refused_in_shadow,
             misused: snapshot.misused,
+            dropped: snapshot.dropped,
             events: snapshot.events,
         }
     }

@@ -16,8 +16,8 @@ impl Page {
     pub(crate) fn take_over(&self, state: State, shadow: bool) -> u32 {
         let epoch = self.trials.0.epoch();
         self.trials.0.revoke(epoch);
-        self.refusals.0.refused.store(0, Ordering::Relaxed);
-        self.refusals.0.in_shadow.store(0, Ordering::Relaxed);
+        self.counts.0.refused.store(0, Ordering::Relaxed);
+        self.counts.0.in_shadow.store(0, Ordering::Relaxed);
         let owners = state as u8 | if shadow { SHADOW } else { 0 };
         let earlier = self.gate.0.load(Ordering::Relaxed) & !HALTED;
         self.gate.0.fetch_xor(earlier ^ owners, Ordering::AcqRel);

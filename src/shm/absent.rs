@@ -9,6 +9,16 @@ impl Link {
         Self
     }
 
+    pub(crate) const fn is_none(&self) -> bool {
+        true
+    }
+
+    pub(crate) const fn is_here(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn seal(&self, _state: State, _events: u64) {}
+
     #[inline]
     pub(crate) fn entered(&mut self, _latency_ns: u64, _window_len: usize) {}
 

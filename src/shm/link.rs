@@ -120,6 +120,11 @@ impl Link {
         self.0.as_mut()?.restart.take()
     }
 
+    /// True if there is no page in a file.
+    pub(crate) const fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// True if there is a page in a file, and this is not the child of a fork, which has none.
     pub(crate) fn is_here(&self) -> bool {
         self.0.as_ref().is_some_and(|shared| shared.mapping.is_here())

@@ -1,6 +1,8 @@
-/* What the hot loop in docs/cpp.md takes for granted, round the loop itself: it must compile as it stands there. */
+/* What the loops in docs/cpp.md take for granted, round the loops themselves: they must compile as they stand there. */
 #include <trip99.hpp>
 
+#include <atomic>
+#include <thread>
 #include <vector>
 
 struct Order {
@@ -24,9 +26,27 @@ static bool wants_to_send() { return true; }
 
 static void log(const char *, const char *, const char *) {}
 
-int main() {
+static void hot_loop() {
     Orders orders;
     Venue venue;
     std::vector<Order> resting;
 #include "hot_loop.inc"
+}
+
+/* A trader's. */
+struct Session {
+    void send(trip99::Call) {}
+    std::vector<Ack> acks() { return {}; }
+};
+
+static void traders(trip99::Breaker &breaker, std::vector<Session> &sessions, std::atomic<bool> &trading) {
+#include "traders.inc"
+}
+
+int main() {
+    hot_loop();
+    trip99::Breaker breaker;
+    std::vector<Session> sessions;
+    std::atomic<bool> trading(false);
+    traders(breaker, sessions, trading);
 }

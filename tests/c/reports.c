@@ -35,6 +35,7 @@ static void a_snapshot_tells_everything(void) {
     CHECK_EQ(snapshot.stale, 1);
     CHECK_EQ(snapshot.untracked, 1);
     CHECK_EQ(snapshot.misused, 1);
+    CHECK_EQ(snapshot.dropped, 0);
     CHECK_EQ(snapshot.refused, 0);
     CHECK_EQ(snapshot.refused_in_shadow, 0);
     CHECK_EQ(snapshot.events, 1);

@@ -196,8 +196,8 @@ static void outputs_keep_to_the_callers_version(void) {
     check_output(get_published, sizeof(cb_snapshot));
     check_output(next_event, sizeof(cb_event));
     check_forgotten_size(get_config, 152);
-    check_forgotten_size(get_snapshot, 136);
-    check_forgotten_size(get_published, 136);
+    check_forgotten_size(get_snapshot, 144);
+    check_forgotten_size(get_published, 144);
     check_forgotten_size(next_event, 88);
     cb_destroy(source);
 }

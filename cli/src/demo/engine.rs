@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
-use trip99::{Breaker, Call, State};
+use trip99::{Breaker, Call, Observer, State};
 
 const MS: u64 = 1_000_000;
 
@@ -81,6 +81,8 @@ enum End {
 
 pub(crate) struct Engine {
     breaker: Breaker,
+    /// Of that breaker.
+    observer: Observer,
     session: Session,
     gauges: Arc<Gauges>,
     /// In the order of sending.
@@ -109,6 +111,7 @@ impl Engine {
         let now_ns = breaker.now_ns();
         gauges.now_ns.store(now_ns, Relaxed);
         Ok(Self {
+            observer: breaker.observer(),
             breaker,
             session,
             gauges,
@@ -156,7 +159,7 @@ impl Engine {
         while let Some(pending) = self.pending.pop_front_if(give_up) {
             self.end(now_ns, pending, End::GivenUp);
         }
-        let is_paused = self.breaker.state() != State::Closed;
+        let is_paused = self.breaker.state() != State::Closed || self.observer.is_halted();
         let may_rest = if is_paused || !wants_orders { 0 } else { MAX_RESTING };
         while self.session.is_up() && self.resting.len() > may_rest {
             self.cancel_oldest(now_ns, is_paused);
@@ -188,7 +191,9 @@ impl Engine {
         if let Some(id) = self.resting.pop_front() {
             self.tally.cancels += 1;
             self.tally.cancels_in_pauses += u64::from(is_paused);
-            self.send(now_ns, Message::request(Kind::Cancel, id), !is_paused);
+            // A halt isn't in the trace; a replay's breaker is closed then, as this one, and shall see what this one sees.
+            let is_traced = self.breaker.state() == State::Closed;
+            self.send(now_ns, Message::request(Kind::Cancel, id), is_traced);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::demo::engine::Tally;
 use crate::demo::verdict::Episode;
+use crate::operate::Place;
 use crate::show::{show_count, show_ns};
 use console::style;
 use std::path::Path;
@@ -49,6 +50,18 @@ pub(crate) fn show_totals(tally: &Tally) -> [(&'static str, String); 3] {
         show_count(cancels - cancels_answered)
     );
     [("orders", sent), ("refused", format!("{} orders, while paused", show_count(refused))), ("cancels", cancels)]
+}
+
+/// How to watch and halt the breaker from another shell.
+pub(crate) fn show_page(program: &str, page: &Place) -> [(&'static str, String); 5] {
+    let (program, argument) = (quote(program), quote(&page.argument()));
+    [
+        ("page", format!("{}; from another shell:", page.path())),
+        ("", format!("{program} status {argument}")),
+        ("", format!("{program} events {argument} --follow")),
+        ("", format!("{program} halt {argument} --reason 'prices look wrong'")),
+        ("", format!("{program} resume {argument}")),
+    ]
 }
 
 /// The command that replays a trace, to be pasted into a shell.

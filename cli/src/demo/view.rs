@@ -2,7 +2,7 @@
 
 use crate::demo::script::Phase;
 use crate::failure::Failure;
-use crate::show::{WIDE, show_count, show_ns, show_time, show_transition, state_style, transition_header};
+use crate::show::{WIDE, event_header, show_count, show_ns, show_quantile, show_time, show_transition, state_style};
 use console::{Term, style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, Write};
@@ -17,6 +17,7 @@ pub(crate) struct Status {
     pub(crate) now_ns: u64,
     pub(crate) phase: Phase,
     pub(crate) state: State,
+    pub(crate) is_halted: bool,
     /// While open: when the next trial may go out.
     pub(crate) retry_at_ns: Option<u64>,
     pub(crate) quantile_ns: u64,
@@ -53,7 +54,7 @@ impl View {
     }
 
     pub(crate) fn header(&self, quantile_ppm: u32) -> Result<(), Failure> {
-        self.line(&transition_header(quantile_ppm, self.is_wide))
+        self.line(&event_header("time", &show_quantile(quantile_ppm), self.is_wide))
     }
 
     pub(crate) fn transition(&self, event: &Event, first_ns: u64) -> Result<(), Failure> {
@@ -96,6 +97,7 @@ fn show_status(status: &Status) -> String {
         ns => show_ns(ns),
     };
     let state = match status.retry_at_ns {
+        _ if status.is_halted => "halted".to_owned(),
         Some(retry_at_ns) => {
             let left_ms = retry_at_ns.saturating_sub(status.now_ns) / 1_000_000;
             format!("open {}.{} s", left_ms / 1000, left_ms % 1000 / 100)
@@ -106,7 +108,7 @@ fn show_status(status: &Status) -> String {
         "{:>13}  {:<6} {} P99 {quantile:>8}  sent {}  refused {}  resting {}  in flight {}",
         show_time(status.now_ns),
         status.phase.name(),
-        state_style(status.state).apply_to(format_args!("{state:<10}")),
+        state_style(if status.is_halted { State::Open } else { status.state }).apply_to(format_args!("{state:<10}")),
         show_count(status.sent),
         show_count(status.refused),
         show_count(status.resting),

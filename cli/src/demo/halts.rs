@@ -1,0 +1,98 @@
+//! An operator may halt the demo's breaker while it runs, as any other: what that means for the script.
+
+use crate::failure::Failure;
+use crate::show::show_ns;
+use trip99::{Event, Reason};
+
+/// Longer than an operator needs to look round. A demo that nobody resumes shall end.
+const PATIENCE_NS: u64 = 60_000_000_000;
+
+#[derive(Default)]
+pub(crate) struct Halts {
+    count: u64,
+    /// Of those that are over.
+    ns: u64,
+    /// Of the one in force.
+    since_ns: Option<u64>,
+}
+
+impl Halts {
+    pub(crate) fn note(&mut self, event: &Event) {
+        match (event.reason, self.since_ns) {
+            (Reason::Halt, None) => {
+                self.count += 1;
+                self.since_ns = Some(event.t_ns);
+            }
+            (Reason::Resume, Some(since_ns)) => {
+                self.ns += event.t_ns.saturating_sub(since_ns);
+                self.since_ns = None;
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn is_halted(&self) -> bool {
+        self.since_ns.is_some()
+    }
+
+    /// How long it was halted in all.
+    pub(crate) fn total_ns(&self, now_ns: u64) -> u64 {
+        self.ns + self.so_far_ns(now_ns)
+    }
+
+    pub(crate) fn is_too_long(&self, now_ns: u64) -> bool {
+        self.so_far_ns(now_ns) >= PATIENCE_NS
+    }
+
+    fn so_far_ns(&self, now_ns: u64) -> u64 {
+        self.since_ns.map_or(0, |since_ns| now_ns.saturating_sub(since_ns))
+    }
+
+    /// `None` if there was no halt.
+    pub(crate) fn show(&self, now_ns: u64) -> Option<String> {
+        let times = if self.count == 1 { "once".to_owned() } else { format!("{} times", self.count) };
+        let text = format!("{times}, {} in all, by an operator; the script waited", show_ns(self.total_ns(now_ns)));
+        (self.count > 0).then_some(text)
+    }
+
+    /// An error if nobody resumed: then the script's end is nothing to judge the breaker by.
+    pub(crate) fn judge(&self, now_ns: u64) -> Result<(), Failure> {
+        if self.is_too_long(now_ns) {
+            let so_far = show_ns(self.so_far_ns(now_ns));
+            return Err(Failure::new(format_args!(
+                "trading was halted by an operator, and nobody resumed it for {so_far}; the script could not go on"
+            )));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trip99::{Breaker, Config};
+
+    const S: u64 = 1_000_000_000;
+
+    #[test]
+    fn halts_are_added_up_and_one_that_nobody_ends_is_an_error() {
+        let mut breaker = Breaker::new(Config::default()).unwrap();
+        let mut events = breaker.events();
+        let mut halts = Halts::default();
+        assert_eq!(halts.show(0), None);
+        breaker.halt_at(10 * S);
+        events.by_ref().for_each(|event| halts.note(&event));
+        assert_eq!((halts.is_halted(), halts.total_ns(12 * S)), (true, 2 * S));
+        breaker.resume_at(13 * S);
+        breaker.halt_at(20 * S);
+        events.by_ref().for_each(|event| halts.note(&event));
+        assert_eq!(halts.total_ns(24 * S), 7 * S);
+        assert_eq!(halts.show(24 * S).unwrap(), "2 times, 7 s in all, by an operator; the script waited");
+        assert!(!halts.is_too_long(20 * S + PATIENCE_NS - 1) && halts.judge(20 * S + PATIENCE_NS - 1).is_ok());
+        assert!(halts.is_too_long(20 * S + PATIENCE_NS) && halts.judge(20 * S + PATIENCE_NS).is_err());
+        breaker.resume_at(100 * S);
+        events.by_ref().for_each(|event| halts.note(&event));
+        assert_eq!((halts.is_halted(), halts.total_ns(200 * S)), (false, 83 * S));
+        assert!(halts.judge(200 * S).is_ok());
+    }
+}

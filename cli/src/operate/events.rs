@@ -1,0 +1,181 @@
+//! `trip99 events`
+
+use crate::failure::Failure;
+use crate::operate::json;
+use crate::operate::place::{Place, refused};
+use crate::operate::reading::show_wall;
+use crate::report::Json;
+use crate::show::{WIDE, event_header, show_counted, show_event};
+use console::{Term, style};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde_json::json;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use trip99::{Event, Events, Observer};
+
+const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+pub(crate) fn run(place: &Place, follow: bool, is_json: bool) -> Result<(), Failure> {
+    let mut page = Page::open(&place.path)?;
+    let out = io::stdout();
+    let mut print: Box<dyn Print> = if is_json { Box::new(Json(out)) } else { Box::new(Table::new(out)) };
+    print.begin(place)?;
+    loop {
+        // Before its events: those of a page that is gone by then are complete.
+        let found = identify(&place.path);
+        page.print_new(&mut *print)?;
+        if !follow {
+            return print.end();
+        }
+        if found != page.found {
+            page.found = found;
+            match found {
+                None => print.note("removed", "the page was removed; waiting for a new one")?,
+                Some(_) if found == page.opened => {}
+                Some(_) => {
+                    print.note("replaced", "the page was replaced; these are events of the new one")?;
+                    page = Page::open(&place.path)?;
+                }
+            }
+        }
+        if !wait() {
+            return Err(Failure::PipeClosed);
+        }
+    }
+}
+
+/// Device and inode of a file.
+type Identity = (u64, u64);
+
+fn identify(path: &Path) -> Option<Identity> {
+    fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// A page that is followed.
+struct Page {
+    events: Events,
+    missed: u64,
+    opened: Option<Identity>,
+    /// What was at its place when that was last looked at.
+    found: Option<Identity>,
+}
+
+impl Page {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        loop {
+            let before = identify(path);
+            let observer = Observer::open(path).map_err(|error| refused(&error))?;
+            if before == identify(path) {
+                return Ok(Self { events: observer.events(), missed: 0, opened: before, found: before });
+            }
+        }
+    }
+
+    /// Prints what has come since the last time.
+    fn print_new(&mut self, print: &mut dyn Print) -> Result<(), Failure> {
+        loop {
+            let event = self.events.next();
+            let missed = self.events.missed();
+            if missed > self.missed {
+                print.missed(missed - self.missed)?;
+                self.missed = missed;
+            }
+            match event {
+                Some(event) => print.event(&event)?,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Waits a moment; false if nobody reads our output any more, which writing would only tell at the next event.
+fn wait() -> bool {
+    let out = io::stdout();
+    let mut fds = [PollFd::new(&out, PollFlags::empty())];
+    // An error is an interruption by a signal.
+    let _ = poll(&mut fds, Some(&LOOK_EVERY));
+    let [fd] = fds;
+    !fd.revents().intersects(PollFlags::ERR | PollFlags::HUP)
+}
+
+trait Print {
+    fn begin(&mut self, _place: &Place) -> Result<(), Failure> {
+        Ok(())
+    }
+    fn event(&mut self, event: &Event) -> Result<(), Failure>;
+    /// So many events were overwritten before they could be read.
+    fn missed(&mut self, count: u64) -> Result<(), Failure>;
+    /// Something happened to the page itself.
+    fn note(&mut self, name: &'static str, text: &str) -> Result<(), Failure>;
+    fn end(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+impl<W: Write> Print for Json<W> {
+    fn event(&mut self, event: &Event) -> Result<(), Failure> {
+        self.line(&json::event(event))
+    }
+
+    fn missed(&mut self, count: u64) -> Result<(), Failure> {
+        self.line(&json!({ "missed": count }))
+    }
+
+    fn note(&mut self, name: &'static str, _: &str) -> Result<(), Failure> {
+        self.line(&json!({ "page": name }))
+    }
+}
+
+/// For people: a heading for each day.
+struct Table<W> {
+    out: W,
+    is_wide: bool,
+    /// `None` before the first event.
+    date: Option<String>,
+}
+
+impl<W: Write> Table<W> {
+    fn new(out: W) -> Self {
+        let is_wide = Term::stdout().size_checked().is_none_or(|(_, columns)| usize::from(columns) >= WIDE);
+        Self { out, is_wide, date: None }
+    }
+}
+
+impl<W: Write> Print for Table<W> {
+    fn begin(&mut self, place: &Place) -> Result<(), Failure> {
+        writeln!(self.out, "{} {}\n", style("trip99 events").bold(), place.path())?;
+        Ok(writeln!(self.out, "{}", event_header("time, UTC", "quantile", self.is_wide))?)
+    }
+
+    fn event(&mut self, event: &Event) -> Result<(), Failure> {
+        if self.date.is_none() && event.sequence > 0 {
+            let earlier = format!("{:>13}  not kept: {}", "", show_counted(event.sequence, "earlier event"));
+            writeln!(self.out, "{}", style(earlier).dim())?;
+        }
+        let (date, time) = show_wall(event.wall_ns);
+        if self.date.as_ref() != Some(&date) {
+            writeln!(self.out, "{}", style(format_args!("{date:>13}")).bold())?;
+            self.date = Some(date);
+        }
+        Ok(writeln!(self.out, "{}", show_event(event, &time, self.is_wide))?)
+    }
+
+    fn missed(&mut self, count: u64) -> Result<(), Failure> {
+        let text =
+            format!("{:>13}  missed: {}, overwritten before they could be read", "", show_counted(count, "event"));
+        Ok(writeln!(self.out, "{}", style(text).yellow())?)
+    }
+
+    fn note(&mut self, _: &'static str, text: &str) -> Result<(), Failure> {
+        Ok(writeln!(self.out, "{:>13}  {}", "", style(text).yellow())?)
+    }
+
+    fn end(&mut self) -> Result<(), Failure> {
+        if self.date.is_none() {
+            writeln!(self.out, "{:>13}  no event", "")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! Pages and events for machines: fields have the library's names, times are nanoseconds, and null is none.
+
+use crate::operate::place::Place;
+use crate::operate::reading::{QUANTILES, Reading};
+use serde_json::{Map, Value, json};
+use trip99::{ClockSource, Event, Snapshot, State};
+
+/// A page that could be read.
+pub(crate) fn page(place: &Place, reading: &Reading) -> Value {
+    let quantiles: Map<String, Value> =
+        QUANTILES.iter().zip(reading.quantiles_ns).map(|(&(_, name, _), ns)| (name.to_owned(), json!(ns))).collect();
+    let owner = reading.owner.as_ref().map(|owner| {
+        json!({
+            "pid": owner.pid,
+            "alive": owner.alive,
+            "stopped": reading.stopped,
+            "seen_ago_ns": owner.seen_ago_ns,
+            "memory_locked": owner.memory_locked,
+        })
+    });
+    let note = reading
+        .note
+        .as_ref()
+        .map(|note| json!({ "reason": note.reason, "uid": note.uid, "pid": note.pid, "wall_ns": note.wall_ns }));
+    json!({
+        "name": place.name(),
+        "path": place.path(),
+        "error": null,
+        "state": reading.state.map(State::name),
+        "halted": reading.halted,
+        "halt_note": note,
+        "owner": owner,
+        "quantiles": quantiles,
+        "snapshot": reading.snapshot.as_ref().map(snapshot),
+    })
+}
+
+/// A page that was refused, with the same fields.
+pub(crate) fn refused_page(place: &Place, error: &str) -> Value {
+    json!({
+        "name": place.name(),
+        "path": place.path(),
+        "error": error,
+        "state": null,
+        "halted": null,
+        "halt_note": null,
+        "owner": null,
+        "quantiles": null,
+        "snapshot": null,
+    })
+}
+
+fn snapshot(snapshot: &Snapshot) -> Value {
+    json!({
+        "state": snapshot.state.name(),
+        "halted": snapshot.halted,
+        "shadow": snapshot.shadow,
+        "armed": snapshot.armed,
+        "clock": if snapshot.clock == ClockSource::Tsc { "tsc" } else { "monotonic" },
+        "now_ns": snapshot.now_ns,
+        "epoch_ns": snapshot.epoch_ns,
+        "retry_at_ns": time(snapshot.retry_at_ns),
+        "attempt": snapshot.attempt,
+        "samples": snapshot.samples,
+        "slow": snapshot.slow,
+        "failed": snapshot.failed,
+        "overdue": snapshot.overdue,
+        "in_flight": snapshot.in_flight,
+        "trials_granted": snapshot.trials_granted,
+        "trials_out": snapshot.trials_out,
+        "trials_good": snapshot.trials_good,
+        "recorded": snapshot.recorded,
+        "stale": snapshot.stale,
+        "untracked": snapshot.untracked,
+        "refused": snapshot.refused,
+        "refused_in_shadow": snapshot.refused_in_shadow,
+        "misused": snapshot.misused,
+        "dropped": snapshot.dropped,
+        "events": snapshot.events,
+    })
+}
+
+pub(crate) fn event(event: &Event) -> Value {
+    json!({
+        "sequence": event.sequence,
+        "t_ns": event.t_ns,
+        "wall_ns": event.wall_ns,
+        "from": event.from.name(),
+        "to": event.to.name(),
+        "reason": event.reason.name(),
+        "quantile_ns": event.quantile_ns,
+        "samples": event.samples,
+        "slow": event.slow,
+        "overdue": event.overdue,
+        "failures": event.failures,
+        "attempt": event.attempt,
+        "retry_at_ns": time(event.retry_at_ns),
+        "owner_gap_ns": event.owner_gap_ns,
+    })
+}
+
+fn time(ns: u64) -> Option<u64> {
+    (ns != u64::MAX).then_some(ns)
+}

@@ -1,0 +1,127 @@
+//! `trip99 status`
+
+use crate::failure::Failure;
+use crate::operate::json;
+use crate::operate::place::{Place, refused};
+use crate::operate::reading::{QUANTILES, Reading, show_ago, show_user};
+use crate::report::Json;
+use crate::show::{show_count, show_counted, show_line, show_ns};
+use console::style;
+use std::io::{self, Write};
+use trip99::{Observer, Snapshot, State};
+
+pub(crate) fn run(place: &Place, is_json: bool) -> Result<(), Failure> {
+    let observer = Observer::open(&place.path).map_err(|error| refused(&error))?;
+    let reading = Reading::take(&observer);
+    let mut out = io::stdout().lock();
+    if is_json {
+        return Json(out).line(&json::page(place, &reading));
+    }
+    writeln!(out, "{} {}\n", style("trip99 status").bold(), place.path())?;
+    for (name, text) in lines(&reading) {
+        writeln!(out, "{}", show_line(name, &text))?;
+    }
+    Ok(())
+}
+
+fn lines(reading: &Reading) -> Vec<(&'static str, String)> {
+    let mut lines = vec![("state", reading.show_state())];
+    if reading.state.is_none() {
+        lines.push(("", "the gate holds what no version writes: every call is refused".to_owned()));
+    }
+    if let Some(event) = &reading.last_change {
+        lines.push(("since", format!("{}, by {}", show_ago(event.wall_ns), event.reason)));
+    }
+    lines.extend(halt(reading));
+    if let Some(retry) = reading.show_retry() {
+        lines.push(("retry", retry));
+    }
+    lines.push(("owner", reading.show_owner()));
+    if let Some(owner) = &reading.owner {
+        let locked = if owner.memory_locked { "locked" } else { "not locked: the owner may have to wait for the page" };
+        lines.push(("memory", locked.to_owned()));
+    }
+    lines.extend(latency(reading));
+    match &reading.snapshot {
+        Some(snapshot) => lines.extend(figures(snapshot)),
+        None => lines.push(("figures", "none: the owner has not done anything yet".to_owned())),
+    }
+    lines
+}
+
+fn halt(reading: &Reading) -> Vec<(&'static str, String)> {
+    match (reading.halted, &reading.note) {
+        (false, _) => Vec::new(),
+        (true, Some(note)) => vec![
+            ("halted", show_ago(note.wall_ns)),
+            ("by", format!("{}, process {}", show_user(note.uid), note.pid)),
+            ("reason", if note.reason.is_empty() { "none given".to_owned() } else { note.reason.clone() }),
+        ],
+        (true, None) => {
+            let when = reading.halted_wall_ns.map_or("at a time that isn't known".to_owned(), show_ago);
+            vec![("halted", when), ("by", "the owner itself, or somebody who left no note".to_owned())]
+        }
+    }
+}
+
+/// The P99, and what stands beside it.
+fn latency(reading: &Reading) -> [(&'static str, String); 2] {
+    let others = QUANTILES.iter().zip(reading.quantiles_ns).skip(1);
+    let others = others.filter_map(|(&(_, _, name), ns)| Some(format!("{} {}", style(name).dim(), show_ns(ns?))));
+    let others: Vec<String> = others.collect();
+    let others = if others.is_empty() { "no samples".to_owned() } else { others.join("   ") };
+    [("P99", reading.p99_ns().map_or("-".to_owned(), |ns| style(show_ns(ns)).bold().to_string())), ("latency", others)]
+}
+
+fn figures(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
+    let count = |count: u32| show_count(count.into());
+    let armed = if snapshot.armed { "" } else { "; too few for a verdict" };
+    let mut lines = vec![
+        (
+            "window",
+            format!(
+                "{}: {} slow, {} failed{armed}",
+                show_counted(snapshot.samples.into(), "sample"),
+                count(snapshot.slow),
+                count(snapshot.failed)
+            ),
+        ),
+        ("in flight", format!("{}, {} of them overdue", count(snapshot.in_flight), count(snapshot.overdue))),
+    ];
+    if snapshot.state == State::HalfOpen {
+        lines.push((
+            "trials",
+            format!(
+                "{} granted: {} out, {} good so far",
+                count(snapshot.trials_granted),
+                count(snapshot.trials_out),
+                count(snapshot.trials_good)
+            ),
+        ));
+    }
+    lines.push(("attempt", count(snapshot.attempt)));
+    if snapshot.shadow {
+        let refused = show_count(snapshot.refused_in_shadow);
+        lines.push(("shadow", format!("nothing is refused; {refused} asks would have been")));
+    }
+    lines.push((
+        "so far",
+        format!(
+            "{} recorded, {} refused, {}",
+            show_count(snapshot.recorded),
+            show_count(snapshot.refused),
+            show_counted(snapshot.events, "event")
+        ),
+    ));
+    lines.push((
+        "left out",
+        format!(
+            "{} stale, {} untracked, {} misused, {} dropped",
+            show_count(snapshot.stale),
+            show_count(snapshot.untracked),
+            show_count(snapshot.misused),
+            show_count(snapshot.dropped)
+        ),
+    ));
+    lines
+}

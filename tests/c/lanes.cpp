@@ -1,0 +1,181 @@
+/* The C++ wrapper of lanes, every operation of it: in virtual time, and with threads of std::thread's. */
+#include "trip99.hpp"
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+using trip99::Breaker;
+using trip99::Config;
+using trip99::Lane;
+using trip99::State;
+
+#define CHECK(what)                                                                                                    \
+    do {                                                                                                               \
+        if (!(what)) {                                                                                                 \
+            std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);                                    \
+            std::exit(1);                                                                                              \
+        }                                                                                                              \
+    } while (false)
+
+static const std::uint64_t SECOND = 1000000000;
+
+static_assert(!std::is_copy_constructible<Lane>::value && !std::is_copy_assignable<Lane>::value, "move-only");
+static_assert(std::is_nothrow_move_constructible<Lane>::value, "moves");
+static_assert(std::is_nothrow_move_assignable<Lane>::value, "moves");
+static_assert(!std::is_copy_constructible<trip99::ScopedLaneCall>::value, "move-only");
+static_assert(!std::is_constructible<trip99::ScopedLaneCall, Breaker &>::value, "each to its own");
+static_assert(noexcept(std::declval<Lane &>().allow()), "hot calls don't throw");
+static_assert(noexcept(std::declval<Lane &>().end(trip99::Call())), "hot calls don't throw");
+
+/* Trips at the first slow sample, pauses for one second, recovers by one trial. */
+static Config quick() {
+    Config config;
+    config.spike_count = 1;
+    config.probes = 1;
+    config.jitter_ppm = 0;
+    return config;
+}
+
+static void calls_and_records() {
+    Breaker breaker(quick());
+    Lane lane = breaker.lane();
+    CHECK(lane.allow() && lane.gate().closed());
+    const trip99::Call ended = lane.begin_at(10), failed = lane.begin_at(20), abandoned = lane.begin_at(30);
+    lane.end_at(15, ended);
+    lane.fail_at(27, failed);
+    lane.abandon_at(31, abandoned);
+    lane.record_at(40, nanoseconds(3));
+    lane.record_failure_at(40, nanoseconds(4));
+    lane.record_probe_at(40, nanoseconds(5), true); // stale
+    breaker.poll_at(40);
+    const trip99::Snapshot snapshot = breaker.snapshot();
+    CHECK(snapshot.samples == 4 && snapshot.failed == 2 && snapshot.stale == 1 && snapshot.in_flight == 0);
+    CHECK(breaker.quantile(1000000) == nanoseconds(7));
+    lane.record_at(41, nanoseconds(-1)); // endless
+    CHECK(lane.allow());
+    breaker.poll_at(41);
+    CHECK(breaker.state() == State::Open && !lane.allow() && !lane.gate().closed());
+}
+
+static void trials() {
+    Breaker breaker(quick());
+    Lane lane = breaker.lane(), other = breaker.lane();
+    breaker.record_at(1, seconds(1));
+    breaker.poll_at(2 * SECOND);
+    CHECK(lane.allow() && !other.allow());
+    lane.release();
+    breaker.poll_at(2 * SECOND + 1);
+    CHECK(other.allow() && !lane.allow());
+    other.end_at(2 * SECOND + 3, other.begin_at(2 * SECOND + 2));
+    breaker.poll_at(2 * SECOND + 3);
+    CHECK(breaker.state() == State::Closed && lane.allow());
+}
+
+static void real_time() {
+    Config config;
+    config.threshold = seconds(1000); // no local pause is a trip
+    config.stall_limit = seconds(0);
+    config.consecutive_failures = 0;
+    Breaker breaker(config);
+    Lane lane = breaker.lane();
+    const trip99::Call ended = lane.begin(), failed = lane.begin(), abandoned = lane.begin();
+    CHECK(lane.now_ns() + SECOND > ended.start_ns && lane.now_ns() - breaker.now_ns() + SECOND < 2 * SECOND);
+    lane.end(ended);
+    lane.fail(failed);
+    lane.abandon(abandoned);
+    lane.record(nanoseconds(1));
+    lane.record_failure(nanoseconds(1));
+    lane.record_probe(nanoseconds(1), true);
+    breaker.poll();
+    const trip99::Snapshot snapshot = breaker.snapshot();
+    CHECK(snapshot.samples == 4 && snapshot.failed == 2 && snapshot.stale == 1 && snapshot.in_flight == 0);
+}
+
+static void scoped_calls() {
+    Config config;
+    config.threshold = seconds(1000);
+    Breaker breaker(config);
+    Lane lane = breaker.lane();
+    { const trip99::ScopedLaneCall call(lane); }
+    try {
+        const trip99::ScopedLaneCall call = lane.scoped_call();
+        throw std::runtime_error("the venue is gone");
+    } catch (const std::runtime_error &) {
+    }
+    {
+        trip99::ScopedLaneCall call = lane.scoped_call();
+        call.abandon();
+    }
+    breaker.poll();
+    CHECK(breaker.snapshot().samples == 2 && breaker.snapshot().failed == 1 && breaker.snapshot().in_flight == 0);
+}
+
+static void moves_errors_and_drops() {
+    Breaker breaker;
+    Lane first = breaker.lane(4), second = std::move(first);
+    CHECK(first.c_handle() == nullptr && second.allow());
+    first = Lane(breaker.c_handle(), 4);
+    for (int i = 0; i < 6; i++) {
+        first.record(nanoseconds(1));
+    }
+    CHECK(first.dropped() == 2 && second.dropped() == 0);
+    std::swap(first, second);
+    CHECK(first.dropped() == 0 && second.dropped() == 2);
+    breaker.poll();
+    CHECK(breaker.snapshot().dropped == 2 && breaker.snapshot().samples == 4);
+    try {
+        const Lane none(nullptr);
+        CHECK(false);
+    } catch (const trip99::Error &error) {
+        CHECK(error.status() == CB_STATUS_NULL_POINTER && std::strcmp(error.what(), "breaker is NULL") == 0);
+    }
+    CHECK(first.allow() && second.allow());
+    breaker = Breaker(); // the lanes outlive it, and refuse: nobody watches
+    CHECK(!first.allow() && !first.gate().closed() && !second.allow());
+}
+
+static void threads() {
+    constexpr std::uint64_t ROUNDS = 500;
+    Config config;
+    config.threshold = seconds(1000);
+    config.stall_limit = seconds(0);
+    Breaker breaker(config);
+    std::atomic<int> at_work{3};
+    std::vector<std::thread> traders;
+    for (int i = 0; i < 3; i++) {
+        traders.emplace_back([&at_work, lane = breaker.lane()]() mutable {
+            for (std::uint64_t round = 0; round < ROUNDS; round++) {
+                CHECK(lane.allow());
+                const trip99::ScopedLaneCall call = lane.scoped_call();
+            }
+            at_work--;
+        });
+    }
+    while (at_work > 0) {
+        breaker.poll();
+        std::this_thread::yield();
+    }
+    for (std::thread &trader : traders) {
+        trader.join();
+    }
+    breaker.poll();
+    CHECK(breaker.snapshot().recorded == 3 * ROUNDS && breaker.snapshot().dropped == 0);
+}
+
+int main() {
+    calls_and_records();
+    trials();
+    real_time();
+    scoped_calls();
+    moves_errors_and_drops();
+    threads();
+    return 0;
+}

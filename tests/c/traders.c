@@ -1,0 +1,284 @@
+/* Traders on lanes beside an owner, with real threads. All by rounds: nothing is timed. */
+#define _POSIX_C_SOURCE 200809L
+#include "check.h"
+#include <pthread.h>
+#include <sched.h>
+
+enum { TRADERS = 3, ROUNDS = 4000 };
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static int at_work;
+static bool has_passed; /* some trader was let pass since it was last false */
+
+static void lock(void) { CHECK_EQ((uint64_t)pthread_mutex_lock(&mutex), 0); }
+static void unlock(void) { CHECK_EQ((uint64_t)pthread_mutex_unlock(&mutex), 0); }
+
+static int still_at_work(void) {
+    lock();
+    const int count = at_work;
+    unlock();
+    return count;
+}
+
+/* One thread's lane, and what it did. Read by others when it is joined. */
+struct trader {
+    pthread_t thread;
+    cb_lane *lane;
+    uint64_t allowed, refused, released, ended, failed, abandoned, recorded, misused, dropped;
+};
+
+static void done(struct trader *trader) {
+    trader->dropped = cb_lane_dropped(trader->lane);
+    lock();
+    at_work--;
+    unlock();
+}
+
+static void open_lanes(struct trader *traders, cb_breaker *breaker, uint32_t messages) {
+    memset(traders, 0, TRADERS * sizeof *traders);
+    at_work = TRADERS;
+    for (int i = 0; i < TRADERS; i++) CHECK_EQ(cb_lane_open(breaker, messages, &traders[i].lane), CB_STATUS_OK);
+}
+
+static void start(struct trader *traders, void *(*work)(void *)) {
+    for (int i = 0; i < TRADERS; i++)
+        CHECK_EQ((uint64_t)pthread_create(&traders[i].thread, NULL, work, &traders[i]), 0);
+}
+
+/* Joins them, and sums up what they did. */
+static struct trader sum_of(struct trader *traders) {
+    struct trader sum;
+    memset(&sum, 0, sizeof sum);
+    for (int i = 0; i < TRADERS; i++) {
+        const struct trader *trader = &traders[i];
+        CHECK_EQ((uint64_t)pthread_join(trader->thread, NULL), 0);
+        sum.allowed += trader->allowed;
+        sum.refused += trader->refused;
+        sum.released += trader->released;
+        sum.ended += trader->ended;
+        sum.failed += trader->failed;
+        sum.abandoned += trader->abandoned;
+        sum.recorded += trader->recorded;
+        sum.misused += trader->misused;
+        sum.dropped += trader->dropped;
+    }
+    return sum;
+}
+
+static void close_lanes(struct trader *traders) {
+    for (int i = 0; i < TRADERS; i++) cb_lane_close(traders[i].lane);
+}
+
+/* Nothing trips it by itself, however slow the machine is. */
+static cb_config patient(void) {
+    cb_config config = quantile_only();
+    config.threshold_ns = NEVER;
+    return config;
+}
+
+/* Every kind of end, in turns. */
+static void *trades(void *argument) {
+    struct trader *trader = (struct trader *)argument;
+    cb_lane *lane = trader->lane;
+    const cb_gate *gate = cb_lane_gate_of(lane);
+    for (int i = 0; i < ROUNDS; i++) {
+        CHECK(cb_gate_closed(gate) && cb_lane_allow(lane));
+        trader->allowed++;
+        const cb_call order = cb_lane_begin(lane), cancel = cb_lane_begin(lane);
+        CHECK(cb_lane_now_ns(lane) > 0);
+        switch (i % 4) {
+        case 0: cb_lane_fail(lane, order); trader->failed++; break;
+        case 1: cb_lane_abandon(lane, order); trader->abandoned++; break;
+        default: cb_lane_end(lane, order); trader->ended++; break;
+        }
+        cb_lane_end(lane, cancel); /* in another order than they began, at times */
+        trader->ended++;
+        if (i % 16 == 0) { cb_lane_end(lane, cancel); trader->misused++; }
+        if (i % 8 == 0) { cb_lane_record(lane, 1); trader->recorded++; }
+        if (i % 8 == 4) { cb_lane_record_failure(lane, 1); trader->recorded++; }
+        if (i % 32 == 0) sched_yield();
+    }
+    done(trader);
+    return NULL;
+}
+
+/* Returns how many were dropped. */
+static uint64_t whatever_lanes_say_is_taken_or_counted_as_dropped(uint32_t messages) {
+    const cb_config config = patient();
+    cb_breaker *breaker = create(&config);
+    struct trader traders[TRADERS];
+    open_lanes(traders, breaker, messages);
+    start(traders, trades);
+    uint64_t own = 0;
+    while (still_at_work() > 0) {
+        const cb_call call = cb_begin(breaker); /* the owner trades, too */
+        cb_end(breaker, call);
+        own++;
+        cb_poll(breaker);
+        sched_yield();
+    }
+    const struct trader sum = sum_of(traders);
+    cb_poll(breaker);
+    const cb_snapshot snapshot = snapshot_of(breaker);
+    const uint64_t told = own + sum.ended + sum.failed + sum.recorded;
+    CHECK_EQ(sum.allowed, TRADERS * ROUNDS);
+    CHECK_EQ(snapshot.dropped, sum.dropped);
+    CHECK_EQ(snapshot.misused, sum.misused);
+    /* A call that found its lane full is dropped as it begins, and maybe once more as it ends; unless it is abandoned. */
+    CHECK(snapshot.recorded <= told && snapshot.recorded + snapshot.dropped >= told);
+    if (snapshot.dropped == 0) CHECK_EQ(snapshot.recorded, told);
+    CHECK_EQ(snapshot.in_flight, 0);
+    CHECK_EQ(snapshot.stale, 0);
+    CHECK_EQ(snapshot.refused, 0);
+    CHECK_EQ(snapshot.events, 0);
+    close_lanes(traders);
+    cb_destroy(breaker);
+    return snapshot.dropped;
+}
+
+/* With room for all that they say nothing is dropped, so the sums are exact. */
+static void with_room_enough_every_sample_arrives(void) {
+    CHECK_EQ(whatever_lanes_say_is_taken_or_counted_as_dropped(8 * ROUNDS), 0);
+}
+
+/* How many they drop is up to the scheduler. */
+static void small_lanes_drop_and_tell(void) { (void)whatever_lanes_say_is_taken_or_counted_as_dropped(8); }
+
+/* Trades for so many rounds in which it is let pass, through trips, pauses and trials. */
+static void *trades_through_pauses(void *argument) {
+    struct trader *trader = (struct trader *)argument;
+    cb_lane *lane = trader->lane;
+    const cb_gate *gate = cb_lane_gate_of(lane);
+    while (trader->allowed < ROUNDS / 4) {
+        if (cb_gate_closed(gate) || cb_lane_allow(lane)) {
+            trader->allowed++;
+            lock();
+            has_passed = true;
+            unlock();
+            if (trader->allowed % 8 == 7) {
+                cb_lane_release(lane);
+                trader->released++;
+            } else if (trader->allowed % 8 == 3) {
+                cb_lane_abandon(lane, cb_lane_begin(lane));
+                trader->abandoned++;
+            } else {
+                cb_lane_end(lane, cb_lane_begin(lane));
+                trader->ended++;
+            }
+        } else {
+            trader->refused++;
+        }
+        sched_yield();
+    }
+    done(trader);
+    return NULL;
+}
+
+/* Trips again and again; trading goes on each time, and in the end every count adds up. */
+static void trading_goes_on_after_each_trip(void) {
+    cb_config config = patient();
+    config.consecutive_failures = 1;
+    config.recover_threshold_ns = NEVER;
+    config.probes = 5;
+    config.trials_in_flight = 2;
+    config.backoff_base_ns = 1000;
+    config.backoff_max_ns = 1000;
+    cb_breaker *breaker = create(&config);
+    struct trader traders[TRADERS];
+    open_lanes(traders, breaker, 0);
+    start(traders, trades_through_pauses);
+    uint64_t trips = 0;
+    while (still_at_work() > 0) {
+        cb_poll(breaker);
+        lock();
+        const bool again = has_passed;
+        has_passed = false;
+        unlock();
+        if (again && cb_get_state(breaker) == CB_STATE_CLOSED) {
+            cb_record_failure(breaker, 0);
+            CHECK_EQ(cb_get_state(breaker), CB_STATE_OPEN);
+            trips++;
+        }
+        sched_yield();
+    }
+    const struct trader sum = sum_of(traders);
+    cb_poll(breaker);
+    const cb_snapshot snapshot = snapshot_of(breaker);
+    CHECK_EQ(sum.allowed, sum.ended + sum.abandoned + sum.released);
+    CHECK_EQ(snapshot.recorded + snapshot.stale + sum.dropped, sum.ended + trips);
+    CHECK_EQ(snapshot.refused, sum.refused);
+    CHECK_EQ(snapshot.misused, 0);
+    CHECK_EQ(snapshot.in_flight, 0);
+    CHECK_EQ(sum.dropped, 0);
+    CHECK(trips > 0);
+    close_lanes(traders);
+    cb_destroy(breaker);
+}
+
+/* Each trader's owner-side end is drained while the trader closes its lane; the next lane takes its place. */
+static void *trades_once_and_goes(void *argument) {
+    struct trader *trader = (struct trader *)argument;
+    for (int i = 0; i < 10; i++) {
+        cb_lane_end(trader->lane, cb_lane_begin(trader->lane));
+        trader->ended++;
+    }
+    cb_lane *lane = trader->lane;
+    done(trader);
+    cb_lane_close(lane);
+    return NULL;
+}
+
+static void lanes_come_and_go(void) {
+    const cb_config config = patient();
+    cb_breaker *breaker = create(&config);
+    uint64_t ended = 0;
+    for (int i = 0; i < ROUNDS / 40; i++) {
+        struct trader traders[TRADERS];
+        open_lanes(traders, breaker, 32);
+        start(traders, trades_once_and_goes);
+        while (still_at_work() > 0) {
+            cb_poll(breaker);
+            sched_yield();
+        }
+        cb_poll(breaker); /* while they close their lanes */
+        ended += sum_of(traders).ended;
+    }
+    cb_poll(breaker);
+    CHECK_EQ(snapshot_of(breaker).recorded, ended);
+    CHECK_EQ(snapshot_of(breaker).dropped, 0);
+    CHECK_EQ(snapshot_of(breaker).in_flight, 0);
+    cb_destroy(breaker);
+}
+
+static cb_breaker *shared;
+
+static void *halts(void *unused) {
+    (void)unused;
+    cb_halt(shared);
+    return NULL;
+}
+
+static void a_halt_that_happened_before_is_obeyed_by_lanes(void) {
+    shared = create(NULL);
+    cb_lane *lane = NULL;
+    CHECK_EQ(cb_lane_open(shared, 0, &lane), CB_STATUS_OK);
+    for (int i = 0; i < 20; i++) {
+        CHECK(cb_lane_allow(lane));
+        pthread_t thread;
+        CHECK_EQ((uint64_t)pthread_create(&thread, NULL, halts, NULL), 0);
+        CHECK_EQ((uint64_t)pthread_join(thread, NULL), 0);
+        CHECK(!cb_gate_closed(cb_lane_gate_of(lane)) && !cb_lane_allow(lane));
+        cb_resume(shared);
+    }
+    cb_lane_close(lane);
+    cb_destroy(shared);
+}
+
+int main(void) {
+    with_room_enough_every_sample_arrives();
+    small_lanes_drop_and_tell();
+    trading_goes_on_after_each_trip();
+    lanes_come_and_go();
+    a_halt_that_happened_before_is_obeyed_by_lanes();
+    return 0;
+}
