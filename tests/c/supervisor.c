@@ -117,8 +117,8 @@ static cb_config checked(void) {
     config.probes = 2;
     config.backoff_base_ns = MS;
     config.backoff_multiplier = 1;
-    config.probe_timeout_ns = 100 * SECOND;         /* no pause of this machine's is a lost check, */
-    config.threshold_ns = 100 * SECOND;             /* nor a slow one */
+    config.probe_timeout_ns = 100 * SECOND; /* no pause of this machine's is a lost check, */
+    config.threshold_ns = 100 * SECOND;     /* nor a slow one */
     return config;
 }
 
@@ -293,12 +293,19 @@ static void one_supervisor_for_many(void) {
     CHECK_EQ(cb_supervisor_add(supervisor, "a", tripped), CB_STATUS_OK);
     CHECK_EQ(cb_supervisor_add(supervisor, "b", quiet), CB_STATUS_OK);
     cb_record(tripped, UINT64_MAX);
+    cb_lane *lane = NULL; /* opened by the owner, before it is another */
+    CHECK_EQ(cb_lane_open(quiet, 0, &lane), CB_STATUS_OK);
     CHECK_EQ(cb_supervisor_start(supervisor), CB_STATUS_OK);
+    CHECK(cb_lane_allow(lane));
+    cb_lane_end(lane, cb_lane_begin(lane));
     AWAIT(cb_get_state(tripped) == CB_STATE_HALF_OPEN); /* by its timer: nobody asks */
     CHECK_EQ(cb_get_state(quiet), CB_STATE_CLOSED);
     CHECK_EQ(cb_supervisor_stop(supervisor), CB_STATUS_OK);
     CHECK_EQ(snapshot_of(quiet).events, 0);
+    CHECK_EQ(snapshot_of(quiet).recorded, 1); /* what lanes said before the stop is taken in */
     cb_supervisor_destroy(supervisor);
+    CHECK(cb_lane_allow(lane)); /* the breaker is still there */
+    cb_lane_close(lane);
     cb_destroy(tripped);
     cb_destroy(quiet);
 }
