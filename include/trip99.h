@@ -1700,7 +1700,7 @@ cb_status cb_supervisor_check(struct cb_supervisor *supervisor,
  * @param supervisor  Must not be NULL, nor run.
  * @param name        As for cb_supervisor_check.
  * @param every_ns    As for cb_supervisor_check.
- * @param address     As in "10.0.0.7:9000" or "[::1]:9000". Names are for the caller to resolve: a static program couldn't
+ * @param address     As in "10.0.0.7:9000"; IPv6 in brackets. Names are for the caller to resolve: a static program couldn't
  *                    use what does that here. Must not be NULL.
  * @return            As cb_supervisor_check, and CB_STATUS_BAD_NAME also if the address isn't one.
  *
