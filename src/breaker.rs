@@ -57,6 +57,8 @@ pub struct Breaker {
     /// The latest time seen, and that before the operation under way.
     latest_ns: u64,
     previous_ns: u64,
+    /// No earlier than the latest time seen: that of the poll under way.
+    horizon_ns: u64,
     /// No timer is due before this; it may be early.
     wake_ns: u64,
     /// Samples that start before this are stale.
@@ -131,6 +133,7 @@ impl Breaker {
             link: Link::none(),
             latest_ns: 0,
             previous_ns: 0,
+            horizon_ns: 0,
             wake_ns: 0,
             epoch_ns: 0,
             state: config.start,
@@ -302,9 +305,8 @@ impl Breaker {
     }
 
     fn release_grant(&mut self) {
-        if self.state == State::HalfOpen {
-            self.count_trials();
-            self.change_trials(|trials, _| trials.release());
+        if self.state == State::HalfOpen && self.take_grant() {
+            self.change_trials(|trials, _| trials.give_back());
         }
     }
 
@@ -323,8 +325,8 @@ impl Breaker {
         } else {
             self.run_timers(now_ns);
         }
-        if self.page.is_halted() != self.halted {
-            self.note_halt();
+        if !self.page.shows(self.state, self.config.shadow, self.halted) {
+            self.look_at_gate();
         }
     }
 
@@ -598,7 +600,8 @@ impl Breaker {
 
     /// Takes a trial as gates do.
     fn grant(&mut self) -> bool {
-        let granted = self.page.trials().take().is_some();
+        self.count_trials();
+        let granted = self.page.trials().take() == Some(self.epoch);
         self.count_trials();
         granted
     }
@@ -762,18 +765,22 @@ impl Breaker {
 }
 
 impl Drop for Breaker {
-    /// A page in a file is left for the next owner: its end is clean, unless this comes of a panic. Other pages die with their
-    /// owner, and gates that are left refuse, as nobody watches any more.
+    /// Gates that are left refuse, as nobody watches any more. A page in a file is left for the next owner: its end is clean,
+    /// unless this comes of a panic. (The child of a fork has no page in a file.)
     fn drop(&mut self) {
-        if self.link.is_none() {
-            self.page.halt();
-        } else if self.link.is_here() {
-            if self.started {
-                self.publish();
-            }
-            if !std::thread::panicking() {
-                self.link.seal(self.state, self.events);
-            }
+        let has_page = self.link.is_none() || self.link.is_here();
+        if !has_page {
+            return;
+        }
+        if self.started {
+            self.publish();
+        }
+        let is_intact = !self.page.is_foreign(self.state, self.config.shadow);
+        if is_intact {
+            self.page.change_state(self.state, State::Open);
+        }
+        if is_intact && !std::thread::panicking() {
+            self.link.seal(self.state, self.events);
         }
     }
 }

@@ -6,14 +6,14 @@ use crate::sync::{Arc, AtomicU64, Ordering};
 /// What a lane tells the owner. Times are the sender's own stamps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Message {
-    /// A call is sent; it has this number of the lane's until it comes back.
-    Begin { number: u32, start_ns: u64 },
+    /// A call is sent; it has this number of the lane's until it comes back. It may be a trial of this epoch.
+    Begin { number: u32, start_ns: u64, trial: Option<u32> },
     /// It came back.
     End { number: u32, start_ns: u64, end_ns: u64, ok: bool },
     /// It was not sent after all.
     Abandon { number: u32, now_ns: u64 },
-    /// A call without a number came back.
-    Record { end_ns: u64, latency_ns: u64, ok: bool },
+    /// A call without a number came back. It may be a trial of this epoch.
+    Record { end_ns: u64, latency_ns: u64, ok: bool, trial: Option<u32> },
     /// The result of a health check.
     Probe { end_ns: u64, latency_ns: u64, ok: bool },
 }
@@ -64,9 +64,10 @@ impl Inbox {
         self.messages.is_abandoned() && self.messages.is_empty() && self.in_flight.len() == 0
     }
 
-    /// Tracks the call of this number from `start_ns` on, which counts as the latest start if it is before that.
-    pub(crate) fn begin(&mut self, number: u32, start_ns: u64, trial: bool) {
-        self.latest_ns = self.latest_ns.max(start_ns);
+    /// Tracks the call of this number from `seen_ns` on, which is `start_ns`, but not after now; a time before the lane's latest
+    /// start counts as that.
+    pub(crate) fn begin(&mut self, number: u32, start_ns: u64, seen_ns: u64, trial: bool) {
+        self.latest_ns = self.latest_ns.max(seen_ns);
         let (call, _) = self.in_flight.begin(start_ns, self.latest_ns, trial);
         self.set(number, Some(call));
     }

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::State;
 use crate::in_flight::Call;
 use crate::inbox::{LaneCounts, Message};
-use crate::page::{Answer, Observer};
+use crate::page::{Answer, Observer, PageHandle};
 use crate::sync::{Arc, AtomicU64, Ordering};
 use core::fmt;
 
@@ -45,7 +45,7 @@ impl Gate {
     /// taken for it), or give it back by [`release`](Self::release).
     ///
     /// A gate fires no timers: how soon it lets trials pass after a pause is up to how often the owner polls. When the
-    /// breaker is gone (and its page is in no file) its gates refuse: nobody watches any more.
+    /// breaker is gone its gates show open and refuse: nobody watches any more.
     #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow(&self) -> bool {
@@ -129,6 +129,7 @@ impl fmt::Debug for Gate {
 /// stamps. Drop a lane when its calls are back: what it leaves in flight becomes overdue.
 pub struct Lane {
     messages: rtrb::Producer<Message>,
+    page: PageHandle,
     clock: Clock,
     counts: Arc<LaneCounts>,
     /// The calls of this lane; a call's number is its index.
@@ -168,7 +169,7 @@ impl Lane {
         self.free_len = last;
         let generation = ticket.generation.wrapping_add(1);
         *ticket = Ticket { start_ns: now_ns, generation, is_out: true };
-        self.push(Message::Begin { number, start_ns: now_ns });
+        self.push(Message::Begin { number, start_ns: now_ns, trial: self.claim() });
         Call::new(now_ns, number, generation)
     }
 
@@ -228,7 +229,7 @@ impl Lane {
     /// [`record`](Self::record) at a given time, that of the answer, on the breaker's clock.
     #[inline]
     pub fn record_at(&mut self, now_ns: u64, latency_ns: u64) {
-        self.push_if_room(Message::Record { end_ns: now_ns, latency_ns, ok: true });
+        self.push_record(now_ns, latency_ns, true, true);
     }
 
     /// A call without a ticket failed after so many nanoseconds.
@@ -240,7 +241,7 @@ impl Lane {
     /// [`record_failure`](Self::record_failure) at a given time, that of the failure, on the breaker's clock.
     #[inline]
     pub fn record_failure_at(&mut self, now_ns: u64, latency_ns: u64) {
-        self.push_if_room(Message::Record { end_ns: now_ns, latency_ns, ok: false });
+        self.push_record(now_ns, latency_ns, false, true);
     }
 
     /// The result of a health check.
@@ -274,7 +275,7 @@ impl Lane {
             }
             Taken::Untracked => {
                 let latency_ns = now_ns.saturating_sub(call.start_ns());
-                self.push_if_room(Message::Record { end_ns: now_ns, latency_ns, ok });
+                self.push_record(now_ns, latency_ns, ok, false);
             }
             Taken::Unknown => self.count_misused(),
         }
@@ -329,6 +330,29 @@ impl Lane {
         }
     }
 
+    /// `may_be_trial`: as the end of a call that began untracked isn't.
+    #[inline(always)] // as `push_if_room`
+    fn push_record(&mut self, end_ns: u64, latency_ns: u64, ok: bool, may_be_trial: bool) {
+        if self.has_room(self.out() + 1) {
+            let trial = if may_be_trial { self.claim() } else { None };
+            self.push(Message::Record { end_ns, latency_ns, ok, trial });
+        } else {
+            self.count_dropped();
+        }
+    }
+
+    /// The trial that the call that begins now is, if trials are out that haven't begun.
+    #[inline]
+    fn claim(&self) -> Option<u32> {
+        if self.page.is_clear() { None } else { self.claim_trial() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn claim_trial(&self) -> Option<u32> {
+        self.page.trials().claim()
+    }
+
     /// Only this thread writes the counts.
     #[cold]
     fn count_dropped(&self) {
@@ -378,6 +402,7 @@ impl Breaker {
         let seed = self.add_inbox(consumer, Arc::clone(&counts));
         Lane {
             messages: producer,
+            page: self.observer().page,
             clock: self.clock().clone(),
             counts,
             tickets: vec![Ticket { start_ns: 0, generation: seed, is_out: false }; len as usize].into_boxed_slice(),

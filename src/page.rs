@@ -121,6 +121,21 @@ impl Page {
         self.gate.0.load(Ordering::Relaxed) & !HALTED != owners
     }
 
+    /// True if the gate holds just this.
+    #[inline]
+    pub(crate) fn shows(&self, state: State, shadow: bool, halted: bool) -> bool {
+        let known = state as u8 | if shadow { SHADOW } else { 0 } | if halted { HALTED } else { 0 };
+        self.gate.0.load(Ordering::Relaxed) == known
+    }
+
+    /// Somebody wrote to the gate what its owner didn't: puts it right, and halts, as nobody knows what else is wrong.
+    pub(crate) fn repair(&self, state: State, shadow: bool) {
+        let owners = state as u8 | if shadow { SHADOW } else { 0 };
+        if self.gate.0.swap(owners | HALTED, Ordering::AcqRel) & HALTED == 0 {
+            self.counts.0.flips.fetch_add(1, Ordering::Release);
+        }
+    }
+
     /// The automatic state, and whether it is halted; `None` if the gate holds a value that no version writes.
     pub(crate) fn gate(&self) -> Option<(State, bool)> {
         let gate = self.gate.0.load(Ordering::Relaxed);

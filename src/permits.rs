@@ -1,4 +1,5 @@
-//! The trials that may still be taken, by any thread: two words in the page, one of trials left, one of trials given back.
+//! The trials that may still be taken, by any thread: words in the page, of trials left, of trials taken and not begun yet,
+//! and of trials given back.
 //!
 //! Each word carries the number of its half-open epoch, so that whoever was interrupted between looking and taking can't
 //! take, or give back, a trial of another epoch. Only the owner adds trials, and it learns of those that others took by
@@ -27,15 +28,38 @@ impl Word {
     }
 }
 
+impl Word {
+    /// `None` if this is of another epoch, which is over, or has been scribbled.
+    fn of(self, epoch: u32) -> Option<Self> {
+        (self.epoch == epoch).then_some(self)
+    }
+
+    fn more(self) -> Self {
+        Self { count: self.count.saturating_add(1), ..self }
+    }
+
+    fn less(self) -> Option<Self> {
+        Some(Self { count: self.count.checked_sub(1)?, ..self })
+    }
+}
+
+/// Changes a word and returns what it was, if `change` agrees. Lock-free: another round only if another thread changed it.
+fn update(word: &AtomicU64, change: impl Fn(Word) -> Option<Word>) -> Option<Word> {
+    let changed = |bits| change(Word::from_bits(bits)).map(Word::to_bits);
+    word.fetch_update(Ordering::AcqRel, Ordering::Acquire, changed).ok().map(Word::from_bits)
+}
+
 #[repr(C)]
 pub(crate) struct Permits {
     left: AtomicU64,
+    /// Taken, and neither begun nor given back: the next call to begin is one of these.
+    pending: AtomicU64,
     given_back: AtomicU64,
 }
 
 impl Permits {
     pub(crate) fn new() -> Self {
-        Self { left: AtomicU64::new(0), given_back: AtomicU64::new(0) }
+        Self { left: AtomicU64::new(0), pending: AtomicU64::new(0), given_back: AtomicU64::new(0) }
     }
 
     // `left` is only ever changed by read-modify-writes: those of takers and of the owner then are in one order for loom,
@@ -44,7 +68,8 @@ impl Permits {
     /// A new epoch with so many trials. Only for the owner.
     pub(crate) fn renew(&self, epoch: u32, count: u32) {
         self.given_back.store(Word::new(epoch, 0).to_bits(), Ordering::Relaxed);
-        // Released, so that who takes one of these trials sees that none is given back.
+        self.pending.store(Word::new(epoch, 0).to_bits(), Ordering::Relaxed);
+        // Released, so that who takes one of these trials sees that none is pending or given back.
         self.left.swap(Word::new(epoch, count).to_bits(), Ordering::AcqRel);
     }
 
@@ -60,18 +85,17 @@ impl Permits {
         }
     }
 
-    /// Takes a trial, if one is left, and tells of which epoch. Any thread. Lock-free: another round only if another
-    /// thread took one.
+    /// Takes a trial, if one is left, and tells of which epoch. Any thread.
     pub(crate) fn take(&self) -> Option<u32> {
-        let mut bits = self.left.load(Ordering::Acquire);
-        loop {
-            let Word { epoch, count } = Word::from_bits(bits);
-            let less = Word::new(epoch, count.checked_sub(1)?);
-            match self.left.compare_exchange_weak(bits, less.to_bits(), Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Some(epoch),
-                Err(now) => bits = now,
-            }
-        }
+        let Word { epoch, .. } = update(&self.left, Word::less)?;
+        update(&self.pending, |word| word.of(epoch).map(Word::more));
+        Some(epoch)
+    }
+
+    /// A call begins (or is recorded without a ticket): it is the trial that was taken and not begun, if there is one, of
+    /// this epoch. Any thread: whoever begins next after a trial was taken has it, however late the owner hears of it.
+    pub(crate) fn claim(&self) -> Option<u32> {
+        update(&self.pending, Word::less).map(|word| word.epoch)
     }
 
     /// The epoch that there were trials in last.
@@ -93,19 +117,15 @@ impl Permits {
         (word.epoch == epoch).then_some(word.count)
     }
 
-    /// Asks the owner to take a trial of this epoch back. Any thread. Lock-free like `take`.
+    /// What claimed a trial of this epoch was no call of the epoch: the next one that begins may have it. Only for the owner.
+    pub(crate) fn unclaim(&self, epoch: u32) {
+        update(&self.pending, |word| word.of(epoch).map(Word::more));
+    }
+
+    /// Asks the owner to take a trial of this epoch back that was not begun, if there is one. Any thread.
     pub(crate) fn give_back(&self, epoch: u32) {
-        let mut bits = self.given_back.load(Ordering::Acquire);
-        loop {
-            let word = Word::from_bits(bits);
-            if word.epoch != epoch {
-                return; // that epoch is over
-            }
-            let more = Word::new(epoch, word.count.saturating_add(1));
-            match self.given_back.compare_exchange_weak(bits, more.to_bits(), Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return,
-                Err(now) => bits = now,
-            }
+        if update(&self.pending, |word| word.of(epoch)?.less()).is_some() {
+            update(&self.given_back, |word| word.of(epoch).map(Word::more));
         }
     }
 
@@ -135,9 +155,24 @@ mod tests {
     }
 
     #[test]
+    fn whoever_begins_next_has_the_trial() {
+        let permits = Permits::new();
+        permits.renew(1, 2);
+        assert_eq!(permits.claim(), None);
+        assert_eq!([permits.take(), permits.take()], [Some(1); 2]);
+        permits.give_back(1);
+        assert_eq!([permits.claim(), permits.claim()], [Some(1), None]);
+        permits.give_back(1);
+        assert_eq!(permits.given_back(1), 1, "the other has begun");
+        permits.renew(2, 2);
+        assert_eq!((permits.claim(), permits.take(), permits.claim()), (None, Some(2), Some(2)));
+    }
+
+    #[test]
     fn trials_of_another_epoch_are_not_given_back() {
         let permits = Permits::new();
         permits.renew(u32::MAX, 1);
+        assert_eq!(permits.take(), Some(u32::MAX));
         permits.give_back(u32::MAX);
         permits.give_back(0);
         assert_eq!((permits.given_back(u32::MAX), permits.given_back(0)), (1, 0));

@@ -149,6 +149,9 @@ impl fmt::Debug for Supervisor {
 
 /// Joins a thread that was told to end; if it hasn't by the deadline (`None` = never), lets go of it and returns false.
 fn join_by(thread: JoinHandle<()>, deadline: Option<Instant>) -> bool {
+    if thread.thread().id() == thread::current().id() {
+        return false; // dropped by its own listener: it can't wait for itself
+    }
     // The standard library can't join with a deadline.
     while !thread.is_finished() {
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {

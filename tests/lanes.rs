@@ -177,6 +177,47 @@ fn halts_that_come_and_go_between_two_polls_are_journaled_too() {
     assert_eq!(reasons(breaker.events()).len(), 8 + 16);
 }
 
+#[test]
+fn a_call_that_began_before_a_trial_was_granted_is_not_the_trial() {
+    let mut breaker = with_trials(2, 1);
+    let (gate, mut cancels, mut orders) = (breaker.gate(), breaker.lane(), breaker.lane());
+    for turn in 1..=5 {
+        // Queued before the grant, drained after it.
+        good_call(&mut cancels, SECOND + turn);
+        cancels.record_at(SECOND + turn, 0);
+        assert_eq!(gate.allow(), turn == 1);
+        if turn == 1 {
+            let _unanswered = orders.begin_at(SECOND + turn);
+        }
+        breaker.poll_at(SECOND + turn + 1);
+        assert_eq!((breaker.snapshot().trials_out, breaker.snapshot().trials_good), (1, 0), "turn {turn}");
+    }
+}
+
+#[test]
+fn the_owner_and_lanes_have_trials_in_the_order_in_which_they_begin() {
+    let mut breaker = with_trials(3, 3);
+    let (gate, mut lane) = (breaker.gate(), breaker.lane());
+    assert!(gate.allow() && breaker.allow_at(SECOND));
+    let own = breaker.begin_at(SECOND + 1);
+    let first = lane.begin_at(SECOND + 1);
+    let no_trial = lane.begin_at(SECOND + 1);
+    breaker.end_at(SECOND + 2, own);
+    lane.end_at(SECOND + 2, no_trial);
+    breaker.poll_at(SECOND + 3);
+    assert_eq!((breaker.snapshot().trials_good, breaker.snapshot().trials_out), (2 - 1, 1));
+    lane.end_at(SECOND + 4, first);
+    assert!(gate.allow());
+    // A stale record doesn't use it up.
+    lane.record_at(SECOND + 5, SECOND);
+    lane.record_at(SECOND + 5, 1);
+    breaker.poll_at(SECOND + 6);
+    assert_eq!((breaker.state(), breaker.snapshot().stale), (State::HalfOpen, 1));
+    lane.record_at(SECOND + 7, 1); // no trial: the stale one's grant is to be had by what begins from now on
+    breaker.poll_at(SECOND + 7);
+    assert_eq!(breaker.state(), State::Closed);
+}
+
 // Lanes.
 
 #[test]
@@ -426,7 +467,7 @@ fn a_lane_survives_its_breaker() {
         good_call(&mut lane, now_ns);
     }
     assert!(lane.dropped() > 0);
-    assert!(!gate.allow() && gate.is_halted(), "nobody watches");
+    assert!(!gate.allow() && gate.state() == Some(State::Open), "nobody watches");
 }
 
 #[test]
@@ -439,6 +480,50 @@ fn what_lanes_say_is_no_sign_of_life_from_the_owner() {
     lane.record_at(700, 1);
     breaker.poll_at(1000);
     assert_eq!((last(&breaker).t_ns, last(&breaker).owner_gap_ns), (600, 500));
+}
+
+#[test]
+fn a_lanes_stamps_do_not_run_ahead_of_the_owners_clock() {
+    let mut breaker = breaker(config());
+    let mut lane = breaker.lane();
+    breaker.poll_at(10);
+    lane.record_at(u64::MAX, 0);
+    let call = lane.begin_at(5 * SECOND);
+    breaker.poll_at(20);
+    assert_eq!(breaker.snapshot().now_ns, 20);
+    lane.end_at(5 * SECOND, call);
+    breaker.poll_at(30);
+    assert_eq!((breaker.snapshot().now_ns, breaker.snapshot().samples), (30, 2));
+}
+
+#[test]
+fn a_pause_begins_when_the_gate_shuts() {
+    let mut breaker = breaker(Config { spike_count: 1, ..config() });
+    let (gate, mut lane) = (breaker.gate(), breaker.lane());
+    breaker.poll_at(0);
+    lane.record_at(1, u64::MAX);
+    breaker.poll_at(2 * SECOND);
+    assert_eq!((last(&breaker).t_ns, last(&breaker).retry_at_ns), (1, 3 * SECOND));
+    assert!(!gate.allow());
+}
+
+#[test]
+fn whatever_the_owner_does_first_an_end_in_a_queue_is_taken_in_before_its_call_is_late() {
+    type Operation = fn(&mut Breaker);
+    let operations: [Operation; 3] = [
+        |breaker| breaker.record_at(SECOND + 1, 1),
+        |breaker| _ = breaker.begin_at(SECOND + 1),
+        |breaker| breaker.poll_at(SECOND + 1),
+    ];
+    for operation in operations {
+        let mut breaker = breaker(config());
+        let mut lane = breaker.lane();
+        let call = lane.begin_at(1);
+        breaker.poll_at(1);
+        lane.end_at(MS, call);
+        operation(&mut breaker);
+        assert_eq!((breaker.state(), breaker.snapshot().overdue), (State::Closed, 0));
+    }
 }
 
 #[test]

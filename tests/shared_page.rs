@@ -115,7 +115,7 @@ fn observers_see_what_the_owner_does() {
     assert!(observer.owner_seen_ago_ns() >= owner.seen_ago_ns);
     drop(breaker);
     assert!(!observer.owner().unwrap().alive);
-    assert_eq!(observer.state(), Some(State::Closed));
+    assert_eq!(observer.state(), Some(State::Open), "nobody watches");
 }
 
 #[test]
@@ -207,7 +207,8 @@ fn how_it_comes_back() {
             } else {
                 process.kill()
             }
-            assert_eq!((observer.state(), observer.is_halted()), (Some(found), halted), "an end changes nothing");
+            let left = if clean { State::Open } else { found };
+            assert_eq!((observer.state(), observer.is_halted()), (Some(left), halted), "a clean end leaves it open");
 
             let context = format!("{before}, clean: {clean}, halted: {halted}");
             let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
@@ -443,7 +444,7 @@ fn another_users_page_is_refused_but_root_may_watch() {
     std::os::unix::fs::chown(&place.0, Some(4711), None).unwrap();
     let error = Breaker::create_shared(&place.0, config()).unwrap_err();
     assert_eq!(error.to_string(), format!("{} is another user's", place.0.display()));
-    assert_eq!(Observer::open(&place.0).unwrap().state(), Some(State::Closed));
+    assert!(Observer::open(&place.0).unwrap().state().is_some());
 }
 
 #[test]

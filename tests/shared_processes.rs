@@ -257,7 +257,7 @@ fn an_owner_that_was_killed_before_its_first_operation_ended_uncleanly_too() {
     let place = Place::new("idler");
     for _ in 0..2 {
         Process::ready("idler", &place.0).end_cleanly();
-        assert_eq!(Observer::open(&place.0).unwrap().state(), Some(State::Closed));
+        assert_eq!(Breaker::create_shared(&place.0, config()).unwrap().state(), State::Closed);
     }
     Process::ready("idler", &place.0).kill();
     assert_eq!(Breaker::create_shared(&place.0, config()).unwrap().state(), State::Open);

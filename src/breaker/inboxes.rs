@@ -59,22 +59,35 @@ impl Breaker {
     /// [`run_timers`](Self::run_timers), after what other threads did since the last poll is taken in.
     #[cold]
     pub(super) fn listen_and_run_timers(&mut self, now_ns: u64) {
+        self.horizon_ns = self.latest_ns.max(now_ns);
+        if !self.started {
+            self.latest_ns = self.horizon_ns;
+            self.start();
+        }
         // Lanes' stamps are no sign of life from the owner.
         self.previous_ns = self.latest_ns;
         self.listen();
-        self.advance(now_ns);
+        self.latest_ns = self.horizon_ns;
         self.count_trials();
         if self.latest_ns >= self.wake_ns {
             self.fire_timers();
         }
     }
 
-    fn advance(&mut self, now_ns: u64) {
-        self.latest_ns = self.latest_ns.max(now_ns);
+    /// The lateness of a call counts only after this: its end may lie in a queue.
+    #[cold]
+    pub(super) fn listen_before_lateness(&mut self) {
+        self.horizon_ns = self.latest_ns;
+        self.listen();
+        self.count_trials();
     }
 
-    /// Fires no timers: what a lane says may be older than what another one says next, and a call isn't late as long as
-    /// its end may lie in a queue.
+    /// A lane's stamps move the time on, but not beyond the owner's own.
+    fn advance(&mut self, stamp_ns: u64) {
+        self.latest_ns = self.latest_ns.max(stamp_ns.min(self.horizon_ns));
+    }
+
+    /// Fires no timers: what a lane says may be older than what another one says next.
     fn listen(&mut self) {
         for index in 0..self.inboxes.len() {
             // No more than a full lane at a time, however fast it sends.
@@ -87,7 +100,7 @@ impl Breaker {
 
     fn take_in(&mut self, index: usize, message: Message) {
         match message {
-            Message::Begin { number, start_ns } => self.begin_from_lane(index, number, start_ns),
+            Message::Begin { number, start_ns, trial } => self.begin_from_lane(index, number, start_ns, trial),
             Message::End { number, start_ns, end_ns, ok } => {
                 self.advance(end_ns);
                 let latency_ns = end_ns.saturating_sub(start_ns);
@@ -106,9 +119,15 @@ impl Breaker {
                     self.change_trials(|trials, _| trials.give_back());
                 }
             }
-            Message::Record { end_ns, latency_ns, ok } => {
+            Message::Record { end_ns, latency_ns, ok, trial } => {
                 self.advance(end_ns);
-                self.take_result_without_ticket(end_ns, latency_ns, ok);
+                if self.is_stale(end_ns, latency_ns) {
+                    self.stale += 1;
+                    self.unclaim(trial);
+                } else {
+                    let trial = self.take_claimed(trial);
+                    self.take_sample(latency_ns, ok, trial);
+                }
             }
             Message::Probe { end_ns, latency_ns, ok } => {
                 self.advance(end_ns);
@@ -117,14 +136,36 @@ impl Breaker {
         }
     }
 
-    fn begin_from_lane(&mut self, index: usize, number: u32, start_ns: u64) {
+    fn begin_from_lane(&mut self, index: usize, number: u32, start_ns: u64, trial: Option<u32>) {
         self.advance(start_ns);
-        let is_of_epoch = start_ns >= self.epoch_ns;
-        let trial = is_of_epoch && self.state == State::HalfOpen && self.take_grant();
-        if let Some(inbox) = self.inboxes.get_mut(index) {
-            if is_of_epoch { inbox.begin(number, start_ns, trial) } else { inbox.begin_stale(number) }
+        let seen_ns = start_ns.min(self.latest_ns);
+        if start_ns < self.epoch_ns {
+            self.unclaim(trial);
+            if let Some(inbox) = self.inboxes.get_mut(index) {
+                inbox.begin_stale(number);
+            }
+            return;
         }
-        self.wake_for_call(start_ns);
+        let trial = self.take_claimed(trial);
+        if let Some(inbox) = self.inboxes.get_mut(index) {
+            inbox.begin(number, start_ns, seen_ns, trial);
+        }
+        self.wake_for_call(seen_ns);
+    }
+
+    /// Whether what a lane claimed as it began a call is a trial of this epoch.
+    fn take_claimed(&mut self, claimed: Option<u32>) -> bool {
+        if claimed != Some(self.epoch) || self.state != State::HalfOpen {
+            return false;
+        }
+        self.count_trials();
+        self.trials.take_grant()
+    }
+
+    fn unclaim(&self, claimed: Option<u32>) {
+        if let Some(epoch) = claimed {
+            self.page.trials().unclaim(epoch);
+        }
     }
 
     fn take_from_lane(&mut self, index: usize, number: u32) -> Returned {
@@ -148,8 +189,15 @@ impl Breaker {
             return;
         }
         let (left, given_back) = self.page.trials().look(self.epoch);
-        // A word of another epoch was scribbled: nothing is known by it.
-        let taken = left.map_or(0, |left| self.trials.allowance().saturating_sub(left));
+        let allowance = self.trials.allowance();
+        let taken = match left {
+            Some(left) if left <= allowance => allowance - left,
+            // Somebody scribbled on it, and may have passed by it: as if all were out, so that it ends as lost.
+            _ => {
+                self.page.trials().revoke(self.epoch);
+                allowance
+            }
+        };
         self.trials.take_note(taken, self.latest_ns);
         self.change_trials(|trials, _| trials.release_up_to(given_back));
         self.wake_ns = self.wake_ns.min(self.probe_lost_at_ns());
@@ -167,7 +215,7 @@ impl Breaker {
     #[cold]
     pub(super) fn take_grant(&mut self) -> bool {
         self.count_trials();
-        self.trials.take_grant()
+        self.page.trials().claim() == Some(self.epoch) && self.trials.take_grant()
     }
 
     /// Offers the trials of a new epoch to everybody.

@@ -40,8 +40,8 @@ impl Breaker {
             let healthy = legacy.state == State::Closed && legacy.sealed;
             breaker.state = if healthy { State::Closed } else { State::Open };
             breaker.backoff.restore(if healthy { legacy.attempt } else { legacy.attempt.or(Some(0)) });
+            breaker.flips = breaker.page.flips(); // before the bit: who flips that counts it afterwards
             breaker.halted = legacy.halted;
-            breaker.flips = breaker.page.flips();
             breaker.events = legacy.events;
             // The next is even, and was never there.
             breaker.published = legacy.published & !1;

@@ -26,6 +26,11 @@ impl Breaker {
         if !self.started {
             self.start();
         }
+        if !self.inboxes.is_empty()
+            && matches!(self.due_timer(), Some(Timer::Overdue | Timer::LateTrial | Timer::Stall))
+        {
+            self.listen_before_lateness();
+        }
         while let Some(timer) = self.due_timer() {
             match timer {
                 Timer::Retry => self.half_open(),
@@ -132,7 +137,9 @@ impl Breaker {
             State::Closed => Opening::Trip { closed_ns: self.latest_ns.saturating_sub(self.closed_since_ns) },
             _ => Opening::Reopen,
         };
-        self.retry_at_ns = self.latest_ns.saturating_add(self.backoff.next_pause_ns(opening));
+        // A lane may tell of it late: the pause begins when the gate shuts.
+        let now_ns = self.latest_ns.max(self.horizon_ns);
+        self.retry_at_ns = now_ns.saturating_add(self.backoff.next_pause_ns(opening));
         self.link.opening(self.backoff.attempt());
         self.page.set_retry_at_ns(self.retry_at_ns);
         self.page.trials().revoke(self.epoch);
@@ -184,17 +191,26 @@ impl Breaker {
         let halted = self.page.is_halted();
         // Who flips the bit counts it afterwards, so the count may be one behind.
         let unseen = self.page.flips().wrapping_sub(self.flips).cast_signed();
-        let pairs = (unseen - i64::from(halted != self.halted)) / 2;
+        let pairs = unseen.saturating_sub(i64::from(halted != self.halted)) / 2;
         for _ in 0..pairs.min(MAX_PAIRS) {
             self.log_halt(!self.halted);
             self.log_halt(!self.halted);
         }
-        if pairs > MAX_PAIRS {
-            self.flips = self.page.flips(); // somebody plays with it
-        }
         if halted != self.halted {
             self.log_halt(halted);
         }
+        if pairs.unsigned_abs() > MAX_PAIRS.unsigned_abs() {
+            self.flips = self.page.flips(); // somebody plays with it
+        }
+    }
+
+    /// The gate isn't as the owner left it: a halt or a resume, or somebody's scribbling.
+    #[cold]
+    pub(super) fn look_at_gate(&mut self) {
+        if self.page.is_foreign(self.state, self.config.shadow) {
+            self.page.repair(self.state, self.config.shadow);
+        }
+        self.note_halt();
     }
 
     fn log_halt(&mut self, halted: bool) {

@@ -173,10 +173,15 @@ impl File {
             return Err(Flaw::Damaged("the number of events"));
         }
         let attempt = attempt.checked_sub(1).map(|attempt| attempt as u32);
+        // An owner that ends cleanly leaves the gate open, and seals the state that it was in.
+        let found = self.owner.seal.load(Ordering::Relaxed);
+        let sealed = [State::Closed, State::HalfOpen, State::Open]
+            .into_iter()
+            .find(|&sealed| state == State::Open && found == seal(sealed, attempt, events));
         Ok(Legacy {
-            state,
+            state: sealed.unwrap_or(state),
             halted,
-            sealed: self.owner.seal.load(Ordering::Relaxed) == seal(state, attempt, events),
+            sealed: sealed.is_some(),
             attempt,
             events,
             published: self.page.published(),

@@ -42,6 +42,8 @@ pub(crate) struct OwnerLock {
     /// Dropped, and thereby unlocked, only while `OWNED` is held.
     descriptor: Option<OwnedFd>,
     key: Key,
+    /// Of the owner.
+    pid: u32,
 }
 
 impl OwnerLock {
@@ -79,7 +81,7 @@ impl OwnerLock {
             if stat(&path).is_ok_and(|stat| key(&stat) == key(&opened)) {
                 let key = key(&opened);
                 owned.push((key, own_pid()));
-                return Ok(Self { descriptor: Some(descriptor), key });
+                return Ok(Self { descriptor: Some(descriptor), key, pid: own_pid() });
             }
         }
         Err(SharedError::io(&path, "lock", Errno::AGAIN))
@@ -88,6 +90,9 @@ impl OwnerLock {
 
 impl Drop for OwnerLock {
     fn drop(&mut self) {
+        if self.pid != own_pid() {
+            return; // the child of a fork: nothing is its own, and another thread may have held the registry at the fork
+        }
         let mut owned = owned();
         owned.retain(|&(key, _)| key != self.key);
         self.descriptor = None;

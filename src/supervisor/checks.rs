@@ -113,7 +113,10 @@ pub(super) fn spawn(
             match result {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => reports.tell(&Fault::CheckFailed { breaker: &name, error: &*error }),
-                Err(payload) => reports.tell(&Fault::CheckPanicked { breaker: &name, message: message(&*payload) }),
+                Err(payload) => {
+                    reports.tell(&Fault::CheckPanicked { breaker: &name, message: message(&*payload) });
+                    core::mem::forget(payload); // its drop may panic, too
+                }
             }
         }
     })?;

@@ -92,7 +92,9 @@ impl Reports {
         }
         if let Some(on_fault) = &self.on_fault {
             // There is nobody left to tell that this panicked, but for the panic hook, which has been told.
-            let _ = catch_unwind(AssertUnwindSafe(|| on_fault(fault)));
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| on_fault(fault))) {
+                core::mem::forget(payload); // its drop may panic, too
+            }
         }
     }
 

@@ -171,6 +171,7 @@ impl Followed {
     fn tell(&self, notice: Notice, listen: &mut Listen, reports: &Reports) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| listen(&self.name, notice))) {
             reports.tell(&Fault::ListenerPanicked { breaker: &self.name, message: message(&*payload) });
+            core::mem::forget(payload); // its drop may panic, too
         }
     }
 }
