@@ -126,7 +126,8 @@ impl fmt::Debug for Gate {
 ///
 /// The calls of each lane are in an order of their own. Their samples may arrive late: each is taken as if it had ended
 /// when it was told, or at the latest time that the owner had seen, if that is later; whether it is stale goes by its own
-/// stamps. Drop a lane when its calls are back: what it leaves in flight becomes overdue.
+/// stamps. Drop a lane when its calls are back, or abandon them: what it
+/// leaves in flight becomes overdue, and stalls.
 pub struct Lane {
     messages: rtrb::Producer<Message>,
     page: PageHandle,

@@ -26,7 +26,9 @@ impl Breaker {
     /// read back, and a gate that this owner didn't write refuses all that its one load doesn't let pass. To truncate the
     /// file, though, kills its owner and observers (SIGBUS).
     ///
-    /// As [`new`](Self::new) otherwise: allocates, and makes system calls, only here.
+    /// As [`new`](Self::new) otherwise: allocates only here. Each millisecond that it is busy it reads the operating system's
+    /// monotonic clock, for observers to see that it is alive: on most systems by the vDSO, without a system call.
+    /// When it is dropped the gate shows open: who looks at a page that nobody owns shall not think that it passes.
     ///
     /// # Errors
     /// [`SharedError`]: the page has an owner, whose process it names; or it is not ours, truncated, of another version, or
