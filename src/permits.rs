@@ -229,10 +229,8 @@ mod loom_tests {
         });
     }
 
-    /// What the owner counts as taken is what was taken, though it looks while others take and adds meanwhile.
-    #[test]
-    fn the_owner_learns_of_every_trial_that_others_take() {
-        loom::model(|| {
+    fn check_owner(add: fn(&Permits)) {
+        loom::model(move || {
             let permits = Arc::new(Permits::new());
             permits.renew(1, 1);
             let taker = {
@@ -241,26 +239,39 @@ mod loom_tests {
             };
             let mut offered = 1;
             let seen = offered - permits.left(1).unwrap();
-            permits.add(1);
+            add(&permits);
             offered += 1;
             let taken = taker.join().unwrap();
             assert!(seen <= taken);
-            assert_eq!(offered - permits.left(1).unwrap(), taken);
+            assert_eq!(offered - permits.left(1).unwrap(), taken, "a trial is forgotten");
         });
     }
 
-    /// The owner would forget a trial that seems to be given back before it is taken. (The owner is the thread that is
-    /// spawned: of loads, loom reorders only those that come after what they race with.)
+    /// What the owner counts as taken is what was taken, though it looks while others take and adds meanwhile.
     #[test]
-    fn a_trial_that_was_given_back_was_seen_to_be_taken() {
-        loom::model(|| {
+    fn the_owner_learns_of_every_trial_that_others_take() {
+        check_owner(|permits| permits.add(1));
+    }
+
+    /// Shows that the model finds what it looks for.
+    #[test]
+    #[should_panic(expected = "a trial is forgotten")]
+    fn trials_added_by_load_and_store_would_hide_one_that_is_taken() {
+        check_owner(|permits| {
+            let left = permits.left.load(Ordering::Acquire);
+            permits.left.store(left + 1, Ordering::Release);
+        });
+    }
+
+    fn check_look(look: fn(&Permits) -> (Option<u32>, u32)) {
+        loom::model(move || {
             let permits = Arc::new(Permits::new());
             permits.renew(1, 1);
             let owner = {
                 let permits = Arc::clone(&permits);
                 loom::thread::spawn(move || {
-                    let (left, given_back) = permits.look(1);
-                    assert!(given_back <= 1 - left.unwrap());
+                    let (left, given_back) = look(&permits);
+                    assert!(given_back <= 1 - left.unwrap(), "given back before it is taken");
                 })
             };
             permits.take().into_iter().for_each(|epoch| permits.give_back(epoch));
@@ -269,24 +280,54 @@ mod loom_tests {
         });
     }
 
-    /// A trial given back reaches the owner, or its epoch is over.
+    /// The owner would forget a trial that seems to be given back before it is taken. (The owner is the thread that is
+    /// spawned: of loads, loom reorders only those that come after what they race with.)
     #[test]
-    fn a_trial_given_back_reaches_its_own_epoch_only() {
-        loom::model(|| {
+    fn a_trial_that_was_given_back_was_seen_to_be_taken() {
+        check_look(|permits| permits.look(1));
+    }
+
+    /// Shows that the model finds what it looks for.
+    #[test]
+    #[should_panic(expected = "given back before it is taken")]
+    fn looking_at_what_is_left_first_would_miss_a_trial() {
+        check_look(|permits| {
+            let left = permits.left(1);
+            (left, permits.given_back(1))
+        });
+    }
+
+    fn check_give_back(give_back: fn(&Permits, u32)) {
+        loom::model(move || {
             let permits = Arc::new(Permits::new());
             permits.renew(1, 1);
             let taker = {
                 let permits = Arc::clone(&permits);
                 loom::thread::spawn(move || {
                     if let Some(epoch) = permits.take() {
-                        permits.give_back(epoch);
+                        give_back(&permits, epoch);
                     }
                 })
             };
             permits.revoke(1);
             permits.renew(2, 0);
             taker.join().unwrap();
-            assert_eq!(permits.given_back(2), 0);
+            assert_eq!(permits.given_back(2), 0, "given back to another epoch");
+        });
+    }
+
+    /// A trial given back reaches the owner, or its epoch is over.
+    #[test]
+    fn a_trial_given_back_reaches_its_own_epoch_only() {
+        check_give_back(Permits::give_back);
+    }
+
+    /// Shows that the model finds what it looks for.
+    #[test]
+    #[should_panic(expected = "given back to another epoch")]
+    fn a_trial_given_back_whatever_the_epoch_would_reach_another() {
+        check_give_back(|permits, _| {
+            update(&permits.given_back, |word| Some(word.more()));
         });
     }
 }

@@ -132,17 +132,31 @@ mod kernel {
     }
 }
 
+/// A breaker for these operations: with its page in a file, if they are to be done to such a one.
+#[cfg(target_os = "linux")]
+fn breaker_for(operations: &str) -> Breaker {
+    if operations == "trade-shared" {
+        let path = env::temp_dir().join(format!("trip99-realtime-{}", std::process::id()));
+        let breaker = Breaker::create_shared(&path, config()).expect("a page");
+        // The breaker keeps it mapped; nobody else is to find it.
+        std::fs::remove_file(&path).expect("the page is there");
+        let _ = std::fs::remove_file(path.with_file_name(format!(".trip99-realtime-{}.lock", std::process::id())));
+        return breaker;
+    }
+    Breaker::new(config()).expect("a legal config")
+}
+
 /// In a process of its own. Says "done" if it survives.
 #[cfg(target_os = "linux")]
 fn run_without_system_calls(operations: &str) {
-    let mut breaker = Breaker::new(config()).expect("a legal config");
+    let mut breaker = breaker_for(operations);
     let (gate, mut lane) = (breaker.gate(), breaker.lane());
     if !kernel::forbid_system_calls() {
         println!("not supported");
         return;
     }
     let done = match operations {
-        "trade" => trade(&mut breaker, &gate, &mut lane),
+        "trade" | "trade-shared" => trade(&mut breaker, &gate, &mut lane),
         _ => {
             make_a_system_call();
             true
@@ -165,12 +179,14 @@ fn hot_operations_make_no_system_call() {
     if cfg!(rtsan) {
         return; // the sanitizer makes some
     }
-    let (status, said) = run_self("trade");
-    if said.contains("not supported") {
-        println!("skipped: this kernel can't forbid system calls");
-        return;
+    for operations in ["trade", "trade-shared"] {
+        let (status, said) = run_self(operations);
+        if said.contains("not supported") {
+            println!("skipped: this kernel can't forbid system calls");
+            return;
+        }
+        assert!(said.contains("done"), "{operations}: {status}, by a system call if killed: {said}");
     }
-    assert!(said.contains("done"), "{status}, by a system call if killed: {said}");
     let (status, said) = run_self("twin");
     assert!(!status.success() && !said.contains("done"), "a system call went through");
 }
@@ -181,9 +197,14 @@ fn hot_operations_make_no_system_call() {
 }
 
 fn hot_operations_never_block() {
-    let mut breaker = Breaker::new(config()).expect("a legal config");
-    let (gate, mut lane) = (breaker.gate(), breaker.lane());
-    assert!(trade(&mut breaker, &gate, &mut lane), "not every state was seen");
+    #[cfg(target_os = "linux")]
+    let breakers = [breaker_for("trade"), breaker_for("trade-shared")];
+    #[cfg(not(target_os = "linux"))]
+    let breakers = [Breaker::new(config()).expect("a legal config")];
+    for mut breaker in breakers {
+        let (gate, mut lane) = (breaker.gate(), breaker.lane());
+        assert!(trade(&mut breaker, &gate, &mut lane), "not every state was seen");
+    }
     if cfg!(rtsan) {
         let (status, said) = run_self("allocate");
         assert!(!status.success() && said.contains("RealtimeSanitizer"), "an allocation went through: {said}");
@@ -194,7 +215,7 @@ fn main() {
     match env::args().nth(1).as_deref() {
         Some("allocate") => assert_eq!(allocate(), 100_000),
         #[cfg(target_os = "linux")]
-        Some(operations @ ("trade" | "twin")) => run_without_system_calls(operations),
+        Some(operations @ ("trade" | "trade-shared" | "twin")) => run_without_system_calls(operations),
         _ => {
             let tests: [(&str, fn()); 2] = [
                 ("hot_operations_make_no_system_call", hot_operations_make_no_system_call),

@@ -298,20 +298,34 @@ mod loom_tests {
     use crate::config::Config;
     use crate::sync::Ordering;
 
-    /// Deadline, gate, journal: who sees one of them sees those before it.
-    #[test]
-    fn a_trip_becomes_visible_in_order() {
-        loom::model(|| {
+    fn check(open: fn(&mut Breaker)) {
+        loom::model(move || {
             let config =
                 Config { consecutive_failures: 1, jitter_ppm: 0, window_len: 1, min_samples: 1, ..Config::default() };
             let mut breaker = Breaker::new(config).unwrap();
             let observer = breaker.observer();
-            let owner = loom::thread::spawn(move || breaker.open(Reason::Spike));
+            let owner = loom::thread::spawn(move || open(&mut breaker));
             let journaled = observer.page.head().load(Ordering::Acquire) > 0;
             let state = observer.state();
-            assert!(!journaled || state == Some(State::Open));
+            assert!(!journaled || state == Some(State::Open), "journaled before the gate opens");
             assert!(state != Some(State::Open) || observer.retry_at_ns() == 1_000_000_000);
             owner.join().unwrap();
+        });
+    }
+
+    /// Deadline, gate, journal: who sees one of them sees those before it.
+    #[test]
+    fn a_trip_becomes_visible_in_order() {
+        check(|breaker| breaker.open(Reason::Spike));
+    }
+
+    /// Shows that the model finds what it looks for.
+    #[test]
+    #[should_panic(expected = "journaled before the gate opens")]
+    fn a_journal_before_the_gate_would_be_seen_too_early() {
+        check(|breaker| {
+            breaker.log(State::Closed, Reason::Spike);
+            breaker.open(Reason::Spike);
         });
     }
 }
