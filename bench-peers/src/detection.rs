@@ -8,9 +8,6 @@ use std::collections::BinaryHeap;
 use std::hint::black_box;
 use std::time::Duration;
 
-/// So many traces of each kind, from different seeds.
-pub(crate) const TRACES: u64 = 20;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Trip {
     /// Since the first call in trouble was sent. `None`: before, so it is a false one.
@@ -19,6 +16,8 @@ pub(crate) struct Trip {
     pub(crate) sent: usize,
     /// Calls in trouble that had come back.
     pub(crate) returned: usize,
+    /// All calls that were sent before the trip.
+    pub(crate) sent_in_all: usize,
 }
 
 /// What a peer does with the traces of each kind.
@@ -31,7 +30,7 @@ pub(crate) fn compare(entries: &[Entry]) -> Vec<Row> {
     let peers: Vec<_> = entries.iter().filter(|entry| entry.virtual_time.is_some()).collect();
     let mut rows: Vec<_> = peers.iter().map(|entry| Row { name: entry.name, trips: Vec::new() }).collect();
     for kind in &KINDS {
-        let traces: Vec<_> = (0..TRACES).map(kind.make).collect();
+        let traces: Vec<_> = (0..kind.traces).map(kind.make).collect();
         for (row, entry) in rows.iter_mut().zip(&peers) {
             row.trips.push(traces.iter().map(|trace| feed(entry.make, trace)).collect());
         }
@@ -54,6 +53,7 @@ pub(crate) fn feed(make: fn() -> Box<dyn Peer>, trace: &Trace) -> Option<Trip> {
             after_ns: feed.now_ns.checked_sub(onset_ns),
             sent: feed.sent.saturating_sub(trace.onset),
             returned: feed.returned,
+            sent_in_all: feed.sent,
         })
     })
 }

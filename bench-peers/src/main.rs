@@ -27,12 +27,12 @@ fn main() -> io::Result<()> {
          ## Who judges what\n\n{}\n\
          ## Speed\n\n{}\n\
          ## Detection\n\n\
-         {} traces of each kind, of 200 calls a second. Medians, and the range. Times are virtual.\n\n{}",
+         200 calls a second in virtual time; the trouble comes after 30 s without. Medians over the traces, and the least\n\
+         and most. Slow is what takes longer than 200 ms.\n{}",
         machine::describe(),
         machine::versions(),
         report::peers(&entries),
         report::speed(&lines, &entries),
-        detection::TRACES,
         report::detection(&rows),
     );
     println!("{text}");

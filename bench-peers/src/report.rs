@@ -1,6 +1,6 @@
 //! The results as Markdown, which people can read as it stands.
 
-use crate::detection::{Row, TRACES, Trip};
+use crate::detection::{Row, Trip};
 use crate::peers::Entry;
 use crate::speed::{Line, Spread};
 use crate::traces::KINDS;
@@ -70,38 +70,47 @@ fn digits(figure: f64) -> String {
     format!("{figure:.places$}")
 }
 
-/// One table for each kind of trouble, and false trips.
+/// A table for each kind of trace.
 pub(crate) fn detection(rows: &[Row]) -> String {
     let mut text = String::new();
     for (index, kind) in KINDS.iter().enumerate() {
+        let (what, traces) = (kind.what, kind.traces);
         let cells: Vec<_> = rows.iter().map(|row| outcome(row.name, &row.trips[index])).collect();
         let header = ["breaker", "trips", "after", "calls sent by then", "of them back", "false trips"];
-        write!(text, "### {}\n\n{}.\n\n{}\n", kind.name, kind.what, table(&header, &cells)).expect("strings take all");
+        let table = table(&header, &cells);
+        write!(text, "\n### {}\n\n{what}; {traces} traces.\n\n{table}", kind.name).expect("strings take all");
     }
     text
 }
 
 fn outcome(name: &str, trips: &[Option<Trip>]) -> Vec<String> {
-    let true_trips: Vec<_> = trips.iter().flatten().filter(|trip| trip.after_ns.is_some()).collect();
-    let false_trips = trips.iter().flatten().count() - true_trips.len();
-    let figure = |of: &dyn Fn(&Trip) -> f64| {
-        if true_trips.is_empty() {
-            return "-".to_owned();
-        }
-        let mut figures: Vec<_> = true_trips.iter().map(|trip| of(trip)).collect();
-        figures.sort_by(f64::total_cmp);
-        let (low, median, high) = (figures[0], figures[(figures.len() - 1) / 2], figures[figures.len() - 1]);
-        if low == high { format!("{low:.0}") } else { format!("{median:.0} ({low:.0} to {high:.0})") }
-    };
+    let (true_trips, false_trips): (Vec<&Trip>, Vec<&Trip>) =
+        trips.iter().flatten().partition(|trip| trip.after_ns.is_some());
+    let after_ms = range(true_trips.iter().map(|trip| trip.after_ns.unwrap_or(0) / 1_000_000));
+    let mut false_cell = share(false_trips.len(), trips.len());
+    if let Some(calls) = range(false_trips.iter().map(|trip| trip.sent_in_all as u64)) {
+        write!(false_cell, ", after {calls} calls").expect("strings take all");
+    }
+    let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "-".to_owned());
     vec![
         name.to_owned(),
-        if true_trips.is_empty() { "never".to_owned() } else { format!("{} of {TRACES}", true_trips.len()) },
-        match figure(&|trip| trip.after_ns.unwrap_or(0) as f64 / 1e6) {
-            none if none == "-" => none,
-            ms => format!("{ms} ms"),
-        },
-        figure(&|trip| trip.sent as f64),
-        figure(&|trip| trip.returned as f64),
-        format!("{false_trips} of {TRACES}"),
+        share(true_trips.len(), trips.len()),
+        or_dash(after_ms.map(|ms| format!("{ms} ms"))),
+        or_dash(range(true_trips.iter().map(|trip| trip.sent as u64))),
+        or_dash(range(true_trips.iter().map(|trip| trip.returned as u64))),
+        false_cell,
     ]
+}
+
+fn share(count: usize, of: usize) -> String {
+    if count == 0 { "never".to_owned() } else { format!("{count} of {of}") }
+}
+
+/// Median, and least to most if they differ.
+fn range(figures: impl Iterator<Item = u64>) -> Option<String> {
+    let mut figures: Vec<_> = figures.collect();
+    figures.sort();
+    let (&low, &high) = (figures.first()?, figures.last()?);
+    let median = figures[(figures.len() - 1) / 2];
+    Some(if low == high { low.to_string() } else { format!("{median} ({low} to {high})") })
 }

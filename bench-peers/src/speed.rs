@@ -9,25 +9,39 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 const ROUNDS: usize = 101;
-const CALLS: usize = 2000;
+/// A round takes so long, or this many calls: long enough that it isn't the caches that are measured, which the others
+/// have filled with theirs.
+const ROUND_NS: f64 = 250_000.0;
+const MIN_CALLS: usize = 100;
 
 pub(crate) struct Line {
     pub(crate) name: &'static str,
     run: Box<dyn FnMut(&mut Load, usize)>,
-    load: Load,
+    /// In a round.
+    calls: usize,
     /// Nanoseconds for each call, by round.
     pub(crate) ns: Vec<f64>,
 }
 
 impl Line {
     fn new(name: &'static str, run: impl FnMut(&mut Load, usize) + 'static) -> Self {
-        Self { name, run: Box::new(run), load: Load::new(), ns: Vec::with_capacity(ROUNDS) }
+        Self { name, run: Box::new(run), calls: 2 * WINDOW, ns: Vec::with_capacity(ROUNDS) }
     }
 
-    fn time(&mut self) {
+    fn time(&mut self, load: &mut Load) -> f64 {
         let begin = Instant::now();
-        (self.run)(&mut self.load, CALLS);
-        self.ns.push(begin.elapsed().as_secs_f64() * 1e9 / CALLS as f64);
+        (self.run)(load, self.calls);
+        begin.elapsed().as_secs_f64() * 1e9 / self.calls as f64
+    }
+
+    /// Fills the window, and finds how many calls a round has.
+    fn warm_up(&mut self, load: &mut Load) {
+        self.calls = ((ROUND_NS / self.time(load)) as usize).max(MIN_CALLS);
+    }
+
+    fn round(&mut self, load: &mut Load) {
+        let ns = self.time(load);
+        self.ns.push(ns);
     }
 }
 
@@ -89,11 +103,13 @@ pub(crate) fn compare(entries: &[Entry]) -> Vec<Line> {
         })
     });
     let mut lines: Vec<_> = floors().into_iter().chain(peers).collect();
+    let load = &mut Load::new();
     for line in &mut lines {
-        (line.run)(&mut line.load, 2 * WINDOW);
+        line.time(load);
+        line.warm_up(load);
     }
     for _ in 0..ROUNDS {
-        lines.iter_mut().for_each(Line::time);
+        lines.iter_mut().for_each(|line| line.round(load));
     }
     lines
 }

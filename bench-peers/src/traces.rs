@@ -5,11 +5,12 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_distr::{Distribution, LogNormal};
 
 const MS: u64 = 1_000_000;
+const SECOND: u64 = 1000 * MS;
 /// From one call to the next.
 const STEP_NS: u64 = 5 * MS;
-/// 30 s without trouble.
+/// Calls without trouble: 30 s.
 const ONSET: usize = 6000;
-/// 90 s of it.
+/// Calls in trouble: 90 s.
 const TROUBLE: usize = 18_000;
 /// What a slow call takes.
 const SLOW_NS: u64 = 400 * MS;
@@ -29,39 +30,35 @@ pub(crate) struct Trace {
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
+    /// From so many seeds.
+    pub(crate) traces: u64,
     pub(crate) make: fn(seed: u64) -> Trace,
 }
 
-/// The last is calm.
-pub(crate) const KINDS: [Kind; 7] = [
-    Kind { name: "step", what: "latency jumps from 5 ms to 400 ms, and stays", make: |seed| trace(seed, step) },
-    Kind {
-        name: "ramp",
-        what: "latency climbs evenly from 5 ms to 400 ms in 60 s, and stays",
-        make: |seed| trace(seed, ramp),
-    },
-    Kind {
-        name: "2 % slow",
-        what: "each call takes 400 ms with a chance of 1 in 50, else 5 ms",
-        make: |seed| trace(seed, some_slow),
-    },
-    Kind { name: "none returns", what: "no call comes back", make: |seed| trace(seed, none_returns) },
-    Kind {
-        name: "5 % never return",
-        what: "each call stays out with a chance of 1 in 20, else takes 5 ms",
-        make: |seed| trace(seed, some_never_return),
-    },
-    Kind {
-        name: "flapping",
-        what: "400 ms for 20 ms (4 calls), then 5 ms for 480 ms, and so on",
-        make: |seed| trace(seed, flapping),
-    },
-    Kind {
-        name: "calm",
-        what: "log-normal: half above 20 ms, 1 in 500 above 200 ms; each trip is a false one",
-        make: calm,
-    },
+pub(crate) const KINDS: [Kind; 8] = [
+    in_trouble("step", "Latency jumps from 5 ms to 400 ms, and stays", |seed| trace(seed, step)),
+    in_trouble("ramp", "Latency climbs evenly from 5 ms to 400 ms in 60 s, and stays", |seed| trace(seed, ramp)),
+    in_trouble("2 % slow", "Each call takes 400 ms with a chance of 1 in 50, else 5 ms", |seed| trace(seed, some_slow)),
+    in_trouble("none returns", "No call comes back", |seed| trace(seed, none_returns)),
+    in_trouble("5 % never return", "Each call stays out with a chance of 1 in 20, else takes 5 ms", |seed| {
+        trace(seed, some_never_return)
+    }),
+    in_trouble("flapping", "400 ms for 20 ms (4 calls), then 5 ms for 480 ms, and so on", |seed| trace(seed, flapping)),
+    calm("calm", "Log-normal: half above 20 ms, 1 in 500 above 200 ms. Each trip is a false one", |seed| {
+        calm_trace(seed, |_| 0)
+    }),
+    calm("calm, in bursts", "Likewise, but a second passes after every 50 calls. Each trip is a false one", |seed| {
+        calm_trace(seed, |number| number / 50 * SECOND)
+    }),
 ];
+
+const fn in_trouble(name: &'static str, what: &'static str, make: fn(u64) -> Trace) -> Kind {
+    Kind { name, what, traces: 20, make }
+}
+
+const fn calm(name: &'static str, what: &'static str, make: fn(u64) -> Trace) -> Kind {
+    Kind { name, what, traces: 100, make }
+}
 
 /// Latencies of a node that is well, though not much better than it must be.
 pub(crate) fn calm_ns(seed: u64) -> impl Iterator<Item = u64> {
@@ -69,13 +66,11 @@ pub(crate) fn calm_ns(seed: u64) -> impl Iterator<Item = u64> {
     latencies_ms.sample_iter(StdRng::seed_from_u64(seed)).map(|ms| (ms * 1e6) as u64)
 }
 
-fn calm(seed: u64) -> Trace {
-    let latencies_ns = calm_ns(seed).take(ONSET + TROUBLE).map(Some);
-    Trace { calls: calls(latencies_ns), onset: ONSET + TROUBLE }
-}
-
-fn calls(latencies_ns: impl Iterator<Item = Option<u64>>) -> Vec<Call> {
-    latencies_ns.zip(0..).map(|(latency_ns, number)| Call { start_ns: number * STEP_NS, latency_ns }).collect()
+/// `later_ns(number)` is how much later than by an even rate this call is sent.
+fn calm_trace(seed: u64, later_ns: fn(u64) -> u64) -> Trace {
+    let call =
+        |(latency_ns, number)| Call { start_ns: number * STEP_NS + later_ns(number), latency_ns: Some(latency_ns) };
+    Trace { calls: calm_ns(seed).zip(0..).take(ONSET).map(call).collect(), onset: ONSET }
 }
 
 /// `latency(random, number)` is that of this call in trouble, before it varies by a few percent.
@@ -86,7 +81,8 @@ fn trace(seed: u64, latency: fn(&mut StdRng, u64) -> Option<u64>) -> Trace {
         let latency_ns = trouble.map_or(Some(5 * MS), |number| latency(&mut random, number as u64));
         latency_ns.map(|latency_ns| vary(&mut random, latency_ns))
     });
-    Trace { calls: calls(latencies_ns), onset: ONSET }
+    let call = |(latency_ns, number)| Call { start_ns: number * STEP_NS, latency_ns };
+    Trace { calls: latencies_ns.zip(0..).map(call).collect(), onset: ONSET }
 }
 
 fn vary(random: &mut impl Rng, latency_ns: u64) -> u64 {

@@ -1,7 +1,7 @@
 //! A breaker made from hdrhistogram: it records each call, and asks for the P99 each time.
 //!
-//! A histogram doesn't forget. So there are two, and each call is recorded in both: the older is judged, and is cleared
-//! and becomes the younger when it has 1024 calls. What is judged are the latest 512 to 1024.
+//! A histogram doesn't forget. So there are two, and each call is recorded in both. The older is judged; every 512 calls
+//! it is cleared, and they change places. What is judged are the latest 512 to 1024.
 
 use super::{Entry, MIN_SAMPLES, Peer, THRESHOLD_NS, WINDOW};
 use hdrhistogram::Histogram;
@@ -41,7 +41,7 @@ impl Peer for Judge {
         self.younger.saturating_record(latency_ns / UNIT_NS);
         self.is_open =
             self.older.len() >= MIN_SAMPLES as u64 && self.older.value_at_quantile(0.99) > THRESHOLD_NS / UNIT_NS;
-        if self.older.len() == WINDOW as u64 {
+        if self.younger.len() == WINDOW as u64 / 2 {
             self.older.reset();
             std::mem::swap(&mut self.older, &mut self.younger);
         }
@@ -49,5 +49,20 @@ impl Peer for Judge {
 
     fn is_open(&self) -> bool {
         self.is_open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_calls_are_judged() {
+        let mut judge = Judge { older: histogram(), younger: histogram(), is_open: false };
+        for call in 0..10 * WINDOW as u64 {
+            judge.call(0, 1_000_000);
+            let judged = judge.older.len();
+            assert!(judged == call + 1 || (512..1024).contains(&judged), "{judged} after {call}");
+        }
     }
 }
