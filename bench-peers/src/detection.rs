@@ -27,7 +27,7 @@ pub(crate) struct Row {
 }
 
 pub(crate) fn compare(entries: &[Entry]) -> Vec<Row> {
-    let peers: Vec<_> = entries.iter().filter(|entry| entry.virtual_time.is_some()).collect();
+    let peers: Vec<_> = entries.iter().filter(|entry| entry.virtual_time.is_ok()).collect();
     let mut rows: Vec<_> = peers.iter().map(|entry| Row { name: entry.name, trips: Vec::new() }).collect();
     for kind in &KINDS {
         let traces: Vec<_> = (0..kind.traces).map(kind.make).collect();
@@ -120,5 +120,21 @@ impl Feed<'_> {
         self.now_ns = now_ns;
         // The clock is read through a pointer of failsafe's own, so it must be in memory before the next call.
         black_box(&mut *self.clock).advance(span);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peers;
+
+    /// 11 calls, 5 ms apart, are over 200 ms when the last of them is. Timers fire at that very time.
+    #[test]
+    fn overdue_calls_trip_when_enough_of_them_are() {
+        let none_returns = KINDS.iter().find(|kind| kind.name == "none returns").expect("such a kind");
+        let in_flight = peers::all().into_iter().find(|entry| entry.name == peers::IN_FLIGHT).expect("such a peer");
+        let trip = feed(in_flight.make, &(none_returns.make)(1));
+        let sent = 51;
+        assert_eq!(trip, Some(Trip { after_ns: Some(250_000_001), sent, returned: 0, sent_in_all: 6000 + sent }));
     }
 }

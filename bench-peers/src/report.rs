@@ -31,7 +31,7 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 
 pub(crate) fn peers(entries: &[Entry]) -> String {
     let row = |entry: &Entry| {
-        [entry.name, entry.judges, entry.clock, entry.virtual_time.unwrap_or("not fed: it reads the clock")]
+        [entry.name, entry.judges, entry.clock, entry.virtual_time.unwrap_or_else(|why_not| why_not)]
             .map(str::to_owned)
             .to_vec()
     };
@@ -57,7 +57,7 @@ pub(crate) fn speed(lines: &[Line], entries: &[Entry]) -> String {
             vec![line.name.to_owned(), format!("{} ns", digits(ns.median)), spread, ratio(record_at), ratio(record)]
         })
         .collect();
-    table(&["a successful call", "median", "quartiles", "x `allow` + `record_at`", "x `allow` + `record`"], &rows)
+    table(&["a successful call", "median", "quartiles", "x record_at", "x record"], &rows)
 }
 
 /// Three digits.
@@ -113,4 +113,23 @@ fn range(figures: impl Iterator<Item = u64>) -> Option<String> {
     let (&low, &high) = (figures.first()?, figures.last()?);
     let median = figures[(figures.len() - 1) / 2];
     Some(if low == high { low.to_string() } else { format!("{median} ({low} to {high})") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_even() {
+        let rows = [vec!["x".to_owned(), "1".to_owned()], vec!["longer".to_owned(), "µs".to_owned()]];
+        assert_eq!(table(&["a", "b"], &rows), "| a      | b  |\n| ------ | -- |\n| x      | 1  |\n| longer | µs |\n");
+    }
+
+    #[test]
+    fn trips_are_counted_by_kind() {
+        let trip = |after_ns| Some(Trip { after_ns, sent: 7, returned: 3, sent_in_all: 50 });
+        let trips = [trip(Some(2_000_000)), trip(Some(4_999_999)), trip(None), None];
+        assert_eq!(outcome("x", &trips), ["x", "2 of 4", "2 (2 to 4) ms", "7", "3", "1 of 4, after 50 calls"]);
+        assert_eq!(outcome("x", &[None]), ["x", "never", "-", "-", "-", "never"]);
+    }
 }

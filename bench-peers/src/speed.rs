@@ -14,9 +14,12 @@ const ROUNDS: usize = 101;
 const ROUND_NS: f64 = 250_000.0;
 const MIN_CALLS: usize = 100;
 
+/// So many calls.
+type Run = dyn FnMut(&mut Load, usize);
+
 pub(crate) struct Line {
     pub(crate) name: &'static str,
-    run: Box<dyn FnMut(&mut Load, usize)>,
+    run: Box<Run>,
     /// In a round.
     calls: usize,
     /// Nanoseconds for each call, by round.

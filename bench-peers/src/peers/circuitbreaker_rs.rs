@@ -10,7 +10,7 @@ pub(crate) fn entry() -> Entry {
         name: "circuitbreaker-rs",
         judges: "error rate of all calls since its start; 5 failures in a row",
         clock: "3 times",
-        virtual_time: Some("yes: it counts calls; a clock only ends its pause"),
+        virtual_time: Ok("yes: it counts calls; a clock only ends its pause"),
         make: || {
             let builder = CircuitBreaker::<DefaultPolicy, Slow>::builder()
                 .failure_threshold(SLOW_SHARE)

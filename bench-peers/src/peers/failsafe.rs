@@ -14,7 +14,7 @@ pub(crate) fn entry() -> Entry {
         name: "failsafe",
         judges: "success rate, averaged over 5 s by decay; 5 failures in a row",
         clock: "twice",
-        virtual_time: Some("yes, by a hook that it has for its own tests"),
+        virtual_time: Ok("yes, by a hook that it has for its own tests"),
         make: || {
             let pause = || backoff::constant(Duration::from_secs(3600));
             let rate =

@@ -16,7 +16,7 @@ pub(crate) fn entry() -> Entry {
         name: "hdrhistogram: record, value_at_quantile",
         judges: "P99 of the latest 512 to 1024 calls, to within 1 %",
         clock: "no",
-        virtual_time: Some("yes"),
+        virtual_time: Ok("yes"),
         make: || Box::new(Judge { older: histogram(), younger: histogram(), is_open: false }),
     }
 }

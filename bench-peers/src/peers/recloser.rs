@@ -10,7 +10,7 @@ pub(crate) fn entry() -> Entry {
         name: "recloser",
         judges: "error rate of the latest 1024 calls, once there are 1024",
         clock: "no",
-        virtual_time: Some("yes: it counts calls; a clock only ends its pause"),
+        virtual_time: Ok("yes: it counts calls; a clock only ends its pause"),
         make: || Box::new(Judge(Recloser::custom().error_rate(SLOW_SHARE as f32).closed_len(WINDOW).build())),
     }
 }

@@ -8,7 +8,7 @@ pub(crate) fn entry() -> Entry {
         name: "std: sort_unstable",
         judges: "exact P99 of the latest 1024 calls",
         clock: "no",
-        virtual_time: Some("yes"),
+        virtual_time: Ok("yes"),
         make: || {
             Box::new(Ring::new(|latencies_ns: &mut [u64], place: usize| {
                 latencies_ns.sort_unstable();

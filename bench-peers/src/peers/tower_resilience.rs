@@ -17,18 +17,20 @@ pub(crate) fn entry() -> Entry {
         name: "tower-resilience-circuitbreaker",
         judges: "error rate, and rate of slow calls, of all calls since it last closed, once there are 1024",
         clock: "twice, at least: it measures the latency",
-        virtual_time: Some("as failures: it counts them; the latencies that it measures are its own clock's"),
-        make: || {
-            let layer = CircuitBreakerLayer::builder()
-                .failure_rate_threshold(SLOW_SHARE)
-                .slow_call_duration_threshold(Duration::from_nanos(THRESHOLD_NS))
-                .slow_call_rate_threshold(SLOW_SHARE)
-                .sliding_window_size(WINDOW)
-                .build()
-                .expect("a legal configuration");
-            Box::new(Judge(layer.layer_fn(Node)))
-        },
+        virtual_time: Ok("as failures: it counts them; the latencies that it measures are its own clock's"),
+        make: || Box::new(judge(Duration::from_nanos(THRESHOLD_NS))),
     }
+}
+
+fn judge(slow: Duration) -> Judge {
+    let layer = CircuitBreakerLayer::builder()
+        .failure_rate_threshold(SLOW_SHARE)
+        .slow_call_duration_threshold(slow)
+        .slow_call_rate_threshold(SLOW_SHARE)
+        .sliding_window_size(WINDOW)
+        .build()
+        .expect("a legal configuration");
+    Judge(layer.layer_fn(Node))
 }
 
 /// Answers at once as the request says.
@@ -63,5 +65,19 @@ impl Peer for Judge {
 
     fn is_open(&self) -> bool {
         self.0.is_open()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_measures_itself_is_judged() {
+        let mut judge = judge(Duration::ZERO);
+        for _ in 0..WINDOW {
+            judge.call(0, 0);
+        }
+        assert!(judge.is_open());
     }
 }

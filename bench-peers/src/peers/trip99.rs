@@ -1,11 +1,13 @@
 //! trip99 with its defaults, by each of the ways in which it is told of a call.
 
 use super::{Entry, Peer};
+use std::hint::black_box;
 use trip99::{Breaker, Call, Config, State};
 
-pub(crate) const RECORD_AT: &str = "trip99: allow + record_at";
-pub(crate) const RECORD: &str = "trip99: allow + record";
-pub(crate) const IN_FLIGHT: &str = "trip99: allow + begin_at + end_at";
+const RECORD_AT: &str = "trip99: allow_at + record_at";
+const RECORD: &str = "trip99: allow + record";
+pub(crate) const IN_FLIGHT: &str = "trip99: allow_at + begin_at + end_at";
+const QUANTILE: &str = "trip99: allow_at + record_at + quantile_at";
 const TICKETS: &str = "trip99: allow + begin + end";
 
 const JUDGES: &str = "exact P99 of 1024 samples; 5 slow, or 5 failed, in a row; failure rate";
@@ -17,29 +19,42 @@ pub(crate) fn entries() -> Vec<Entry> {
             name: RECORD_AT,
             judges: JUDGES,
             clock: "no: time is an argument",
-            virtual_time: Some("yes"),
-            make: || Box::new(RecordAt(breaker())),
+            virtual_time: Ok("yes"),
+            make: || Box::new(RecordAt(breaker(Config::default()))),
         },
-        Entry { name: RECORD, judges: JUDGES, clock: "once", virtual_time: None, make: || Box::new(Record(breaker())) },
+        Entry {
+            name: RECORD,
+            judges: JUDGES,
+            clock: "once",
+            virtual_time: Err("not fed: it reads the clock"),
+            make: || Box::new(Record(breaker(Config::default()))),
+        },
+        Entry {
+            name: QUANTILE,
+            judges: "the same; the P99's value, which the verdict doesn't need, is asked for, too",
+            clock: "no: time is an argument",
+            virtual_time: Err("not fed: it trips as without the value"),
+            make: || Box::new(Quantile(breaker(Config::default()))),
+        },
         Entry {
             name: IN_FLIGHT,
             judges: JUDGES_IN_FLIGHT,
             clock: "no: time is an argument",
-            virtual_time: Some("yes"),
-            make: || Box::new(InFlight { breaker: breaker(), calls: Vec::new() }),
+            virtual_time: Ok("yes"),
+            make: || Box::new(InFlight { breaker: breaker(Config::default()), calls: Vec::new() }),
         },
         Entry {
             name: TICKETS,
             judges: JUDGES_IN_FLIGHT,
             clock: "twice: it measures the latency",
-            virtual_time: None,
-            make: || Box::new(Tickets(breaker())),
+            virtual_time: Err("not fed: it reads the clock"),
+            make: || Box::new(Tickets(breaker(Config::default()))),
         },
     ]
 }
 
-fn breaker() -> Breaker {
-    Breaker::new(Config::default()).expect("the defaults are legal")
+fn breaker(config: Config) -> Breaker {
+    Breaker::new(config).expect("a legal config")
 }
 
 fn is_open(breaker: &Breaker) -> bool {
@@ -66,6 +81,22 @@ impl Peer for RecordAt {
 
     fn poll(&mut self, now_ns: u64) {
         self.0.poll_at(now_ns);
+    }
+}
+
+struct Quantile(Breaker);
+
+impl Peer for Quantile {
+    #[inline]
+    fn call(&mut self, now_ns: u64, latency_ns: u64) {
+        if self.0.allow_at(now_ns) {
+            self.0.record_at(now_ns, latency_ns);
+            black_box(self.0.quantile_at(now_ns, 990_000));
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        is_open(&self.0)
     }
 }
 
@@ -142,4 +173,20 @@ impl Peer for Tickets {
 #[cfg(test)]
 pub(crate) fn measures_by_itself(name: &str) -> bool {
     name == TICKETS || name == IN_FLIGHT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_two_measure_is_judged() {
+        let strict = || breaker(Config { threshold_ns: 1, ..Config::default() });
+        let (mut tickets, mut in_flight) = (Tickets(strict()), InFlight { breaker: strict(), calls: Vec::new() });
+        for call in 0..1000 {
+            tickets.call(0, 0);
+            in_flight.call(call * 100, 0);
+        }
+        assert!(tickets.is_open() && in_flight.is_open());
+    }
 }
