@@ -14,7 +14,7 @@ use std::{fs, io};
 fn main() -> io::Result<()> {
     let entries = peers::all();
     let load_before = machine::load();
-    eprintln!("timing, some 10 s...");
+    eprintln!("timing, some seconds...");
     let lines = speed::compare(&entries);
     let load_after = machine::load();
     eprintln!("feeding traces, some 30 s...");

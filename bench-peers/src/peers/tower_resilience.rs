@@ -16,7 +16,7 @@ pub(crate) fn entry() -> Entry {
     Entry {
         name: "tower-resilience-circuitbreaker",
         judges: "error rate, and rate of slow calls, of all calls since it last closed, once there are 1024",
-        clock: "twice, at least: it measures the latency",
+        clock: "4 times: it measures the latency",
         virtual_time: Ok("as failures: it counts them; the latencies that it measures are its own clock's"),
         make: || Box::new(judge(Duration::from_nanos(THRESHOLD_NS))),
     }
