@@ -1,0 +1,179 @@
+//! The breakers that are compared, one a file, behind one trait.
+//!
+//! All are told the same: pause when more than 1 % of about 1024 calls take longer than 200 ms. Those that can't see a
+//! latency are told of a failure instead when it is above the threshold.
+
+mod trip99;
+mod recloser;
+mod failsafe;
+mod circuitbreaker_rs;
+mod tower_resilience;
+mod histogram;
+mod ring;
+mod select;
+mod sort;
+
+#[cfg(test)]
+pub(crate) use trip99::IN_FLIGHT;
+
+use crate::load::Load;
+use std::hint::black_box;
+
+/// Strictly above it a call is slow.
+pub(crate) const THRESHOLD_NS: u64 = 200_000_000;
+/// Calls that are judged, where a peer can be told.
+pub(crate) const WINDOW: usize = 1024;
+/// No verdict before so many calls, where a peer can be told.
+pub(crate) const MIN_SAMPLES: usize = 100;
+/// So many slow calls of [`WINDOW`] take the P99 over the threshold: its nearest rank is the 1014th.
+pub(crate) const SLOW_SHARE: f64 = 11.0 / WINDOW as f64;
+/// Where a peer has such a rule.
+pub(crate) const CONSECUTIVE_FAILURES: u32 = 5;
+
+/// What is reported to peers that can't see a latency.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slow;
+
+impl std::fmt::Display for Slow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("slower than the threshold")
+    }
+}
+
+impl std::error::Error for Slow {}
+
+/// A call's result, for peers that can't see a latency.
+#[inline]
+pub(crate) fn outcome(latency_ns: u64) -> Result<(), Slow> {
+    if latency_ns > THRESHOLD_NS { Err(Slow) } else { Ok(()) }
+}
+
+/// A breaker. Time passes only by `now_ns`, but for what reads a clock of its own.
+pub(crate) trait Peer {
+    /// All that the breaker has to do with one call: it is asked, and told the result, at the time the call comes back.
+    fn call(&mut self, now_ns: u64, latency_ns: u64);
+
+    fn is_open(&self) -> bool;
+
+    /// The call of this number is sent. For those who watch calls in flight.
+    fn sent(&mut self, _now_ns: u64, _number: usize) {}
+
+    /// The call of this number comes back.
+    fn returned(&mut self, now_ns: u64, _number: usize, latency_ns: u64) {
+        self.call(now_ns, latency_ns);
+    }
+
+    /// When `poll` has work. Only who has timers has any.
+    fn deadline_ns(&self) -> u64 {
+        u64::MAX
+    }
+
+    fn poll(&mut self, _now_ns: u64) {}
+
+    /// One call for each of so many steps. In the trait, so that `call` is inlined here.
+    fn run(&mut self, load: &mut Load, steps: usize) {
+        load.run(steps, |now_ns, latency_ns| black_box(&mut *self).call(now_ns, latency_ns));
+    }
+}
+
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    pub(crate) judges: &'static str,
+    /// What of it reads a clock in a successful call.
+    pub(crate) clock: &'static str,
+    /// How traces are fed to it in virtual time, or why none are.
+    pub(crate) virtual_time: Result<&'static str, &'static str>,
+    pub(crate) make: fn() -> Box<dyn Peer>,
+}
+
+/// trip99 first, and of it `record_at` and `record`, to which the others are compared.
+pub(crate) fn all() -> Vec<Entry> {
+    let mut entries = trip99::entries();
+    entries.extend([
+        recloser::entry(),
+        failsafe::entry(),
+        circuitbreaker_rs::entry(),
+        tower_resilience::entry(),
+        histogram::entry(),
+        select::entry(),
+        sort::entry(),
+    ]);
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detection;
+    use crate::traces::{Call, Trace};
+
+    const MS: u64 = 1_000_000;
+    const STEP_NS: u64 = 5 * MS;
+
+    /// A peer in virtual time, fed so many calls of one latency after so many good ones; does it trip on the bad?
+    fn trips(entry: &Entry, good: usize, bad: usize, bad_ns: Option<u64>) -> bool {
+        let call = |number: usize| Call {
+            start_ns: number as u64 * STEP_NS,
+            latency_ns: if number < good { Some(3 * MS) } else { bad_ns },
+        };
+        let trace = Trace { calls: (0..good + bad).map(call).collect(), onset: good };
+        let trip = detection::feed(entry.make, &trace);
+        assert!(trip.is_none_or(|trip| trip.after_ns.is_some()), "{} trips on good calls", entry.name);
+        trip.is_some()
+    }
+
+    fn virtual_peers() -> impl Iterator<Item = Entry> {
+        all().into_iter().filter(|entry| entry.virtual_time.is_ok())
+    }
+
+    #[test]
+    fn each_trips_on_an_outage_and_not_before() {
+        for entry in virtual_peers() {
+            assert!(trips(&entry, 3000, 3000, Some(THRESHOLD_NS + 10 * MS)), "{} doesn't trip", entry.name);
+        }
+    }
+
+    #[test]
+    fn none_trips_below_the_threshold() {
+        for entry in virtual_peers() {
+            // A histogram's bucket is about 1 % wide.
+            assert!(!trips(&entry, 3000, 3000, Some(THRESHOLD_NS - 4 * MS)), "{} trips", entry.name);
+        }
+    }
+
+    /// 1 slow call of 20, never two in a row: a share, or a quantile, must be judged.
+    #[test]
+    fn each_judges_more_than_calls_in_a_row() {
+        for entry in virtual_peers() {
+            let calls = (0..40_000).map(|number| Call {
+                start_ns: number * STEP_NS,
+                latency_ns: Some(if number % 20 == 7 { 2 * THRESHOLD_NS } else { 3 * MS }),
+            });
+            let trace = Trace { calls: calls.collect(), onset: 0 };
+            assert!(detection::feed(entry.make, &trace).is_some(), "{} doesn't trip", entry.name);
+        }
+    }
+
+    #[test]
+    fn only_who_watches_calls_in_flight_sees_those_that_never_return() {
+        for entry in virtual_peers() {
+            assert_eq!(trips(&entry, 3000, 3000, None), entry.name == IN_FLIGHT, "{}", entry.name);
+        }
+    }
+
+    /// Those that live in real time, too.
+    #[test]
+    fn each_trips_when_it_is_called() {
+        for entry in all() {
+            let mut peer = (entry.make)();
+            for call in 0..2 * WINDOW as u64 {
+                peer.call(call * STEP_NS, MS);
+            }
+            assert!(!peer.is_open(), "{} trips on good calls", entry.name);
+            for call in 0..2 * WINDOW as u64 {
+                peer.call((2 * WINDOW as u64 + call) * STEP_NS, 2 * THRESHOLD_NS);
+            }
+            assert!(peer.is_open() != trip99::measures_by_itself(entry.name), "{}", entry.name);
+        }
+    }
+}

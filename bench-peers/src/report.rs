@@ -1,0 +1,135 @@
+//! The results as Markdown, which people can read as it stands.
+
+use crate::detection::{Row, Trip};
+use crate::peers::Entry;
+use crate::speed::{Line, Spread};
+use crate::traces::KINDS;
+use std::fmt::Write;
+
+/// Columns as wide as their widest cell.
+pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([header[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..header.len()).map(width).collect();
+    let mut text = String::new();
+    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+        for (cell, &width) in cells.zip(&widths) {
+            write!(text, "| {cell:width$} ").expect("strings take all");
+        }
+        text.push_str("|\n");
+    };
+    line(&mut header.iter().copied());
+    let rules: Vec<_> = widths.iter().map(|&width| "-".repeat(width)).collect();
+    line(&mut rules.iter().map(String::as_str));
+    for row in rows {
+        line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+pub(crate) fn peers(entries: &[Entry]) -> String {
+    let row = |entry: &Entry| {
+        [entry.name, entry.judges, entry.clock, entry.virtual_time.unwrap_or_else(|why_not| why_not)]
+            .map(str::to_owned)
+            .to_vec()
+    };
+    table(
+        &["breaker", "judges", "reads a clock, each call", "virtual time"],
+        &entries.iter().map(row).collect::<Vec<_>>(),
+    )
+}
+
+/// Ratios are taken round by round. The first two entries are what the others are compared to.
+pub(crate) fn speed(lines: &[Line], entries: &[Entry]) -> String {
+    let find = |name: &str| lines.iter().find(|line| line.name == name).expect("each entry is timed");
+    let (record_at, record) = (find(entries[0].name), find(entries[1].name));
+    let rows: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            let ratio = |base: &Line| {
+                let ratio = Spread::of(line.ns.iter().zip(&base.ns).map(|(ns, base_ns)| ns / base_ns));
+                format!("{} ({} to {})", digits(ratio.median), digits(ratio.low), digits(ratio.high))
+            };
+            let ns = Spread::of(line.ns.iter().copied());
+            let spread = format!("{} to {}", digits(ns.low), digits(ns.high));
+            vec![line.name.to_owned(), format!("{} ns", digits(ns.median)), spread, ratio(record_at), ratio(record)]
+        })
+        .collect();
+    table(&["a successful call", "median", "quartiles", "x record_at", "x record"], &rows)
+}
+
+/// Three digits.
+fn digits(figure: f64) -> String {
+    let places = match figure {
+        ..10.0 => 2,
+        ..100.0 => 1,
+        _ => 0,
+    };
+    format!("{figure:.places$}")
+}
+
+/// A table for each kind of trace.
+pub(crate) fn detection(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for (index, kind) in KINDS.iter().enumerate() {
+        let (what, traces) = (kind.what, kind.traces);
+        let cells: Vec<_> = rows.iter().map(|row| outcome(row.name, &row.trips[index])).collect();
+        let header = ["breaker", "trips", "after", "calls sent by then", "of them back", "false trips"];
+        let table = table(&header, &cells);
+        write!(text, "\n### {}\n\n{what}; {traces} traces.\n\n{table}", kind.name).expect("strings take all");
+    }
+    text
+}
+
+fn outcome(name: &str, trips: &[Option<Trip>]) -> Vec<String> {
+    let (true_trips, false_trips): (Vec<&Trip>, Vec<&Trip>) =
+        trips.iter().flatten().partition(|trip| trip.after_ns.is_some());
+    let after_ms = range(true_trips.iter().map(|trip| trip.after_ns.unwrap_or(0) / 1_000_000));
+    let mut false_cell = share(false_trips.len(), trips.len());
+    if let Some(calls) = range(false_trips.iter().map(|trip| trip.sent_in_all as u64)) {
+        write!(false_cell, ", after {calls} calls").expect("strings take all");
+    }
+    let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "-".to_owned());
+    vec![
+        name.to_owned(),
+        share(true_trips.len(), trips.len()),
+        or_dash(after_ms.map(|ms| format!("{ms} ms"))),
+        or_dash(range(true_trips.iter().map(|trip| trip.sent as u64))),
+        or_dash(range(true_trips.iter().map(|trip| trip.returned as u64))),
+        false_cell,
+    ]
+}
+
+fn share(count: usize, of: usize) -> String {
+    if count == 0 { "never".to_owned() } else { format!("{count} of {of}") }
+}
+
+/// Median, and least to most if they differ.
+fn range(figures: impl Iterator<Item = u64>) -> Option<String> {
+    let mut figures: Vec<_> = figures.collect();
+    figures.sort();
+    let (&low, &high) = (figures.first()?, figures.last()?);
+    let median = figures[(figures.len() - 1) / 2];
+    Some(if low == high { low.to_string() } else { format!("{median} ({low} to {high})") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_even() {
+        let rows = [vec!["x".to_owned(), "1".to_owned()], vec!["longer".to_owned(), "µs".to_owned()]];
+        assert_eq!(table(&["a", "b"], &rows), "| a      | b  |\n| ------ | -- |\n| x      | 1  |\n| longer | µs |\n");
+    }
+
+    #[test]
+    fn trips_are_counted_by_kind() {
+        let trip = |after_ns| Some(Trip { after_ns, sent: 7, returned: 3, sent_in_all: 50 });
+        let trips = [trip(Some(2_000_000)), trip(Some(4_999_999)), trip(None), None];
+        assert_eq!(outcome("x", &trips), ["x", "2 of 4", "2 (2 to 4) ms", "7", "3", "1 of 4, after 50 calls"]);
+        assert_eq!(outcome("x", &[None]), ["x", "never", "-", "-", "-", "never"]);
+    }
+}
