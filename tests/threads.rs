@@ -2,9 +2,11 @@
 //!
 //! Has no harness, so that ThreadSanitizer can watch it: the harness of the standard library isn't instrumented.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
-use trip99::{Breaker, Config, Lane, State};
+use std::time::Duration;
+use trip99::{Breaker, Config, Lane, Node, Notice, Recovery, State, Supervisor};
 
 const TRADERS: u64 = 3;
 const MS: u64 = 1_000_000;
@@ -213,6 +215,54 @@ fn halts_and_readers() {
     });
 }
 
+/// A supervisor drains the lanes of several traders, asks a check, and tells a listener everything, in order.
+fn a_supervisor_serves_all() {
+    let check_config = Config {
+        recovery: Recovery::HealthChecks,
+        consecutive_failures: 1,
+        probes: 2,
+        backoff_base_ns: 1,
+        backoff_max_ns: 1,
+        ..patient()
+    };
+    let mut breaker = breaker(check_config);
+    let mut lanes: Vec<_> = (0..TRADERS).map(|_| (breaker.gate(), breaker.lane())).collect();
+    let told = Arc::new(AtomicU64::new(0));
+    let told_by_listener = Arc::clone(&told);
+    let supervisor = Supervisor::builder()
+        .node(Node::new("node", breaker).health_check(|_: Duration| Ok(())).check_every(Duration::from_millis(1)))
+        .listen_every(Duration::from_millis(1))
+        .listener(move |_: &str, notice: Notice| {
+            let Notice::Event(event) = notice else { panic!("nothing is missed") };
+            assert_eq!(told_by_listener.fetch_add(1, Ordering::Relaxed), event.sequence);
+        })
+        .start()
+        .expect("it starts");
+    let traders: Vec<_> = lanes
+        .drain(..)
+        .map(|(gate, mut lane)| {
+            thread::spawn(move || {
+                let mut failed = 0;
+                while failed < 3 {
+                    if !gate.allow() {
+                        thread::yield_now();
+                        continue;
+                    }
+                    let call = lane.begin();
+                    lane.end(call);
+                    let call = lane.begin();
+                    lane.fail(call);
+                    failed += 1;
+                }
+            })
+        })
+        .collect();
+    traders.into_iter().for_each(|trader| trader.join().expect("no panic"));
+    let breakers = supervisor.stop();
+    let events = breakers[0].1.snapshot().events;
+    assert!(events >= 1 && told.load(Ordering::Relaxed) == events, "{events} events");
+}
+
 /// The owner and its breaker may move between threads.
 fn ownership_moves() {
     let mut breaker = breaker(patient());
@@ -235,11 +285,12 @@ fn main() {
         report(panic);
         std::process::abort();
     }));
-    let tests: [(&str, fn()); 5] = [
+    let tests: [(&str, fn()); 6] = [
         ("nothing_is_lost", nothing_is_lost),
         ("lanes_come_and_go", lanes_come_and_go),
         ("trials_are_never_over_admitted", trials_are_never_over_admitted),
         ("halts_and_readers", halts_and_readers),
+        ("a_supervisor_serves_all", a_supervisor_serves_all),
         ("ownership_moves", ownership_moves),
     ];
     for (name, test) in tests {
