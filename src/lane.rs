@@ -45,7 +45,7 @@ impl Gate {
     /// taken for it), or give it back by [`release`](Self::release).
     ///
     /// A gate fires no timers: how soon it lets trials pass after a pause is up to how often the owner polls. When the
-    /// breaker is gone its gates show open and refuse: nobody watches any more.
+    /// breaker is gone its gates show open and refuse (but in shadow, which refuses nothing): nobody watches any more.
     #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow(&self) -> bool {

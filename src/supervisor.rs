@@ -40,8 +40,8 @@ use std::time::{Duration, Instant};
 /// The engine's threads ask through [`Gate`](crate::Gate)s and report through [`Lane`](crate::Lane)s, which are to be taken
 /// from a breaker before it is handed over. Breakers here run on the real clock: hand none over that has seen virtual time.
 ///
-/// Dropping it stops it, like [`stop`](Self::stop), and drops the breakers: gates that outlive them stay as they are, and
-/// nobody judges any more. So stop trading first.
+/// Dropping it stops it, like [`stop`](Self::stop), and drops the breakers: gates that outlive them refuse, as
+/// nobody judges any more (but in shadow they go on letting calls pass).
 ///
 /// ```
 /// use std::time::Duration;
