@@ -627,11 +627,6 @@ impl Breaker {
     #[inline(always)]
     fn record_result_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.run_timers(now_ns);
-        self.take_result_without_ticket(now_ns, latency_ns, ok);
-    }
-
-    #[inline(always)]
-    fn take_result_without_ticket(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         if self.is_stale(now_ns, latency_ns) {
             self.stale += 1;
             return;

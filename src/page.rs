@@ -5,7 +5,7 @@
 //!       0     128  header    magic, layout version
 //!     128     128  gate      one byte: bits 0-1 state, bit 2 HALTED, bit 3 SHADOW; a line to itself
 //!     256     128  deadline  retry_at, written before the gate opens
-//!     384     128  trials    those left, and those given back (written by gates, too)
+//!     384     128  trials    those left, pending and given back (written by gates and lanes, too)
 //!     512     128  counts    of others: refusals by gates, and by gates in shadow; flips of HALTED
 //!     640     256  status    version and words of the snapshot (a seqlock)
 //!     896     128  head      sequence number of the next event
