@@ -1,5 +1,6 @@
 //! The breaker: what callers may do, and the hot path. Timers and transitions, the cold half, are in `transitions`.
 
+mod calm;
 mod inboxes;
 #[cfg(all(feature = "shm", not(loom)))]
 mod shared;
@@ -76,6 +77,8 @@ pub struct Breaker {
     rules: Rules,
     /// Samples that the stride still passes over; the next enters the window at 0. Below `sample_every`.
     stride_left: u32,
+    /// While calm, a good sample faster than this is all good; 0 = not calm.
+    calm_below_ns: u64,
 
     window: Window,
     in_flight: InFlight,
@@ -91,7 +94,8 @@ pub struct Breaker {
     retry_at_ns: u64,
     closed_since_ns: u64,
 
-    recorded: u64,
+    /// By the stride.
+    passed_over: u64,
     stale: u64,
     untracked: u64,
     refused: u64,
@@ -143,6 +147,7 @@ impl Breaker {
             recover_threshold_ns: config.effective_recover_threshold_ns(),
             rules: Rules::new(&config),
             stride_left: 0,
+            calm_below_ns: 0,
             window: Window::new(config.window_len as usize, config.threshold_ns, config.window_age_ns),
             in_flight: InFlight::new(config.max_in_flight, random.hash_one("tickets") as u32),
             inboxes: Vec::new(),
@@ -152,7 +157,7 @@ impl Breaker {
             epoch: 0,
             retry_at_ns: NEVER_NS,
             closed_since_ns: 0,
-            recorded: 0,
+            passed_over: 0,
             stale: 0,
             untracked: 0,
             refused: 0,
@@ -375,7 +380,7 @@ impl Breaker {
             trials_granted: trials.map_or(0, Trials::granted),
             trials_out: trials.map_or(0, Trials::out),
             trials_good: trials.map_or(0, Trials::good),
-            recorded: self.recorded,
+            recorded: self.window.pushed() + self.passed_over,
             stale: self.stale,
             untracked: self.untracked,
             // Whoever can write to the page can make these overflow.
@@ -445,6 +450,7 @@ impl Breaker {
     }
 
     fn apply(&mut self, config: &Config) {
+        self.end_calm();
         self.expire();
         // A gate that somebody else wrote to refuses; it shall not come right by chance.
         if !self.page.is_foreign(self.state, self.config.shadow) {
@@ -613,19 +619,37 @@ impl Breaker {
         self.run_timers(now_ns);
         let returned = self.in_flight.take(call);
         let latency_ns = now_ns.saturating_sub(call.start_ns());
+        let is_good_call = ok && returned == Returned::Call && now_ns == self.latest_ns;
+        if !(is_good_call && self.take_calmly(now_ns, latency_ns)) {
+            self.take_returned(now_ns, latency_ns, ok, returned);
+        }
+    }
+
+    /// All that a sample with a ticket may be.
+    #[inline(never)]
+    fn take_returned(&mut self, now_ns: u64, latency_ns: u64, ok: bool, returned: Returned) {
         if self.is_stale(now_ns, latency_ns) {
             self.stale += 1;
-            return;
-        }
-        if returned == Returned::Unknown {
+        } else if returned == Returned::Unknown {
             self.misused += 1;
-            return;
+        } else {
+            self.take_sample(latency_ns, ok, returned == Returned::Trial);
         }
-        self.take_sample(latency_ns, ok, returned == Returned::Trial);
     }
 
     #[inline(always)]
     fn record_result_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
+        let in_time = self.latest_ns <= now_ns && now_ns < self.wake_ns;
+        if ok && in_time && self.take_calmly(now_ns, latency_ns) {
+            self.latest_ns = now_ns;
+        } else {
+            self.take_recorded_at(now_ns, latency_ns, ok);
+        }
+    }
+
+    /// All that a sample without a ticket may be.
+    #[inline(never)]
+    fn take_recorded_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.run_timers(now_ns);
         if self.is_stale(now_ns, latency_ns) {
             self.stale += 1;
@@ -652,9 +676,8 @@ impl Breaker {
     }
 
     /// A sample that isn't stale, and ended now.
-    #[inline(always)]
     fn take_sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
-        self.recorded += 1;
+        self.end_calm();
         self.rules.take(latency_ns, ok);
         if self.state == State::HalfOpen {
             self.take_half_open_sample(latency_ns, ok, trial);
@@ -664,12 +687,15 @@ impl Breaker {
         if entered {
             self.window.push(self.latest_ns, latency_ns, ok);
             self.link.entered(latency_ns, self.window.len());
+        } else {
+            self.passed_over += 1;
         }
         if self.state == State::Closed {
             self.expire_overdue();
             let counts = entered.then(|| self.counts());
-            if let Some(reason) = self.rules.judge(counts) {
-                self.open(reason);
+            match self.rules.judge(counts) {
+                Some(reason) => self.open(reason),
+                None => self.look_for_calm(),
             }
         }
     }

@@ -73,8 +73,11 @@ pub(crate) struct Ring {
     next: usize,
     /// In range `0 ..= capacity`.
     len: usize,
-    /// Samples that ever entered.
-    pushed: u64,
+    /// Where the calm slots end: those from `next` to here, if any, hold samples that succeeded, and the ring is full.
+    /// Below `capacity`; not of an earlier lap.
+    calm_end: usize,
+    /// Samples that ever entered, but for the latest `next`: a multiple of `capacity`.
+    lapped: u64,
     /// How many of the `len` samples failed.
     failed: usize,
 }
@@ -91,7 +94,8 @@ impl Ring {
             capacity,
             next: 0,
             len: 0,
-            pushed: 0,
+            calm_end: 0,
+            lapped: 0,
             failed: 0,
         }
     }
@@ -102,8 +106,9 @@ impl Ring {
     }
 
     /// How many samples ever entered.
+    #[inline]
     pub(crate) fn pushed(&self) -> u64 {
-        self.pushed
+        self.lapped + self.next as u64
     }
 
     /// How many of the samples failed.
@@ -119,6 +124,7 @@ impl Ring {
             self.failed = 0;
         }
         self.len = 0;
+        self.calm_end = 0;
     }
 
     /// The sample `age` places after the oldest (0 = the oldest), if there are so many.
@@ -147,6 +153,7 @@ impl Ring {
             self.failed -= 1;
         }
         self.len -= 1;
+        self.calm_end = 0;
         Some(sample)
     }
 
@@ -170,9 +177,60 @@ impl Ring {
         if !sample.ok || dropped_failed {
             self.count_failed(slot, dropped_failed, !sample.ok);
         }
-        self.next = if slot + 1 == self.capacity { 0 } else { slot + 1 };
-        self.pushed += 1;
+        self.next = slot + 1;
+        if self.next == self.capacity {
+            self.next = 0;
+            self.calm_end = 0;
+            self.lapped += self.capacity as u64;
+        }
         dropped
+    }
+
+    /// [`push`](Self::push) of a sample that succeeded in the place of one that did, too, and was faster than `below_ns`,
+    /// where `look_for_calm` found nothing but such. Otherwise false, and nothing is changed.
+    #[inline(always)]
+    pub(crate) fn replace_calm(&mut self, end_ns: u64, latency_ns: u64, below_ns: u64) -> bool {
+        let slot = self.next;
+        if slot >= self.calm_end {
+            return false;
+        }
+        // SAFETY: `calm_end` is below `capacity`, and `slot` below that.
+        let (latency, end) = unsafe { (self.latencies_ns.get_mut(slot), self.ends_ns.get_mut(slot)) };
+        if *latency >= below_ns {
+            return false;
+        }
+        *latency = latency_ns;
+        *end = end_ns;
+        self.next = slot + 1;
+        true
+    }
+
+    /// Looks how far the next slots are calm: up to the next that failed, or the last, which begins a new lap. Looks at few,
+    /// as it is done again at their end.
+    #[inline]
+    pub(crate) fn look_for_calm(&mut self) -> bool {
+        if self.len < self.capacity {
+            return false;
+        }
+        if self.next >= self.calm_end {
+            self.calm_end = if self.failed == 0 { self.capacity - 1 } else { self.next_failed().min(self.capacity - 1) };
+        }
+        true
+    }
+
+    /// The next slot that failed, or how far it was looked for.
+    #[cold]
+    fn next_failed(&self) -> usize {
+        const WORDS: usize = 4;
+        let (first, passed) = (self.next / 64, self.next % 64);
+        let words = self.failed_bits.as_slice().iter().enumerate().skip(first).take(WORDS);
+        for (index, &word) in words {
+            let ahead = if index == first { word >> passed << passed } else { word };
+            if ahead != 0 {
+                return index * 64 + ahead.trailing_zeros() as usize;
+            }
+        }
+        (first + WORDS) * 64
     }
 
     /// The latencies, oldest first, in up to two runs.

@@ -103,6 +103,18 @@ impl Rules {
         None
     }
 
+    /// No run and no row is under way, so that a good sample begins none and ends none.
+    #[inline]
+    pub(crate) fn are_at_rest(&self) -> bool {
+        self.spike_run == 0 && self.failure_run == 0 && self.over_row == 0
+    }
+
+    /// A sample up to this is no spike.
+    #[inline]
+    pub(crate) fn spike_limit_ns(&self) -> u64 {
+        self.spike_limit_ns
+    }
+
     /// A verdict on the quantile: true if it is over the threshold for the `confirm_verdicts`-th time in a row.
     #[inline]
     pub(crate) fn is_confirmed_over(&mut self, counts: Counts) -> bool {

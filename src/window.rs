@@ -35,10 +35,21 @@ impl Window {
         self.ring.failed()
     }
 
+    /// How many samples ever entered.
+    #[inline]
+    pub(crate) fn pushed(&self) -> u64 {
+        self.ring.pushed()
+    }
+
+    #[inline]
+    pub(crate) fn threshold_ns(&self) -> u64 {
+        self.threshold_ns
+    }
+
     /// The latencies, as quantiles are asked of them.
     pub(crate) fn samples(&self) -> Samples<'_> {
         let (older_ns, newer_ns) = self.ring.latencies_ns();
-        Samples { older_ns, newer_ns, first: self.ring.pushed() - self.ring.len() as u64 }
+        Samples { older_ns, newer_ns, first: self.pushed() - self.len() as u64 }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -54,6 +65,21 @@ impl Window {
         let dropped = self.ring.push(Sample { end_ns: now_ns, latency_ns, ok });
         let dropped_slow = dropped.is_some_and(|dropped| dropped.latency_ns > self.threshold_ns);
         self.slow = self.slow + usize::from(latency_ns > self.threshold_ns) - usize::from(dropped_slow);
+    }
+
+    /// [`push`](Self::push) of a sample that succeeded, where that changes no count: nothing expires, and both the sample and
+    /// the one whose place it takes are good, and faster than `below_ns`, above which is the threshold. Otherwise false, and
+    /// nothing is changed.
+    #[inline(always)]
+    pub(crate) fn replace_calm(&mut self, now_ns: u64, latency_ns: u64, below_ns: u64) -> bool {
+        debug_assert!(latency_ns < below_ns && below_ns <= self.threshold_ns.saturating_add(1));
+        now_ns < self.expires_ns && self.ring.replace_calm(now_ns, latency_ns, below_ns)
+    }
+
+    /// Whether [`replace_calm`](Self::replace_calm) may do anything: false if the window isn't full.
+    #[inline]
+    pub(crate) fn look_for_calm(&mut self) -> bool {
+        self.ring.look_for_calm()
     }
 
     /// Drops the samples that are too old at `now_ns`.

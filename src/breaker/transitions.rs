@@ -23,6 +23,7 @@ enum Timer {
 impl Breaker {
     #[cold]
     pub(super) fn fire_timers(&mut self) {
+        self.end_calm();
         if !self.started {
             self.start();
         }

@@ -1,0 +1,44 @@
+//! The hot half of a sample: while the breaker is calm, a good one only takes the place of the oldest.
+//!
+//! Calm is a closed breaker with a full window in which nobody fails, nobody is late, and no rule is under way. Then a
+//! sample that is neither slow nor failed, in the place of another such, changes no count, and so no verdict: no rule need
+//! be looked at. Whatever ends that, and whatever isn't known to keep it, ends the calm; the next sample takes the whole
+//! way, and looks whether it has come back.
+
+use super::Breaker;
+use crate::config::State;
+
+impl Breaker {
+    /// Takes in a sample that succeeded, ended at the latest time seen (to be set by the caller if this returns true)
+    /// and is no trial, if that is all there is to it. Otherwise returns false, and has changed nothing.
+    #[inline(always)]
+    pub(super) fn take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> bool {
+        latency_ns < self.calm_below_ns && self.window.replace_calm(now_ns, latency_ns, self.calm_below_ns)
+    }
+
+    /// Something may be different from now on.
+    #[inline]
+    pub(super) fn end_calm(&mut self) {
+        self.calm_below_ns = 0;
+    }
+
+    /// After a sample, whose verdict left the breaker closed.
+    #[inline]
+    pub(super) fn look_for_calm(&mut self) {
+        let calm = self.state == State::Closed
+            && self.rules.are_at_rest()
+            && self.overdue() == 0
+            && self.config.sample_every == 1
+            && self.link.is_none()
+            && self.window.look_for_calm();
+        self.calm_below_ns = if calm { self.calm_limit_ns().saturating_add(1) } else { 0 };
+    }
+
+    /// A latency up to this is neither slow, nor a spike, nor does it reach back before the epoch: not if the call ends now,
+    /// and so not later.
+    #[inline]
+    fn calm_limit_ns(&self) -> u64 {
+        let since_epoch_ns = if self.epoch_ns == 0 { u64::MAX } else { self.latest_ns - self.epoch_ns };
+        self.rules.spike_limit_ns().min(self.window.threshold_ns()).min(since_epoch_ns)
+    }
+}
