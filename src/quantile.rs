@@ -43,6 +43,8 @@ const fn tail_capacity(window_len: usize) -> usize {
 /// Answers which value a quantile is, and keeps what helps to answer the next time.
 pub(crate) struct Quantiles {
     tail: Tail,
+    /// The tail was longer than it need be.
+    was_long: bool,
     /// The last answer, likely to be the next one.
     last_ns: u64,
     /// Room for a copy of what the quantile is of.
@@ -55,6 +57,7 @@ impl Quantiles {
     pub(crate) fn new(window_len: usize, overdue: usize) -> Self {
         Self {
             tail: Tail::new(tail_capacity(window_len)),
+            was_long: false,
             last_ns: 0,
             // Not zero: see `ring`.
             scratch: vec![u64::MAX; window_len + overdue].into_boxed_slice(),
@@ -73,11 +76,14 @@ impl Quantiles {
         let n = samples.len() + ages_ns.clone().count();
         let rank = rank(n, quantile_ppm);
         let from_top = n.checked_sub(rank)?; // 1 = the greatest
-        // So many stay above a new floor, if no two are equal: some more than needed, as some will leave.
-        let above = (2 * from_top + 8).min(n.checked_sub(1)?);
+        // So many stay above a new floor, if no two are equal: more than needed by four standard deviations of what a window
+        // of other samples from the same distribution has there (Poisson's is the root), and by some for the small ones.
+        let above = (from_top + 4 * from_top.isqrt() + 8).min(n.checked_sub(1)?);
         let answer = if above > self.tail.capacity() {
             self.select_from_all(samples, ages_ns, rank)?
-        } else if let Some(answer) = self.select_from_tail(samples, ages_ns.clone(), from_top) {
+        } else if self.tail.floor_ns() != u64::MAX // or nothing is above it, as at first
+            && let Some(answer) = self.select_from_tail(samples, ages_ns.clone(), from_top)
+        {
             self.trim_tail(above);
             answer
         } else {
@@ -87,7 +93,7 @@ impl Quantiles {
         Some(answer)
     }
 
-    /// The `from_top`-th greatest (1 = the greatest), if it is above the tail's floor.
+    /// The `from_top`-th greatest (1 = the greatest), if it is above the tail's floor or at it.
     fn select_from_tail(
         &mut self,
         samples: Samples<'_>,
@@ -103,20 +109,30 @@ impl Quantiles {
             return Some(answer);
         }
         let floor_ns = self.tail.floor_ns();
-        let above = fill(&mut self.scratch, [tail_ns, &[]], ages_ns.filter(|&age_ns| age_ns > floor_ns))?;
-        let rank = above.len().checked_sub(from_top)?;
-        self.vectors.select(above, rank)
+        let above = fill(&mut self.scratch, [tail_ns, &[]], ages_ns.clone().filter(|&age_ns| age_ns > floor_ns))?;
+        match above.len().checked_sub(from_top) {
+            Some(rank) => self.vectors.select(above, rank),
+            // Where few values differ, many are at the floor.
+            None => {
+                let wanted = from_top - above.len();
+                let ages = ages_ns.filter(|&age_ns| age_ns == floor_ns).count();
+                (ages + self.vectors.count(samples, floor_ns) >= wanted).then_some(floor_ns)
+            }
+        }
     }
 
-    /// Raises the floor, if there are many more samples above it than `above`.
+    /// Raises the floor, if there were many more samples above it than `above` twice in a row: once may be a shift.
     fn trim_tail(&mut self, above: usize) {
-        if let Some(tail_ns) = self.tail.latencies_ns()
-            && tail_ns.len() > 3 * above + BLOCK
+        let Some(tail_ns) = self.tail.latencies_ns() else { return };
+        let is_long = tail_ns.len() > above + above / 2 + BLOCK / 2;
+        if is_long
+            && self.was_long
             && let Some(copy) = fill(&mut self.scratch, [tail_ns, &[]], core::iter::empty())
             && let Some(floor_ns) = self.vectors.select(copy, tail_ns.len() - 1 - above)
         {
             self.tail.keep_above(floor_ns);
         }
+        self.was_long = is_long;
     }
 
     /// As there are too few or too many samples above the old floor: from a new one.
@@ -139,8 +155,7 @@ impl Quantiles {
         let n = samples.len() + ages_ns.clone().count();
         let floor_ns = self.select_from_all(samples, ages_ns.clone(), n - 1 - above)?;
         self.tail.restart(floor_ns);
-        // If too few are above it, although `above + 1` values are at the floor or above, it is the answer itself.
-        Some(self.select_from_tail(samples, ages_ns, from_top).unwrap_or(floor_ns))
+        self.select_from_tail(samples, ages_ns, from_top)
     }
 
     #[cold]

@@ -114,6 +114,61 @@ proptest! {
     }
 }
 
+/// Mostly good samples, by which a calm breaker goes a shorter way.
+fn good_step() -> impl Strategy<Value = Step> {
+    let latency_ns = || prop_oneof![60 => 0u64..=10, 1 => 11u64..=35, 1 => 36u64..=60];
+    let ok = || prop::bool::weighted(0.98);
+    let op = prop_oneof![
+        120 => (latency_ns(), ok()).prop_map(|(latency_ns, ok)| Op::Record { latency_ns, ok }),
+        30 => Just(Op::Begin),
+        30 => (any::<usize>(), prop::bool::weighted(0.02), ok()).prop_map(|(which, again, ok)| Op::Finish { which, again, ok }),
+        10 => Just(Op::Allow),
+        3 => Just(Op::Poll),
+        1 => change().prop_map(Op::Reconfigure),
+        3 => op(),
+    ];
+    let later_ns = prop_oneof![60 => 0u64..2, 2 => 0u64..60, 1 => 0u64..300];
+    let back_ns = prop_oneof![60 => Just(0u64), 1 => 1u64..20];
+    (later_ns, back_ns, op).prop_map(|(later_ns, back_ns, op)| Step { later_ns, back_ns, op })
+}
+
+fn good_config() -> impl Strategy<Value = Config> {
+    // Small ones, and such as have slots in more than one word of bits.
+    let window_len = prop::sample::select(vec![2u32, 3, 8, 63, 65, 130]);
+    let rules = (prop::sample::select(vec![0u32, 2, 4]), prop::sample::select(vec![4u64, 35]), 1u32..3, 1u32..8);
+    (config(), window_len, rules).prop_map(
+        |(config, window_len, (count, spike_limit_ns, confirm_verdicts, sample_every))| Config {
+            window_len,
+            min_samples: config.min_samples.min(window_len),
+            window_age_ns: config.window_age_ns * 2,
+            quantile_ppm: config.quantile_ppm.max(500_000),
+            confirm_verdicts,
+            sample_every: if sample_every == 7 { 3 } else { 1 },
+            consecutive_failures: count,
+            spike_count: count,
+            failure_rate_ppm: config.failure_rate_ppm.max(300_000),
+            spike_limit_ns,
+            probes: 1,
+            trials_in_flight: 1,
+            ..config
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_calm_breaker_equals_its_naive_model(
+        config in good_config(),
+        clock_ns in prop::sample::select(vec![0, 1000, 1 << 50, u64::MAX - 3000]),
+        steps in prop::collection::vec(good_step(), 100..600),
+    ) {
+        let mut pair = Pair::new(config, clock_ns);
+        for step in &steps {
+            pair.apply(step);
+        }
+    }
+}
+
 /// The random operations would prove little if they didn't reach everything.
 #[test]
 fn random_operations_reach_every_reason_and_every_count() {

@@ -383,6 +383,19 @@ fn a_quiet_spell_empties_the_window_so_that_old_slow_samples_cannot_trip_again()
 }
 
 #[test]
+fn a_fast_sample_trips_when_the_fast_ones_before_the_slow_ones_expire() {
+    let half = Config { window_len: 10, min_samples: 1, quantile_ppm: 500_000, window_age_ns: 100, ..quantile_only() };
+    let mut breaker = breaker(half);
+    (0..6).for_each(|_| breaker.record_at(0, 0));
+    (0..4).for_each(|_| breaker.record_at(50, THRESHOLD + 1));
+    breaker.record_at(51, 0);
+    assert_eq!((breaker.state(), breaker.snapshot().slow), (State::Closed, 4));
+    // The five of 0 leave, and of those that are left more than half are slow.
+    breaker.record_at(100, 0);
+    assert_eq!((breaker.state(), last(&breaker).samples), (State::Open, 6));
+}
+
+#[test]
 fn without_a_window_age_samples_stay() {
     let mut breaker = breaker(Config { window_age_ns: 0, ..quantile_only() });
     breaker.record_at(0, 1);

@@ -1,9 +1,9 @@
 //! The hot half of a sample: while the breaker is calm, a good one only takes the place of the oldest.
 //!
-//! Calm is a closed breaker with a full window in which nobody fails, nobody is late, and no rule is under way. Then a
-//! sample that is neither slow nor failed, in the place of another such, changes no count, and so no verdict: no rule need
-//! be looked at. Whatever ends that, and whatever isn't known to keep it, ends the calm; the next sample takes the whole
-//! way, and looks whether it has come back.
+//! Calm is a closed breaker with a full window, and with no rule under way. Then a sample that is neither slow nor failed,
+//! in the place of another such, changes no count, and no verdict: no rule need be looked at. (Overdue calls may expire
+//! meanwhile. That takes as many from the slow ones as from all, so it can't make a verdict worse.) Timers, new settings and
+//! samples that are anything else end the calm; each sample that took the whole way looks whether it has come back.
 
 use super::Breaker;
 use crate::config::State;
@@ -27,7 +27,6 @@ impl Breaker {
     pub(super) fn look_for_calm(&mut self) {
         let calm = self.state == State::Closed
             && self.rules.are_at_rest()
-            && self.overdue() == 0
             && self.config.sample_every == 1
             && self.link.is_none()
             && self.window.look_for_calm();

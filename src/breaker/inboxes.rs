@@ -89,7 +89,6 @@ impl Breaker {
 
     /// Fires no timers: what a lane says may be older than what another one says next.
     fn listen(&mut self) {
-        self.end_calm();
         for index in 0..self.inboxes.len() {
             // No more than a full lane at a time, however fast it sends.
             for _ in 0..self.inboxes.get(index).map_or(0, Inbox::capacity) {

@@ -26,6 +26,12 @@ impl Samples<'_> {
         }
     }
 
+    /// How many are equal to `latency_ns`.
+    #[inline(always)]
+    pub(super) fn count(self, latency_ns: u64) -> usize {
+        [self.older_ns, self.newer_ns].into_iter().flatten().map(|&other_ns| usize::from(other_ns == latency_ns)).sum()
+    }
+
     /// The sequence number of the next sample to come.
     fn end(self) -> u64 {
         self.first + self.len() as u64
@@ -147,7 +153,7 @@ impl Tail {
             self.compact();
         }
         // Copies, which stay in registers.
-        let (floor_ns, mut end) = (self.floor_ns, self.end);
+        let (floor_ns, capacity, mut end) = (self.floor_ns, self.capacity(), self.end);
         let (latencies_ns, sequences) = (&mut *self.latencies_ns, &mut *self.sequences);
         for (run_ns, first) in [(new.older_ns, new.first), (new.newer_ns, new.first + new.older_ns.len() as u64)] {
             each_above(run_ns, floor_ns, |index, latency_ns, is_above| {
@@ -157,6 +163,7 @@ impl Tail {
                     *sequence_end = first + index as u64;
                     end += usize::from(is_above);
                 }
+                end <= capacity
             });
         }
         if let (Some(latency_end), Some(sequence_end)) = (latencies_ns.get_mut(end), sequences.get_mut(end)) {
@@ -213,9 +220,10 @@ fn greatest(values: &[u64], key: impl Fn(u64) -> u64) -> u64 {
 }
 
 /// Calls `visit(index, value, true)` for the values above the floor, in order, and `visit(.., false)` for some of the
-/// others: so that there is no branch to mispredict unless there are many. There should be few.
+/// others: so that there is no branch to mispredict unless there are many. There should be few. If `visit` returns false
+/// there are too many: it sees few of the rest.
 #[inline(always)]
-fn each_above(values: &[u64], floor: u64, mut visit: impl FnMut(usize, u64, bool)) {
+fn each_above(values: &[u64], floor: u64, mut visit: impl FnMut(usize, u64, bool) -> bool) {
     let (blocks, rest) = values.as_chunks::<BLOCK>();
     for (block, base) in blocks.iter().zip((0..).step_by(BLOCK)) {
         // A bit for each value; the compiler makes vectors of it.
@@ -225,9 +233,9 @@ fn each_above(values: &[u64], floor: u64, mut visit: impl FnMut(usize, u64, bool
         }
         let mut visit_next = || {
             let index = bits.trailing_zeros() as usize % BLOCK;
-            visit(base + index, block.get(index).copied().unwrap_or_default(), bits != 0);
+            let wants_more = visit(base + index, block.get(index).copied().unwrap_or_default(), bits != 0);
             bits &= bits.wrapping_sub(1);
-            bits != 0
+            wants_more && bits != 0
         };
         visit_next();
         while visit_next() {}
@@ -252,6 +260,7 @@ mod tests {
                 if is_above {
                     visited.push((index, value));
                 }
+                true
             });
             let filtered = values.iter().copied().enumerate().filter(|&(_, value)| value > floor);
             prop_assert_eq!(visited, filtered.collect::<Vec<_>>());

@@ -41,6 +41,20 @@ impl Vectors {
         select::select(values, rank)
     }
 
+    /// [`Samples::count`].
+    pub(super) fn count(&self, samples: Samples<'_>, latency_ns: u64) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if self.avx2 {
+            #[target_feature(enable = "avx2")]
+            fn with_avx2(samples: Samples<'_>, latency_ns: u64) -> usize {
+                samples.count(latency_ns)
+            }
+            // SAFETY: `detect` found AVX2.
+            return unsafe { with_avx2(samples, latency_ns) };
+        }
+        samples.count(latency_ns)
+    }
+
     /// [`Tail::update`].
     pub(super) fn update(&self, tail: &mut Tail, samples: Samples<'_>) {
         #[cfg(target_arch = "x86_64")]
