@@ -6,7 +6,6 @@
 //! samples that are anything else end the calm; each sample that took the whole way looks whether it has come back.
 
 use super::Breaker;
-use crate::config::State;
 
 impl Breaker {
     /// Takes in a sample that succeeded, ended at the latest time seen (to be set by the caller if this returns true)
@@ -22,11 +21,10 @@ impl Breaker {
         self.calm_below_ns = 0;
     }
 
-    /// After a sample, whose verdict left the breaker closed.
+    /// After a sample of the closed breaker, whose verdict left it closed.
     #[inline]
     pub(super) fn look_for_calm(&mut self) {
-        let calm = self.state == State::Closed
-            && self.rules.are_at_rest()
+        let calm = self.rules.are_at_rest()
             && self.config.sample_every == 1
             && self.link.is_none()
             && self.window.look_for_calm();
