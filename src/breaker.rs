@@ -62,6 +62,8 @@ pub struct Breaker {
     horizon_ns: u64,
     /// No timer is due before this; it may be early.
     wake_ns: u64,
+    /// The first timer of a call is due so long after it began.
+    first_timer_ns: u64,
     /// Samples that start before this are stale.
     epoch_ns: u64,
 
@@ -139,6 +141,7 @@ impl Breaker {
             previous_ns: 0,
             horizon_ns: 0,
             wake_ns: 0,
+            first_timer_ns: 0,
             epoch_ns: 0,
             state: config.start,
             halted: false,
@@ -207,8 +210,20 @@ impl Breaker {
     #[inline(always)] // or it is a second call in the C library, which has two callers of it
     pub fn begin_at(&mut self, now_ns: u64) -> Call {
         let seen_ns = self.run_timers(now_ns);
-        let half_open = self.state == State::HalfOpen;
-        let trial = half_open && self.take_grant();
+        if self.state == State::HalfOpen {
+            return self.begin_half_open(now_ns, seen_ns);
+        }
+        self.begin_call(now_ns, seen_ns, false)
+    }
+
+    #[cold]
+    fn begin_half_open(&mut self, now_ns: u64, seen_ns: u64) -> Call {
+        let trial = self.take_grant();
+        self.begin_call(now_ns, seen_ns, trial)
+    }
+
+    #[inline(always)]
+    fn begin_call(&mut self, now_ns: u64, seen_ns: u64, trial: bool) -> Call {
         let (call, tracked) = self.in_flight.begin(now_ns, seen_ns, trial);
         self.untracked += u64::from(!tracked);
         self.wake_for_call(seen_ns);
@@ -563,11 +578,7 @@ impl Breaker {
     /// Sees to it that the timers of a call sent at `start_ns` will be looked at.
     #[inline]
     fn wake_for_call(&mut self, start_ns: u64) {
-        let half_open = self.state == State::HalfOpen;
-        let limit_ns = if half_open { self.recover_threshold_ns } else { self.config.threshold_ns };
-        let stall_ns = if self.config.stall_limit_ns == 0 { NEVER_NS } else { self.config.stall_limit_ns };
-        let first_ns = limit_ns.saturating_add(1).min(stall_ns);
-        self.wake_ns = self.wake_ns.min(start_ns.saturating_add(first_ns));
+        self.wake_ns = self.wake_ns.min(start_ns.saturating_add(self.first_timer_ns));
     }
 
     /// Takes note of the time, fires the timers that are due by it, and returns it, clamped to the latest seen.

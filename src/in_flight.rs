@@ -1,4 +1,4 @@
-//! Tickets, and the calls in flight in sending order: O(1) to add, to remove and to find the oldest.
+//! The calls in flight in sending order: O(1) to add, to remove and to find the oldest.
 //!
 //! A slab of slots; each tracked call is on one of four lists, linked through the slots:
 //!
@@ -10,80 +10,27 @@
 //!
 //! Starts never decrease along a list, and calls move from the head of one to the tail of the next, so whatever is on
 //! `expired` was sent before whatever is on `overdue`, and that before whatever is on `waiting`.
+//!
+//! Each list is a ring, closed by a slot of its own behind those of the calls: a call's neighbours are always there, so that
+//! linking it has no special cases.
 
-/// A ticket for one call: from `begin`, back to `end`, `fail` or `abandon`, once.
-///
-/// A ticket that comes back twice, or that the breaker never gave out, is counted (`misused`) and otherwise ignored; one
-/// from before the current epoch counts as `stale`, however often it comes. Of calls beyond `max_in_flight` only the
-/// number is known: their tickets are found out when more come back than went out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "give the ticket back by `end`, `fail` or `abandon`; a call that never comes back becomes overdue"]
-#[repr(C)]
-pub struct Call {
-    /// The caller's own stamp, not clamped.
-    start_ns: u64,
-    /// The slot's index, or `UNTRACKED` or `UNTRACKED_TRIAL`.
-    slot: u32,
-    /// The slot's generation while this call has it.
-    generation: u32,
-}
+mod ticket;
 
-const _: () = assert!(size_of::<Call>() == 16);
+pub use ticket::Call;
+use ticket::{UNTRACKED, UNTRACKED_TRIAL};
 
-impl Call {
-    /// When the call began, on the breaker's clock.
-    pub const fn start_ns(self) -> u64 {
-        self.start_ns
-    }
-
-    /// A lane's ticket.
-    pub(crate) const fn new(start_ns: u64, slot: u32, generation: u32) -> Self {
-        Self { start_ns, slot, generation }
-    }
-
-    /// The ticket of a call that a full lane can't track.
-    pub(crate) const fn untracked(start_ns: u64) -> Self {
-        Self { start_ns, slot: UNTRACKED, generation: 0 }
-    }
-
-    pub(crate) const fn is_untracked(self) -> bool {
-        self.slot == UNTRACKED
-    }
-
-    pub(crate) const fn slot(self) -> u32 {
-        self.slot
-    }
-
-    pub(crate) const fn generation(self) -> u32 {
-        self.generation
-    }
-
-    /// The rest of the ticket, for C.
-    #[cfg(feature = "ffi")]
-    pub(crate) const fn id(self) -> u64 {
-        self.slot as u64 | (self.generation as u64) << 32
-    }
-
-    #[cfg(feature = "ffi")]
-    pub(crate) const fn from_parts(start_ns: u64, id: u64) -> Self {
-        Self::new(start_ns, id as u32, (id >> 32) as u32)
-    }
-}
-
-/// No slot. Indices stay below 2^20.
-const NIL: u32 = u32::MAX;
-/// Tickets of calls that found the table full.
-const UNTRACKED: u32 = u32::MAX;
-const UNTRACKED_TRIAL: u32 = u32::MAX - 1;
-
+/// Where a slot is. The lists' numbers are those of their own slots, counted from the last call's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum On {
-    Free,
-    Waiting,
-    Trials,
-    Overdue,
-    Expired,
+    Waiting = 0,
+    Trials = 1,
+    Overdue = 2,
+    Expired = 3,
+    /// Of no call: free, or a list's own.
+    None = 4,
 }
+
+const LISTS: [On; 4] = [On::Waiting, On::Trials, On::Overdue, On::Expired];
 
 #[derive(Clone, Copy)]
 struct Slot {
@@ -91,31 +38,24 @@ struct Slot {
     start_ns: u64,
     /// As the ticket has it.
     stamp_ns: u64,
+    /// Neighbours on its list; of a list's own slot the tail and the head.
     previous: u32,
     next: u32,
     generation: u32,
     on: On,
 }
 
-#[derive(Clone, Copy)]
-struct List {
-    head: u32,
-    tail: u32,
-    len: usize,
-}
-
-impl List {
-    const EMPTY: Self = Self { head: NIL, tail: NIL, len: 0 };
-}
-
 pub(crate) struct InFlight {
+    /// Those of the calls, then those of the lists.
     slots: Box<[Slot]>,
-    /// The first free slot, linked through `next`.
+    /// How many are for calls; their indices are below this, and this below 2^20 + 1.
+    capacity: u32,
+    /// The first free slot, linked through `next`; `capacity` if there is none.
     free: u32,
-    waiting: List,
-    trials: List,
-    overdue: List,
-    expired: List,
+    /// How many calls are tracked.
+    len: usize,
+    /// How many of them are on the list of overdue ones.
+    overdue: usize,
     /// Untracked calls and trials whose tickets are out.
     untracked: u64,
     untracked_trials: u64,
@@ -135,21 +75,15 @@ pub(crate) enum Returned {
 impl InFlight {
     /// `seed` sets this table's tickets apart from those of other tables: generations begin with it.
     pub(crate) fn new(capacity: u32, seed: u32) -> Self {
-        let slot = |index| Slot {
-            start_ns: 0,
-            stamp_ns: 0,
-            previous: NIL,
-            next: if index + 1 < capacity { index + 1 } else { NIL },
-            generation: seed,
-            on: On::Free,
-        };
+        let slot = |previous, next| Slot { start_ns: 0, stamp_ns: 0, previous, next, generation: seed, on: On::None };
+        let calls = (0..capacity).map(|index| slot(index, index + 1));
+        let lists = LISTS.map(|on| slot(capacity + on as u32, capacity + on as u32));
         Self {
-            slots: (0..capacity).map(slot).collect(),
-            free: if capacity > 0 { 0 } else { NIL },
-            waiting: List::EMPTY,
-            trials: List::EMPTY,
-            overdue: List::EMPTY,
-            expired: List::EMPTY,
+            slots: calls.chain(lists).collect(),
+            capacity,
+            free: 0,
+            len: 0,
+            overdue: 0,
             untracked: 0,
             untracked_trials: 0,
             untracked_generation: seed,
@@ -160,16 +94,23 @@ impl InFlight {
     #[inline]
     pub(crate) fn begin(&mut self, start_ns: u64, now_ns: u64, trial: bool) -> (Call, bool) {
         let index = self.free;
-        let Some(slot) = self.slots.get_mut(index as usize) else {
-            return (self.begin_untracked(start_ns, trial), false);
-        };
-        self.free = slot.next;
-        slot.start_ns = now_ns;
-        slot.stamp_ns = start_ns;
-        slot.generation = slot.generation.wrapping_add(1);
-        let call = Call { start_ns, slot: index, generation: slot.generation };
-        self.push_back(index, if trial { On::Trials } else { On::Waiting });
-        (call, true)
+        let on = if trial { On::Trials } else { On::Waiting };
+        let end = self.end(on);
+        if index < self.capacity
+            && let Some(&Slot { previous: tail, .. }) = self.slot(end)
+            && let Some(slot) = self.slots.get_mut(index as usize)
+        {
+            self.free = slot.next;
+            self.len += 1;
+            slot.start_ns = now_ns;
+            slot.stamp_ns = start_ns;
+            slot.generation = slot.generation.wrapping_add(1);
+            let call = Call::new(start_ns, index, slot.generation);
+            self.link(index, on, tail, end);
+            (call, true)
+        } else {
+            (self.begin_untracked(start_ns, trial), false)
+        }
     }
 
     #[cold]
@@ -179,18 +120,18 @@ impl InFlight {
         } else {
             self.untracked += 1;
         }
-        Call { start_ns, slot: if trial { UNTRACKED_TRIAL } else { UNTRACKED }, generation: self.untracked_generation }
+        Call::new(start_ns, if trial { UNTRACKED_TRIAL } else { UNTRACKED }, self.untracked_generation)
     }
 
     /// Takes a ticket back.
     #[inline]
     pub(crate) fn take(&mut self, call: Call) -> Returned {
-        match self.slots.get(call.slot as usize) {
+        match self.slots.get(call.slot() as usize) {
             Some(slot)
-                if slot.generation == call.generation && slot.on != On::Free && slot.stamp_ns == call.start_ns =>
+                if slot.generation == call.generation() && slot.on != On::None && slot.stamp_ns == call.start_ns() =>
             {
                 let returned = if slot.on == On::Trials { Returned::Trial } else { Returned::Call };
-                self.remove(call.slot);
+                self.remove(call.slot());
                 returned
             }
             Some(_) => Returned::Unknown,
@@ -201,13 +142,13 @@ impl InFlight {
     /// Which untracked tickets are out isn't known, only how many: more can't come back.
     #[cold]
     fn take_untracked(&mut self, call: Call) -> Returned {
-        let (out, returned) = match call.slot {
+        let (out, returned) = match call.slot() {
             UNTRACKED => (&mut self.untracked, Returned::Call),
             UNTRACKED_TRIAL => (&mut self.untracked_trials, Returned::Trial),
             _ => return Returned::Unknown,
         };
         match out.checked_sub(1) {
-            Some(left) if call.generation == self.untracked_generation => {
+            Some(left) if call.generation() == self.untracked_generation => {
                 *out = left;
                 returned
             }
@@ -217,7 +158,7 @@ impl InFlight {
 
     /// Forgets every call. Tickets that are out become unknown.
     pub(crate) fn clear(&mut self) {
-        for on in [On::Waiting, On::Trials, On::Overdue, On::Expired] {
+        for on in LISTS {
             while let Some(index) = self.head(on) {
                 self.remove(index);
             }
@@ -229,36 +170,36 @@ impl InFlight {
 
     /// How many calls are tracked.
     pub(crate) fn len(&self) -> usize {
-        self.waiting.len + self.trials.len + self.overdue.len + self.expired.len
+        self.len
     }
 
     /// How many calls count as overdue.
     #[inline]
     pub(crate) fn overdue(&self) -> usize {
-        self.overdue.len
+        self.overdue
     }
 
     /// The start of the oldest call that isn't overdue yet; trials apart.
     pub(crate) fn oldest_waiting_ns(&self) -> Option<u64> {
-        self.start_ns(self.waiting.head)
+        self.oldest_on_ns(On::Waiting)
     }
 
     /// The start of the oldest trial.
     pub(crate) fn oldest_trial_ns(&self) -> Option<u64> {
-        self.start_ns(self.trials.head)
+        self.oldest_on_ns(On::Trials)
     }
 
     /// The start of the oldest call. (There are no trials while the breaker is closed, when this matters.)
     pub(crate) fn oldest_ns(&self) -> Option<u64> {
-        [self.expired.head, self.overdue.head, self.waiting.head].into_iter().find_map(|head| self.start_ns(head))
+        [On::Expired, On::Overdue, On::Waiting].into_iter().find_map(|on| self.oldest_on_ns(on))
     }
 
     /// The starts of the calls that count as overdue, oldest first.
     pub(crate) fn overdue_starts_ns(&self) -> impl Iterator<Item = u64> + Clone {
-        let mut next = self.overdue.head;
+        let mut next = self.head(On::Overdue);
         core::iter::from_fn(move || {
-            let slot = self.slots.get(next as usize)?;
-            next = slot.next;
+            let slot = self.slot(next?)?;
+            next = self.call(slot.next);
             Some(slot.start_ns)
         })
     }
@@ -266,114 +207,104 @@ impl InFlight {
     /// The oldest waiting call becomes overdue: it counts from now on, until it expires (which it may have by now).
     pub(crate) fn mark_overdue(&mut self) {
         if let Some(index) = self.head(On::Waiting) {
-            self.unlink(index);
-            self.push_back(index, On::Overdue);
+            self.move_to_tail(index, On::Overdue);
         }
     }
 
     /// Overdue calls too old for the window no longer count.
     #[inline]
     pub(crate) fn expire(&mut self, now_ns: u64, age_ns: u64) {
-        if self.overdue.len > 0 {
+        if self.overdue > 0 {
             self.expire_overdue(now_ns, age_ns);
         }
     }
 
     #[cold]
     fn expire_overdue(&mut self, now_ns: u64, age_ns: u64) {
-        while let Some(index) = self.head(On::Overdue) {
-            if !self.start_ns(index).is_some_and(|start_ns| is_expired(start_ns, now_ns, age_ns)) {
-                return;
-            }
-            self.unlink(index);
-            self.push_back(index, On::Expired);
+        while let Some(index) = self.head(On::Overdue)
+            && self.start_ns(index).is_some_and(|start_ns| is_expired(start_ns, now_ns, age_ns))
+        {
+            self.move_to_tail(index, On::Expired);
         }
     }
 
     /// How many overdue calls will count once those too old at `now_ns` don't.
     pub(crate) fn live_overdue(&self, now_ns: u64, age_ns: u64) -> usize {
         let expired = self.overdue_starts_ns().take_while(|&start_ns| is_expired(start_ns, now_ns, age_ns));
-        self.overdue.len - expired.count()
+        self.overdue - expired.count()
     }
 
     /// Applies new limits: calls that were overdue and are not by these wait again, and no longer count.
     pub(crate) fn set_limits(&mut self, now_ns: u64, threshold_ns: u64, age_ns: u64) {
         // From the youngest back, so that the lists stay in sending order.
-        while let Some(index) = self.tail(On::Expired) {
-            if self.start_ns(index).is_some_and(|start_ns| is_expired(start_ns, now_ns, age_ns)) {
-                break;
-            }
-            self.unlink(index);
-            self.push_front(index, On::Overdue);
+        while let Some(index) = self.tail(On::Expired)
+            && !self.start_ns(index).is_some_and(|start_ns| is_expired(start_ns, now_ns, age_ns))
+        {
+            self.move_to_head(index, On::Overdue);
         }
         for from in [On::Overdue, On::Expired] {
-            while let Some(index) = self.tail(from) {
-                if self.start_ns(index).is_some_and(|start_ns| now_ns.saturating_sub(start_ns) > threshold_ns) {
-                    break;
-                }
-                self.unlink(index);
-                self.push_front(index, On::Waiting);
+            while let Some(index) = self.tail(from)
+                && !self.start_ns(index).is_some_and(|start_ns| now_ns.saturating_sub(start_ns) > threshold_ns)
+            {
+                self.move_to_head(index, On::Waiting);
             }
         }
         self.expire(now_ns, age_ns);
     }
 
-    fn start_ns(&self, index: u32) -> Option<u64> {
-        self.slots.get(index as usize).map(|slot| slot.start_ns)
+    // The lists.
+
+    /// A list's own slot.
+    #[inline]
+    fn end(&self, on: On) -> u32 {
+        self.capacity + on as u32
+    }
+
+    #[inline]
+    fn slot(&self, index: u32) -> Option<&Slot> {
+        self.slots.get(index as usize)
+    }
+
+    /// `None` of a list's own slot.
+    fn call(&self, index: u32) -> Option<u32> {
+        (index < self.capacity).then_some(index)
     }
 
     fn head(&self, on: On) -> Option<u32> {
-        self.list(on).map(|list| list.head).filter(|&head| head != NIL)
+        self.call(self.slot(self.end(on))?.next)
     }
 
     fn tail(&self, on: On) -> Option<u32> {
-        self.list(on).map(|list| list.tail).filter(|&tail| tail != NIL)
+        self.call(self.slot(self.end(on))?.previous)
     }
 
-    #[inline]
-    fn list(&self, on: On) -> Option<&List> {
-        match on {
-            On::Free => None,
-            On::Waiting => Some(&self.waiting),
-            On::Trials => Some(&self.trials),
-            On::Overdue => Some(&self.overdue),
-            On::Expired => Some(&self.expired),
+    fn start_ns(&self, index: u32) -> Option<u64> {
+        self.slot(index).map(|slot| slot.start_ns)
+    }
+
+    fn oldest_on_ns(&self, on: On) -> Option<u64> {
+        self.start_ns(self.head(on)?)
+    }
+
+    fn move_to_tail(&mut self, index: u32, on: On) {
+        self.unlink(index);
+        let end = self.end(on);
+        if let Some(&Slot { previous, .. }) = self.slot(end) {
+            self.link(index, on, previous, end);
         }
     }
 
-    #[inline]
-    fn list_mut(&mut self, on: On) -> Option<&mut List> {
-        match on {
-            On::Free => None,
-            On::Waiting => Some(&mut self.waiting),
-            On::Trials => Some(&mut self.trials),
-            On::Overdue => Some(&mut self.overdue),
-            On::Expired => Some(&mut self.expired),
+    fn move_to_head(&mut self, index: u32, on: On) {
+        self.unlink(index);
+        let end = self.end(on);
+        if let Some(&Slot { next, .. }) = self.slot(end) {
+            self.link(index, on, end, next);
         }
-    }
-
-    #[inline]
-    fn push_back(&mut self, index: u32, on: On) {
-        let tail = self.list(on).map_or(NIL, |list| list.tail);
-        self.link(index, on, tail, NIL);
-    }
-
-    fn push_front(&mut self, index: u32, on: On) {
-        let head = self.list(on).map_or(NIL, |list| list.head);
-        self.link(index, on, NIL, head);
     }
 
     /// Puts a call between two neighbours of a list.
     #[inline]
     fn link(&mut self, index: u32, on: On, previous: u32, next: u32) {
-        let Some(list) = self.list_mut(on) else { return };
-        list.len += 1;
-        if previous == NIL {
-            list.head = index;
-        }
-        if next == NIL {
-            list.tail = index;
-        }
         if let Some(slot) = self.slots.get_mut(previous as usize) {
             slot.next = index;
         }
@@ -385,37 +316,39 @@ impl InFlight {
             slot.next = next;
             slot.on = on;
         }
+        self.overdue += usize::from(on == On::Overdue);
     }
 
     /// Takes a call off its list.
     #[inline]
     fn unlink(&mut self, index: u32) {
-        let Some(&Slot { previous, next, on, .. }) = self.slots.get(index as usize) else { return };
-        let Some(list) = self.list_mut(on) else { return };
-        list.len -= 1;
-        if list.head == index {
-            list.head = next;
-        }
-        if list.tail == index {
-            list.tail = previous;
-        }
+        let Some(&Slot { previous, next, on, .. }) = self.slot(index) else { return };
         if let Some(slot) = self.slots.get_mut(previous as usize) {
             slot.next = next;
         }
         if let Some(slot) = self.slots.get_mut(next as usize) {
             slot.previous = previous;
         }
+        if on == On::Overdue {
+            self.leave_overdue();
+        }
+    }
+
+    /// Seldom: and beside `len`, which changes each time, a sum would be made a vector, whose load waits for the last store.
+    #[cold]
+    fn leave_overdue(&mut self) {
+        self.overdue -= 1;
     }
 
     /// Takes a call off its list and frees its slot.
     #[inline]
     fn remove(&mut self, index: u32) {
         self.unlink(index);
-        let free = self.free;
         if let Some(slot) = self.slots.get_mut(index as usize) {
-            slot.on = On::Free;
-            slot.next = free;
+            slot.on = On::None;
+            slot.next = self.free;
             self.free = index;
+            self.len -= 1;
         }
     }
 }
@@ -542,18 +475,15 @@ mod tests {
     fn forged_tickets_are_unknown() {
         let mut table = InFlight::new(2, 7);
         let (call, _) = table.begin(100, 100, false);
-        for forged in [
-            Call { slot: 1, ..call },
-            Call { slot: 2, ..call },
-            Call { slot: UNTRACKED, ..call },
-            Call { slot: UNTRACKED_TRIAL, ..call },
-            Call { slot: 1 << 30, ..call },
-            Call { generation: call.generation + 1, ..call },
-            Call { start_ns: 99, ..call },
-            Call { start_ns: 101, ..call },
-            Call { start_ns: 0, slot: 0, generation: 0 },
-            Call { start_ns: 0, slot: 1, generation: 7 },
-        ] {
+        let (start_ns, slot, generation) = (call.start_ns(), call.slot(), call.generation());
+        // Beyond the two calls' slots are those of the lists.
+        let of_other_slots =
+            [1, 2, 3, 4, 5, 6, 1 << 30, UNTRACKED_TRIAL, UNTRACKED].map(|slot| (start_ns, slot, generation));
+        let of_lists = [2, 3, 4, 5].map(|slot| (0, slot, 7));
+        let others =
+            [(start_ns, slot, generation + 1), (99, slot, generation), (101, slot, generation), (0, 0, 0), (0, 1, 7)];
+        for (start_ns, slot, generation) in of_other_slots.into_iter().chain(of_lists).chain(others) {
+            let forged = Call::new(start_ns, slot, generation);
             assert_eq!(table.take(forged), Returned::Unknown, "{forged:?}");
         }
         assert_eq!(table.take(call), Returned::Call);

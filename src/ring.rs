@@ -213,7 +213,8 @@ impl Ring {
             return false;
         }
         if self.next >= self.calm_end {
-            self.calm_end = if self.failed == 0 { self.capacity - 1 } else { self.next_failed().min(self.capacity - 1) };
+            self.calm_end =
+                if self.failed == 0 { self.capacity - 1 } else { self.next_failed().min(self.capacity - 1) };
         }
         true
     }

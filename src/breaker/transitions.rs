@@ -93,7 +93,12 @@ impl Breaker {
         }
     }
 
+    /// After whatever may change when timers are due.
     pub(super) fn set_wake(&mut self) {
+        let half_open = self.state == State::HalfOpen;
+        let limit_ns = if half_open { self.recover_threshold_ns } else { self.config.threshold_ns };
+        let stall_ns = if self.config.stall_limit_ns == 0 { NEVER_NS } else { self.config.stall_limit_ns };
+        self.first_timer_ns = limit_ns.saturating_add(1).min(stall_ns);
         // The first operation is to `start`.
         self.wake_ns = if self.started { self.next_deadline().min(self.publish_at_ns) } else { 0 };
     }
