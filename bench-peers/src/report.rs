@@ -2,7 +2,7 @@
 
 use crate::detection::{Row, Trip};
 use crate::peers::Entry;
-use crate::speed::{Line, Spread};
+use crate::rounds::{Line, Spread};
 use crate::traces::KINDS;
 use std::fmt::Write;
 
@@ -48,33 +48,58 @@ pub(crate) fn speed(lines: &[Line], entries: &[Entry]) -> String {
     let rows: Vec<_> = lines
         .iter()
         .map(|line| {
-            let ratio = |base: &Line| {
-                let ratio = Spread::of(line.ns.iter().zip(&base.ns).map(|(ns, base_ns)| ns / base_ns));
-                format!("{} ({} to {})", digits(ratio.median), digits(ratio.low), digits(ratio.high))
-            };
+            let ratio = |base: &Line| ratio(Spread::of_ratios(&line.ns, &base.ns));
             let ns = Spread::of(line.ns.iter().copied());
-            let spread = format!("{} to {}", digits(ns.low), digits(ns.high));
-            vec![line.name.to_owned(), format!("{} ns", digits(ns.median)), spread, ratio(record_at), ratio(record)]
+            vec![line.name.clone(), time(ns.median), quartiles(ns), ratio(record_at), ratio(record)]
         })
         .collect();
     table(&["a successful call", "median", "quartiles", "x record_at", "x record"], &rows)
 }
 
 /// Three digits.
-fn digits(figure: f64) -> String {
+pub(crate) fn digits(figure: f64) -> String {
     let places = match figure {
-        ..10.0 => 2,
-        ..100.0 => 1,
+        ..9.995 => 2,
+        ..99.95 => 1,
         _ => 0,
     };
     format!("{figure:.places$}")
+}
+
+/// With its unit: that of most figures, up to ten thousand.
+pub(crate) fn time(ns: f64) -> String {
+    match ns {
+        ..10_000.0 => format!("{} ns", digits(ns)),
+        ..10_000_000.0 => format!("{} µs", digits(ns / 1e3)),
+        _ => format!("{} ms", digits(ns / 1e6)),
+    }
+}
+
+/// Of times, whose unit is that of their median.
+pub(crate) fn quartiles(ns: Spread) -> String {
+    let unit = match ns.median {
+        ..10_000.0 => 1.0,
+        ..10_000_000.0 => 1e3,
+        _ => 1e6,
+    };
+    format!("{} to {}", digits(ns.low / unit), digits(ns.high / unit))
+}
+
+/// A time with its quartiles, in one cell.
+pub(crate) fn spread(ns: &[f64]) -> String {
+    let ns = Spread::of(ns.iter().copied());
+    format!("{} ({})", time(ns.median), quartiles(ns))
+}
+
+pub(crate) fn ratio(ratio: Spread) -> String {
+    format!("{} ({} to {})", digits(ratio.median), digits(ratio.low), digits(ratio.high))
 }
 
 /// A table for each kind of trace.
 pub(crate) fn detection(rows: &[Row]) -> String {
     let mut text = String::new();
     for (index, kind) in KINDS.iter().enumerate() {
-        let (what, traces) = (kind.what, kind.traces);
+        let (what, traces) = (kind.what, rows.first().map_or(0, |row| row.trips[index].len()));
         let cells: Vec<_> = rows.iter().map(|row| outcome(row.name, &row.trips[index])).collect();
         let header = ["breaker", "trips", "after", "calls sent by then", "of them back", "false trips"];
         let table = table(&header, &cells);
