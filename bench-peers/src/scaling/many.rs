@@ -10,7 +10,7 @@ use ::trip99::Config;
 use std::hint::black_box;
 
 const COUNTS: [usize; 5] = [1, 10, 100, 1000, 10_000];
-/// The last takes some 300 MB.
+/// The last takes a gigabyte.
 const COUNTS_QUICK: usize = 4;
 const ROUNDS: usize = 51;
 const CALLS: usize = 1 << 16;

@@ -51,6 +51,6 @@ pub(crate) fn measure(effort: Effort) -> String {
         })
         .collect();
     let header =
-        ["window", "no room for the oldest", "quartiles", "x 1024", "the oldest is too old", "quartiles", "x 1024"];
+        ["window", "the oldest gives way", "quartiles", "x 1024", "the oldest is too old", "quartiles", "x 1024"];
     table(&header, &rows)
 }
