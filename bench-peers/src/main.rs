@@ -9,9 +9,12 @@ mod peers;
 mod detection;
 mod rounds;
 mod speed;
+mod worst;
 mod scaling;
+mod cpp;
 mod machine;
 mod report;
+mod goals;
 
 use effort::Effort;
 use scaling::{many, memory, quantile, threads, window};
@@ -26,7 +29,13 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let text = compare(effort);
+    let text = match compare(effort) {
+        Ok(text) => text,
+        Err(why) => {
+            eprintln!("bench-peers: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
     println!("{text}");
     if effort == Effort::Full
         && let Err(error) = fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md"), text)
@@ -38,11 +47,13 @@ fn main() -> ExitCode {
 }
 
 /// The report.
-fn compare(effort: Effort) -> String {
+fn compare(effort: Effort) -> Result<String, String> {
     let entries = peers::all();
     let load_before = machine::load();
     eprintln!("timing each breaker...");
     let speed = speed::compare(&entries, effort);
+    eprintln!("timing the worst samples...");
+    let worst = worst::measure(effort);
     eprintln!("timing longer windows...");
     let windows = window::measure(effort);
     eprintln!("timing quantiles...");
@@ -51,23 +62,30 @@ fn compare(effort: Effort) -> String {
     let threads = threads::measure(effort);
     eprintln!("timing many breakers...");
     let many = many::measure(effort);
+    eprintln!("building and timing C++...");
+    let cpp = cpp::measure(effort)?;
     let load_after = machine::load();
     let memory = memory::measure(&entries);
     eprintln!("feeding traces...");
     let detection = detection::compare(&entries, effort);
-    format!(
+    let rivals: Vec<_> = entries.iter().filter(|entry| !entry.is_ours()).map(|entry| entry.name).collect();
+    let goals = goals::report(&speed, entries[0].name, &rivals, &worst, &quantiles, cpp.as_ref());
+    let cpp = cpp.as_ref().map_or_else(|| "No C++ compiler was found.\n".to_owned(), cpp::report);
+    Ok(format!(
         "# trip99 beside its peers\n\n\
          Written by `cargo run --release --manifest-path bench-peers/Cargo.toml`; README.md says how to read it.\n\n\
          {}\nLoad average {load_before} before the timing, {load_after} after it.\n\n\
          {}.\n\n\
+         ## Goals\n\n{goals}\n\
          ## Who judges what\n\n{}\n\
-         ## Speed\n\n{}\n\
+         ## Speed\n\n{}\n{}\n\
          ## Scaling\n\n\
          ### A sample, as the window grows\n\n{windows}\n\
          ### A quantile, as the window grows\n\n{}\n\
          ### One breaker, several threads\n\n{threads}\n\
          ### Many breakers, one loop\n\n{many}\n\
          ### Memory\n\n{memory}\n\
+         ## C and C++\n\n{cpp}\n\
          ## Detection\n\n\
          200 calls a second in virtual time; the trouble comes after 30 s without. Medians over the traces, and the least\n\
          and most. Slow is what takes longer than 200 ms.\n{}",
@@ -75,7 +93,8 @@ fn compare(effort: Effort) -> String {
         machine::versions(),
         report::peers(&entries),
         report::speed(&speed, &entries),
+        worst::report(&worst),
         quantile::report(&quantiles),
         report::detection(&detection),
-    )
+    ))
 }

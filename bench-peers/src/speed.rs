@@ -2,8 +2,9 @@
 
 use crate::effort::Effort;
 use crate::load::Load;
-use crate::peers::Entry;
+use crate::peers::{Entry, trip99};
 use crate::rounds::{Line, take_turns};
+use ::trip99::Config;
 use quanta::Clock;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -11,19 +12,24 @@ use std::time::Instant;
 
 const ROUNDS: usize = 101;
 
+pub(crate) const LOAD_AND_BRANCH: &str = "floor: a relaxed load and a branch";
+pub(crate) const RDTSC: &str = "floor: rdtsc (quanta's raw reading)";
+pub(crate) const ALLOW: &str = "trip99, in part: allow";
+pub(crate) const RECORD: &str = "trip99, in part: record";
+
 /// What the hardware and the system ask for, with no breaker round it.
 fn floors() -> [Line; 3] {
     let gate = Box::new(AtomicU8::new(0));
     let clock = Clock::new();
     [
-        Line::new("floor: a relaxed load and a branch", move |load, calls| {
+        Line::new(LOAD_AND_BRANCH, move |load, calls| {
             load.run(calls, |_, _| {
                 if black_box(&*gate).load(Ordering::Relaxed) != 0 {
                     refused();
                 }
             });
         }),
-        Line::new("floor: rdtsc (quanta's raw reading)", move |load, calls| {
+        Line::new(RDTSC, move |load, calls| {
             load.run(calls, |_, _| {
                 black_box(clock.raw());
             });
@@ -42,7 +48,25 @@ fn refused() {
     black_box(());
 }
 
-/// The floors, then the entries, in their order.
+/// Of what a call asks for, each for itself.
+fn parts() -> [Line; 2] {
+    let breaker = || trip99::breaker(Config::default());
+    let (mut asked, mut told) = (breaker(), breaker());
+    [
+        Line::new(ALLOW, move |load, calls| {
+            load.run(calls, |_, _| {
+                if !black_box(&mut asked).allow() {
+                    refused();
+                }
+            });
+        }),
+        Line::new(RECORD, move |load, calls| {
+            load.run(calls, |_, latency_ns| black_box(&mut told).record(latency_ns));
+        }),
+    ]
+}
+
+/// The floors, the parts, then the entries, in their order.
 pub(crate) fn compare(entries: &[Entry], effort: Effort) -> Vec<Line> {
     let peers = entries.iter().map(|entry| {
         let mut peer = (entry.make)();
@@ -51,7 +75,7 @@ pub(crate) fn compare(entries: &[Entry], effort: Effort) -> Vec<Line> {
             assert!(!peer.is_open(), "good calls are timed");
         })
     });
-    let mut lines: Vec<_> = floors().into_iter().chain(peers).collect();
+    let mut lines: Vec<_> = floors().into_iter().chain(parts()).chain(peers).collect();
     take_turns(&mut lines, &mut Load::new(), effort.rounds(ROUNDS));
     lines
 }

@@ -10,10 +10,11 @@ use crate::rounds::Spread;
 use ::trip99::{Breaker, Config, Gate, Lane};
 use stage::{Role, Round, Worker, run};
 use std::hint::black_box;
+use std::thread;
 
 const ROUNDS: usize = 101;
 /// For a round whose threads start together.
-const TRIES: usize = 4;
+const TRIES: usize = 10;
 /// Fewer rounds say nothing.
 const ENOUGH_ROUNDS: usize = 3;
 /// Of each thread that trades, in a round.
@@ -174,7 +175,7 @@ fn report(lines: &[Line]) -> String {
         vec![
             line.name.clone(),
             line.traders.to_string(),
-            line.threads.to_string(),
+            threads(line.threads),
             or_dash(times(|round| round.trader_ns)),
             or_dash(times(|round| round.owner_ns)),
             or_dash(throughput),
@@ -196,6 +197,14 @@ fn report(lines: &[Line]) -> String {
         "rounds",
     ];
     table(&header, &rows)
+}
+
+/// More than there are cores take turns on them.
+fn threads(count: usize) -> String {
+    match thread::available_parallelism() {
+        Ok(cores) if count > cores.get() => format!("{count} on {cores} cores"),
+        _ => count.to_string(),
+    }
 }
 
 fn enough(figures: Vec<f64>) -> Option<Vec<f64>> {
