@@ -71,14 +71,17 @@ fn compare(effort: Effort) -> Result<String, String> {
     let rivals: Vec<_> = entries.iter().filter(|entry| !entry.is_ours()).map(|entry| entry.name).collect();
     let goals = goals::report(&speed, entries[0].name, &rivals, &worst, &quantiles, cpp.as_ref());
     let cpp = cpp.as_ref().map_or_else(|| "No C++ compiler was found.\n".to_owned(), cpp::report);
+    let not_to_be_read = if effort == Effort::Quick { "A quick run: its figures mean nothing.\n" } else { "" };
     Ok(format!(
         "# trip99 beside its peers\n\n\
          Written by `cargo run --release --manifest-path bench-peers/Cargo.toml`; README.md says how to read it.\n\n\
-         {}\nLoad average {load_before} before the timing, {load_after} after it.\n\n\
+         {}\n{not_to_be_read}Load average {load_before} before the timing, {load_after} after it.\n\n\
          {}.\n\n\
-         ## Goals\n\n{goals}\n\
+         ## Goals\n\n\
+         By the medians of this run's ratios, in brackets their quartiles.\n\n{goals}\n\
          ## Who judges what\n\n{}\n\
-         ## Speed\n\n{}\n{}\n\
+         ## Speed\n\n{}\n\
+         ### The worst of ten thousand\n\n{}\n\
          ## Scaling\n\n\
          ### A sample, as the window grows\n\n{windows}\n\
          ### A quantile, as the window grows\n\n{}\n\

@@ -56,9 +56,10 @@ pub(crate) fn speed(lines: &[Line], entries: &[Entry]) -> String {
     table(&["a successful call", "median", "quartiles", "x record_at", "x record"], &rows)
 }
 
-/// Three digits.
+/// Three digits, or two of what is small.
 pub(crate) fn digits(figure: f64) -> String {
-    let places = match figure {
+    let places = match figure.abs() {
+        ..0.0995 => 3,
         ..9.995 => 2,
         ..99.95 => 1,
         _ => 0,
@@ -148,6 +149,20 @@ mod tests {
     fn columns_are_even() {
         let rows = [vec!["x".to_owned(), "1".to_owned()], vec!["longer".to_owned(), "µs".to_owned()]];
         assert_eq!(table(&["a", "b"], &rows), "| a      | b  |\n| ------ | -- |\n| x      | 1  |\n| longer | µs |\n");
+    }
+
+    #[test]
+    fn figures_have_two_or_three_digits() {
+        let figures = [0.0123, 0.1, 0.333, 1.0, 9.999, 84.81, 123.4, 4567.8].map(digits);
+        assert_eq!(figures, ["0.012", "0.10", "0.33", "1.00", "10.0", "84.8", "123", "4568"]);
+    }
+
+    #[test]
+    fn times_have_a_unit_that_suits_them() {
+        let times = [0.3, 9999.0, 12_345.0, 2_000_000.0, 12_345_678.0].map(time);
+        assert_eq!(times, ["0.30 ns", "9999 ns", "12.3 µs", "2000 µs", "12.3 ms"]);
+        let spread = Spread { low: 9000.0, median: 12_000.0, high: 123_000.0 };
+        assert_eq!(quartiles(spread), "9.00 to 123");
     }
 
     #[test]

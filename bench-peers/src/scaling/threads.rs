@@ -192,7 +192,7 @@ fn report(lines: &[Line]) -> String {
         "a call, to a trader",
         "to an owner that trades",
         "M calls/s, all judged",
-        "x recloser",
+        "throughput x recloser",
         "dropped",
         "rounds",
     ];

@@ -11,12 +11,18 @@ const TOGETHER: f64 = 0.2;
 /// Where the threads of a round meet.
 pub(super) struct Stage {
     threads: usize,
+    cores: usize,
     arrived: AtomicUsize,
     /// Threads that still send to the owner.
     senders: AtomicUsize,
 }
 
 impl Stage {
+    /// One for each thread.
+    fn has_cores(&self) -> bool {
+        self.threads <= self.cores
+    }
+
     /// All start together. Nobody sleeps: to be woken up takes as long as many calls.
     fn meet(&self) {
         self.arrived.fetch_add(1, Ordering::AcqRel);
@@ -53,13 +59,16 @@ impl<'a> Worker<'a> {
         Self { role: Role::Trader, work: Box::new(work) }
     }
 
-    /// Its `poll` goes on until all is taken in. `calls` are its own, if it trades.
+    /// Its `poll` goes on until all is taken in; without a core of its own it lets others run in between. `calls` are its own, if it trades.
     pub(super) fn owner<O: Send>(owner: &'a mut O, role: Role, calls: fn(&mut O), poll: fn(&mut O)) -> Self {
         let work = move |stage: &Stage| {
             calls(owner);
             let over = Instant::now();
             while stage.senders.load(Ordering::Acquire) > 0 {
                 poll(owner);
+                if !stage.has_cores() {
+                    thread::yield_now();
+                }
             }
             poll(owner);
             over
@@ -83,7 +92,9 @@ pub(super) struct Round {
 
 pub(super) fn run(workers: &mut [Worker<'_>]) -> Round {
     let senders = workers.iter().filter(|worker| worker.role == Role::Trader).count();
-    let stage = Stage { threads: workers.len(), arrived: AtomicUsize::new(0), senders: AtomicUsize::new(senders) };
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+    let stage =
+        Stage { threads: workers.len(), cores, arrived: AtomicUsize::new(0), senders: AtomicUsize::new(senders) };
     let times: Vec<_> = thread::scope(|scope| {
         let stage = &stage;
         let mut running = Vec::new();
@@ -103,8 +114,7 @@ pub(super) fn run(workers: &mut [Worker<'_>]) -> Round {
         let ns: Vec<_> = of_role.map(|&(_, begin, over, _)| seconds(begin, over) * 1e9 / CALLS as f64).collect();
         (!ns.is_empty()).then(|| ns.iter().sum::<f64>() / ns.len() as f64)
     };
-    let has_cores = thread::available_parallelism().is_ok_and(|cores| times.len() <= cores.get());
-    let together = || times.iter().filter(|&&(role, ..)| has_cores || role != Role::Owner);
+    let together = || times.iter().filter(|&&(role, ..)| stage.has_cores() || role != Role::Owner);
     let begins = || together().map(|&(_, begin, ..)| begin);
     let apart = seconds(begins().min().expect("some trade"), begins().max().expect("some trade"));
     let traders = || times.iter().filter(|&&(role, ..)| role != Role::Owner);
