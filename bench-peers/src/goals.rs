@@ -28,10 +28,12 @@ impl Verdict {
     /// Of a figure that may be wrong by so much. `floor` is what is measured of nothing at all: on a machine that
     /// interrupts for longer than the limit, and often enough, no figure tells anything.
     fn within(figure: f64, error: f64, floor: f64, limit: f64) -> Self {
-        match () {
-            () if figure + error <= limit => Self::Met,
-            () if floor > limit || figure - error <= limit => Self::NotResolvable,
-            () => Self::Missed,
+        if figure + error <= limit {
+            Self::Met
+        } else if figure - error <= limit || floor > limit {
+            Self::NotResolvable
+        } else {
+            Self::Missed
         }
     }
 

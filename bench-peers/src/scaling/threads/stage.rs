@@ -59,7 +59,8 @@ impl<'a> Worker<'a> {
         Self { role: Role::Trader, work: Box::new(work) }
     }
 
-    /// Its `poll` goes on until all is taken in; without a core of its own it lets others run in between. `calls` are its own, if it trades.
+    /// `calls` are its own, if it trades. Then it polls until all is taken in; without a core of its own it lets others
+    /// run in between.
     pub(super) fn owner<O: Send>(owner: &'a mut O, role: Role, calls: fn(&mut O), poll: fn(&mut O)) -> Self {
         let work = move |stage: &Stage| {
             calls(owner);
