@@ -5,7 +5,7 @@ use crate::traces;
 use std::hint::black_box;
 
 /// Virtual time from one call to the next.
-const STEP_NS: u64 = 100;
+pub(crate) const STEP_NS: u64 = 100;
 
 pub(crate) struct Load {
     /// Half as wide as a breaker's, so that they and a window fit the first cache together.

@@ -1,40 +1,103 @@
 //! Compares trip99 with what one would use instead: what a call costs, and what is noticed when. Prints the results, and
 //! writes them to RESULTS.md.
 
+mod effort;
+mod heap;
 mod traces;
 mod load;
 mod peers;
 mod detection;
+mod rounds;
 mod speed;
+mod worst;
+mod scaling;
+mod cpp;
 mod machine;
 mod report;
+mod goals;
 
-use std::{fs, io};
+use effort::Effort;
+use scaling::{many, memory, quantile, threads, window};
+use std::process::ExitCode;
+use std::{env, fs};
 
-fn main() -> io::Result<()> {
+fn main() -> ExitCode {
+    let effort = match Effort::of(env::args().skip(1)) {
+        Ok(effort) => effort,
+        Err(why) => {
+            eprintln!("bench-peers: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let text = match compare(effort) {
+        Ok(text) => text,
+        Err(why) => {
+            eprintln!("bench-peers: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{text}");
+    if effort == Effort::Full
+        && let Err(error) = fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md"), text)
+    {
+        eprintln!("bench-peers: RESULTS.md: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// The report.
+fn compare(effort: Effort) -> Result<String, String> {
     let entries = peers::all();
     let load_before = machine::load();
-    eprintln!("timing, some seconds...");
-    let lines = speed::compare(&entries);
+    eprintln!("timing each breaker...");
+    let speed = speed::compare(&entries, effort);
+    eprintln!("timing the worst samples...");
+    let worst = worst::measure(effort);
+    eprintln!("timing longer windows...");
+    let windows = window::measure(effort);
+    eprintln!("timing quantiles...");
+    let quantiles = quantile::measure(effort);
+    eprintln!("timing threads...");
+    let threads = threads::measure(effort);
+    eprintln!("timing many breakers...");
+    let many = many::measure(effort);
+    eprintln!("building and timing C++...");
+    let cpp = cpp::measure(effort)?;
     let load_after = machine::load();
-    eprintln!("feeding traces, some 30 s...");
-    let rows = detection::compare(&entries);
-    let text = format!(
+    let memory = memory::measure(&entries);
+    eprintln!("feeding traces...");
+    let detection = detection::compare(&entries, effort);
+    let rivals: Vec<_> = entries.iter().filter(|entry| !entry.is_ours()).map(|entry| entry.name).collect();
+    let goals = goals::report(&speed, entries[0].name, &rivals, &worst, &quantiles, cpp.as_ref());
+    let cpp = cpp.as_ref().map_or_else(|| "No C++ compiler was found.\n".to_owned(), cpp::report);
+    let not_to_be_read = if effort == Effort::Quick { "A quick run: its figures mean nothing.\n" } else { "" };
+    Ok(format!(
         "# trip99 beside its peers\n\n\
          Written by `cargo run --release --manifest-path bench-peers/Cargo.toml`; README.md says how to read it.\n\n\
-         {}\nLoad average {load_before} before the timing, {load_after} after it.\n\n\
+         {}\n{not_to_be_read}Load average {load_before} before the timing, {load_after} after it.\n\n\
          {}.\n\n\
+         ## Goals\n\n\
+         By the medians of this run's ratios, in brackets their quartiles.\n\n{goals}\n\
          ## Who judges what\n\n{}\n\
          ## Speed\n\n{}\n\
+         ### The worst of ten thousand\n\n{}\n\
+         ## Scaling\n\n\
+         ### A sample, as the window grows\n\n{windows}\n\
+         ### A quantile, as the window grows\n\n{}\n\
+         ### One breaker, several threads\n\n{threads}\n\
+         ### Many breakers, one loop\n\n{many}\n\
+         ### Memory\n\n{memory}\n\
+         ## C and C++\n\n{cpp}\n\
          ## Detection\n\n\
          200 calls a second in virtual time; the trouble comes after 30 s without. Medians over the traces, and the least\n\
          and most. Slow is what takes longer than 200 ms.\n{}",
         machine::describe(),
         machine::versions(),
         report::peers(&entries),
-        report::speed(&lines, &entries),
-        report::detection(&rows),
-    );
-    println!("{text}");
-    fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md"), text)
+        report::speed(&speed, &entries),
+        worst::report(&worst),
+        quantile::report(&quantiles),
+        report::detection(&detection),
+    ))
 }

@@ -3,18 +3,15 @@
 //! All are told the same: pause when more than 1 % of about 1024 calls take longer than 200 ms. Those that can't see a
 //! latency are told of a failure instead when it is above the threshold.
 
-mod trip99;
-mod recloser;
-mod failsafe;
-mod circuitbreaker_rs;
+pub(crate) mod trip99;
+pub(crate) mod recloser;
+pub(crate) mod failsafe;
+pub(crate) mod circuitbreaker_rs;
 mod tower_resilience;
 mod histogram;
 mod ring;
 mod select;
 mod sort;
-
-#[cfg(test)]
-pub(crate) use trip99::IN_FLIGHT;
 
 use crate::load::Load;
 use std::hint::black_box;
@@ -76,6 +73,12 @@ pub(crate) trait Peer {
     }
 }
 
+/// A breaker that threads share as it is. It can't be given the time.
+pub(crate) trait Shared: Sync {
+    /// As [`Peer::call`].
+    fn call_shared(&self, latency_ns: u64);
+}
+
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) judges: &'static str,
@@ -84,6 +87,12 @@ pub(crate) struct Entry {
     /// How traces are fed to it in virtual time, or why none are.
     pub(crate) virtual_time: Result<&'static str, &'static str>,
     pub(crate) make: fn() -> Box<dyn Peer>,
+}
+
+impl Entry {
+    pub(crate) fn is_ours(&self) -> bool {
+        self.name.starts_with("trip99")
+    }
 }
 
 /// trip99 first, and of it `record_at` and `record`, to which the others are compared.
@@ -157,7 +166,7 @@ mod tests {
     #[test]
     fn only_who_watches_calls_in_flight_sees_those_that_never_return() {
         for entry in virtual_peers() {
-            assert_eq!(trips(&entry, 3000, 3000, None), entry.name == IN_FLIGHT, "{}", entry.name);
+            assert_eq!(trips(&entry, 3000, 3000, None), entry.name == trip99::IN_FLIGHT, "{}", entry.name);
         }
     }
 

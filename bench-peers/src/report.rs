@@ -2,7 +2,7 @@
 
 use crate::detection::{Row, Trip};
 use crate::peers::Entry;
-use crate::speed::{Line, Spread};
+use crate::rounds::{Line, Spread};
 use crate::traces::KINDS;
 use std::fmt::Write;
 
@@ -48,33 +48,59 @@ pub(crate) fn speed(lines: &[Line], entries: &[Entry]) -> String {
     let rows: Vec<_> = lines
         .iter()
         .map(|line| {
-            let ratio = |base: &Line| {
-                let ratio = Spread::of(line.ns.iter().zip(&base.ns).map(|(ns, base_ns)| ns / base_ns));
-                format!("{} ({} to {})", digits(ratio.median), digits(ratio.low), digits(ratio.high))
-            };
+            let ratio = |base: &Line| ratio(Spread::of_ratios(&line.ns, &base.ns));
             let ns = Spread::of(line.ns.iter().copied());
-            let spread = format!("{} to {}", digits(ns.low), digits(ns.high));
-            vec![line.name.to_owned(), format!("{} ns", digits(ns.median)), spread, ratio(record_at), ratio(record)]
+            vec![line.name.clone(), time(ns.median), quartiles(ns), ratio(record_at), ratio(record)]
         })
         .collect();
     table(&["a successful call", "median", "quartiles", "x record_at", "x record"], &rows)
 }
 
-/// Three digits.
-fn digits(figure: f64) -> String {
-    let places = match figure {
-        ..10.0 => 2,
-        ..100.0 => 1,
+/// Three digits, or two of what is small.
+pub(crate) fn digits(figure: f64) -> String {
+    let places = match figure.abs() {
+        ..0.0995 => 3,
+        ..9.995 => 2,
+        ..99.95 => 1,
         _ => 0,
     };
     format!("{figure:.places$}")
+}
+
+/// With its unit: that of most figures, up to ten thousand.
+pub(crate) fn time(ns: f64) -> String {
+    match ns {
+        ..10_000.0 => format!("{} ns", digits(ns)),
+        ..10_000_000.0 => format!("{} µs", digits(ns / 1e3)),
+        _ => format!("{} ms", digits(ns / 1e6)),
+    }
+}
+
+/// Of times, whose unit is that of their median.
+pub(crate) fn quartiles(ns: Spread) -> String {
+    let unit = match ns.median {
+        ..10_000.0 => 1.0,
+        ..10_000_000.0 => 1e3,
+        _ => 1e6,
+    };
+    format!("{} to {}", digits(ns.low / unit), digits(ns.high / unit))
+}
+
+/// A time with its quartiles, in one cell.
+pub(crate) fn spread(ns: &[f64]) -> String {
+    let ns = Spread::of(ns.iter().copied());
+    format!("{} ({})", time(ns.median), quartiles(ns))
+}
+
+pub(crate) fn ratio(ratio: Spread) -> String {
+    format!("{} ({} to {})", digits(ratio.median), digits(ratio.low), digits(ratio.high))
 }
 
 /// A table for each kind of trace.
 pub(crate) fn detection(rows: &[Row]) -> String {
     let mut text = String::new();
     for (index, kind) in KINDS.iter().enumerate() {
-        let (what, traces) = (kind.what, kind.traces);
+        let (what, traces) = (kind.what, rows.first().map_or(0, |row| row.trips[index].len()));
         let cells: Vec<_> = rows.iter().map(|row| outcome(row.name, &row.trips[index])).collect();
         let header = ["breaker", "trips", "after", "calls sent by then", "of them back", "false trips"];
         let table = table(&header, &cells);
@@ -123,6 +149,20 @@ mod tests {
     fn columns_are_even() {
         let rows = [vec!["x".to_owned(), "1".to_owned()], vec!["longer".to_owned(), "µs".to_owned()]];
         assert_eq!(table(&["a", "b"], &rows), "| a      | b  |\n| ------ | -- |\n| x      | 1  |\n| longer | µs |\n");
+    }
+
+    #[test]
+    fn figures_have_two_or_three_digits() {
+        let figures = [0.0123, 0.1, 0.333, 1.0, 9.999, 84.81, 123.4, 4567.8].map(digits);
+        assert_eq!(figures, ["0.012", "0.10", "0.33", "1.00", "10.0", "84.8", "123", "4568"]);
+    }
+
+    #[test]
+    fn times_have_a_unit_that_suits_them() {
+        let times = [0.3, 9999.0, 12_345.0, 2_000_000.0, 12_345_678.0].map(time);
+        assert_eq!(times, ["0.30 ns", "9999 ns", "12.3 µs", "2000 µs", "12.3 ms"]);
+        let spread = Spread { low: 9000.0, median: 12_000.0, high: 123_000.0 };
+        assert_eq!(quartiles(spread), "9.00 to 123");
     }
 
     #[test]

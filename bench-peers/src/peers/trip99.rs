@@ -20,7 +20,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             judges: JUDGES,
             clock: "no: time is an argument",
             virtual_time: Ok("yes"),
-            make: || Box::new(RecordAt(breaker(Config::default()))),
+            make: || Box::new(make(Config::default())),
         },
         Entry {
             name: RECORD,
@@ -53,7 +53,12 @@ pub(crate) fn entries() -> Vec<Entry> {
     ]
 }
 
-fn breaker(config: Config) -> Breaker {
+/// Told by `allow_at` and `record_at`.
+pub(crate) fn make(config: Config) -> impl Peer + 'static {
+    RecordAt(breaker(config))
+}
+
+pub(crate) fn breaker(config: Config) -> Breaker {
     Breaker::new(config).expect("a legal config")
 }
 
