@@ -244,7 +244,7 @@ impl InFlight {
         }
         for from in [On::Overdue, On::Expired] {
             while let Some(index) = self.tail(from)
-                && !self.start_ns(index).is_some_and(|start_ns| now_ns.saturating_sub(start_ns) > threshold_ns)
+                && self.start_ns(index).is_none_or(|start_ns| now_ns.saturating_sub(start_ns) <= threshold_ns)
             {
                 self.move_to_head(index, On::Waiting);
             }
