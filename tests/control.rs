@@ -201,6 +201,18 @@ fn beyond_max_in_flight_the_oldest_stay_tracked_and_newer_ones_are_counted() {
 }
 
 #[test]
+fn a_ticket_that_comes_back_twice_is_no_sample_while_all_is_good_either() {
+    let mut breaker = breaker(Config { window_len: 4, min_samples: 1, ..config() });
+    (0..9).for_each(|now_ns| breaker.record_at(now_ns, 1));
+    let call = breaker.begin_at(9);
+    breaker.end_at(10, call);
+    breaker.end_at(11, call);
+    breaker.fail_at(12, call);
+    let snapshot = breaker.snapshot();
+    assert_eq!((snapshot.recorded, snapshot.misused, snapshot.failed), (10, 2, 0));
+}
+
+#[test]
 fn calls_may_come_back_in_any_order() {
     let mut breaker = breaker(quantile_only());
     let calls = [10, 20, 30].map(|now_ns| breaker.begin_at(now_ns));
