@@ -551,3 +551,25 @@ fn armed_until_counts_the_overdue_calls_of_lanes() {
     // The owner's call goes first, then the lane's; then there is one sample left.
     assert_eq!(breaker.armed_until(), Some(10 * SECOND + 20));
 }
+
+#[test]
+fn a_row_of_verdicts_that_an_overdue_call_begins_goes_on_after_what_a_lane_told_in_between() {
+    let config = Config {
+        window_len: 4,
+        min_samples: 4,
+        threshold_ns: 100,
+        confirm_verdicts: 2,
+        window_age_ns: 0,
+        ..quantile_only()
+    };
+    let mut breaker = breaker(config);
+    let mut lane = breaker.lane();
+    (1..=4).for_each(|now_ns| breaker.record_at(now_ns, 10));
+    let _overdue = breaker.begin_at(10);
+    lane.record_at(20, 10);
+    // The timers take the good sample in first; then comes the verdict that is over.
+    let _other = breaker.begin_at(111);
+    assert_eq!((breaker.state(), breaker.snapshot().recorded, breaker.snapshot().overdue), (State::Closed, 5, 1));
+    breaker.record_at(112, 10);
+    assert_eq!((last(&breaker).t_ns, last(&breaker).reason), (112, Reason::Latency));
+}

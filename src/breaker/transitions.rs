@@ -23,7 +23,6 @@ enum Timer {
 impl Breaker {
     #[cold]
     pub(super) fn fire_timers(&mut self) {
-        self.end_calm();
         if !self.started {
             self.start();
         }
@@ -51,6 +50,7 @@ impl Breaker {
             self.note_halt();
             self.publish();
         }
+        self.end_calm(); // last, as samples of lanes may have found it
         self.set_wake();
     }
 
