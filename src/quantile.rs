@@ -124,7 +124,8 @@ impl Quantiles {
     /// Raises the floor, if there were many more samples above it than `above` twice in a row: once may be a shift.
     fn trim_tail(&mut self, above: usize) {
         let Some(tail_ns) = self.tail.latencies_ns() else { return };
-        let is_long = tail_ns.len() > above + above / 2 + BLOCK / 2;
+        // A block is looked at in any case.
+        let is_long = tail_ns.len() > BLOCK.max(above + above / 2);
         if is_long
             && self.was_long
             && let Some(copy) = fill(&mut self.scratch, [tail_ns, &[]], core::iter::empty())
