@@ -8,8 +8,9 @@
 use super::Breaker;
 
 impl Breaker {
-    /// Takes in a sample that succeeded, ended at the latest time seen (to be set by the caller if this returns true)
-    /// and is no trial, if that is all there is to it. Otherwise returns false, and has changed nothing.
+    /// Takes in a sample that succeeded and ended now, if that is all there is to it. Otherwise returns false, and has changed
+    /// nothing. `now_ns` is not before the latest time seen, and no timer is due by it. If it is later, the caller takes note
+    /// of it; `previous_ns` matters to events alone, of which there is none.
     #[inline(always)]
     pub(super) fn take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> bool {
         latency_ns < self.calm_below_ns && self.window.replace_calm(now_ns, latency_ns, self.calm_below_ns)
