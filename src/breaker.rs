@@ -6,16 +6,20 @@ mod inboxes;
 mod shared;
 mod transitions;
 
+use crate::backoff::Backoff;
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Recovery, State};
-use crate::in_flight::{Call, InFlight, Returned};
+use crate::in_flight::{InFlight, Returned};
 use crate::inbox::Inbox;
 use crate::journal::{Events, Reason};
+use crate::openings::Arrivals;
 use crate::page::{Observer, Page, PageHandle, Snapshot};
 use crate::quantile::Quantiles;
-use crate::recovery::{Backoff, Progress, SplitMix64, Trials};
 use crate::rules::{Counts, Rules};
 use crate::shm::Link;
+use crate::tickets::Call;
+use crate::trials::{Epoch, Trials};
 use crate::window::Window;
 use core::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -83,16 +87,18 @@ pub struct Breaker {
     calm_below_ns: u64,
 
     window: Window,
-    in_flight: InFlight,
+    calls: Calls,
     /// One for each lane.
     inboxes: Vec<Inbox>,
+    /// Where lanes come from; `None` before the first.
+    arrivals: Option<Box<Arrivals>>,
     /// Gates or lanes were made: others take part.
     is_shared: bool,
     backoff: Backoff,
     /// Of the half-open epoch, while there is one.
     trials: Trials,
-    /// The number of that epoch.
-    epoch: u32,
+    /// That epoch, or the latest; `None` before the first.
+    epoch: Option<Epoch>,
     retry_at_ns: u64,
     closed_since_ns: u64,
 
@@ -112,7 +118,7 @@ pub struct Breaker {
 
     quantiles: Quantiles,
     /// For lanes' tickets.
-    seeds: SplitMix64,
+    lane_seed: u64,
     clock: Clock,
     /// What the wall clock showed, and what the breaker's, at construction.
     wall_anchor_ns: (u64, u64),
@@ -152,12 +158,13 @@ impl Breaker {
             stride_left: 0,
             calm_below_ns: 0,
             window: Window::new(config.window_len as usize, config.threshold_ns, config.window_age_ns),
-            in_flight: InFlight::new(config.max_in_flight, random.hash_one("tickets") as u32),
+            calls: Calls::new(config.max_in_flight, random.hash_one("tickets") as u32),
             inboxes: Vec::new(),
+            arrivals: None,
             is_shared: false,
             backoff: Backoff::new(&config, jitter_seed),
             trials: Trials::new(&config, 0),
-            epoch: 0,
+            epoch: None,
             retry_at_ns: NEVER_NS,
             closed_since_ns: 0,
             passed_over: 0,
@@ -171,7 +178,7 @@ impl Breaker {
             publish_at_ns: 0,
             published: 0,
             quantiles: Quantiles::new(config.window_len as usize, config.max_in_flight as usize),
-            seeds: SplitMix64(random.hash_one("lanes")),
+            lane_seed: random.hash_one("lanes"),
             wall_anchor_ns: (wall_ns, clock.now_ns()),
             clock,
             config,
@@ -218,13 +225,13 @@ impl Breaker {
 
     #[cold]
     fn begin_half_open(&mut self, now_ns: u64, seen_ns: u64) -> Call {
-        let trial = self.take_grant();
+        let trial = self.claim_trial();
         self.begin_call(now_ns, seen_ns, trial)
     }
 
     #[inline(always)]
     fn begin_call(&mut self, now_ns: u64, seen_ns: u64, trial: bool) -> Call {
-        let (call, tracked) = self.in_flight.begin(now_ns, seen_ns, trial);
+        let (call, tracked) = self.calls.begin(now_ns, seen_ns, trial);
         self.untracked += u64::from(!tracked);
         self.wake_for_call(seen_ns);
         call
@@ -266,10 +273,9 @@ impl Breaker {
     }
 
     fn take_back(&mut self, call: Call) {
-        match self.in_flight.take(call) {
+        match self.calls.take(call) {
             Returned::Call => {}
-            Returned::Trial if self.state == State::HalfOpen => self.change_trials(|trials, _| trials.give_back()),
-            Returned::Trial => {}
+            Returned::Trial => self.give_back_trial(),
             // Of an epoch that is over, and there is no sample to call stale.
             Returned::Unknown if call.start_ns() < self.epoch_ns => {}
             Returned::Unknown => self.misused += 1,
@@ -325,8 +331,9 @@ impl Breaker {
     }
 
     fn release_grant(&mut self) {
-        if self.state == State::HalfOpen && self.take_grant() {
-            self.change_trials(|trials, _| trials.give_back());
+        if let Some(epoch) = self.trial_epoch() {
+            self.page.trials().give_back(epoch);
+            self.look_at_trials();
         }
     }
 
@@ -502,8 +509,9 @@ impl Breaker {
         // So many may expire, in the order of their stamps, and the next one disarms.
         let mut spare = (samples + overdue).checked_sub(self.config.min_samples as usize)?;
         let oldest_live = self.window.len() - samples;
-        let counted = self.in_flight.overdue();
-        let mut overdue_ns = self.in_flight.overdue_starts_ns().skip(counted - overdue.min(counted)).take(overdue);
+        let counted = self.calls.in_flight.overdue();
+        let mut overdue_ns =
+            self.calls.in_flight.overdue_starts_ns().skip(counted - overdue.min(counted)).take(overdue);
         let mut disarmed_ns = 0;
         loop {
             let by_window_ns = self.window.expiry_ns(oldest_live + spare);
@@ -617,9 +625,9 @@ impl Breaker {
 
     /// Takes a trial as gates do.
     fn grant(&mut self) -> bool {
-        self.count_trials();
-        let granted = self.page.trials().take() == Some(self.epoch);
-        self.count_trials();
+        self.look_at_trials();
+        let granted = self.page.trials().take().is_some_and(|epoch| Some(epoch) == self.epoch);
+        self.look_at_trials();
         granted
     }
 
@@ -628,7 +636,7 @@ impl Breaker {
     #[inline(always)] // as `begin_at`
     fn finish_at(&mut self, now_ns: u64, call: Call, ok: bool) {
         self.run_timers(now_ns);
-        let returned = self.in_flight.take(call);
+        let returned = self.calls.take(call);
         let latency_ns = now_ns.saturating_sub(call.start_ns());
         let is_good_call = ok && returned == Returned::Call && now_ns == self.latest_ns;
         if !(is_good_call && self.take_calmly(now_ns, latency_ns)) {
@@ -666,7 +674,7 @@ impl Breaker {
             self.stale += 1;
             return;
         }
-        let trial = self.state == State::HalfOpen && self.take_grant();
+        let trial = self.state == State::HalfOpen && self.claim_trial();
         self.take_sample(latency_ns, ok, trial);
     }
 
@@ -734,8 +742,8 @@ impl Breaker {
             self.open(Reason::ProbeFailed);
         } else if latency_ns > self.recover_threshold_ns {
             self.open(Reason::ProbeSlow);
-        } else if counts_if_good && self.change_trials(Trials::succeed) == Progress::Recovered {
-            self.close();
+        } else if counts_if_good {
+            self.succeed();
         }
     }
 
@@ -772,7 +780,7 @@ impl Breaker {
 
     #[inline]
     fn expire_overdue(&mut self) {
-        self.in_flight.expire(self.latest_ns, self.config.window_age_ns);
+        self.calls.in_flight.expire(self.latest_ns, self.config.window_age_ns);
         if !self.inboxes.is_empty() {
             self.expire_overdue_of_lanes();
         }
@@ -782,14 +790,14 @@ impl Breaker {
     #[inline]
     fn overdue(&self) -> usize {
         let of_lanes = if self.inboxes.is_empty() { 0 } else { self.overdue_of_lanes() };
-        self.in_flight.overdue() + of_lanes
+        self.calls.in_flight.overdue() + of_lanes
     }
 
     /// The quantile of what a verdict in `state` sees, the expired being gone.
     fn select(&mut self, state: State, quantile_ppm: u32) -> Option<u64> {
         let latest_ns = self.latest_ns;
         let overdue = if self.counts_overdue(state) { self.overdue() } else { 0 };
-        let tables = core::iter::once(&self.in_flight).chain(self.inboxes.iter().map(|inbox| &inbox.in_flight));
+        let tables = core::iter::once(&self.calls.in_flight).chain(self.inboxes.iter().map(|inbox| &inbox.in_flight));
         let starts_ns = tables.flat_map(InFlight::overdue_starts_ns).take(overdue);
         let ages_ns = starts_ns.map(|start_ns| latest_ns.saturating_sub(start_ns));
         self.quantiles.quantile(self.window.samples(), ages_ns, quantile_ppm)

@@ -7,6 +7,8 @@ pub const PPM: u32 = 1_000_000;
 
 /// The largest `window_len`, `max_in_flight` and other counts that size memory or a row.
 const MAX_COUNT: u32 = 1 << 20;
+/// As many trials as the ledger's word counts.
+const MAX_PROBES: u16 = u16::MAX;
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
@@ -108,7 +110,7 @@ pub struct Config {
     pub recover_threshold_ns: u64,
     /// Who tests the node while half-open. Default: trial calls.
     pub recovery: Recovery,
-    /// Trials or checks that must all be good to close. 1 to 1 048 576; default 10.
+    /// Trials or checks that must all be good to close. 1 to 65 535; default 10.
     pub probes: u32,
     /// Trials out at the same time. 1 to `probes`; default 1.
     pub trials_in_flight: u32,
@@ -198,7 +200,7 @@ impl Config {
             ("failure_rate_ppm", u64::from(self.failure_rate_ppm), 0, ppm),
             ("max_in_flight", u64::from(self.max_in_flight), 1, count),
             ("recover_threshold_ns", self.recover_threshold_ns, 0, self.threshold_ns),
-            ("probes", u64::from(self.probes), 1, count),
+            ("probes", u64::from(self.probes), 1, MAX_PROBES.into()),
             ("trials_in_flight", u64::from(self.trials_in_flight), 1, u64::from(self.probes)),
             ("probe_timeout_ns", self.probe_timeout_ns, 1, any),
             ("backoff_base_ns", self.backoff_base_ns, 1, any),

@@ -1,176 +1,207 @@
-//! The calls in flight in sending order: O(1) to add, to remove and to find the oldest.
+//! Calls in flight in sending order: O(1) to add, to remove and to find the oldest. A call is known by its number.
 //!
-//! A slab of slots; each tracked call is on one of four lists, linked through the slots:
+//! One list, linked through the calls' slots and closed by a slot of its own. Starts never decrease along it, and calls
+//! become overdue and expire from its head on, so that two cursors part it in three:
 //!
 //! ```text
-//!            begin                    overdue                 window_age
-//!   free ───────────▶ waiting ───────────────────▶ overdue ───────────────▶ expired
-//!            └──────▶ trials (half-open)
+//!   head                                                                tail
+//!     expired ... expired    overdue ... overdue    waiting ... waiting   ◀── begin
+//!                       ▲                      ▲
+//!                 last_expired            last_overdue
 //! ```
 //!
-//! Starts never decrease along a list, and calls move from the head of one to the tail of the next, so whatever is on
-//! `expired` was sent before whatever is on `overdue`, and that before whatever is on `waiting`.
-//!
-//! Each list is a ring, closed by a slot of its own behind those of the calls: a call's neighbours are always there, so that
-//! linking it has no special cases.
+//! The cursors stand on the last call that is past a limit, not on the first that isn't: so neither to add a call nor to
+//! remove one that waits moves them. Trials wait, too; a third cursor knows the oldest of them.
 
-mod ticket;
-
-pub use ticket::Call;
-use ticket::{UNTRACKED, UNTRACKED_TRIAL};
-
-/// Where a slot is. The lists' numbers are those of their own slots, counted from the last call's.
+/// What a number stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum On {
-    Waiting = 0,
-    Trials = 1,
-    Overdue = 2,
-    Expired = 3,
-    /// Of no call: free, or a list's own.
-    None = 4,
+    /// No call.
+    Nothing = 0,
+    Waiting = 1,
+    /// A trial, which waits.
+    Trial = 2,
+    Overdue = 3,
+    Expired = 4,
+    /// A call that an epoch has forgotten: it is on no list, but its end is still to come.
+    Forgotten = 5,
 }
-
-const LISTS: [On; 4] = [On::Waiting, On::Trials, On::Overdue, On::Expired];
 
 #[derive(Clone, Copy)]
 struct Slot {
-    /// Clamped to the latest time seen, so that lists are in the order of their starts.
+    /// Clamped to the latest time seen, so that the list is in the order of its starts.
     start_ns: u64,
-    /// As the ticket has it.
-    stamp_ns: u64,
-    /// Neighbours on its list; of a list's own slot the tail and the head.
+    /// Neighbours; of the list's own slot the tail and the head.
     previous: u32,
     next: u32,
-    generation: u32,
     on: On,
 }
 
+const _: () = assert!(size_of::<Slot>() == 24);
+
 pub(crate) struct InFlight {
-    /// Those of the calls, then those of the lists.
+    /// Those of the calls, then the list's own, whose index is the capacity (below 2^20 + 1).
     slots: Box<[Slot]>,
-    /// How many are for calls; their indices are below this, and this below 2^20 + 1.
     capacity: u32,
-    /// The first free slot, linked through `next`; `capacity` if there is none.
-    free: u32,
-    /// How many calls are tracked.
+    /// How many calls are on the list.
     len: usize,
-    /// How many of them are on the list of overdue ones.
+    /// How many of them are overdue and haven't expired.
     overdue: usize,
-    /// Untracked calls and trials whose tickets are out.
-    untracked: u64,
-    untracked_trials: u64,
-    /// The generation of untracked tickets: a new one each time that all calls are forgotten.
-    untracked_generation: u32,
+    /// `capacity` if there is none, like the next two.
+    last_expired: u32,
+    /// The last that is overdue or expired.
+    last_overdue: u32,
+    oldest_trial: u32,
 }
 
-/// What a returned ticket stood for.
+/// What a call was that is no longer in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Returned {
     Call,
     Trial,
-    /// Not a ticket that is out: returned before, forged, or of an epoch that is over.
+    /// Of an epoch that is over, or no call that was in flight.
     Unknown,
 }
 
 impl InFlight {
-    /// `seed` sets this table's tickets apart from those of other tables: generations begin with it.
-    pub(crate) fn new(capacity: u32, seed: u32) -> Self {
-        let slot = |previous, next| Slot { start_ns: 0, stamp_ns: 0, previous, next, generation: seed, on: On::None };
-        let calls = (0..capacity).map(|index| slot(index, index + 1));
-        let lists = LISTS.map(|on| slot(capacity + on as u32, capacity + on as u32));
+    /// For calls of the numbers below this.
+    pub(crate) fn new(capacity: u32) -> Self {
+        let slot = |neighbour| Slot { start_ns: 0, previous: neighbour, next: neighbour, on: On::Nothing };
         Self {
-            slots: calls.chain(lists).collect(),
+            slots: (0..=capacity).map(|_| slot(capacity)).collect(),
             capacity,
-            free: 0,
             len: 0,
             overdue: 0,
-            untracked: 0,
-            untracked_trials: 0,
-            untracked_generation: seed,
+            last_expired: capacity,
+            last_overdue: capacity,
+            oldest_trial: capacity,
         }
     }
 
-    /// Adds a call and returns its ticket, and whether it is tracked. `now_ns` is `start_ns`, clamped to the latest seen.
+    /// Adds the call of a number that stands for none, the youngest of all: `start_ns` is not before the last one's.
     #[inline]
-    pub(crate) fn begin(&mut self, start_ns: u64, now_ns: u64, trial: bool) -> (Call, bool) {
-        let index = self.free;
-        let on = if trial { On::Trials } else { On::Waiting };
-        let end = self.end(on);
-        if index < self.capacity
-            && let Some(&Slot { previous: tail, .. }) = self.slot(end)
-            && let Some(slot) = self.slots.get_mut(index as usize)
-        {
-            self.free = slot.next;
-            self.len += 1;
-            slot.start_ns = now_ns;
-            slot.stamp_ns = start_ns;
-            slot.generation = slot.generation.wrapping_add(1);
-            let call = Call::new(start_ns, index, slot.generation);
-            self.link(index, on, tail, end);
-            (call, true)
-        } else {
-            (self.begin_untracked(start_ns, trial), false)
+    pub(crate) fn begin(&mut self, number: u32, start_ns: u64, trial: bool) {
+        let end = self.capacity;
+        let Some(&Slot { previous: tail, .. }) = self.slot(end) else { return };
+        let Some(slot) = self.slots.get_mut(number as usize) else { return };
+        debug_assert!(number < end && matches!(slot.on, On::Nothing | On::Forgotten));
+        *slot = Slot { start_ns, previous: tail, next: end, on: On::Waiting };
+        if let Some(slot) = self.slots.get_mut(tail as usize) {
+            slot.next = number;
         }
-    }
-
-    #[cold]
-    fn begin_untracked(&mut self, start_ns: u64, trial: bool) -> Call {
+        if let Some(slot) = self.slots.get_mut(end as usize) {
+            slot.previous = number;
+        }
+        self.len += 1;
         if trial {
-            self.untracked_trials += 1;
-        } else {
-            self.untracked += 1;
-        }
-        Call::new(start_ns, if trial { UNTRACKED_TRIAL } else { UNTRACKED }, self.untracked_generation)
-    }
-
-    /// Takes a ticket back.
-    #[inline]
-    pub(crate) fn take(&mut self, call: Call) -> Returned {
-        match self.slots.get(call.slot() as usize) {
-            Some(slot)
-                if slot.generation == call.generation() && slot.on != On::None && slot.stamp_ns == call.start_ns() =>
-            {
-                let returned = if slot.on == On::Trials { Returned::Trial } else { Returned::Call };
-                self.remove(call.slot());
-                returned
-            }
-            Some(_) => Returned::Unknown,
-            None => self.take_untracked(call),
+            self.begin_trial(number);
         }
     }
 
-    /// Which untracked tickets are out isn't known, only how many: more can't come back.
     #[cold]
-    fn take_untracked(&mut self, call: Call) -> Returned {
-        let (out, returned) = match call.slot() {
-            UNTRACKED => (&mut self.untracked, Returned::Call),
-            UNTRACKED_TRIAL => (&mut self.untracked_trials, Returned::Trial),
-            _ => return Returned::Unknown,
-        };
-        match out.checked_sub(1) {
-            Some(left) if call.generation() == self.untracked_generation => {
-                *out = left;
-                returned
-            }
-            _ => Returned::Unknown,
+    fn begin_trial(&mut self, number: u32) {
+        self.put(number, On::Trial);
+        if self.oldest_trial == self.capacity {
+            self.oldest_trial = number;
         }
     }
 
-    /// Forgets every call. Tickets that are out become unknown.
-    pub(crate) fn clear(&mut self) {
-        for on in LISTS {
-            while let Some(index) = self.head(on) {
-                self.remove(index);
+    /// The call of this number is out of flight; the number stands for none.
+    #[inline]
+    pub(crate) fn remove(&mut self, number: u32) -> Returned {
+        let Some(slot) = self.slots.get_mut(number as usize) else { return Returned::Unknown };
+        let Slot { previous, next, on, .. } = *slot;
+        slot.on = On::Nothing;
+        if on != On::Waiting {
+            return self.remove_special(number, on);
+        }
+        self.unlink(previous, next);
+        Returned::Call
+    }
+
+    /// All but a call that waits: a cursor may stand on it.
+    #[cold]
+    fn remove_special(&mut self, number: u32, on: On) -> Returned {
+        let Some(&Slot { previous, next, .. }) = self.slot(number) else { return Returned::Unknown };
+        let mut returned = Returned::Call;
+        match on {
+            On::Nothing | On::Forgotten => return Returned::Unknown,
+            On::Waiting => {}
+            On::Trial => returned = Returned::Trial,
+            On::Overdue => self.overdue -= 1,
+            On::Expired => {}
+        }
+        for cursor in [&mut self.last_expired, &mut self.last_overdue] {
+            if *cursor == number {
+                *cursor = previous;
             }
         }
-        self.untracked = 0;
-        self.untracked_trials = 0;
-        self.untracked_generation = self.untracked_generation.wrapping_add(1);
+        self.unlink(previous, next);
+        if self.oldest_trial == number {
+            self.oldest_trial = self.trial_from(next);
+        }
+        returned
+    }
+
+    #[inline]
+    fn unlink(&mut self, previous: u32, next: u32) {
+        if let Some(slot) = self.slots.get_mut(previous as usize) {
+            slot.next = next;
+        }
+        if let Some(slot) = self.slots.get_mut(next as usize) {
+            slot.previous = previous;
+        }
+        self.len -= 1;
+    }
+
+    /// The first trial from here on; `capacity` if there is none. Each call is passed over once at most, as the cursor only
+    /// moves on.
+    fn trial_from(&self, mut number: u32) -> u32 {
+        while self.on(number) != On::Trial && number != self.capacity {
+            number = self.next(number);
+        }
+        number
+    }
+
+    /// Forgets every call, and tells the number of each.
+    pub(crate) fn clear(&mut self, mut forget: impl FnMut(u32)) {
+        let mut number = self.next(self.capacity);
+        while number != self.capacity {
+            let next = self.next(number);
+            self.put(number, On::Forgotten);
+            forget(number);
+            number = next;
+        }
+        if let Some(list) = self.slots.get_mut(self.capacity as usize) {
+            list.previous = self.capacity;
+            list.next = self.capacity;
+        }
+        self.len = 0;
+        self.overdue = 0;
+        self.last_expired = self.capacity;
+        self.last_overdue = self.capacity;
+        self.oldest_trial = self.capacity;
+    }
+
+    /// The number stands for a call whose end is still to come, but which is not in flight: it began before the epoch.
+    pub(crate) fn begin_forgotten(&mut self, number: u32) {
+        if number < self.capacity {
+            self.put(number, On::Forgotten);
+        }
+    }
+
+    /// True if this number stands for a call, forgotten or not.
+    pub(crate) fn has(&self, number: u32) -> bool {
+        self.on(number) != On::Nothing
     }
 
     /// How many calls are tracked.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity
     }
 
     /// How many calls count as overdue.
@@ -179,36 +210,42 @@ impl InFlight {
         self.overdue
     }
 
-    /// The start of the oldest call that isn't overdue yet; trials apart.
+    /// The start of the oldest call that isn't overdue yet.
     pub(crate) fn oldest_waiting_ns(&self) -> Option<u64> {
-        self.oldest_on_ns(On::Waiting)
+        self.start_ns(self.next(self.last_overdue))
     }
 
     /// The start of the oldest trial.
     pub(crate) fn oldest_trial_ns(&self) -> Option<u64> {
-        self.oldest_on_ns(On::Trials)
+        self.start_ns(self.oldest_trial)
     }
 
-    /// The start of the oldest call. (There are no trials while the breaker is closed, when this matters.)
+    /// The start of the oldest call.
     pub(crate) fn oldest_ns(&self) -> Option<u64> {
-        [On::Expired, On::Overdue, On::Waiting].into_iter().find_map(|on| self.oldest_on_ns(on))
+        self.start_ns(self.next(self.capacity))
     }
 
     /// The starts of the calls that count as overdue, oldest first.
     pub(crate) fn overdue_starts_ns(&self) -> impl Iterator<Item = u64> + Clone {
-        let mut next = self.head(On::Overdue);
-        core::iter::from_fn(move || {
-            let slot = self.slot(next?)?;
-            next = self.call(slot.next);
-            Some(slot.start_ns)
+        let mut last = self.last_expired;
+        (0..self.overdue).filter_map(move |_| {
+            last = self.next(last);
+            self.start_ns(last)
         })
     }
 
     /// The oldest waiting call becomes overdue: it counts from now on, until it expires (which it may have by now).
     pub(crate) fn mark_overdue(&mut self) {
-        if let Some(index) = self.head(On::Waiting) {
-            self.move_to_tail(index, On::Overdue);
+        let number = self.next(self.last_overdue);
+        if number == self.capacity {
+            return;
         }
+        if self.oldest_trial == number {
+            self.oldest_trial = self.trial_from(self.next(number));
+        }
+        self.put(number, On::Overdue);
+        self.last_overdue = number;
+        self.overdue += 1;
     }
 
     /// Overdue calls too old for the window no longer count.
@@ -221,10 +258,14 @@ impl InFlight {
 
     #[cold]
     fn expire_overdue(&mut self, now_ns: u64, age_ns: u64) {
-        while let Some(index) = self.head(On::Overdue)
-            && self.start_ns(index).is_some_and(|start_ns| is_expired(start_ns, now_ns, age_ns))
-        {
-            self.move_to_tail(index, On::Expired);
+        while self.overdue > 0 {
+            let number = self.next(self.last_expired);
+            if !self.start_ns(number).is_some_and(|start_ns| is_expired(start_ns, now_ns, age_ns)) {
+                return;
+            }
+            self.put(number, On::Expired);
+            self.last_expired = number;
+            self.overdue -= 1;
         }
     }
 
@@ -236,120 +277,56 @@ impl InFlight {
 
     /// Applies new limits: calls that were overdue and are not by these wait again, and no longer count.
     pub(crate) fn set_limits(&mut self, now_ns: u64, threshold_ns: u64, age_ns: u64) {
-        // From the youngest back, so that the lists stay in sending order.
-        while let Some(index) = self.tail(On::Expired)
-            && !self.start_ns(index).is_some_and(|start_ns| is_expired(start_ns, now_ns, age_ns))
+        // Back from the youngest.
+        while let Some(start_ns) = self.start_ns(self.last_expired)
+            && !is_expired(start_ns, now_ns, age_ns)
         {
-            self.move_to_head(index, On::Overdue);
+            self.put(self.last_expired, On::Overdue);
+            self.last_expired = self.previous(self.last_expired);
+            self.overdue += 1;
         }
-        for from in [On::Overdue, On::Expired] {
-            while let Some(index) = self.tail(from)
-                && self.start_ns(index).is_none_or(|start_ns| now_ns.saturating_sub(start_ns) <= threshold_ns)
-            {
-                self.move_to_head(index, On::Waiting);
+        while let Some(start_ns) = self.start_ns(self.last_overdue)
+            && now_ns.saturating_sub(start_ns) <= threshold_ns
+        {
+            if self.last_expired == self.last_overdue {
+                self.last_expired = self.previous(self.last_expired);
+            } else {
+                self.overdue -= 1;
             }
+            self.put(self.last_overdue, On::Waiting);
+            self.last_overdue = self.previous(self.last_overdue);
         }
         self.expire(now_ns, age_ns);
     }
 
-    // The lists.
-
-    /// A list's own slot.
-    #[inline]
-    fn end(&self, on: On) -> u32 {
-        self.capacity + on as u32
-    }
+    // Slots. What lies beyond them isn't there.
 
     #[inline]
     fn slot(&self, index: u32) -> Option<&Slot> {
         self.slots.get(index as usize)
     }
 
-    /// `None` of a list's own slot.
-    fn call(&self, index: u32) -> Option<u32> {
-        (index < self.capacity).then_some(index)
-    }
-
-    fn head(&self, on: On) -> Option<u32> {
-        self.call(self.slot(self.end(on))?.next)
-    }
-
-    fn tail(&self, on: On) -> Option<u32> {
-        self.call(self.slot(self.end(on))?.previous)
-    }
-
-    fn start_ns(&self, index: u32) -> Option<u64> {
-        self.slot(index).map(|slot| slot.start_ns)
-    }
-
-    fn oldest_on_ns(&self, on: On) -> Option<u64> {
-        self.start_ns(self.head(on)?)
-    }
-
-    fn move_to_tail(&mut self, index: u32, on: On) {
-        self.unlink(index);
-        let end = self.end(on);
-        if let Some(&Slot { previous, .. }) = self.slot(end) {
-            self.link(index, on, previous, end);
-        }
-    }
-
-    fn move_to_head(&mut self, index: u32, on: On) {
-        self.unlink(index);
-        let end = self.end(on);
-        if let Some(&Slot { next, .. }) = self.slot(end) {
-            self.link(index, on, end, next);
-        }
-    }
-
-    /// Puts a call between two neighbours of a list.
-    #[inline]
-    fn link(&mut self, index: u32, on: On, previous: u32, next: u32) {
-        if let Some(slot) = self.slots.get_mut(previous as usize) {
-            slot.next = index;
-        }
-        if let Some(slot) = self.slots.get_mut(next as usize) {
-            slot.previous = index;
-        }
-        if let Some(slot) = self.slots.get_mut(index as usize) {
-            slot.previous = previous;
-            slot.next = next;
+    fn put(&mut self, number: u32, on: On) {
+        if let Some(slot) = self.slots.get_mut(number as usize) {
             slot.on = on;
         }
-        self.overdue += usize::from(on == On::Overdue);
     }
 
-    /// Takes a call off its list.
-    #[inline]
-    fn unlink(&mut self, index: u32) {
-        let Some(&Slot { previous, next, on, .. }) = self.slot(index) else { return };
-        if let Some(slot) = self.slots.get_mut(previous as usize) {
-            slot.next = next;
-        }
-        if let Some(slot) = self.slots.get_mut(next as usize) {
-            slot.previous = previous;
-        }
-        if on == On::Overdue {
-            self.leave_overdue();
-        }
+    fn on(&self, number: u32) -> On {
+        self.slot(number).map_or(On::Nothing, |slot| slot.on)
     }
 
-    /// Seldom: and beside `len`, which changes each time, a sum would be made a vector, whose load waits for the last store.
-    #[cold]
-    fn leave_overdue(&mut self) {
-        self.overdue -= 1;
+    fn next(&self, index: u32) -> u32 {
+        self.slot(index).map_or(self.capacity, |slot| slot.next)
     }
 
-    /// Takes a call off its list and frees its slot.
-    #[inline]
-    fn remove(&mut self, index: u32) {
-        self.unlink(index);
-        if let Some(slot) = self.slots.get_mut(index as usize) {
-            slot.on = On::None;
-            slot.next = self.free;
-            self.free = index;
-            self.len -= 1;
-        }
+    fn previous(&self, index: u32) -> u32 {
+        self.slot(index).map_or(self.capacity, |slot| slot.previous)
+    }
+
+    /// `None` of the list's own slot.
+    fn start_ns(&self, number: u32) -> Option<u64> {
+        self.slot(number).filter(|_| number < self.capacity).map(|slot| slot.start_ns)
     }
 }
 
@@ -364,9 +341,9 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Op {
-        Begin { later_ns: u64, trial: bool },
-        Take { which: prop::sample::Index },
-        TakeAgain { which: prop::sample::Index },
+        Begin { later_ns: u64, trial: bool, which: prop::sample::Index },
+        BeginForgotten { which: prop::sample::Index },
+        Remove { which: prop::sample::Index },
         MarkOverdue,
         Expire { later_ns: u64 },
         SetLimits { threshold_ns: u64, age_ns: u64 },
@@ -374,10 +351,12 @@ mod tests {
     }
 
     fn op() -> impl Strategy<Value = Op> {
+        let which = any::<prop::sample::Index>;
         prop_oneof![
-            8 => (0u64..6, prop::bool::weighted(0.2)).prop_map(|(later_ns, trial)| Op::Begin { later_ns, trial }),
-            6 => any::<prop::sample::Index>().prop_map(|which| Op::Take { which }),
-            1 => any::<prop::sample::Index>().prop_map(|which| Op::TakeAgain { which }),
+            8 => (0u64..6, prop::bool::weighted(0.2), which())
+                .prop_map(|(later_ns, trial, which)| Op::Begin { later_ns, trial, which }),
+            1 => which().prop_map(|which| Op::BeginForgotten { which }),
+            6 => which().prop_map(|which| Op::Remove { which }),
             4 => Just(Op::MarkOverdue),
             3 => (0u64..20).prop_map(|later_ns| Op::Expire { later_ns }),
             1 => (0u64..30, 0u64..60).prop_map(|(threshold_ns, age_ns)| Op::SetLimits { threshold_ns, age_ns }),
@@ -387,9 +366,8 @@ mod tests {
 
     #[derive(Clone, Copy, PartialEq, Debug)]
     struct TwinCall {
-        call: Call,
+        number: u32,
         start_ns: u64,
-        tracked: bool,
         trial: bool,
         /// Became overdue (whether or not it was too old by then).
         overdue: bool,
@@ -399,94 +377,85 @@ mod tests {
         /// The twin is a plain list of calls in sending order, filtered anew each time.
         #[test]
         fn behaves_as_a_list_of_calls(capacity in 1u32..9, ops in prop::collection::vec(op(), 0..200)) {
-            let mut table = InFlight::new(capacity, 7);
+            let mut in_flight = InFlight::new(capacity);
             let mut twin: Vec<TwinCall> = Vec::new();
-            let mut returned: Vec<Call> = Vec::new();
+            let mut forgotten: Vec<u32> = Vec::new();
             let (mut now_ns, mut threshold_ns, mut age_ns) = (0u64, 10u64, 40u64);
             for op in ops {
+                let free: Vec<u32> = (0..capacity)
+                    .filter(|number| !forgotten.contains(number) && twin.iter().all(|call| call.number != *number))
+                    .collect();
                 match op {
-                    Op::Begin { later_ns, trial } => {
+                    Op::Begin { later_ns, trial, which } => if !free.is_empty() {
                         now_ns += later_ns;
-                        let room = twin.iter().filter(|call| call.tracked).count() < capacity as usize;
-                        let (call, tracked) = table.begin(now_ns, now_ns, trial);
-                        prop_assert_eq!(tracked, room);
-                        twin.push(TwinCall { call, start_ns: now_ns, tracked, trial, overdue: false });
+                        let number = *which.get(&free);
+                        in_flight.begin(number, now_ns, trial);
+                        twin.push(TwinCall { number, start_ns: now_ns, trial, overdue: false });
                     }
-                    Op::Take { which } => if !twin.is_empty() {
-                        let taken = twin.remove(which.index(twin.len()));
-                        let expected = if taken.trial { Returned::Trial } else { Returned::Call };
-                        prop_assert_eq!(table.take(taken.call), expected);
-                        if taken.tracked {
-                            returned.push(taken.call);
-                        }
+                    Op::BeginForgotten { which } => if !free.is_empty() {
+                        let number = *which.get(&free);
+                        in_flight.begin_forgotten(number);
+                        forgotten.push(number);
                     }
-                    Op::TakeAgain { which } => if !returned.is_empty() {
-                        prop_assert_eq!(table.take(returned[which.index(returned.len())]), Returned::Unknown);
+                    Op::Remove { which } => {
+                        let number = which.index(capacity as usize) as u32;
+                        let expected = match twin.iter().position(|call| call.number == number) {
+                            Some(at) => {
+                                let TwinCall { trial, overdue, .. } = twin.remove(at);
+                                if trial && !overdue { Returned::Trial } else { Returned::Call }
+                            }
+                            None => Returned::Unknown,
+                        };
+                        prop_assert_eq!(in_flight.remove(number), expected);
+                        forgotten.retain(|&other| other != number);
+                        prop_assert!(!in_flight.has(number));
                     }
                     Op::MarkOverdue => {
-                        let waiting = |call: &&mut TwinCall| call.tracked && !call.trial && !call.overdue;
-                        let expected = twin.iter_mut().find(waiting);
-                        prop_assert_eq!(table.oldest_waiting_ns(), expected.as_ref().map(|call| call.start_ns));
+                        let expected = twin.iter_mut().find(|call| !call.overdue);
+                        prop_assert_eq!(in_flight.oldest_waiting_ns(), expected.as_ref().map(|call| call.start_ns));
                         // As the breaker does: only a call past the threshold becomes overdue.
                         if let Some(call) = expected.filter(|call| now_ns - call.start_ns > threshold_ns) {
                             call.overdue = true;
-                            table.mark_overdue();
+                            call.trial = false;
+                            in_flight.mark_overdue();
                         }
                     }
                     Op::Expire { later_ns } => now_ns += later_ns,
                     Op::SetLimits { threshold_ns: new_threshold_ns, age_ns: new_age_ns } => {
                         (threshold_ns, age_ns) = (new_threshold_ns, new_age_ns);
-                        table.set_limits(now_ns, threshold_ns, age_ns);
+                        in_flight.set_limits(now_ns, threshold_ns, age_ns);
                         for call in &mut twin {
                             call.overdue &= now_ns - call.start_ns > threshold_ns;
                         }
                     }
                     Op::Clear => {
-                        table.clear();
-                        returned.extend(twin.drain(..).map(|call| call.call));
+                        let mut told = Vec::new();
+                        in_flight.clear(|number| told.push(number));
+                        prop_assert_eq!(&told, &twin.drain(..).map(|call| call.number).collect::<Vec<_>>());
+                        forgotten.append(&mut told);
                     }
                 }
-                let tracked: Vec<TwinCall> = twin.iter().copied().filter(|call| call.tracked).collect();
                 let counted = |call: &&TwinCall| call.overdue && !is_expired(call.start_ns, now_ns, age_ns);
-                let overdue: Vec<u64> = tracked.iter().filter(counted).map(|call| call.start_ns).collect();
-                prop_assert_eq!(table.live_overdue(now_ns, age_ns), overdue.len());
-                table.expire(now_ns, age_ns);
-                prop_assert_eq!(table.overdue(), overdue.len());
-                prop_assert_eq!(table.overdue_starts_ns().collect::<Vec<_>>(), overdue);
-                prop_assert_eq!(table.len(), tracked.len());
-                let oldest = |trial| tracked.iter().find(|call| call.trial == trial).map(|call| call.start_ns);
-                prop_assert_eq!(table.oldest_ns(), oldest(false));
-                prop_assert_eq!(table.oldest_trial_ns(), oldest(true));
+                let overdue: Vec<u64> = twin.iter().filter(counted).map(|call| call.start_ns).collect();
+                prop_assert_eq!(in_flight.live_overdue(now_ns, age_ns), overdue.len());
+                in_flight.expire(now_ns, age_ns);
+                prop_assert_eq!(in_flight.overdue(), overdue.len());
+                prop_assert_eq!(in_flight.overdue_starts_ns().collect::<Vec<_>>(), overdue);
+                prop_assert_eq!(in_flight.len(), twin.len());
+                prop_assert_eq!(in_flight.oldest_ns(), twin.first().map(|call| call.start_ns));
+                let trial_ns = twin.iter().find(|call| call.trial).map(|call| call.start_ns);
+                prop_assert_eq!(in_flight.oldest_trial_ns(), trial_ns);
             }
         }
     }
 
     #[test]
-    fn tickets_of_another_table_are_unknown() {
-        let (mut table, mut other) = (InFlight::new(2, 7), InFlight::new(2, 1_000_000));
-        for _ in 0..3 {
-            let _ours = table.begin(5, 5, false);
-            let (theirs, _) = other.begin(5, 5, false);
-            assert_eq!(table.take(theirs), Returned::Unknown);
+    fn numbers_beyond_the_last_are_no_calls() {
+        let mut in_flight = InFlight::new(2);
+        for number in [2, 3, u32::MAX] {
+            in_flight.begin_forgotten(number);
+            assert_eq!((in_flight.remove(number), in_flight.has(number)), (Returned::Unknown, false));
         }
-    }
-
-    #[test]
-    fn forged_tickets_are_unknown() {
-        let mut table = InFlight::new(2, 7);
-        let (call, _) = table.begin(100, 100, false);
-        let (start_ns, slot, generation) = (call.start_ns(), call.slot(), call.generation());
-        // Beyond the two calls' slots are those of the lists.
-        let of_other_slots =
-            [1, 2, 3, 4, 5, 6, 1 << 30, UNTRACKED_TRIAL, UNTRACKED].map(|slot| (start_ns, slot, generation));
-        let of_lists = [2, 3, 4, 5].map(|slot| (0, slot, 7));
-        let others =
-            [(start_ns, slot, generation + 1), (99, slot, generation), (101, slot, generation), (0, 0, 0), (0, 1, 7)];
-        for (start_ns, slot, generation) in of_other_slots.into_iter().chain(of_lists).chain(others) {
-            let forged = Call::new(start_ns, slot, generation);
-            assert_eq!(table.take(forged), Returned::Unknown, "{forged:?}");
-        }
-        assert_eq!(table.take(call), Returned::Call);
-        assert_eq!(table.take(call), Returned::Unknown);
+        assert_eq!(in_flight.len(), 0);
     }
 }

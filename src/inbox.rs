@@ -1,155 +1,301 @@
-//! The owner's end of a lane: the queue, and the calls that the lane has in flight.
+//! The owner's side of a lane: two queues, one from each half, and the calls that the lane has in flight.
+//!
+//! ```text
+//!   begin half ──begins, and all that is told there──▶ ┌───────┐
+//!                                                      │ inbox │ ──▶ owner
+//!   end half ────ends, and all that is told there────▶ └───┬───┘
+//!   begin half ◀──numbers of calls whose end was heard─────┘
+//! ```
+//!
+//! A call has a number from its begin until the owner has heard its end. So each queue has room for the end of every call
+//! that is out, and what is told of a number is of one call alone, whichever half tells it.
+//!
+//! The owner first notes how far the end half's queue goes, and then the begin half's: an end is told after its begin was, so
+//! the begin of each end that is noted is noted, too. Then it takes both in by their stamps, but a call's begin before its end.
 
-use crate::in_flight::{Call, InFlight, Returned};
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::in_flight::{InFlight, Returned};
+use crate::sync::{AtomicU64, Ordering};
+use crate::tickets::Untracked;
+use crate::trials::Epoch;
+use crossbeam_utils::CachePadded;
+use std::sync::Arc;
 
 /// What a lane tells the owner. Times are the sender's own stamps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Message {
-    /// A call is sent; it has this number of the lane's until it comes back. It may be a trial of this epoch.
-    Begin { number: u32, start_ns: u64, trial: Option<u32> },
+    /// A call is sent. It may be a trial of this epoch.
+    Begin { start_ns: u64, number: u32, trial: Option<Epoch> },
     /// It came back.
-    End { number: u32, start_ns: u64, end_ns: u64, ok: bool },
+    End { end_ns: u64, start_ns: u64, number: u32, ok: bool },
     /// It was not sent after all.
-    Abandon { number: u32, now_ns: u64 },
+    Abandon { now_ns: u64, number: u32 },
     /// A call without a number came back. It may be a trial of this epoch.
-    Record { end_ns: u64, latency_ns: u64, ok: bool, trial: Option<u32> },
+    Record { end_ns: u64, latency_ns: u64, ok: bool, trial: Option<Epoch> },
     /// The result of a health check.
     Probe { end_ns: u64, latency_ns: u64, ok: bool },
 }
 
-/// What a lane counts and its owner reports. Written by the lane's thread alone.
-#[derive(Default)]
-pub(crate) struct LaneCounts {
+const _: () = assert!(size_of::<Message>() == 24);
+
+impl Message {
+    fn stamp_ns(&self) -> u64 {
+        match *self {
+            Self::Begin { start_ns: stamp_ns, .. }
+            | Self::End { end_ns: stamp_ns, .. }
+            | Self::Abandon { now_ns: stamp_ns, .. }
+            | Self::Record { end_ns: stamp_ns, .. }
+            | Self::Probe { end_ns: stamp_ns, .. } => stamp_ns,
+        }
+    }
+
+    /// The call that this is the end of.
+    fn ends(&self) -> Option<u32> {
+        match *self {
+            Self::End { number, .. } | Self::Abandon { number, .. } => Some(number),
+            _ => None,
+        }
+    }
+}
+
+/// What the two halves of a lane and its owner share beside the queues.
+pub(crate) struct LaneShared {
+    pub(crate) counts: [CachePadded<Counts>; 2],
+    pub(crate) untracked: CachePadded<Untracked>,
+}
+
+/// What one half counts and the owner reports. Written by the half's thread alone.
+pub(crate) struct Counts {
     pub(crate) dropped: AtomicU64,
     pub(crate) misused: AtomicU64,
 }
 
+impl LaneShared {
+    pub(crate) fn new() -> Self {
+        let counts = || CachePadded::new(Counts { dropped: AtomicU64::new(0), misused: AtomicU64::new(0) });
+        Self { counts: [counts(), counts()], untracked: CachePadded::new(Untracked::new()) }
+    }
+
+    /// Of both halves.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.counts.iter().map(|counts| counts.dropped.load(Ordering::Relaxed)).fold(0, u64::saturating_add)
+    }
+
+    /// Of both halves.
+    pub(crate) fn misused(&self) -> u64 {
+        self.counts.iter().map(|counts| counts.misused.load(Ordering::Relaxed)).fold(0, u64::saturating_add)
+    }
+}
+
 pub(crate) struct Inbox {
-    messages: rtrb::Consumer<Message>,
-    counts: Arc<LaneCounts>,
-    /// The owner's ticket for each number; `None` if the call isn't tracked.
-    calls: Box<[Option<Call>]>,
-    /// A table of its own, as its calls come in an order of their own.
+    queues: Queues,
+    /// The numbers of calls whose end was heard, back to the begin half.
+    numbers: rtrb::Producer<u32>,
+    shared: Arc<LaneShared>,
+    /// In an order of their own.
     pub(crate) in_flight: InFlight,
     /// The latest start that this lane told.
     latest_ns: u64,
 }
 
-impl Inbox {
-    pub(crate) fn new(messages: rtrb::Consumer<Message>, counts: Arc<LaneCounts>, seed: u32) -> Self {
-        let len = messages.buffer().capacity();
-        Self {
-            messages,
-            counts,
-            calls: vec![None; len].into_boxed_slice(),
-            in_flight: InFlight::new(len as u32, seed),
-            latest_ns: 0,
+/// What the two halves sent, and how much of it the owner has noted and not yet taken.
+struct Queues {
+    begin: rtrb::Consumer<Message>,
+    end: rtrb::Consumer<Message>,
+    begin_noted: usize,
+    end_noted: usize,
+}
+
+impl Queues {
+    /// Notes how far they go: no further is read, however fast the lane goes on.
+    fn note(&mut self) {
+        // In this order: the begin of each end that is noted is noted, too.
+        self.end_noted = self.end.slots();
+        self.begin_noted = self.begin.slots();
+    }
+
+    /// The next message of those that were noted. `has_begun` tells of a call whether its begin was taken.
+    fn next(&mut self, has_begun: impl FnOnce(u32) -> bool) -> Option<Message> {
+        if self.end_noted > 0 && !self.begin_is_next(has_begun) {
+            self.end_noted -= 1;
+            return self.end.pop().ok();
         }
+        self.begin_noted = self.begin_noted.checked_sub(1)?;
+        self.begin.pop().ok()
     }
 
-    /// The next message, if there is one.
-    pub(crate) fn pop(&mut self) -> Option<Message> {
-        self.messages.pop().ok()
+    fn begin_is_next(&self, has_begun: impl FnOnce(u32) -> bool) -> bool {
+        if self.begin_noted == 0 {
+            return false;
+        }
+        let (Ok(begin), Ok(end)) = (self.begin.peek(), self.end.peek()) else { return true };
+        begin.stamp_ns() <= end.stamp_ns() || !end.ends().is_none_or(has_begun)
     }
 
-    /// How many messages, and calls in flight, there are at most.
-    pub(crate) fn capacity(&self) -> usize {
-        self.calls.len()
+    /// Both halves are gone, and all that they told is taken.
+    fn are_done(&self) -> bool {
+        // In this order: what was sent before a half went is seen by the second look.
+        [&self.begin, &self.end].into_iter().all(|queue| queue.is_abandoned() && queue.is_empty())
+    }
+}
+
+/// A lane's own ends of its queues.
+pub(crate) struct LaneQueues {
+    pub(crate) begin: rtrb::Producer<Message>,
+    pub(crate) end: rtrb::Producer<Message>,
+    pub(crate) numbers: rtrb::Consumer<u32>,
+}
+
+impl Inbox {
+    /// For a lane with so many calls and, on each half, as many records at a time.
+    pub(crate) fn new(capacity: u32, shared: Arc<LaneShared>) -> (Self, LaneQueues) {
+        let len = capacity as usize;
+        // A begin and an end of each call, as the begin half may end calls, too, and the records.
+        let (to_begin, begin) = rtrb::RingBuffer::new(3 * len);
+        let (to_end, end) = rtrb::RingBuffer::new(2 * len);
+        let (mut numbers, free) = rtrb::RingBuffer::new(len);
+        for number in 0..capacity {
+            let _ = numbers.push(number); // as many as there is room for
+        }
+        let queues = Queues { begin, end, begin_noted: 0, end_noted: 0 };
+        let inbox = Self { queues, numbers, shared, in_flight: InFlight::new(capacity), latest_ns: 0 };
+        (inbox, LaneQueues { begin: to_begin, end: to_end, numbers: free })
+    }
+
+    /// Notes how far the queues go.
+    pub(crate) fn note(&mut self) {
+        self.queues.note();
+    }
+
+    /// The next message of those that were noted.
+    pub(crate) fn next(&mut self) -> Option<Message> {
+        self.queues.next(|number| self.in_flight.has(number))
     }
 
     /// The lane is gone, with nothing left to tell or to wait for.
     pub(crate) fn is_done(&self) -> bool {
-        // In this order: what was sent before the lane went is seen by the second look.
-        self.messages.is_abandoned() && self.messages.is_empty() && self.in_flight.len() == 0
+        self.queues.are_done() && self.in_flight.len() == 0
     }
 
-    /// Tracks the call of this number from `seen_ns` on, which is `start_ns`, but not after now; a time before the lane's latest
-    /// start counts as that.
-    pub(crate) fn begin(&mut self, number: u32, start_ns: u64, seen_ns: u64, trial: bool) {
+    /// How many calls there are at most.
+    pub(crate) fn capacity(&self) -> usize {
+        self.in_flight.capacity() as usize
+    }
+
+    /// Tracks the call of this number from `seen_ns` on, which is its start, but not after now; a time before the lane's
+    /// latest start counts as that.
+    pub(crate) fn begin(&mut self, number: u32, seen_ns: u64, trial: bool) {
         self.latest_ns = self.latest_ns.max(seen_ns);
-        let (call, _) = self.in_flight.begin(start_ns, self.latest_ns, trial);
-        self.set(number, Some(call));
+        self.in_flight.begin(number, self.latest_ns, trial);
     }
 
     /// A call that isn't to be tracked: it was sent before the epoch.
     pub(crate) fn begin_stale(&mut self, number: u32) {
-        self.set(number, None);
+        self.in_flight.begin_forgotten(number);
     }
 
-    /// Takes the ticket of this number back; unknown if its epoch is over.
-    pub(crate) fn take(&mut self, number: u32) -> Returned {
-        match self.set(number, None) {
-            Some(call) => self.in_flight.take(call),
-            None => Returned::Unknown,
-        }
+    /// The end of the call of this number was heard, and the number is free; unknown if the call's epoch is over.
+    pub(crate) fn end(&mut self, number: u32) -> Returned {
+        let returned = self.in_flight.remove(number);
+        let _ = self.numbers.push(number); // a full one has all numbers
+        returned
     }
 
     /// How many messages the lane dropped, and how many tickets it was given back wrongly.
     pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.counts.dropped.load(Ordering::Relaxed), self.counts.misused.load(Ordering::Relaxed))
-    }
-
-    fn set(&mut self, number: u32, call: Option<Call>) -> Option<Call> {
-        self.calls.get_mut(number as usize).and_then(|slot| core::mem::replace(slot, call))
+        (self.shared.dropped(), self.shared.misused())
     }
 }
 
-/// The queue knows nothing of loom; this is how a lane goes and how its owner finds that out, on atomics of loom's.
-#[cfg(all(test, loom))]
-mod loom_tests {
+#[cfg(all(test, not(loom)))]
+mod tests {
     use super::*;
 
-    /// What the queue tells its owner: how many messages were sent, and whether the sender is gone.
-    #[derive(Default)]
-    struct Queue {
-        sent: AtomicU64,
-        abandoned: AtomicU64,
+    fn begin(start_ns: u64, number: u32) -> Message {
+        Message::Begin { start_ns, number, trial: None }
     }
 
-    impl Queue {
-        fn is_abandoned(&self) -> bool {
-            self.abandoned.load(Ordering::Acquire) == 1
-        }
-
-        fn is_empty(&self, taken: u64) -> bool {
-            self.sent.load(Ordering::Acquire) == taken
-        }
+    fn end(end_ns: u64, number: u32) -> Message {
+        Message::End { end_ns, start_ns: 0, number, ok: true }
     }
 
-    fn check(is_done: fn(&Queue, u64) -> bool) {
-        loom::model(move || {
-            let queue = Arc::new(Queue::default());
-            let lane = {
-                let queue = Arc::clone(&queue);
-                loom::thread::spawn(move || {
-                    for sent in 1..=2 {
-                        queue.sent.store(sent, Ordering::Release);
-                    }
-                    queue.abandoned.store(1, Ordering::Release);
-                })
-            };
-            let mut taken = 0;
-            for _ in 0..2 {
-                taken = queue.sent.load(Ordering::Acquire).max(taken);
-                if is_done(&queue, taken) {
-                    assert_eq!(taken, 2, "a message is thrown away");
-                }
+    fn record(end_ns: u64) -> Message {
+        Message::Record { end_ns, latency_ns: 0, ok: true, trial: None }
+    }
+
+    /// Takes all that there is, as the owner does; stamps tell what came.
+    fn drain(inbox: &mut Inbox) -> Vec<u64> {
+        inbox.note();
+        let mut stamps_ns = Vec::new();
+        while let Some(message) = inbox.next() {
+            match message {
+                Message::Begin { number, start_ns, .. } => inbox.begin(number, start_ns, false),
+                _ => _ = message.ends().map(|number| inbox.end(number)),
             }
-            lane.join().unwrap();
-        });
+            stamps_ns.push(message.stamp_ns());
+        }
+        stamps_ns
     }
 
-    /// As in [`Inbox::is_done`].
-    #[test]
-    fn a_lane_is_done_when_all_it_sent_is_taken() {
-        check(|queue, taken| queue.is_abandoned() && queue.is_empty(taken));
+    fn lane(capacity: u32) -> (Inbox, LaneQueues) {
+        Inbox::new(capacity, Arc::new(LaneShared::new()))
     }
 
-    /// Shows that the model finds what it looks for.
     #[test]
-    #[should_panic(expected = "a message is thrown away")]
-    fn the_other_order_would_throw_messages_away() {
-        check(|queue, taken| queue.is_empty(taken) && queue.is_abandoned());
+    fn both_queues_are_taken_in_by_their_stamps() {
+        let (mut inbox, mut queues) = lane(8);
+        for (stamp_ns, number) in [(10, 0), (30, 1), (50, 2)] {
+            queues.begin.push(begin(stamp_ns, number)).unwrap();
+        }
+        for message in [end(20, 0), end(30, 1), record(45), end(60, 2)] {
+            queues.end.push(message).unwrap();
+        }
+        assert_eq!(drain(&mut inbox), [10, 20, 30, 30, 45, 50, 60]);
+        assert_eq!(inbox.in_flight.len(), 0);
+    }
+
+    #[test]
+    fn a_begin_is_taken_before_its_end_whatever_their_stamps() {
+        let (mut inbox, mut queues) = lane(8);
+        for message in [begin(90, 3), record(80), begin(100, 4)] {
+            queues.begin.push(message).unwrap();
+        }
+        for message in [record(70), end(50, 4), end(95, 3)] {
+            queues.end.push(message).unwrap();
+        }
+        assert_eq!(drain(&mut inbox), [70, 90, 80, 100, 50, 95]);
+        assert_eq!(inbox.in_flight.len(), 0);
+    }
+
+    #[test]
+    fn an_end_without_a_begin_hangs_nothing() {
+        let (mut inbox, mut queues) = lane(4);
+        queues.end.push(end(1, 2)).unwrap();
+        queues.end.push(end(1, 99)).unwrap();
+        assert_eq!(drain(&mut inbox), [1, 1]);
+    }
+
+    #[test]
+    fn numbers_come_back_when_their_ends_are_heard() {
+        let (mut inbox, mut queues) = lane(2);
+        assert_eq!([(); 3].map(|()| queues.numbers.pop().ok()), [Some(0), Some(1), None]);
+        queues.begin.push(begin(1, 0)).unwrap();
+        queues.end.push(end(2, 0)).unwrap();
+        assert!(queues.numbers.is_empty());
+        drain(&mut inbox);
+        assert_eq!([(); 2].map(|()| queues.numbers.pop().ok()), [Some(0), None]);
+    }
+
+    #[test]
+    fn a_lane_is_done_when_both_halves_are_gone_and_nothing_is_left() {
+        let (mut inbox, LaneQueues { mut begin, end, numbers: _ }) = lane(4);
+        begin.push(self::begin(1, 0)).unwrap();
+        drop(begin);
+        assert!(!inbox.is_done());
+        drop(end);
+        assert!(!inbox.is_done(), "something is told");
+        drain(&mut inbox);
+        assert!(!inbox.is_done(), "a call is in flight");
+        inbox.end(0);
+        assert!(inbox.is_done());
     }
 }

@@ -1,415 +1,447 @@
-//! For other threads than the owner: gates to ask, and lanes to report through.
+//! Lanes: what other threads than the owner report through.
 
-use crate::breaker::Breaker;
 use crate::clock::Clock;
-use crate::config::State;
-use crate::in_flight::Call;
-use crate::inbox::{LaneCounts, Message};
-use crate::page::{Answer, Observer, PageHandle};
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::gate::Gate;
+use crate::inbox::{Counts, Inbox, LaneQueues, LaneShared, Message};
+use crate::page::PageHandle;
+use crate::sync::{AtomicU64, Ordering};
+use crate::tickets::{Call, Tickets};
+use crate::trials::Epoch;
 use core::fmt;
+use std::sync::Arc;
 
-/// Asks a breaker, from any thread: clone it, send it, share it.
+/// Asks, and reports calls to the owner, through bounded queues: wait-free for the reporting thread, which may be any. The
+/// owner takes in what it is told when it polls.
 ///
-/// It takes part in trials, too: all gates and the owner together never get more than the breaker grants.
+/// A lane of capacity `n` tracks `n` calls: each from its begin until the owner has heard its end. Beside them it takes a
+/// record or check as long as the owner has fewer than `n` messages to take in. What it can't take is dropped, and counted
+/// ([`Snapshot::dropped`](crate::Snapshot::dropped)). But the end of a call whose begin went through always goes through,
+/// too, so a full lane can't make a call look lost. A lane that is too full for another call refuses it in
+/// [`allow`](Self::allow).
 ///
-/// ```
-/// use trip99::{Breaker, Config};
-///
-/// let mut breaker = Breaker::new(Config::default())?;
-/// let gate = breaker.gate();
-/// let mut lane = breaker.lane();
-/// let trader = std::thread::spawn(move || {
-///     if gate.allow() {
-///         let call = lane.begin(); // stamps the TSC
-///         // send the order, await the answer ...
-///         lane.end(call);
-///     }
-/// });
-/// trader.join().expect("the trader panicked");
-/// breaker.poll(); // takes in what lanes have sent
-/// assert_eq!(breaker.snapshot().samples, 1);
-/// # Ok::<(), trip99::ConfigError>(())
-/// ```
-pub struct Gate {
-    observer: Observer,
-    /// One more than the epoch of the trial that this handle was granted last; 0 = none.
-    granted: AtomicU64,
-}
-
-impl Gate {
-    /// May an order be sent now? While closed this is one load and a branch.
-    ///
-    /// Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
-    /// While half-open, true means that a trial is granted: send it (the next call begun on any lane, or by the owner, is
-    /// taken for it), or give it back by [`release`](Self::release).
-    ///
-    /// A gate fires no timers: how soon it lets trials pass after a pause is up to how often the owner polls. When the
-    /// breaker is gone its gates show open and refuse (but in shadow, which refuses nothing): nobody watches any more.
-    #[must_use = "a grant that is neither sent nor released is a lost trial"]
-    #[inline]
-    pub fn allow(&self) -> bool {
-        self.observer.page.is_clear() || self.allow_unless_refused()
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn allow_unless_refused(&self) -> bool {
-        match self.observer.page.ask() {
-            Answer::Pass => {
-                // Under shadow it may be half-open all the same: there is nothing to release of this.
-                self.granted.store(0, Ordering::Relaxed);
-                true
-            }
-            Answer::Trial(epoch) => {
-                self.granted.store(u64::from(epoch) + 1, Ordering::Relaxed);
-                true
-            }
-            Answer::Refuse => false,
-        }
-    }
-
-    /// Gives back the trial that this handle was granted last and that will not be sent; it counts neither way. The owner
-    /// takes it back at its next poll. Does nothing if there is no such trial.
-    pub fn release(&self) {
-        let granted = self.granted.swap(0, Ordering::Relaxed);
-        if let Some(epoch) = granted.checked_sub(1) {
-            self.observer.page.trials().give_back(epoch as u32);
-        }
-    }
-
-    /// The automatic state now; `None` if the gate holds a value that no version writes (calls are refused then).
-    pub fn state(&self) -> Option<State> {
-        self.observer.state()
-    }
-
-    /// True if trading is halted now.
-    pub fn is_halted(&self) -> bool {
-        self.observer.is_halted()
-    }
-
-    /// Refuses every call from now on, whatever the automatic state, until [`resume`](Self::resume). The gate is shut when
-    /// this returns; the owner journals it at its next poll or refusal.
-    pub fn halt(&self) {
-        self.observer.page.halt();
-    }
-
-    /// Ends a halt. The automatic state decides again, as it went on meanwhile.
-    pub fn resume(&self) {
-        self.observer.page.resume();
-    }
-
-    /// A read-only view.
-    pub fn observer(&self) -> Observer {
-        self.observer.clone()
-    }
-}
-
-impl Clone for Gate {
-    /// The clone has no trial to release.
-    fn clone(&self) -> Self {
-        Self { observer: self.observer.clone(), granted: AtomicU64::new(0) }
-    }
-}
-
-impl fmt::Debug for Gate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("state", &self.state()).field("halted", &self.is_halted()).finish()
-    }
-}
-
-/// Reports one thread's calls to the owner, through a bounded queue: wait-free for the reporting thread, which may be any.
-/// The owner takes them in when it polls.
-///
-/// A full lane drops what it is told, and counts that ([`Snapshot::dropped`](crate::Snapshot::dropped)); but the end of a
-/// call whose begin went through always goes through, too, so a full lane can't make a call look lost.
+/// A lane is for one thread. [`split`](Self::split) makes two halves of it, for the thread that sends and the one that hears
+/// answers.
 ///
 /// The calls of each lane are in an order of their own. Their samples may arrive late: each is taken as if it had ended
 /// when it was told, or at the latest time that the owner had seen, if that is later; whether it is stale goes by its own
-/// stamps. Drop a lane when its calls are back, or abandon them: what it
-/// leaves in flight becomes overdue, and stalls.
+/// stamps. Drop a lane when its calls are back, or abandon them: what it leaves in flight becomes overdue, and stalls.
 pub struct Lane {
+    begin: BeginHalf,
+    /// Waits to be split off: a lane of one thread tells everything through the begin half's queue, in the order in which it
+    /// was told.
+    end: EndHalf,
+}
+
+/// The half of a [`Lane`] on which calls begin. For one thread at a time.
+///
+/// It ends calls, too, that fail or are abandoned: a send may fail. Of a ticket that both halves give back the first one
+/// counts.
+pub struct BeginHalf {
+    reporter: Reporter,
+    /// Those that stand for no call.
+    numbers: rtrb::Consumer<u32>,
+    gate: Gate,
+}
+
+/// The half of a [`Lane`] on which calls end. For one thread at a time.
+pub struct EndHalf {
+    reporter: Reporter,
+}
+
+/// What both halves have.
+struct Reporter {
     messages: rtrb::Producer<Message>,
+    /// So many places of the queue are kept for calls.
+    kept: usize,
+    tickets: Tickets,
     page: PageHandle,
+    shared: Arc<LaneShared>,
+    half: Half,
     clock: Clock,
-    counts: Arc<LaneCounts>,
-    /// The calls of this lane; a call's number is its index.
-    tickets: Box<[Ticket]>,
-    /// Numbers that are free, in `free[.. free_len]`.
-    free: Box<[u32]>,
-    free_len: usize,
-    /// Calls begun while the lane was full, and not back yet.
-    untracked: u32,
 }
 
 #[derive(Clone, Copy)]
-struct Ticket {
-    start_ns: u64,
-    generation: u32,
-    is_out: bool,
+enum Half {
+    Begin = 0,
+    End = 1,
 }
 
-impl Lane {
-    /// A call is sent: returns its ticket, to be given back by [`end`](Self::end), [`fail`](Self::fail) or
-    /// [`abandon`](Self::abandon) on this lane.
-    #[inline]
-    pub fn begin(&mut self) -> Call {
-        self.begin_at(self.clock.now_ns())
+/// How a half takes a ticket back.
+type Redeem = fn(&Tickets, Call) -> bool;
+/// The other half does so, too.
+const SHARED: Redeem = Tickets::redeem_shared;
+/// A lane that isn't split.
+const ALONE: Redeem = Tickets::redeem;
+
+impl Reporter {
+    #[inline(always)] // or it is a second call in the C library, which has two callers of it
+    fn finish_at(&mut self, now_ns: u64, call: Call, ok: bool, redeem: Redeem) {
+        if redeem(&self.tickets, call) {
+            self.push(Message::End { end_ns: now_ns, start_ns: call.start_ns(), number: call.number(), ok });
+        } else {
+            self.finish_untracked(now_ns, call, ok);
+        }
     }
 
-    /// [`begin`](Self::begin) at a given time, on the breaker's clock.
-    #[inline(always)] // or it is a second call in the C library, which has two callers of it
-    pub fn begin_at(&mut self, now_ns: u64) -> Call {
-        // Room for this, and for the end of each call that is out, this one included.
-        if !self.has_room(self.out() + 2) {
-            return self.begin_untracked(now_ns);
+    /// A record without a ticket, and a trial's if the call had claimed one.
+    #[cold]
+    fn finish_untracked(&mut self, end_ns: u64, call: Call, ok: bool) {
+        if let Some(trial) = self.redeem_untracked(call) {
+            let latency_ns = end_ns.saturating_sub(call.start_ns());
+            self.push_if_room(|_| Message::Record { end_ns, latency_ns, ok, trial });
         }
-        let last = self.free_len.wrapping_sub(1);
-        let Some(&number) = self.free.get(last) else { return self.begin_untracked(now_ns) };
-        let Some(ticket) = self.tickets.get_mut(number as usize) else { return self.begin_untracked(now_ns) };
-        self.free_len = last;
-        let generation = ticket.generation.wrapping_add(1);
-        *ticket = Ticket { start_ns: now_ns, generation, is_out: true };
-        self.push(Message::Begin { number, start_ns: now_ns, trial: self.claim() });
-        Call::new(now_ns, number, generation)
+    }
+
+    #[inline(always)] // as `finish_at`
+    fn abandon_at(&mut self, now_ns: u64, call: Call, redeem: Redeem) {
+        if redeem(&self.tickets, call) {
+            self.push(Message::Abandon { now_ns, number: call.number() });
+        } else {
+            self.abandon_untracked(call);
+        }
     }
 
     #[cold]
-    fn begin_untracked(&mut self, now_ns: u64) -> Call {
-        self.count_dropped();
-        self.untracked = self.untracked.saturating_add(1);
-        Call::untracked(now_ns)
-    }
-
-    /// The call came back with an answer (a business reject is one).
-    #[inline]
-    pub fn end(&mut self, call: Call) {
-        self.end_at(self.clock.now_ns(), call);
-    }
-
-    /// [`end`](Self::end) at a given time, on the breaker's clock.
-    #[inline]
-    pub fn end_at(&mut self, now_ns: u64, call: Call) {
-        self.finish_at(now_ns, call, true);
-    }
-
-    /// The venue or the transport failed the call: timeout, disconnect, system error.
-    #[inline]
-    pub fn fail(&mut self, call: Call) {
-        self.fail_at(self.clock.now_ns(), call);
-    }
-
-    /// [`fail`](Self::fail) at a given time, on the breaker's clock.
-    #[inline]
-    pub fn fail_at(&mut self, now_ns: u64, call: Call) {
-        self.finish_at(now_ns, call, false);
-    }
-
-    /// The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way.
-    #[inline]
-    pub fn abandon(&mut self, call: Call) {
-        self.abandon_at(self.clock.now_ns(), call);
-    }
-
-    /// [`abandon`](Self::abandon) at a given time, on the breaker's clock.
-    #[inline(always)] // as `begin_at`
-    pub fn abandon_at(&mut self, now_ns: u64, call: Call) {
-        match self.take(call) {
-            Taken::Number(number) => self.push(Message::Abandon { number, now_ns }),
-            Taken::Untracked => {}
-            Taken::Unknown => self.count_misused(),
+    fn abandon_untracked(&mut self, call: Call) {
+        if let Some(Some(epoch)) = self.redeem_untracked(call) {
+            self.page.trials().give_back_begun(epoch);
         }
     }
 
-    /// A call without a ticket came back with an answer after so many nanoseconds.
-    #[inline]
-    pub fn record(&mut self, latency_ns: u64) {
-        self.record_at(self.clock.now_ns(), latency_ns);
-    }
-
-    /// [`record`](Self::record) at a given time, that of the answer, on the breaker's clock.
-    #[inline]
-    pub fn record_at(&mut self, now_ns: u64, latency_ns: u64) {
-        self.push_record(now_ns, latency_ns, true, true);
-    }
-
-    /// A call without a ticket failed after so many nanoseconds.
-    #[inline]
-    pub fn record_failure(&mut self, latency_ns: u64) {
-        self.record_failure_at(self.clock.now_ns(), latency_ns);
-    }
-
-    /// [`record_failure`](Self::record_failure) at a given time, that of the failure, on the breaker's clock.
-    #[inline]
-    pub fn record_failure_at(&mut self, now_ns: u64, latency_ns: u64) {
-        self.push_record(now_ns, latency_ns, false, true);
-    }
-
-    /// The result of a health check.
-    #[inline]
-    pub fn record_probe(&mut self, latency_ns: u64, ok: bool) {
-        self.record_probe_at(self.clock.now_ns(), latency_ns, ok);
-    }
-
-    /// [`record_probe`](Self::record_probe) at a given time, that of the result, on the breaker's clock.
-    #[inline]
-    pub fn record_probe_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
-        self.push_if_room(Message::Probe { end_ns: now_ns, latency_ns, ok });
-    }
-
-    /// The time on the breaker's clock, for `_at` operations.
-    #[inline]
-    pub fn now_ns(&self) -> u64 {
-        self.clock.now_ns()
-    }
-
-    /// How many messages this lane has dropped, because the owner doesn't poll often enough for it.
-    pub fn dropped(&self) -> u64 {
-        self.counts.dropped.load(Ordering::Relaxed)
-    }
-
-    #[inline(always)] // as `begin_at`
-    fn finish_at(&mut self, now_ns: u64, call: Call, ok: bool) {
-        match self.take(call) {
-            Taken::Number(number) => {
-                self.push(Message::End { number, start_ns: call.start_ns(), end_ns: now_ns, ok });
-            }
-            Taken::Untracked => {
-                let latency_ns = now_ns.saturating_sub(call.start_ns());
-                self.push_record(now_ns, latency_ns, ok, false);
-            }
-            Taken::Unknown => self.count_misused(),
+    /// The trial that an untracked call had claimed; `None` if this is no such call's ticket.
+    fn redeem_untracked(&self, call: Call) -> Option<Option<Epoch>> {
+        let trial = self.shared.untracked.redeem(call);
+        if trial.is_none() {
+            self.count(|counts| &counts.misused);
         }
+        trial.map(|trial| Epoch::from_number(call.generation()).filter(|_| trial))
     }
 
-    fn take(&mut self, call: Call) -> Taken {
-        let number = call.slot();
-        match self.tickets.get_mut(number as usize) {
-            Some(ticket)
-                if ticket.is_out && ticket.generation == call.generation() && ticket.start_ns == call.start_ns() =>
-            {
-                ticket.is_out = false;
-                if let Some(free) = self.free.get_mut(self.free_len) {
-                    *free = number;
-                    self.free_len += 1;
-                }
-                Taken::Number(number)
-            }
-            None if call.is_untracked() && self.untracked > 0 => {
-                self.untracked -= 1;
-                Taken::Untracked
-            }
-            _ => Taken::Unknown,
-        }
-    }
-
-    /// Numbers out: each has room for its end.
-    #[inline]
-    fn out(&self) -> usize {
-        self.tickets.len() - self.free_len
-    }
-
-    #[inline]
-    fn has_room(&self, len: usize) -> bool {
-        self.messages.cached_slots() >= len || self.messages.slots() >= len
-    }
-
-    /// Room was seen to: the queue isn't full.
-    #[inline]
-    fn push(&mut self, message: Message) {
-        if self.messages.push(message).is_err() {
-            self.count_dropped();
-        }
-    }
-
-    #[inline(always)] // as `begin_at`
-    fn push_if_room(&mut self, message: Message) {
-        if self.has_room(self.out() + 1) {
-            self.push(message);
-        } else {
-            self.count_dropped();
-        }
-    }
-
-    /// `may_be_trial`: as the end of a call that began untracked isn't.
-    #[inline(always)] // as `push_if_room`
-    fn push_record(&mut self, end_ns: u64, latency_ns: u64, ok: bool, may_be_trial: bool) {
-        if self.has_room(self.out() + 1) {
-            let trial = if may_be_trial { self.claim() } else { None };
-            self.push(Message::Record { end_ns, latency_ns, ok, trial });
-        } else {
-            self.count_dropped();
-        }
+    #[inline(always)] // as `finish_at`
+    fn record_at(&mut self, end_ns: u64, latency_ns: u64, ok: bool) {
+        self.push_if_room(|reporter| Message::Record { end_ns, latency_ns, ok, trial: reporter.claim() });
     }
 
     /// The trial that the call that begins now is, if trials are out that haven't begun.
     #[inline]
-    fn claim(&self) -> Option<u32> {
+    fn claim(&self) -> Option<Epoch> {
         if self.page.is_clear() { None } else { self.claim_trial() }
     }
 
     #[cold]
     #[inline(never)]
-    fn claim_trial(&self) -> Option<u32> {
+    fn claim_trial(&self) -> Option<Epoch> {
         self.page.trials().claim()
     }
 
-    /// Only this thread writes the counts.
-    #[cold]
-    fn count_dropped(&self) {
-        self.counts.dropped.store(self.counts.dropped.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    /// There is room for what is told of calls: the queue isn't full.
+    #[inline]
+    fn push(&mut self, message: Message) {
+        if self.messages.push(message).is_err() {
+            self.count(|counts| &counts.dropped);
+        }
     }
 
+    #[inline(always)] // as `finish_at`
+    fn push_if_room(&mut self, message: impl FnOnce(&Self) -> Message) {
+        if self.messages.cached_slots() > self.kept || self.messages.slots() > self.kept {
+            let message = message(self);
+            self.push(message);
+        } else {
+            self.count(|counts| &counts.dropped);
+        }
+    }
+
+    /// Only this thread writes this half's counts.
     #[cold]
-    fn count_misused(&self) {
-        self.counts.misused.store(self.counts.misused.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    fn count(&self, which: impl FnOnce(&Counts) -> &AtomicU64) {
+        if let Some(counts) = self.shared.counts.get(self.half as usize) {
+            let count = which(counts);
+            count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
     }
 }
 
-enum Taken {
-    Number(u32),
-    Untracked,
-    Unknown,
+impl BeginHalf {
+    /// As [`Lane::allow`].
+    #[must_use = "a grant that is neither sent nor released is a lost trial"]
+    #[inline]
+    pub fn allow(&mut self) -> bool {
+        let has_room = self.numbers.cached_slots() > 0;
+        has_room && self.gate.is_clear() || self.allow_unless_refused()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn allow_unless_refused(&mut self) -> bool {
+        if self.numbers.is_empty() { self.gate.page().pass_in_shadow() } else { self.gate.allow() }
+    }
+
+    /// As [`Lane::release`].
+    pub fn release(&mut self) {
+        self.gate.release();
+    }
+
+    /// As [`Lane::begin`]. Its ticket goes to the end half.
+    #[inline]
+    pub fn begin(&mut self) -> Call {
+        self.begin_at(self.reporter.clock.now_ns())
+    }
+
+    /// [`begin`](Self::begin) at a given time, on the breaker's clock.
+    #[inline(always)] // or it is a second call in the C library, which has two callers of it
+    pub fn begin_at(&mut self, now_ns: u64) -> Call {
+        if let Ok(number) = self.numbers.pop()
+            && let Some(call) = self.reporter.tickets.issue(number, now_ns)
+        {
+            let trial = self.reporter.claim();
+            self.reporter.push(Message::Begin { start_ns: now_ns, number, trial });
+            call
+        } else {
+            self.begin_untracked(now_ns)
+        }
+    }
+
+    /// For C: it did what is the end half's. False.
+    #[cfg(feature = "ffi")]
+    #[cold]
+    pub(crate) fn count_misused(&self) -> bool {
+        self.reporter.count(|counts| &counts.misused);
+        false
+    }
+
+    #[cold]
+    fn begin_untracked(&mut self, now_ns: u64) -> Call {
+        self.reporter.count(|counts| &counts.dropped);
+        let trial = self.reporter.claim();
+        let generation = trial.map_or(0, Epoch::number);
+        self.reporter.shared.untracked.issue(now_ns, generation, trial.is_some())
+    }
+}
+
+#[cfg(feature = "ffi")]
+impl EndHalf {
+    /// For C: it did what is the begin half's. False.
+    #[cold]
+    pub(crate) fn count_misused(&self) -> bool {
+        self.reporter.count(|counts| &counts.misused);
+        false
+    }
+}
+
+/// What is on both halves, and on a whole lane; `$reporter` tells and `$redeem` takes tickets back.
+macro_rules! on_both_halves {
+    ($type:ty, $self:ident => $reporter:expr, $redeem:expr) => {
+        impl $type {
+            /// The venue or the transport failed the call: timeout, disconnect, system error.
+            #[inline]
+            pub fn fail(&mut self, call: Call) {
+                self.fail_at(self.now_ns(), call);
+            }
+
+            /// [`fail`](Self::fail) at a given time, on the breaker's clock.
+            #[inline]
+            pub fn fail_at(&mut $self, now_ns: u64, call: Call) {
+                $reporter.finish_at(now_ns, call, false, $redeem);
+            }
+
+            /// The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way.
+            #[inline]
+            pub fn abandon(&mut self, call: Call) {
+                self.abandon_at(self.now_ns(), call);
+            }
+
+            /// [`abandon`](Self::abandon) at a given time, on the breaker's clock.
+            #[inline]
+            pub fn abandon_at(&mut $self, now_ns: u64, call: Call) {
+                $reporter.abandon_at(now_ns, call, $redeem);
+            }
+
+            /// A call without a ticket came back with an answer after so many nanoseconds.
+            #[inline]
+            pub fn record(&mut self, latency_ns: u64) {
+                self.record_at(self.now_ns(), latency_ns);
+            }
+
+            /// [`record`](Self::record) at a given time, that of the answer, on the breaker's clock.
+            #[inline]
+            pub fn record_at(&mut $self, now_ns: u64, latency_ns: u64) {
+                $reporter.record_at(now_ns, latency_ns, true);
+            }
+
+            /// A call without a ticket failed after so many nanoseconds.
+            #[inline]
+            pub fn record_failure(&mut self, latency_ns: u64) {
+                self.record_failure_at(self.now_ns(), latency_ns);
+            }
+
+            /// [`record_failure`](Self::record_failure) at a given time, that of the failure, on the breaker's clock.
+            #[inline]
+            pub fn record_failure_at(&mut $self, now_ns: u64, latency_ns: u64) {
+                $reporter.record_at(now_ns, latency_ns, false);
+            }
+
+            /// The time on the breaker's clock, for `_at` operations.
+            #[inline]
+            pub fn now_ns(&$self) -> u64 {
+                $reporter.clock.now_ns()
+            }
+
+            /// How many messages this lane has dropped, both halves together, because the owner doesn't poll often enough for it.
+            pub fn dropped(&$self) -> u64 {
+                $reporter.shared.dropped()
+            }
+        }
+    };
+}
+
+/// What is on the end half, and on a whole lane.
+macro_rules! on_the_end_half {
+    ($type:ty, $self:ident => $reporter:expr, $redeem:expr) => {
+        impl $type {
+            /// The call came back with an answer (a business reject is one).
+            #[inline]
+            pub fn end(&mut self, call: Call) {
+                self.end_at(self.now_ns(), call);
+            }
+
+            /// [`end`](Self::end) at a given time, on the breaker's clock.
+            #[inline]
+            pub fn end_at(&mut $self, now_ns: u64, call: Call) {
+                $reporter.finish_at(now_ns, call, true, $redeem);
+            }
+
+            /// The result of a health check.
+            #[inline]
+            pub fn record_probe(&mut self, latency_ns: u64, ok: bool) {
+                self.record_probe_at(self.now_ns(), latency_ns, ok);
+            }
+
+            /// [`record_probe`](Self::record_probe) at a given time, that of the result, on the breaker's clock.
+            #[inline]
+            pub fn record_probe_at(&mut $self, now_ns: u64, latency_ns: u64, ok: bool) {
+                $reporter.push_if_room(|_| Message::Probe { end_ns: now_ns, latency_ns, ok });
+            }
+        }
+    };
+}
+
+on_both_halves!(Lane, self => self.begin.reporter, ALONE);
+on_the_end_half!(Lane, self => self.begin.reporter, ALONE);
+on_both_halves!(BeginHalf, self => self.reporter, SHARED);
+on_both_halves!(EndHalf, self => self.reporter, SHARED);
+on_the_end_half!(EndHalf, self => self.reporter, SHARED);
+
+impl Lane {
+    /// A lane with room for so many calls, and its inbox, which the owner is to get.
+    pub(crate) fn new(capacity: u32, gate: Gate, clock: Clock, seed: u32) -> (Self, Inbox) {
+        let shared = Arc::new(LaneShared::new());
+        let tickets = Tickets::new(capacity, seed);
+        let (inbox, LaneQueues { begin, end, numbers }) = Inbox::new(capacity, Arc::clone(&shared));
+        let len = capacity as usize;
+        let reporter = |messages, kept, half| Reporter {
+            messages,
+            kept,
+            tickets: tickets.clone(),
+            page: gate.observer().page,
+            shared: Arc::clone(&shared),
+            half,
+            clock: clock.clone(),
+        };
+        let end = EndHalf { reporter: reporter(end, len, Half::End) };
+        let begin = BeginHalf { reporter: reporter(begin, 2 * len, Half::Begin), numbers, gate: gate.clone() };
+        (Self { begin, end }, inbox)
+    }
+
+    /// Makes two of it: one half for the thread on which calls begin, and one for the thread on which they end. Tickets that
+    /// are out stay good.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use trip99::{Breaker, Config};
+    ///
+    /// let mut breaker = Breaker::new(Config::default())?;
+    /// let (mut begins, mut ends) = breaker.lane().split();
+    /// let (sent, to_be_answered) = mpsc::channel();
+    /// let sender = std::thread::spawn(move || {
+    ///     if begins.allow() {
+    ///         let call = begins.begin();
+    ///         // send the order ...
+    ///         sent.send(call).expect("the receiver is there");
+    ///     }
+    /// });
+    /// let receiver = std::thread::spawn(move || {
+    ///     for call in to_be_answered {
+    ///         // await the answer ...
+    ///         ends.end(call);
+    ///     }
+    /// });
+    /// sender.join().expect("the sender panicked");
+    /// receiver.join().expect("the receiver panicked");
+    /// breaker.poll();
+    /// assert_eq!((breaker.snapshot().samples, breaker.snapshot().misused), (1, 0));
+    /// # Ok::<(), trip99::ConfigError>(())
+    /// ```
+    pub fn split(self) -> (BeginHalf, EndHalf) {
+        (self.begin, self.end)
+    }
+
+    #[cfg(feature = "ffi")]
+    pub(crate) fn observer(&self) -> crate::page::Observer {
+        self.begin.gate.observer()
+    }
+
+    /// May an order be sent now? While closed this is a load, a look at the lane's own room, and a branch.
+    ///
+    /// As [`Gate::allow`]; and a lane that is too full to take the call's begin refuses, unless in shadow.
+    #[must_use = "a grant that is neither sent nor released is a lost trial"]
+    #[inline]
+    pub fn allow(&mut self) -> bool {
+        self.begin.allow()
+    }
+
+    /// Gives back a trial that this lane was granted by [`allow`](Self::allow) and that will not be sent, as
+    /// [`Gate::release`].
+    pub fn release(&mut self) {
+        self.begin.release();
+    }
+
+    /// A call is sent: returns its ticket, to be given back by [`end`](Self::end), [`fail`](Self::fail) or
+    /// [`abandon`](Self::abandon) on this lane. A call that a full lane can't track counts as dropped; its end is a record
+    /// without a ticket, and reports the trial that the call may have been.
+    #[inline]
+    pub fn begin(&mut self) -> Call {
+        self.begin.begin()
+    }
+
+    /// [`begin`](Self::begin) at a given time, on the breaker's clock.
+    #[inline(always)] // as `BeginHalf::begin_at`
+    pub fn begin_at(&mut self, now_ns: u64) -> Call {
+        self.begin.begin_at(now_ns)
+    }
+}
+
+fn debug(f: &mut fmt::Formatter<'_>, name: &str, reporter: &Reporter) -> fmt::Result {
+    f.debug_struct(name)
+        .field("capacity", &reporter.tickets.len())
+        .field("dropped", &reporter.shared.dropped())
+        .finish()
 }
 
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane").field("in_flight", &self.out()).field("dropped", &self.dropped()).finish()
+        debug(f, "Lane", &self.begin.reporter)
     }
 }
 
-impl Breaker {
-    /// Messages that a lane holds, unless said otherwise.
-    pub const LANE_CAPACITY: u32 = 4096;
-
-    /// A handle to ask through, for any thread. Cheap; clone it for more.
-    pub fn gate(&mut self) -> Gate {
-        self.share();
-        Gate { observer: self.observer(), granted: AtomicU64::new(0) }
+impl fmt::Debug for BeginHalf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(f, "BeginHalf", &self.reporter)
     }
+}
 
-    /// A handle to report through, for one other thread, which holds [`LANE_CAPACITY`](Self::LANE_CAPACITY) messages between two polls.
-    /// Allocates: make lanes at start-up.
-    pub fn lane(&mut self) -> Lane {
-        self.lane_with_capacity(Self::LANE_CAPACITY)
-    }
-
-    /// A [`lane`](Self::lane) that holds so many messages, and as many calls in flight less two. 4 to 1 048 576; what is
-    /// outside is brought within.
-    pub fn lane_with_capacity(&mut self, messages: u32) -> Lane {
-        let len = messages.clamp(4, 1 << 20);
-        let (producer, consumer) = rtrb::RingBuffer::new(len as usize);
-        let counts = Arc::new(LaneCounts::default());
-        let seed = self.add_inbox(consumer, Arc::clone(&counts));
-        Lane {
-            messages: producer,
-            page: self.observer().page,
-            clock: self.clock().clone(),
-            counts,
-            tickets: vec![Ticket { start_ns: 0, generation: seed, is_out: false }; len as usize].into_boxed_slice(),
-            free: (0..len).collect(),
-            free_len: len as usize,
-            untracked: 0,
-        }
+impl fmt::Debug for EndHalf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(f, "EndHalf", &self.reporter)
     }
 }

@@ -9,10 +9,12 @@ mod ring;
 mod quantile;
 mod window;
 mod in_flight;
-mod recovery;
+mod backoff;
 mod sync;
+mod tickets;
+mod calls;
 mod seqlock;
-mod permits;
+mod trials;
 #[cfg(all(feature = "shm", not(loom)))]
 #[path = "shm/handle.rs"]
 mod handle;
@@ -22,7 +24,9 @@ mod rules;
 mod inbox;
 mod shm;
 mod breaker;
+mod gate;
 mod lane;
+mod openings;
 #[cfg(not(loom))]
 mod supervisor;
 #[cfg(feature = "ffi")]
@@ -31,9 +35,9 @@ pub mod ffi;
 pub use breaker::Breaker;
 pub use clock::ClockSource;
 pub use config::{Config, ConfigError, PPM, Recovery, State};
-pub use in_flight::Call;
+pub use gate::Gate;
 pub use journal::{Event, Events, Reason};
-pub use lane::{Gate, Lane};
+pub use lane::{BeginHalf, EndHalf, Lane};
 pub use page::{Observer, Snapshot};
 #[cfg(all(feature = "shm", not(loom)))]
 pub use shm::{HaltNote, Halter, Owner, SharedError, shared_dir, shared_path};
@@ -44,3 +48,4 @@ pub use supervisor::{
     CheckError, Fault, Faults, HealthCheck, Listener, Node, Notice, Supervisor, SupervisorBuilder, SupervisorError,
     TcpConnect,
 };
+pub use tickets::Call;

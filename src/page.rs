@@ -5,7 +5,7 @@
 //!       0     128  header    magic, layout version
 //!     128     128  gate      one byte: bits 0-1 state, bit 2 HALTED, bit 3 SHADOW; a line to itself
 //!     256     128  deadline  retry_at, written before the gate opens
-//!     384     128  trials    those left, pending and given back (written by gates and lanes, too)
+//!     384     128  trials    the ledger, a word, and how many there may be (the word is written by gates and lanes, too)
 //!     512     128  counts    of others: refusals by gates, and by gates in shadow; flips of HALTED
 //!     640     256  status    version and words of the snapshot (a seqlock)
 //!     896     128  head      sequence number of the next event
@@ -19,9 +19,9 @@ mod in_file;
 
 use crate::clock::ClockSource;
 use crate::config::State;
-use crate::permits::Permits;
 use crate::seqlock::SeqLock;
 use crate::sync::{AtomicU8, AtomicU64, Ordering, fence, load_acquire};
+use crate::trials::{Epoch, Ledger};
 
 /// Whoever holds one may use the page.
 #[cfg(all(feature = "shm", not(loom)))]
@@ -30,7 +30,7 @@ pub(crate) type PageHandle = crate::handle::Handle<Page>;
 pub(crate) type PageHandle = crate::sync::Arc<Page>;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"trip99pg");
-pub(crate) const LAYOUT_VERSION: u64 = 1;
+pub(crate) const LAYOUT_VERSION: u64 = 2;
 
 /// Events that the journal keeps. (loom explores every load of every atomic: two are plenty for it.)
 pub(crate) const JOURNAL_LEN: usize = if cfg!(loom) { 2 } else { 256 };
@@ -68,7 +68,7 @@ pub(crate) struct Page {
     header: Header,
     gate: Line<AtomicU8>,
     retry_at_ns: Line<AtomicU64>,
-    trials: Line<Permits>,
+    trials: Line<Ledger>,
     counts: Line<Counts>,
     status: Line<SeqLock<STATUS_WORDS>>,
     head: Line<AtomicU64>,
@@ -97,7 +97,7 @@ impl Page {
             header: Header { magic: AtomicU64::new(MAGIC), layout_version: AtomicU64::new(LAYOUT_VERSION) },
             gate: Line(AtomicU8::new(state as u8 | if shadow { SHADOW } else { 0 })),
             retry_at_ns: Line(AtomicU64::new(u64::MAX)),
-            trials: Line(Permits::new()),
+            trials: Line(Ledger::new()),
             counts: Line(Counts::default()),
             status: Line(SeqLock::new()),
             head: Line(AtomicU64::new(0)),
@@ -187,7 +187,7 @@ impl Page {
     }
 
     /// The trials that may still be taken.
-    pub(crate) fn trials(&self) -> &Permits {
+    pub(crate) fn trials(&self) -> &Ledger {
         &self.trials.0
     }
 
@@ -209,6 +209,17 @@ impl Page {
             }
             None => self.refuse(),
         }
+    }
+
+    /// What is refused for another reason than the gate's passes in shadow, unless halted: true then.
+    pub(crate) fn pass_in_shadow(&self) -> bool {
+        let gate = self.gate.0.load(Ordering::Acquire);
+        if gate & (SHADOW | HALTED) == SHADOW {
+            self.counts.0.in_shadow.fetch_add(1, Ordering::Relaxed);
+            return true;
+        }
+        self.refuse();
+        false
     }
 
     fn refuse(&self) -> Answer {
@@ -246,7 +257,7 @@ impl Page {
 pub(crate) enum Answer {
     Pass,
     /// A trial of this epoch is granted.
-    Trial(u32),
+    Trial(Epoch),
     Refuse,
 }
 

@@ -1,15 +1,14 @@
 //! The atomics that everything shared is made of: the standard library's, or loom's under `cfg(loom)`.
 
 #[cfg(loom)]
-pub(crate) use loom::sync::{
-    Arc,
-    atomic::{AtomicU8, AtomicU64, Ordering, fence},
-};
+pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 #[cfg(not(loom))]
-pub(crate) use std::sync::{
-    Arc,
-    atomic::{AtomicU8, AtomicU64, Ordering, fence},
-};
+pub(crate) use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
+
+#[cfg(loom)]
+pub(crate) use loom::sync::Arc;
+#[cfg(not(any(loom, feature = "shm")))]
+pub(crate) use std::sync::Arc;
 
 /// Loads as with acquire ordering. Memory may be mapped read-only, where the standard library vouches for relaxed loads alone
 /// (`core::sync::atomic`, "Atomic accesses to read-only memory").

@@ -558,7 +558,7 @@ fn a_value_outside_its_range_names_the_field_the_value_and_the_range() {
         ("failure_rate_ppm", |c, v| c.failure_rate_ppm = v as u32, &[ppm + 1], &[0, ppm]),
         ("max_in_flight", |c, v| c.max_in_flight = v as u32, &[0, count + 1], &[1, count]),
         ("recover_threshold_ns", |c, v| c.recover_threshold_ns = v, &[THRESHOLD + 1], &[0, 1, THRESHOLD]),
-        ("probes", |c, v| c.probes = v as u32, &[0, count + 1], &[1, count]),
+        ("probes", |c, v| c.probes = v as u32, &[0, 65_536], &[1, 65_535]),
         ("trials_in_flight", |c, v| c.trials_in_flight = v as u32, &[0, 11], &[1, 10]),
         ("probe_timeout_ns", |c, v| c.probe_timeout_ns = v, &[0], &[1, u64::MAX]),
         ("backoff_base_ns", |c, v| c.backoff_base_ns = v, &[0], &[1, 60 * SECOND]),

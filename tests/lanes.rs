@@ -78,14 +78,69 @@ fn a_trial_that_a_gate_gives_back_counts_neither_way() {
     let (gate, other) = (breaker.gate(), breaker.gate());
     assert!(gate.allow());
     other.release(); // has none
+    assert!(!other.allow());
     gate.release();
     gate.release();
-    assert!(!other.allow(), "the owner hasn't polled");
     breaker.poll_at(SECOND + 1);
     assert_eq!((breaker.snapshot().trials_granted, breaker.snapshot().trials_out), (0, 0));
     assert!(other.allow() && !gate.allow());
+    other.release();
+    assert!(gate.allow(), "it may be granted again at once");
     breaker.record_at(SECOND + 2, 0);
     assert_eq!(breaker.state(), State::Closed);
+}
+
+#[test]
+fn each_grant_is_given_back_by_a_release_of_its_own() {
+    let mut breaker = with_trials(3, 3);
+    let (gate, mut lane) = (breaker.gate(), breaker.lane());
+    assert!(gate.allow() && gate.allow() && lane.allow() && !lane.allow());
+    gate.release();
+    lane.release();
+    breaker.poll_at(SECOND + 1);
+    assert_eq!((breaker.snapshot().trials_granted, breaker.snapshot().trials_out), (1, 1));
+    gate.release();
+    gate.release();
+    lane.release();
+    breaker.poll_at(SECOND + 2);
+    assert_eq!((breaker.snapshot().trials_granted, breaker.next_deadline()), (0, u64::MAX));
+    assert!(lane.allow() && lane.allow());
+    lane.release();
+    lane.release();
+    breaker.poll_at(SECOND + 3);
+    assert_eq!(breaker.snapshot().trials_out, 0);
+}
+
+#[test]
+fn as_many_trials_as_a_setting_may_say() {
+    let mut breaker = with_trials(65_535, 65_535);
+    let gate = breaker.gate();
+    assert_eq!((0..65_536).filter(|_| gate.allow()).count(), 65_535);
+    (0..65_535).for_each(|_| breaker.record_at(SECOND + 1, 1));
+    assert_eq!(last(&breaker).reason, Reason::Recovered);
+}
+
+#[test]
+fn what_was_given_back_between_two_polls_begins_another_lease() {
+    let mut breaker = with_trials(1, 1);
+    let gate = breaker.gate();
+    assert!(gate.allow());
+    breaker.poll_at(SECOND + 10);
+    gate.release();
+    assert!(gate.allow());
+    breaker.poll_at(2 * SECOND);
+    assert_eq!(breaker.next_deadline(), 4 * SECOND);
+}
+
+#[test]
+fn a_trial_that_was_given_back_is_not_lost_whatever_the_owner_does_next() {
+    let mut breaker = with_trials(1, 1);
+    let gate = breaker.gate();
+    assert!(gate.allow());
+    breaker.poll_at(SECOND + 10);
+    gate.release();
+    breaker.record_at(4 * SECOND, 1);
+    assert_eq!((breaker.state(), breaker.snapshot().trials_out), (State::HalfOpen, 0));
 }
 
 #[test]
@@ -377,13 +432,12 @@ fn a_new_threshold_moves_what_is_overdue_on_lanes() {
 #[test]
 fn a_full_lane_drops_and_counts_but_never_an_end() {
     let mut breaker = breaker(config());
-    let mut lane = breaker.lane_with_capacity(8);
-    // Each call needs room for its end, too: four fit.
+    let mut lane = breaker.lane_with_capacity(4);
     let calls: Vec<_> = (0..6).map(|now_ns| lane.begin_at(now_ns)).collect();
     assert_eq!(lane.dropped(), 2);
     lane.record_at(6, 1);
     lane.record_probe_at(6, 1, true);
-    assert_eq!(lane.dropped(), 4);
+    assert_eq!(lane.dropped(), 4, "four messages wait already");
     for call in calls.into_iter().rev() {
         lane.end_at(10, call); // of the untracked two there is nothing to be told
     }
@@ -394,7 +448,7 @@ fn a_full_lane_drops_and_counts_but_never_an_end() {
     // There is room again, and an untracked call's end is a sample.
     let calls: Vec<_> = (11..16).map(|now_ns| lane.begin_at(now_ns)).collect();
     breaker.poll_at(16);
-    for call in calls {
+    for call in calls.into_iter().rev() {
         lane.end_at(17, call);
     }
     breaker.poll_at(17);
@@ -403,18 +457,175 @@ fn a_full_lane_drops_and_counts_but_never_an_end() {
 }
 
 #[test]
-fn a_lane_has_calls_in_flight_up_to_its_capacity() {
+fn a_lane_has_room_for_as_many_calls_and_records_as_it_says() {
     let mut breaker = breaker(Config { stall_limit_ns: 0, ..config() });
     for asked in [0, 4, 9] {
         let len = u64::from(asked.max(4));
         let mut lane = breaker.lane_with_capacity(asked);
-        let before = breaker.snapshot().in_flight;
-        for now_ns in 0..2 * len {
-            let _out = lane.begin_at(now_ns);
-            breaker.poll_at(now_ns);
+        (0..len + 2).for_each(|now_ns| lane.record_at(now_ns, 1));
+        assert_eq!(lane.dropped(), 2);
+        breaker.poll_at(len);
+        let before = breaker.snapshot();
+        // Until the owner has heard its end a call has its place.
+        let calls: Vec<_> = (0..len).map(|now_ns| lane.begin_at(now_ns)).collect();
+        assert!(!lane.allow());
+        breaker.poll_at(len);
+        assert!(!lane.allow());
+        assert_eq!(u64::from(breaker.snapshot().in_flight - before.in_flight), len);
+        calls.into_iter().for_each(|call| lane.end_at(len, call));
+        assert!(!lane.allow());
+        breaker.poll_at(len);
+        assert!(lane.allow());
+        assert_eq!((breaker.snapshot().recorded - before.recorded, lane.dropped()), (len, 2));
+        // Beside the calls in flight there is room for records.
+        let _out: Vec<_> = (0..len).map(|now_ns| lane.begin_at(now_ns)).collect();
+        breaker.poll_at(len);
+        (0..len + 1).for_each(|now_ns| lane.record_at(now_ns, 1));
+        assert_eq!(lane.dropped(), 3);
+    }
+}
+
+#[test]
+fn a_full_lane_refuses_what_it_could_not_report() {
+    let mut breaker = with_trials(2, 2);
+    let (gate, mut lane) = (breaker.gate(), breaker.lane_with_capacity(4));
+    let calls = [1, 2, 3, 4].map(|now_ns| lane.begin_at(SECOND + now_ns));
+    assert!(!lane.allow(), "no trial is taken for it");
+    assert_eq!((breaker.snapshot().refused, breaker.snapshot().trials_granted), (1, 0));
+    assert!(gate.allow() && gate.allow());
+    calls.into_iter().for_each(|call| lane.abandon_at(SECOND + 5, call));
+    breaker.poll_at(SECOND + 5);
+    gate.release();
+    assert!(lane.allow() && !lane.allow());
+}
+
+#[test]
+fn in_shadow_a_full_lane_passes_but_a_halt_refuses() {
+    let mut breaker = breaker(Config { shadow: true, ..config() });
+    let mut lane = breaker.lane_with_capacity(4);
+    let _out = [1, 2, 3, 4].map(|now_ns| lane.begin_at(now_ns));
+    assert!(lane.allow());
+    assert_eq!((breaker.snapshot().refused, breaker.snapshot().refused_in_shadow), (0, 1));
+    breaker.halt_at(5);
+    assert!(!lane.allow());
+    assert_eq!((breaker.snapshot().refused, breaker.snapshot().refused_in_shadow), (1, 1));
+}
+
+/// Half-open, with a trial granted that the next call has, and a lane that can't track one more call.
+fn with_a_trial_on_a_full_lane() -> (Breaker, Lane, [trip99::Call; 5]) {
+    let mut breaker = with_trials(1, 1);
+    let (gate, mut lane) = (breaker.gate(), breaker.lane_with_capacity(4));
+    let calls = [1, 2, 3, 4].map(|now_ns| lane.begin_at(SECOND + now_ns));
+    assert!(gate.allow());
+    let trial = lane.begin_at(SECOND + 5);
+    breaker.poll_at(SECOND + 5);
+    let [a, b, c, d] = calls;
+    (breaker, lane, [a, b, c, d, trial])
+}
+
+#[test]
+fn the_end_of_a_call_that_a_full_lane_did_not_track_reports_the_trial_that_it_had_claimed() {
+    for good in [true, false] {
+        let (mut breaker, mut lane, [call, .., trial]) = with_a_trial_on_a_full_lane();
+        lane.end_at(SECOND + 6, call);
+        breaker.poll_at(SECOND + 6);
+        assert_eq!(breaker.snapshot().trials_good, 0, "no trial");
+        if good {
+            lane.end_at(SECOND + 7, trial)
+        } else {
+            lane.fail_at(SECOND + 7, trial)
         }
-        assert_eq!(u64::from(breaker.snapshot().in_flight - before), len - 1);
-        assert_eq!(lane.dropped(), len + 1);
+        lane.end_at(SECOND + 7, trial); // once is enough
+        breaker.poll_at(SECOND + 7);
+        assert_eq!(last(&breaker).reason, if good { Reason::Recovered } else { Reason::ProbeFailed });
+        assert_eq!((breaker.snapshot().misused, breaker.snapshot().dropped), (1, 1));
+    }
+}
+
+#[test]
+fn the_end_of_an_untracked_call_is_the_trial_of_nobody_else() {
+    let mut breaker = with_trials(1, 1);
+    let (gate, mut lane) = (breaker.gate(), breaker.lane_with_capacity(4));
+    let [.., untracked] = [1, 2, 3, 4, 5].map(|now_ns| lane.begin_at(SECOND + now_ns));
+    assert!(gate.allow());
+    breaker.poll_at(SECOND + 5);
+    lane.end_at(SECOND + 6, untracked);
+    breaker.poll_at(SECOND + 6);
+    assert_eq!((breaker.snapshot().recorded, breaker.snapshot().trials_good), (2, 0));
+    gate.release();
+    breaker.poll_at(SECOND + 7);
+    assert_eq!(breaker.snapshot().trials_out, 0);
+}
+
+#[test]
+fn an_abandoned_trial_that_a_full_lane_did_not_track_is_given_back() {
+    let (mut breaker, mut lane, [.., trial]) = with_a_trial_on_a_full_lane();
+    assert_eq!(breaker.snapshot().trials_out, 1);
+    lane.abandon_at(SECOND + 6, trial);
+    breaker.poll_at(SECOND + 6);
+    assert_eq!((breaker.snapshot().trials_granted, breaker.snapshot().trials_out), (0, 0));
+    assert!(breaker.gate().allow());
+}
+
+#[test]
+fn an_ordinary_call_abandoned_while_half_open_frees_no_trial() {
+    let mut breaker = with_trials(1, 1);
+    let (gate, mut lane) = (breaker.gate(), breaker.lane());
+    let cancel = lane.begin_at(SECOND + 1);
+    assert!(gate.allow());
+    let _trial = lane.begin_at(SECOND + 2);
+    lane.abandon_at(SECOND + 3, cancel);
+    breaker.poll_at(SECOND + 3);
+    assert_eq!((breaker.snapshot().trials_granted, breaker.snapshot().trials_out), (1, 1));
+    assert!(!gate.allow() && !breaker.allow_at(SECOND + 3));
+}
+
+#[test]
+fn a_lanes_lost_calls_count_no_longer_than_the_window_remembers() {
+    let mut breaker =
+        breaker(Config { window_age_ns: SECOND, min_samples: 1, quantile_ppm: 500_000, ..quantile_only() });
+    let mut lane = breaker.lane();
+    (0..2).for_each(|now_ns| breaker.record_at(now_ns, 1));
+    let _lost = lane.begin_at(10);
+    breaker.poll_at(THRESHOLD + 11);
+    assert_eq!((breaker.snapshot().overdue, breaker.snapshot().samples, breaker.state()), (1, 2, State::Closed));
+    breaker.record_at(SECOND + 9, 1);
+    assert_eq!((breaker.snapshot().overdue, breaker.quantile(1_000_000)), (1, Some(SECOND - 1)));
+    // From here on it is too old, but its place is still taken. A verdict is made with it gone.
+    breaker.record_at(SECOND + 10, 1);
+    assert_eq!((breaker.snapshot().overdue, breaker.snapshot().in_flight), (0, 1));
+    assert_eq!((breaker.quantile(1_000_000), breaker.state()), (Some(1), State::Closed));
+    breaker.record_at(SECOND + 10, THRESHOLD + 1);
+    breaker.record_at(SECOND + 10, THRESHOLD + 1);
+    assert_eq!(breaker.state(), State::Closed, "two of four");
+    breaker.record_at(SECOND + 10, THRESHOLD + 1);
+    assert_eq!((last(&breaker).samples, last(&breaker).slow, last(&breaker).overdue), (5, 3, 0));
+}
+
+#[test]
+fn lanes_are_heard_before_a_timer_of_any_kind_fires() {
+    type Operation = fn(&mut Breaker, u64);
+    let operations: [Operation; 3] = [
+        |breaker, now_ns| breaker.record_at(now_ns, 1),
+        |breaker, now_ns| _ = breaker.begin_at(now_ns),
+        |breaker, now_ns| breaker.poll_at(now_ns),
+    ];
+    for operation in operations {
+        // `probe_lost`: the check's result lies in the queue.
+        let mut breaker =
+            half_open(Config { recovery: Recovery::HealthChecks, probes: 1, probe_timeout_ns: SECOND, ..config() });
+        let mut lane = breaker.lane();
+        lane.record_probe_at(SECOND + 10, 5, true);
+        operation(&mut breaker, 2 * SECOND);
+        assert_eq!(last(&breaker).reason, Reason::Recovered);
+        // `retry`: what ended while it was open is of the time before the epoch.
+        let mut breaker = self::breaker(Config { spike_count: 1, ..config() });
+        let mut lane = breaker.lane();
+        open_at(&mut breaker, 0);
+        lane.record_at(SECOND / 2, 1);
+        operation(&mut breaker, SECOND);
+        let own = u64::from(breaker.snapshot().samples);
+        assert_eq!((breaker.state(), breaker.snapshot().recorded), (State::HalfOpen, 2 + own));
     }
 }
 
@@ -449,10 +660,13 @@ fn a_lane_that_is_gone_leaves_its_messages_and_calls() {
     breaker.poll_at(5);
     assert_eq!((breaker.snapshot().samples, breaker.snapshot().misused, breaker.snapshot().in_flight), (2, 1, 1));
     // What is done makes room for a new lane, and its counts stay.
-    let mut next = breaker.lane();
-    good_call(&mut next, 6);
-    breaker.poll_at(7);
-    assert_eq!((breaker.snapshot().samples, breaker.snapshot().misused, breaker.snapshot().in_flight), (3, 1, 1));
+    for now_ns in [6, 7, 8] {
+        let mut next = breaker.lane_with_capacity(4);
+        (0..5).for_each(|_| next.record_at(now_ns, 1));
+        breaker.poll_at(now_ns);
+    }
+    let snapshot = breaker.snapshot();
+    assert_eq!((snapshot.samples, snapshot.misused, snapshot.dropped, snapshot.in_flight), (14, 1, 3, 1));
     breaker.poll_at(5 + SECOND);
     assert_eq!(last(&breaker).reason, Reason::Stall);
 }

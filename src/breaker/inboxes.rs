@@ -3,10 +3,9 @@
 use super::Breaker;
 use crate::config::State;
 use crate::in_flight::{InFlight, Returned};
-use crate::inbox::{Inbox, LaneCounts, Message};
-use crate::quantile::Quantiles;
-use crate::recovery::Trials;
-use crate::sync::Arc;
+use crate::inbox::{Inbox, Message};
+use crate::openings::Arrivals;
+use crate::trials::{Epoch, Progress, Trials};
 
 impl Breaker {
     /// From now on other threads take part.
@@ -14,30 +13,33 @@ impl Breaker {
         self.is_shared = true;
     }
 
-    /// Returns a seed for the lane's tickets.
-    pub(crate) fn add_inbox(&mut self, messages: rtrb::Consumer<Message>, counts: Arc<LaneCounts>) -> u32 {
-        self.share();
-        self.drop_done_inboxes();
-        let seed = self.seeds.next() as u32;
-        let inbox = Inbox::new(messages, counts, self.seeds.next() as u32);
-        self.inboxes.push(inbox);
-        let calls = self.inboxes.iter().map(Inbox::capacity).sum::<usize>() + self.config.max_in_flight as usize;
-        self.quantiles = Quantiles::new(self.config.window_len as usize, calls);
-        seed
+    pub(crate) fn arrivals(&self) -> Option<&Arrivals> {
+        self.arrivals.as_deref()
     }
 
-    /// Not in `poll`, as freeing their memory may take a system call.
-    fn drop_done_inboxes(&mut self) {
-        for done in self.inboxes.extract_if(.., |inbox| inbox.is_done()) {
-            let (dropped, misused) = done.counts();
-            self.dropped += dropped;
-            self.misused += misused;
-        }
+    pub(crate) fn set_arrivals(&mut self, arrivals: Arrivals) {
+        self.share();
+        self.arrivals = Some(Box::new(arrivals));
+    }
+
+    pub(crate) fn lane_seed(&self) -> u64 {
+        self.lane_seed
+    }
+
+    /// Links lanes in that were opened since.
+    pub(crate) fn link_lanes(&mut self) {
+        let Some(arrivals) = &mut self.arrivals else { return };
+        let (dropped, misused) = (&mut self.dropped, &mut self.misused);
+        let mut keep_counts = |done: &Inbox| {
+            *dropped = dropped.saturating_add(done.counts().0);
+            *misused = misused.saturating_add(done.counts().1);
+        };
+        while arrivals.any() && arrivals.link_one(&mut self.inboxes, &mut self.quantiles, &mut keep_counts) {}
     }
 
     /// The calls in flight of the owner, and of each lane.
     pub(super) fn tables(&self) -> impl Iterator<Item = &InFlight> {
-        core::iter::once(&self.in_flight).chain(self.inboxes.iter().map(|inbox| &inbox.in_flight))
+        core::iter::once(&self.calls.in_flight).chain(self.inboxes.iter().map(|inbox| &inbox.in_flight))
     }
 
     #[cold]
@@ -53,7 +55,7 @@ impl Breaker {
     }
 
     pub(super) fn tables_mut(&mut self) -> impl Iterator<Item = &mut InFlight> {
-        core::iter::once(&mut self.in_flight).chain(self.inboxes.iter_mut().map(|inbox| &mut inbox.in_flight))
+        core::iter::once(&mut self.calls.in_flight).chain(self.inboxes.iter_mut().map(|inbox| &mut inbox.in_flight))
     }
 
     /// [`run_timers`](Self::run_timers), after what other threads did since the last poll is taken in.
@@ -66,20 +68,21 @@ impl Breaker {
         }
         // Lanes' stamps are no sign of life from the owner.
         self.previous_ns = self.latest_ns;
+        self.link_lanes();
         self.listen();
         self.latest_ns = self.horizon_ns;
-        self.count_trials();
+        self.look_at_trials();
         if self.latest_ns >= self.wake_ns {
             self.fire_timers();
         }
     }
 
-    /// The lateness of a call counts only after this: its end may lie in a queue.
+    /// A timer is due. What may put it off may lie in a queue, or in the ledger of trials.
     #[cold]
-    pub(super) fn listen_before_lateness(&mut self) {
+    pub(super) fn listen_before_timers(&mut self) {
         self.horizon_ns = self.latest_ns;
         self.listen();
-        self.count_trials();
+        self.look_at_trials();
     }
 
     /// A lane's stamps move the time on, but not beyond the owner's own.
@@ -87,12 +90,14 @@ impl Breaker {
         self.latest_ns = self.latest_ns.max(stamp_ns.min(self.horizon_ns));
     }
 
-    /// Fires no timers: what a lane says may be older than what another one says next.
+    /// Fires no timers: what a lane says may be older than what another one says next. Of each lane it takes what is there
+    /// now, however fast the lane sends.
     fn listen(&mut self) {
         for index in 0..self.inboxes.len() {
-            // No more than a full lane at a time, however fast it sends.
-            for _ in 0..self.inboxes.get(index).map_or(0, Inbox::capacity) {
-                let Some(message) = self.inboxes.get_mut(index).and_then(Inbox::pop) else { break };
+            if let Some(inbox) = self.inboxes.get_mut(index) {
+                inbox.note();
+            }
+            while let Some(message) = self.inboxes.get_mut(index).and_then(Inbox::next) {
                 self.take_in(index, message);
             }
         }
@@ -115,8 +120,8 @@ impl Breaker {
             }
             Message::Abandon { number, now_ns } => {
                 self.advance(now_ns);
-                if self.take_from_lane(index, number) == Returned::Trial && self.state == State::HalfOpen {
-                    self.change_trials(|trials, _| trials.give_back());
+                if self.take_from_lane(index, number) == Returned::Trial {
+                    self.give_back_trial();
                 }
             }
             Message::Record { end_ns, latency_ns, ok, trial } => {
@@ -125,7 +130,7 @@ impl Breaker {
                     self.stale += 1;
                     self.unclaim(trial);
                 } else {
-                    let trial = self.take_claimed(trial);
+                    let trial = self.is_trial(trial);
                     self.take_sample(latency_ns, ok, trial);
                 }
             }
@@ -136,7 +141,7 @@ impl Breaker {
         }
     }
 
-    fn begin_from_lane(&mut self, index: usize, number: u32, start_ns: u64, trial: Option<u32>) {
+    fn begin_from_lane(&mut self, index: usize, number: u32, start_ns: u64, trial: Option<Epoch>) {
         self.advance(start_ns);
         let seen_ns = start_ns.min(self.latest_ns);
         if start_ns < self.epoch_ns {
@@ -146,30 +151,30 @@ impl Breaker {
             }
             return;
         }
-        let trial = self.take_claimed(trial);
+        let trial = self.is_trial(trial);
         if let Some(inbox) = self.inboxes.get_mut(index) {
-            inbox.begin(number, start_ns, seen_ns, trial);
+            inbox.begin(number, seen_ns, trial);
         }
         self.wake_for_call(seen_ns);
     }
 
     /// Whether what a lane claimed as it began a call is a trial of this epoch.
-    fn take_claimed(&mut self, claimed: Option<u32>) -> bool {
-        if claimed != Some(self.epoch) || self.state != State::HalfOpen {
-            return false;
+    fn is_trial(&mut self, claimed: Option<Epoch>) -> bool {
+        let trial = claimed.is_some() && claimed == self.epoch && self.state == State::HalfOpen;
+        if trial {
+            self.look_at_trials();
         }
-        self.count_trials();
-        self.trials.take_grant()
+        trial
     }
 
-    fn unclaim(&self, claimed: Option<u32>) {
+    fn unclaim(&self, claimed: Option<Epoch>) {
         if let Some(epoch) = claimed {
             self.page.trials().unclaim(epoch);
         }
     }
 
     fn take_from_lane(&mut self, index: usize, number: u32) -> Returned {
-        self.inboxes.get_mut(index).map_or(Returned::Unknown, |inbox| inbox.take(number))
+        self.inboxes.get_mut(index).map_or(Returned::Unknown, |inbox| inbox.end(number))
     }
 
     /// Of the lanes that are there.
@@ -182,45 +187,62 @@ impl Breaker {
 
     // Trials, which gates take on their own.
 
-    /// Takes note of the trials that gates took or gave back.
-    #[cold]
-    pub(super) fn count_trials(&mut self) {
-        if self.state != State::HalfOpen {
-            return;
-        }
-        let (left, given_back) = self.page.trials().look(self.epoch);
-        let allowance = self.trials.allowance();
-        let taken = match left {
-            Some(left) if left <= allowance => allowance - left,
-            // Somebody scribbled on it, and may have passed by it: as if all were out, so that it ends as lost.
-            _ => {
-                self.page.trials().revoke(self.epoch);
-                allowance
-            }
-        };
-        self.trials.take_note(taken, self.latest_ns);
-        self.change_trials(|trials, _| trials.release_up_to(given_back));
-        self.wake_ns = self.wake_ns.min(self.probe_lost_at_ns());
+    /// The epoch, while there is one in which trials count.
+    pub(super) fn trial_epoch(&self) -> Option<Epoch> {
+        if self.state == State::HalfOpen { self.epoch } else { None }
     }
 
-    /// Changes the trials of this epoch, and offers those that this sets free.
-    pub(super) fn change_trials<T>(&mut self, change: impl FnOnce(&mut Trials, u64) -> T) -> T {
-        let before = self.trials.allowance();
-        let result = change(&mut self.trials, self.latest_ns);
-        self.page.trials().add(self.trials.allowance().saturating_sub(before));
-        result
+    /// Takes note of the trials that are out.
+    #[cold]
+    pub(super) fn look_at_trials(&mut self) {
+        let Some(epoch) = self.trial_epoch() else { return };
+        let seen = self.page.trials().look(epoch);
+        if seen.is_none() {
+            self.page.trials().revoke(self.epoch);
+        }
+        self.trials.take_note(seen, self.latest_ns);
+        self.wake_ns = self.wake_ns.min(self.probe_lost_at_ns());
     }
 
     /// The next `begin`, or a `record` without one, takes a grant: true if there is one.
     #[cold]
-    pub(super) fn take_grant(&mut self) -> bool {
-        self.count_trials();
-        self.page.trials().claim() == Some(self.epoch) && self.trials.take_grant()
+    pub(super) fn claim_trial(&mut self) -> bool {
+        self.look_at_trials();
+        self.trial_epoch().is_some() && self.page.trials().claim() == self.epoch
+    }
+
+    /// A trial that had begun counts neither way.
+    #[cold]
+    pub(super) fn give_back_trial(&mut self) {
+        if let Some(epoch) = self.trial_epoch() {
+            self.page.trials().give_back_begun(epoch);
+            self.look_at_trials();
+        }
+    }
+
+    /// A trial's good result, or a good check's.
+    #[cold]
+    pub(super) fn succeed(&mut self) {
+        match self.trials.succeed(self.latest_ns) {
+            Progress::Recovered => self.close(),
+            Progress::More(more) => {
+                if let Some(epoch) = self.trial_epoch() {
+                    self.page.trials().settle(epoch, self.trials.room(), more);
+                }
+            }
+        }
     }
 
     /// Offers the trials of a new epoch to everybody.
     pub(super) fn offer_trials(&mut self) {
-        self.epoch = self.epoch.wrapping_add(1);
-        self.page.trials().renew(self.epoch, self.trials.allowance());
+        let epoch = Epoch::after(self.epoch);
+        self.epoch = Some(epoch);
+        self.page.trials().renew(epoch, self.trials.room());
+    }
+
+    /// A new epoch's plan.
+    pub(super) fn plan_trials(&mut self) {
+        self.trials = Trials::new(&self.config, self.latest_ns);
+        self.offer_trials();
     }
 }

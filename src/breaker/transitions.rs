@@ -1,10 +1,10 @@
 //! The cold half: timers, in the order in which they fire, and transitions, with what they publish.
 
 use super::{Breaker, NEVER_NS};
+use crate::backoff::Opening;
 use crate::config::State;
 use crate::in_flight::InFlight;
 use crate::journal::{Event, Reason};
-use crate::recovery::{Opening, Trials};
 
 /// The owner publishes its snapshot this often while it is busy, and at each transition.
 const PUBLISH_EVERY_NS: u64 = 1_000_000;
@@ -26,10 +26,8 @@ impl Breaker {
         if !self.started {
             self.start();
         }
-        if !self.inboxes.is_empty()
-            && matches!(self.due_timer(), Some(Timer::Overdue | Timer::LateTrial | Timer::Stall))
-        {
-            self.listen_before_lateness();
+        if self.is_shared && self.due_timer().is_some() {
+            self.listen_before_timers();
         }
         while let Some(timer) = self.due_timer() {
             match timer {
@@ -162,10 +160,10 @@ impl Breaker {
         self.epoch_ns = self.latest_ns;
         self.window.clear();
         self.rules.clear();
-        self.tables_mut().for_each(InFlight::clear);
+        self.calls.clear();
+        self.inboxes.iter_mut().for_each(|inbox| inbox.in_flight.clear(|_| {}));
         self.stride_left = 0;
-        self.trials = Trials::new(&self.config, self.latest_ns);
-        self.offer_trials();
+        self.plan_trials();
         self.publish();
         self.set_wake();
     }

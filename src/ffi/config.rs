@@ -84,7 +84,7 @@ pub struct cb_config {
     pub recover_threshold_ns: u64,
     /// Who tests the node while half-open: a cb_recovery_value. Default CB_RECOVERY_TRIALS.
     pub recovery: cb_recovery,
-    /// Trials or checks that must all be good to close. 1 to 1048576; default 10.
+    /// Trials or checks that must all be good to close. 1 to 65535; default 10.
     pub probes: u32,
     /// Trials out at the same time. 1 to probes; default 1.
     pub trials_in_flight: u32,

@@ -1,7 +1,7 @@
 //! The hot operations. Their breaker must not be NULL.
 
 use super::breaker::cb_breaker;
-use crate::in_flight::Call;
+use crate::tickets::Call;
 
 /// A ticket for one call: from cb_begin, back to cb_end, cb_fail or cb_abandon, once. Copy it as you like.
 ///

@@ -3,6 +3,7 @@
 use super::{HALTED, MAGIC, Page, SHADOW};
 use crate::config::State;
 use crate::sync::Ordering;
+use crate::trials::Epoch;
 
 impl Page {
     /// `None` if this is no page.
@@ -13,7 +14,7 @@ impl Page {
 
     /// A new owner puts this into the gate; a halt stays. There are no trials, and no refusals by gates so far. Returns the
     /// number of the last epoch.
-    pub(crate) fn take_over(&self, state: State, shadow: bool) -> u32 {
+    pub(crate) fn take_over(&self, state: State, shadow: bool) -> Option<Epoch> {
         let epoch = self.trials.0.epoch();
         self.trials.0.revoke(epoch);
         self.counts.0.refused.store(0, Ordering::Relaxed);

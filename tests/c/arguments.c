@@ -38,7 +38,7 @@ static const struct range RANGES[] = {
     RANGE(stall_limit_ns, 0, UINT64_MAX, ""),
     RANGE(recover_threshold_ns, 0, THRESHOLD, "0 to 200000000"),
     RANGE(recovery, 0, 1, "0 (trials) or 1 (health checks)"),
-    RANGE(probes, 1, 1048576, "1 to 1048576"),
+    RANGE(probes, 1, 65535, "1 to 65535"),
     RANGE(trials_in_flight, 1, 10, "1 to 10"), /* probes */
     RANGE(backoff_multiplier, 1, 16, "1 to 16"),
     RANGE(probe_timeout_ns, 1, UINT64_MAX, "at least 1"),

@@ -1,0 +1,154 @@
+//! How lanes come to an owner that runs: any thread opens one, and the owner's next poll links it in.
+//!
+//! The owner allocates nothing, frees nothing and waits for nobody: whoever opens a lane brings all the memory that it takes,
+//! the owner's own tables in their new size included, and takes back, when it opens the next, what the owner has no use for.
+
+use crate::backoff::SplitMix64;
+use crate::breaker::Breaker;
+use crate::clock::Clock;
+use crate::gate::Gate;
+use crate::inbox::Inbox;
+use crate::lane::Lane;
+use crate::quantile::Quantiles;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// So many lanes may be opened between two polls; who opens more waits.
+const AT_A_TIME: usize = 16;
+
+/// What comes with a lane.
+pub(crate) struct Opening {
+    inbox: Inbox,
+    /// Empty, with room for all inboxes.
+    inboxes: Vec<Inbox>,
+    /// For the overdue calls of all.
+    quantiles: Quantiles,
+}
+
+/// What goes back: inboxes of lanes that are gone, and the earlier tables.
+pub(crate) struct Replaced {
+    inboxes: Vec<Inbox>,
+    _quantiles: Quantiles,
+}
+
+/// Opens lanes, from any thread.
+#[derive(Clone)]
+pub(crate) struct Opener {
+    gate: Gate,
+    clock: Clock,
+    desk: Arc<Mutex<Desk>>,
+}
+
+/// The openers' side. They wait for each other here, but never for the owner, nor it for them.
+struct Desk {
+    openings: rtrb::Producer<Opening>,
+    replaced: rtrb::Consumer<Replaced>,
+    window_len: usize,
+    /// At most so many inboxes, and calls of all of them and of the owner.
+    inboxes: usize,
+    calls: usize,
+    /// For tickets.
+    seeds: SplitMix64,
+}
+
+/// The owner's side.
+pub(crate) struct Arrivals {
+    openings: rtrb::Consumer<Opening>,
+    replaced: rtrb::Producer<Replaced>,
+    opener: Opener,
+}
+
+impl Opener {
+    /// `None` if the owner has to poll first.
+    pub(crate) fn open(&self, capacity: u32) -> Option<Lane> {
+        // What a thread that panicked left is whole: each step below is.
+        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Ok(Replaced { inboxes, .. }) = desk.replaced.pop() {
+            desk.inboxes = desk.inboxes.saturating_sub(inboxes.len());
+            desk.calls = desk.calls.saturating_sub(inboxes.iter().map(Inbox::capacity).sum());
+        }
+        if desk.openings.is_full() {
+            return None;
+        }
+        let capacity = capacity.clamp(4, 1 << 20);
+        let seed = desk.seeds.next() as u32;
+        let (lane, inbox) = Lane::new(capacity, self.gate.clone(), self.clock.clone(), seed);
+        desk.inboxes += 1;
+        desk.calls += capacity as usize;
+        let inboxes = Vec::with_capacity(desk.inboxes);
+        let quantiles = Quantiles::new(desk.window_len, desk.calls);
+        let _ = desk.openings.push(Opening { inbox, inboxes, quantiles }); // there is room
+        Some(lane)
+    }
+}
+
+impl Arrivals {
+    fn new(gate: Gate, clock: Clock, window_len: usize, calls: usize, seed: u64) -> Self {
+        let (to_owner, openings) = rtrb::RingBuffer::new(AT_A_TIME);
+        let (replaced, to_openers) = rtrb::RingBuffer::new(AT_A_TIME);
+        let desk =
+            Desk { openings: to_owner, replaced: to_openers, window_len, inboxes: 0, calls, seeds: SplitMix64(seed) };
+        let opener = Opener { gate, clock, desk: Arc::new(Mutex::new(desk)) };
+        Self { openings, replaced, opener }
+    }
+
+    /// True if there is a lane to be linked in.
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        !self.openings.is_empty()
+    }
+
+    /// Links one lane in, if there is one. Inboxes of lanes that are gone leave, each told to `done` before.
+    pub(crate) fn link_one(
+        &mut self,
+        inboxes: &mut Vec<Inbox>,
+        quantiles: &mut Quantiles,
+        mut done: impl FnMut(&Inbox),
+    ) -> bool {
+        let Ok(opening) = self.openings.pop() else { return false };
+        let mut earlier = core::mem::replace(inboxes, opening.inboxes);
+        inboxes.extend(earlier.extract_if(.., |inbox| !inbox.is_done()));
+        inboxes.push(opening.inbox);
+        earlier.iter().for_each(&mut done);
+        let earlier_quantiles = core::mem::replace(quantiles, opening.quantiles);
+        // There is room: an opener takes what is here before it sends another opening.
+        let _ = self.replaced.push(Replaced { inboxes: earlier, _quantiles: earlier_quantiles });
+        true
+    }
+}
+
+impl Breaker {
+    /// How many calls a lane has room for, unless said otherwise.
+    pub const LANE_CAPACITY: u32 = 4096;
+
+    /// A handle to ask and to report through, for one other thread, or for two when it is [`split`](Lane::split). It has room
+    /// for [`LANE_CAPACITY`](Self::LANE_CAPACITY) calls. Allocates: open lanes at start-up where you can.
+    pub fn lane(&mut self) -> Lane {
+        self.lane_with_capacity(Self::LANE_CAPACITY)
+    }
+
+    /// A [`lane`](Self::lane) with room for so many calls in flight and, on each half, as many records between two polls. 4 to
+    /// 1 048 576; what is outside is brought within.
+    pub fn lane_with_capacity(&mut self, capacity: u32) -> Lane {
+        let opener = self.opener();
+        loop {
+            let opened = opener.open(capacity);
+            self.link_lanes();
+            if let Some(lane) = opened {
+                return lane;
+            }
+        }
+    }
+
+    /// Opens lanes from other threads while this breaker polls.
+    pub(crate) fn opener(&mut self) -> Opener {
+        if let Some(arrivals) = self.arrivals() {
+            return arrivals.opener.clone();
+        }
+        let (gate, clock) = (self.gate(), self.clock().clone());
+        let (window_len, calls) = (self.config().window_len as usize, self.config().max_in_flight as usize);
+        let arrivals = Arrivals::new(gate, clock, window_len, calls, self.lane_seed());
+        let opener = arrivals.opener.clone();
+        self.set_arrivals(arrivals);
+        opener
+    }
+}

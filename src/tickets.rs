@@ -1,0 +1,284 @@
+//! Tickets: what a caller gets for a call that it begins, and gives back once, when the call has ended.
+//!
+//! A slab: each slot is one word, and a ticket names a slot and the slot's generation. Who gives out a slot's ticket sees to
+//! it that the slot is free; a list or a queue of free slots does that (`calls`, `lane`). Who takes a ticket back may be
+//! another thread: a slot is an atomic, and who clears it first has ended the call.
+//!
+//! ```text
+//!  bits 63-32  generation: one more each time that a ticket of this slot is given out
+//!  bit  31     OUT: the ticket is out
+//!  bits 30-0   while it is out, of the call's start: a forged ticket is found out
+//! ```
+
+use crate::sync::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+/// A ticket for one call: from `begin`, back to `end`, `fail` or `abandon`, once.
+///
+/// A ticket that comes back twice, or that the breaker never gave out, is counted (`misused`) and otherwise ignored; one
+/// from before the current epoch counts as `stale`, however often it comes. Of calls beyond `max_in_flight` only the
+/// number is known: their tickets are found out when more come back than went out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "give the ticket back by `end`, `fail` or `abandon`; a call that never comes back becomes overdue"]
+#[repr(C)]
+pub struct Call {
+    /// The caller's own stamp, not clamped.
+    start_ns: u64,
+    /// Low half: the slot's number, or `UNTRACKED` or `UNTRACKED_TRIAL`. High half: the slot's generation while this call has
+    /// it. In one word, as two words travel in registers, and three fields through memory.
+    id: u64,
+}
+
+const _: () = assert!(size_of::<Call>() == 16);
+
+impl Call {
+    /// When the call began, on the breaker's clock.
+    pub const fn start_ns(self) -> u64 {
+        self.start_ns
+    }
+
+    pub(crate) const fn new(start_ns: u64, number: u32, generation: u32) -> Self {
+        Self { start_ns, id: number as u64 | (generation as u64) << 32 }
+    }
+
+    /// A ticket that stands for no call.
+    #[cfg(feature = "ffi")]
+    pub(crate) const fn of_nothing(start_ns: u64) -> Self {
+        Self::new(start_ns, NOTHING, 0)
+    }
+
+    /// The slot's number.
+    pub(crate) const fn number(self) -> u32 {
+        self.id as u32
+    }
+
+    pub(crate) const fn generation(self) -> u32 {
+        (self.id >> 32) as u32
+    }
+
+    /// The rest of the ticket, for C.
+    #[cfg(feature = "ffi")]
+    pub(crate) const fn id(self) -> u64 {
+        self.id
+    }
+
+    #[cfg(feature = "ffi")]
+    pub(crate) const fn from_parts(start_ns: u64, id: u64) -> Self {
+        Self { start_ns, id }
+    }
+}
+
+/// The number of a ticket that was never good.
+#[cfg(feature = "ffi")]
+const NOTHING: u32 = u32::MAX - 2;
+/// The numbers of calls that found no free slot.
+const UNTRACKED: u32 = u32::MAX;
+const UNTRACKED_TRIAL: u32 = u32::MAX - 1;
+
+const OUT: u64 = 1 << 31;
+
+/// A clone gives out and takes back tickets of the same slots.
+#[derive(Clone)]
+pub(crate) struct Tickets {
+    /// The standard library's `Arc` under loom, too: it guards no memory but these atomics.
+    slots: Arc<[AtomicU64]>,
+}
+
+impl Tickets {
+    /// `seed` sets these tickets apart from others': generations begin with it.
+    pub(crate) fn new(len: u32, seed: u32) -> Self {
+        Self { slots: (0..len).map(|_| AtomicU64::new(u64::from(seed) << 32)).collect() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Gives out the ticket of a free slot; `None` if there is no such slot. One thread at a time.
+    #[inline]
+    pub(crate) fn issue(&self, number: u32, start_ns: u64) -> Option<Call> {
+        let slot = self.slots.get(number as usize)?;
+        let generation = ((slot.load(Ordering::Relaxed) >> 32) as u32).wrapping_add(1);
+        let call = Call::new(start_ns, number, generation);
+        slot.store(Self::word(call), Ordering::Relaxed);
+        Some(call)
+    }
+
+    /// Takes a ticket back, where nobody else does at the same time. False: it isn't out.
+    #[inline]
+    pub(crate) fn redeem(&self, call: Call) -> bool {
+        match self.slots.get(call.number() as usize) {
+            Some(slot) if slot.load(Ordering::Relaxed) == Self::word(call) => {
+                slot.store(Self::cleared(call), Ordering::Relaxed);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// [`redeem`](Self::redeem), where another thread may take the same ticket back at the same time: one of them does.
+    ///
+    /// Relaxed: the word alone decides, and what else the two threads have to tell each other goes through queues.
+    #[inline]
+    pub(crate) fn redeem_shared(&self, call: Call) -> bool {
+        let (out, cleared) = (Self::word(call), Self::cleared(call));
+        let exchange =
+            |slot: &AtomicU64| slot.compare_exchange(out, cleared, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        self.slots.get(call.number() as usize).is_some_and(exchange)
+    }
+
+    /// The ticket of this slot is good for nothing any more, if it is out.
+    pub(crate) fn revoke(&self, number: u32) {
+        if let Some(slot) = self.slots.get(number as usize) {
+            slot.store(slot.load(Ordering::Relaxed) >> 32 << 32, Ordering::Relaxed);
+        }
+    }
+
+    const fn word(call: Call) -> u64 {
+        (call.generation() as u64) << 32 | OUT | call.start_ns & (OUT - 1)
+    }
+
+    const fn cleared(call: Call) -> u64 {
+        (call.generation() as u64) << 32
+    }
+}
+
+/// Tickets of calls that found no free slot. Which of them are out isn't known, only how many: more can't come back.
+pub(crate) struct Untracked {
+    calls: AtomicU64,
+    trials: AtomicU64,
+}
+
+impl Untracked {
+    pub(crate) fn new() -> Self {
+        Self { calls: AtomicU64::new(0), trials: AtomicU64::new(0) }
+    }
+
+    /// `generation` tells such tickets apart; it is the caller's to look at when one comes back.
+    #[cold]
+    pub(crate) fn issue(&self, start_ns: u64, generation: u32, trial: bool) -> Call {
+        let (out, number) = if trial { (&self.trials, UNTRACKED_TRIAL) } else { (&self.calls, UNTRACKED) };
+        out.fetch_add(1, Ordering::Relaxed);
+        Call::new(start_ns, number, generation)
+    }
+
+    /// Takes such a ticket back, and tells whether it is a trial's; `None` if none of its kind is out.
+    #[cold]
+    pub(crate) fn redeem(&self, call: Call) -> Option<bool> {
+        let (out, trial) = match call.number() {
+            UNTRACKED => (&self.calls, false),
+            UNTRACKED_TRIAL => (&self.trials, true),
+            _ => return None,
+        };
+        let less = |out: u64| out.checked_sub(1);
+        out.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok().then_some(trial)
+    }
+
+    /// None is out any more.
+    pub(crate) fn clear(&self) {
+        self.calls.store(0, Ordering::Relaxed);
+        self.trials.store(0, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    type Redeem = fn(&Tickets, Call) -> bool;
+    const WAYS: [Redeem; 2] = [Tickets::redeem, Tickets::redeem_shared];
+
+    #[test]
+    fn a_ticket_comes_back_once() {
+        for redeem in WAYS {
+            let tickets = Tickets::new(2, 7);
+            let first = tickets.issue(1, 100).unwrap();
+            assert!(redeem(&tickets, first) && !redeem(&tickets, first));
+            let second = tickets.issue(1, 100).unwrap();
+            assert_ne!(first, second);
+            assert!(!redeem(&tickets, first) && redeem(&tickets.clone(), second) && !redeem(&tickets, second));
+        }
+        assert_eq!(Tickets::new(2, 7).issue(2, 0), None);
+    }
+
+    #[test]
+    fn forged_tickets_are_not_out() {
+        for redeem in WAYS {
+            let tickets = Tickets::new(3, 7);
+            let call = tickets.issue(0, 100).unwrap();
+            let (number, generation) = (call.number(), call.generation());
+            for number in [1, 2, 3, 1 << 30, UNTRACKED, UNTRACKED_TRIAL] {
+                assert!(!redeem(&tickets, Call::new(100, number, generation)));
+            }
+            for (start_ns, generation) in [(99, generation), (101, generation), (100, generation + 1), (0, 7), (0, 0)] {
+                assert!(!redeem(&tickets, Call::new(start_ns, number, generation)));
+            }
+            assert!(redeem(&tickets, call));
+        }
+    }
+
+    #[test]
+    fn tickets_of_others_are_not_out() {
+        let (ours, theirs) = (Tickets::new(1, 7), Tickets::new(1, 1_000_000));
+        for start_ns in 0..3 {
+            let (_, other) = (ours.issue(0, start_ns), theirs.issue(0, start_ns).unwrap());
+            assert!(!ours.redeem(other) && !ours.redeem_shared(other));
+        }
+    }
+
+    #[test]
+    fn a_revoked_ticket_is_not_out_and_its_slot_goes_on() {
+        let tickets = Tickets::new(1, u32::MAX);
+        let call = tickets.issue(0, u64::MAX).unwrap();
+        tickets.revoke(0);
+        tickets.revoke(1);
+        assert!(!tickets.redeem(call));
+        let next = tickets.issue(0, u64::MAX).unwrap();
+        assert_eq!((call.generation(), next.generation()), (0, 1));
+        assert!(!tickets.redeem(call) && tickets.redeem(next));
+    }
+
+    #[test]
+    fn of_untracked_calls_no_more_come_back_than_went_out() {
+        let untracked = Untracked::new();
+        let [call, trial] = [false, true].map(|trial| untracked.issue(5, 9, trial));
+        assert_eq!((call.generation(), trial.start_ns()), (9, 5));
+        assert_eq!([untracked.redeem(call), untracked.redeem(call)], [Some(false), None]);
+        assert_eq!([untracked.redeem(trial), untracked.redeem(trial)], [Some(true), None]);
+        assert_eq!(untracked.redeem(Call::new(5, 0, 9)), None);
+        untracked.clear();
+        assert_eq!(untracked.redeem(untracked.issue(5, 9, true)), Some(true));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::sync::Arc;
+
+    /// Two ends take the same ticket back.
+    fn check(redeem: fn(&Tickets, Call) -> bool) {
+        loom::model(move || {
+            let tickets = Arc::new(Tickets::new(1, 0));
+            let call = tickets.issue(0, 5).unwrap();
+            let other = {
+                let tickets = Arc::clone(&tickets);
+                loom::thread::spawn(move || redeem(&tickets, call))
+            };
+            let mine = redeem(&tickets, call);
+            assert!(mine != other.join().unwrap(), "one call has two ends, or none");
+        });
+    }
+
+    #[test]
+    fn one_of_two_ends_has_ended_the_call() {
+        check(Tickets::redeem_shared);
+    }
+
+    /// Shows that the model finds what it looks for.
+    #[test]
+    #[should_panic(expected = "one call has two ends")]
+    fn by_load_and_store_both_would_have() {
+        check(Tickets::redeem);
+    }
+}
