@@ -3,6 +3,7 @@
 
 mod model;
 
+use model::lane_pair::LaneOp;
 use model::pair::{Change, Op, Pair, Step};
 use proptest::prelude::*;
 use trip99::{Config, Reason, Recovery, State};
@@ -114,6 +115,55 @@ proptest! {
     }
 }
 
+fn lane_op() -> impl Strategy<Value = Op> {
+    let ok = || prop::bool::weighted(0.85);
+    let again = || prop::bool::weighted(0.05);
+    let on_end = any::<bool>;
+    let op = prop_oneof![
+        20 => Just(LaneOp::Allow),
+        5 => Just(LaneOp::Release),
+        30 => Just(LaneOp::Begin),
+        30 => (any::<usize>(), again(), ok(), on_end())
+            .prop_map(|(which, again, ok, on_end)| LaneOp::Finish { which, again, ok, on_end }),
+        6 => (any::<usize>(), again(), on_end())
+            .prop_map(|(which, again, on_end)| LaneOp::Abandon { which, again, on_end }),
+        15 => (latency_ns(), ok(), on_end())
+            .prop_map(|(latency_ns, ok, on_end)| LaneOp::Record { latency_ns, ok, on_end }),
+        6 => (latency_ns(), ok()).prop_map(|(latency_ns, ok)| LaneOp::Probe { latency_ns, ok }),
+        1 => (4u32..9, any::<bool>()).prop_map(|(capacity, split)| LaneOp::Reopen { capacity, split }),
+    ];
+    (any::<usize>(), op).prop_map(|(lane, op)| Op::Lane { lane, op })
+}
+
+/// Lanes tell a great deal between two polls, and little; their clocks differ from the owner's.
+fn step_with_lanes() -> impl Strategy<Value = Step> {
+    let op = prop_oneof![
+        12 => lane_op(),
+        4 => op(),
+        2 => Just(Op::Poll),
+        1 => prop_oneof![3 => Just(Op::GateAllow), 1 => Just(Op::GateRelease)],
+    ];
+    let later_ns = prop_oneof![8 => 0u64..3, 4 => 0u64..10, 1 => 0u64..100];
+    let back_ns = prop_oneof![6 => Just(0u64), 1 => 0u64..5, 1 => 0u64..100];
+    (later_ns, back_ns, op).prop_map(|(later_ns, back_ns, op)| Step { later_ns, back_ns, op })
+}
+
+proptest! {
+    /// The owner, a gate and two lanes, one of them split: late and out of order, dropped, closed.
+    #[test]
+    fn the_breaker_and_its_lanes_equal_their_naive_model(
+        config in config(),
+        capacities in (4u32..7, 4u32..20),
+        clock_ns in prop::sample::select(vec![1000, 1 << 50, u64::MAX - 3000]),
+        steps in prop::collection::vec(step_with_lanes(), 1..300),
+    ) {
+        let mut pair = Pair::with_lanes(config, clock_ns, &[capacities.0, capacities.1]);
+        for step in &steps {
+            pair.apply(step);
+        }
+    }
+}
+
 /// Mostly good samples, by which a calm breaker goes a shorter way.
 fn good_step() -> impl Strategy<Value = Step> {
     let latency_ns = || prop_oneof![60 => 0u64..=10, 1 => 11u64..=35, 1 => 36u64..=60];
@@ -201,4 +251,35 @@ fn random_operations_reach_every_reason_and_every_count() {
     }
     assert!(reasons.len() == 12 && reasons.values().all(|&count| count >= 5), "{reasons:?}");
     assert!(counts.iter().all(|&count| count >= 10), "{counts:?}");
+}
+
+/// Nor would those of lanes.
+#[test]
+fn random_operations_on_lanes_reach_all_that_lanes_do() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let mut reasons = std::collections::BTreeMap::new();
+    let mut counts = [0; 6];
+    for _ in 0..300 {
+        let config = config().new_tree(&mut runner).expect("a config").current();
+        let steps = prop::collection::vec(step_with_lanes(), 300).new_tree(&mut runner).expect("steps").current();
+        let mut pair = Pair::with_lanes(config, 1000, &[4, 12]);
+        let mut trials_of_lanes = 0;
+        for step in &steps {
+            let before = pair.breaker.snapshot();
+            pair.apply(step);
+            let on_lane = matches!(step.op, Op::Lane { op: LaneOp::Allow, .. } | Op::GateAllow);
+            trials_of_lanes += u64::from(on_lane && before.state == State::HalfOpen && pair.model.is_trial_pending());
+        }
+        for event in &pair.model.events {
+            *reasons.entry(event.reason.name()).or_insert(0) += 1;
+        }
+        let snapshot = pair.breaker.snapshot();
+        let overdue = pair.model.events.iter().filter(|event| event.overdue > 0).count() as u64;
+        let more = [snapshot.stale, snapshot.dropped, snapshot.refused, snapshot.misused, overdue, trials_of_lanes];
+        counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
+    }
+    assert!(reasons.len() == 12 && reasons.values().all(|&count| count >= 5), "{reasons:?}");
+    assert!(counts.iter().all(|&count| count >= 100), "{counts:?}");
 }

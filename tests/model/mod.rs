@@ -1,8 +1,11 @@
 //! The breaker once more, as plainly as its rules read: keeps everything in lists, sorts and recounts at each step, and
 //! shares nothing with the library but its settings. Jitter is 0.
 
+pub(crate) mod lane_pair;
+pub(crate) mod lanes;
 pub(crate) mod pair;
 
+use lanes::Lane;
 use trip99::{Config, Reason, Recovery, State};
 
 /// A ticket of the model: the number of the call.
@@ -28,6 +31,10 @@ struct Call {
     start_ns: u64,
     trial: bool,
     tracked: bool,
+    /// 0 of the owner's own, then those of the lanes.
+    table: usize,
+    /// The owner knows that it began.
+    heard: bool,
     overdue: bool,
     fate: Fate,
 }
@@ -67,9 +74,15 @@ pub(crate) struct Model {
     strides: u64,
     /// The plan of the half-open epoch.
     plan: Config,
-    pub(crate) granted: u32,
+    /// The number of that epoch; 0 before the first.
+    epoch: u32,
+    /// Granted and not begun.
     pending: u32,
-    pub(crate) out: u32,
+    /// Granted and without a result: now, and when the owner looked last.
+    out: u32,
+    pub(crate) noted_out: u32,
+    /// None was out at some time since then.
+    was_idle: bool,
     pub(crate) good: u32,
     leased_ns: u64,
     attempt: Option<u32>,
@@ -81,6 +94,16 @@ pub(crate) struct Model {
     pub(crate) refused: u64,
     pub(crate) refused_in_shadow: u64,
     pub(crate) misused: u64,
+    pub(crate) dropped: u64,
+    /// Those that are gone, too.
+    lanes: Vec<Lane>,
+    returned_on_lanes: Vec<Ticket>,
+    /// Trials that calls claimed which their lanes couldn't track, and in which epoch.
+    untracked_trials: Vec<(Ticket, u32)>,
+    /// Gates or lanes were made.
+    shared: bool,
+    /// No earlier than the latest time seen while lanes are heard.
+    horizon_ns: u64,
     pub(crate) events: Vec<Event>,
 }
 
@@ -100,9 +123,11 @@ impl Model {
             runs: Vec::new(),
             verdicts: Vec::new(),
             strides: 0,
-            granted: 0,
+            epoch: 0,
             pending: 0,
             out: 0,
+            noted_out: 0,
+            was_idle: false,
             good: 0,
             leased_ns: 0,
             attempt: None,
@@ -114,6 +139,12 @@ impl Model {
             refused: 0,
             refused_in_shadow: 0,
             misused: 0,
+            dropped: 0,
+            lanes: Vec::new(),
+            returned_on_lanes: Vec::new(),
+            untracked_trials: Vec::new(),
+            shared: false,
+            horizon_ns: 0,
             events: Vec::new(),
         }
     }
@@ -124,7 +155,7 @@ impl Model {
         if self.state == State::Closed && !self.halted && !self.config.shadow {
             return true;
         }
-        self.fire_timers(now_ns);
+        self.poll(now_ns);
         if self.halted {
             self.refused += 1;
             return false;
@@ -133,19 +164,12 @@ impl Model {
             State::Closed => true,
             State::Open => false,
             State::HalfOpen => {
-                self.plan.recovery == Recovery::Trials
-                    && self.granted < self.plan.probes
-                    && self.out < self.plan.trials_in_flight
+                self.look();
+                let granted = self.grant();
+                self.look();
+                granted
             }
         };
-        if may_go && self.state == State::HalfOpen {
-            if self.out == 0 {
-                self.leased_ns = self.latest_ns;
-            }
-            self.granted += 1;
-            self.pending += 1;
-            self.out += 1;
-        }
         if !may_go && self.config.shadow {
             self.refused_in_shadow += 1;
         } else if !may_go {
@@ -156,12 +180,13 @@ impl Model {
 
     pub(crate) fn begin(&mut self, now_ns: u64) -> Ticket {
         self.fire_timers(now_ns);
-        let tracked = self.in_flight().count() < self.config.max_in_flight as usize;
+        let tracked = self.in_flight().filter(|call| call.table == 0).count() < self.config.max_in_flight as usize;
         self.untracked += u64::from(!tracked);
-        let trial = self.state == State::HalfOpen && self.pending > 0;
-        self.pending -= u32::from(trial);
+        self.look();
+        let trial = self.claim();
         let (stamp_ns, start_ns) = (now_ns, self.latest_ns);
-        self.calls.push(Call { stamp_ns, start_ns, trial, tracked, overdue: false, fate: Fate::InFlight });
+        let (table, heard, overdue, fate) = (0, true, false, Fate::InFlight);
+        self.calls.push(Call { stamp_ns, start_ns, trial, tracked, table, heard, overdue, fate });
         self.calls.len() - 1
     }
 
@@ -182,26 +207,23 @@ impl Model {
 
     pub(crate) fn abandon(&mut self, now_ns: u64, ticket: Ticket) {
         self.see(now_ns);
-        let (epoch_ns, half_open) = (self.epoch_ns, self.state == State::HalfOpen);
         let call = &mut self.calls[ticket];
-        if call.fate == Fate::InFlight {
-            if call.trial && half_open {
-                self.out -= 1;
-                self.granted -= 1;
-            }
-        } else if call.stamp_ns >= epoch_ns {
+        let (fate, trial, stamp_ns) = (call.fate, call.trial, call.stamp_ns);
+        call.fate = Fate::Returned;
+        if fate == Fate::InFlight && trial {
+            self.give_back();
+            self.look();
+        } else if fate != Fate::InFlight && stamp_ns >= self.epoch_ns {
             self.misused += 1;
         }
-        call.fate = Fate::Returned;
     }
 
     pub(crate) fn release(&mut self, now_ns: u64) {
         self.see(now_ns);
-        if self.state == State::HalfOpen && self.pending > 0 {
-            self.pending -= 1;
-            self.out -= 1;
-            self.granted -= 1;
+        if self.claim() {
+            self.give_back();
         }
+        self.look();
     }
 
     pub(crate) fn record(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
@@ -210,13 +232,17 @@ impl Model {
             self.stale += 1;
             return;
         }
-        let trial = self.state == State::HalfOpen && self.pending > 0;
-        self.pending -= u32::from(trial);
+        self.look();
+        let trial = self.claim();
         self.sample(latency_ns, ok, trial);
     }
 
     pub(crate) fn record_probe(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.fire_timers(now_ns);
+        self.take_probe(now_ns, latency_ns, ok);
+    }
+
+    fn take_probe(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         let wanted = self.state == State::HalfOpen && self.plan.recovery == Recovery::HealthChecks;
         if wanted && now_ns.saturating_sub(latency_ns) >= self.epoch_ns {
             self.result(latency_ns, ok, true);
@@ -226,7 +252,19 @@ impl Model {
     }
 
     pub(crate) fn poll(&mut self, now_ns: u64) {
-        self.fire_timers(now_ns);
+        if !self.shared {
+            self.fire_timers(now_ns);
+            return;
+        }
+        let horizon_ns = self.latest_ns.max(now_ns);
+        if !self.started {
+            self.see(now_ns);
+        }
+        self.previous_ns = self.latest_ns;
+        self.listen(horizon_ns);
+        self.latest_ns = horizon_ns;
+        self.look();
+        self.fire_due_timers();
     }
 
     pub(crate) fn set_halt(&mut self, now_ns: u64, halted: bool) {
@@ -247,7 +285,7 @@ impl Model {
         let every = u64::from(config.sample_every);
         self.strides = (every - left.min(every - 1)) % every;
         for call in &mut self.calls {
-            call.overdue &= self.latest_ns - call.start_ns > config.threshold_ns;
+            call.overdue = call.overdue && self.latest_ns - call.start_ns > config.threshold_ns;
         }
         let spike_limit_ns = self.spike_limit_ns();
         self.config = config;
@@ -312,15 +350,27 @@ impl Model {
 
     fn fire_timers(&mut self, now_ns: u64) {
         self.see(now_ns);
-        while let Some((_, reason)) =
-            self.timers().into_iter().find(|&(at_ns, _)| at_ns <= self.latest_ns && at_ns < u64::MAX)
-        {
+        self.fire_due_timers();
+    }
+
+    fn due_timer(&self) -> Option<Reason> {
+        let is_due = |&(at_ns, _): &(u64, Reason)| at_ns <= self.latest_ns && at_ns < u64::MAX;
+        self.timers().into_iter().find(is_due).map(|(_, reason)| reason)
+    }
+
+    fn fire_due_timers(&mut self) {
+        if self.shared && self.due_timer().is_some() {
+            self.listen(self.latest_ns);
+            self.look();
+        }
+        while let Some(reason) = self.due_timer() {
             match reason {
                 Reason::Retry => self.half_open(),
                 // The oldest call that isn't overdue becomes so, and a verdict is made.
                 Reason::Latency => {
-                    let call = self.calls.iter_mut().find(|call| call.is_waiting());
-                    call.expect("a call is due").overdue = true;
+                    let waiting = self.calls.iter_mut().filter(|call| call.is_waiting());
+                    let oldest = waiting.min_by_key(|call| (call.start_ns, call.table));
+                    oldest.expect("a call is due").overdue = true;
                     if self.verdict() {
                         self.open(Reason::Latency);
                     }
@@ -332,7 +382,8 @@ impl Model {
 
     /// The deadlines of this state, in the order in which they are looked at.
     fn timers(&self) -> Vec<(u64, Reason)> {
-        let oldest = |wanted: fn(&Call) -> bool| self.in_flight().find(|call| wanted(call)).map(|call| call.start_ns);
+        let oldest =
+            |wanted: fn(&Call) -> bool| self.in_flight().filter(|call| wanted(call)).map(|call| call.start_ns).min();
         let after = |start_ns: Option<u64>, limit_ns: u64| {
             start_ns.map_or(u64::MAX, |start_ns| start_ns.saturating_add(limit_ns))
         };
@@ -348,11 +399,51 @@ impl Model {
             }
             State::HalfOpen => {
                 let late_ns = after(oldest(|call| call.trial), self.recover_threshold_ns().saturating_add(1));
-                let awaited = self.out > 0 || self.plan.recovery == Recovery::HealthChecks;
+                let awaited = self.noted_out > 0 || self.plan.recovery == Recovery::HealthChecks;
                 let lost_ns =
                     if awaited { self.leased_ns.saturating_add(self.config.probe_timeout_ns) } else { u64::MAX };
                 vec![(late_ns, Reason::ProbeSlow), (lost_ns, Reason::ProbeLost)]
             }
+        }
+    }
+
+    // Trials.
+
+    /// Granted in this epoch, as far as the owner has looked.
+    pub(crate) fn granted(&self) -> u32 {
+        if self.plan.recovery == Recovery::Trials { self.noted_out + self.good } else { 0 }
+    }
+
+    fn grant(&mut self) -> bool {
+        let may_go = self.plan.recovery == Recovery::Trials
+            && self.out + self.good < self.plan.probes
+            && self.out < self.plan.trials_in_flight;
+        self.pending += u32::from(may_go);
+        self.out += u32::from(may_go);
+        may_go
+    }
+
+    /// Whoever begins next after a grant has the trial.
+    fn claim(&mut self) -> bool {
+        let trial = self.state == State::HalfOpen && self.pending > 0;
+        self.pending -= u32::from(trial);
+        trial
+    }
+
+    fn give_back(&mut self) {
+        if self.state == State::HalfOpen {
+            self.out -= 1;
+            self.was_idle |= self.out == 0;
+        }
+    }
+
+    /// The owner takes note of the trials that are out: a lease begins when it sees one out, and knows that none was.
+    fn look(&mut self) {
+        if self.state == State::HalfOpen {
+            if self.out > 0 && (self.noted_out == 0 || self.was_idle) {
+                self.leased_ns = self.latest_ns;
+            }
+            (self.noted_out, self.was_idle) = (self.out, false);
         }
     }
 
@@ -418,6 +509,7 @@ impl Model {
             self.open(Reason::ProbeSlow);
         } else if counts {
             self.out = self.out.saturating_sub(1);
+            self.noted_out = self.noted_out.saturating_sub(1);
             self.leased_ns = self.latest_ns;
             self.good += 1;
             if self.good == self.plan.probes {
@@ -448,7 +540,8 @@ impl Model {
             }
         };
         let attempt = attempt.min(cap);
-        self.retry_at_ns = self.latest_ns.saturating_add(pause_ns(attempt));
+        // The gate shuts when a lane's sample is heard, which may be later than it ended.
+        self.retry_at_ns = self.latest_ns.max(self.horizon_ns).saturating_add(pause_ns(attempt));
         self.attempt = Some(attempt);
         self.change(State::Open, reason);
     }
@@ -461,11 +554,12 @@ impl Model {
         self.runs.clear();
         self.verdicts.clear();
         self.strides = 0;
-        for call in self.calls.iter_mut().filter(|call| call.fate == Fate::InFlight) {
+        for call in self.calls.iter_mut().filter(|call| call.heard && call.fate == Fate::InFlight) {
             call.fate = Fate::Forgotten;
         }
         self.plan = self.config.clone();
-        (self.granted, self.pending, self.out, self.good) = (0, 0, 0, 0);
+        self.epoch += 1;
+        (self.pending, self.out, self.noted_out, self.was_idle, self.good) = (0, 0, 0, false, 0);
         self.leased_ns = self.latest_ns;
     }
 
@@ -497,7 +591,7 @@ impl Model {
     // What there is.
 
     fn in_flight(&self) -> impl Iterator<Item = &Call> {
-        self.calls.iter().filter(|call| call.tracked && call.fate == Fate::InFlight)
+        self.calls.iter().filter(|call| call.tracked && call.heard && call.fate == Fate::InFlight)
     }
 
     fn is_expired(&self, since_ns: u64) -> bool {
@@ -539,7 +633,7 @@ impl Model {
 impl Call {
     /// In flight, and neither a trial nor overdue yet.
     fn is_waiting(&self) -> bool {
-        self.tracked && self.fate == Fate::InFlight && !self.trial && !self.overdue
+        self.tracked && self.heard && self.fate == Fate::InFlight && !self.trial && !self.overdue
     }
 }
 

@@ -1,23 +1,49 @@
 //! The breaker and its model side by side: the same operations for both, everything compared after each.
 
+use super::lane_pair::{LaneOp, LanePair};
+use super::lanes::Grants;
 use super::{Model, Ticket};
-use trip99::{Breaker, Call, Config, Event, Events, Reason, Recovery, Snapshot, State};
+use trip99::{Breaker, Call, Config, Event, Events, Gate, Reason, Recovery, Snapshot, State};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Allow,
     Begin,
-    Finish { which: usize, again: bool, ok: bool },
-    Abandon { which: usize, again: bool },
+    Finish {
+        which: usize,
+        again: bool,
+        ok: bool,
+    },
+    Abandon {
+        which: usize,
+        again: bool,
+    },
     Release,
-    Record { latency_ns: u64, ok: bool },
-    Probe { latency_ns: u64, ok: bool },
+    Record {
+        latency_ns: u64,
+        ok: bool,
+    },
+    Probe {
+        latency_ns: u64,
+        ok: bool,
+    },
     Poll,
-    PollAtDeadline { before: bool },
+    PollAtDeadline {
+        before: bool,
+    },
     Halt,
     Resume,
     Reconfigure(Change),
-    Quantile { quantile_ppm: u32 },
+    Quantile {
+        quantile_ppm: u32,
+    },
+    /// What other threads do, if there are lanes.
+    GateAllow,
+    GateRelease,
+    Lane {
+        lane: usize,
+        op: LaneOp,
+    },
 }
 
 /// What a reconfiguration changes, of what may change.
@@ -54,6 +80,8 @@ pub(crate) struct Pair {
     halted: bool,
     /// The settings when the half-open epoch began.
     plan: Config,
+    gate: Option<(Gate, Grants)>,
+    lanes: Vec<LanePair>,
 }
 
 impl Pair {
@@ -62,7 +90,18 @@ impl Pair {
         let events = breaker.events();
         let (seen, tickets, out) = (0, Vec::new(), Vec::new());
         let (model, plan) = (Model::new(config.clone()), config);
-        Self { breaker, model, events, seen, tickets, out, clock_ns, halted: false, plan }
+        let (gate, lanes) = (None, Vec::new());
+        Self { breaker, model, events, seen, tickets, out, clock_ns, halted: false, plan, gate, lanes }
+    }
+
+    /// With a gate, and with lanes of these capacities, of which each other one is split.
+    pub(crate) fn with_lanes(config: Config, clock_ns: u64, capacities: &[u32]) -> Self {
+        let mut pair = Self::new(config, clock_ns);
+        pair.gate = Some((pair.breaker.gate(), Grants::default()));
+        for (index, &capacity) in capacities.iter().enumerate() {
+            pair.lanes.push(LanePair::open(&mut pair.breaker, &mut pair.model, capacity, index % 2 == 1));
+        }
+        pair
     }
 
     /// A ticket that is out; or, `again`, any that ever was.
@@ -157,6 +196,23 @@ impl Pair {
             Op::Quantile { quantile_ppm } => {
                 assert_eq!(breaker.quantile_at(now_ns, quantile_ppm), model.quantile(now_ns, quantile_ppm));
             }
+            Op::GateAllow => {
+                if let Some((gate, grants)) = &mut self.gate {
+                    assert_eq!(gate.allow(), model.gate_allow(grants));
+                }
+            }
+            Op::GateRelease => {
+                if let Some((gate, grants)) = &mut self.gate {
+                    gate.release();
+                    model.gate_release(grants);
+                }
+            }
+            Op::Lane { lane, op } => {
+                let count = self.lanes.len();
+                if let Some(lane) = self.lanes.get_mut(lane % count.max(1)) {
+                    lane.apply(&mut self.breaker, &mut self.model, now_ns, op);
+                }
+            }
         }
         for event in self.compare() {
             self.check_event(event, &before);
@@ -185,12 +241,14 @@ impl Pair {
         assert_eq!(snapshot.armed, samples + overdue >= model.config.min_samples as usize);
         assert_eq!(self.breaker.armed_until(), model.armed_until());
         assert_eq!(snapshot.in_flight as usize, model.tracked());
-        let trials = if model.state == State::HalfOpen { (model.granted, model.out, model.good) } else { (0, 0, 0) };
+        let trials =
+            if model.state == State::HalfOpen { (model.granted(), model.noted_out, model.good) } else { (0, 0, 0) };
         assert_eq!((snapshot.trials_granted, snapshot.trials_out, snapshot.trials_good), trials);
         assert_eq!((snapshot.now_ns, snapshot.epoch_ns), (model.latest_ns, model.epoch_ns));
         assert_eq!((snapshot.retry_at_ns, snapshot.attempt), (model.retry_at_ns, model.attempt()));
         assert_eq!((snapshot.recorded, snapshot.stale), (model.recorded, model.stale));
         assert_eq!((snapshot.untracked, snapshot.misused), (model.untracked, model.misused));
+        assert_eq!(snapshot.dropped, model.dropped);
         assert_eq!((snapshot.refused, snapshot.refused_in_shadow), (model.refused, model.refused_in_shadow));
         let happened: Vec<Event> = self.events.by_ref().collect();
         for &event in &happened {
@@ -211,7 +269,7 @@ impl Pair {
             }
             State::HalfOpen if event.reason == Reason::Retry => self.plan = self.breaker.config().clone(),
             // Never closed without all the good results, all of them granted in this epoch.
-            State::Closed if event.reason == Reason::Recovered => {
+            State::Closed if event.reason == Reason::Recovered && self.lanes.is_empty() => {
                 // (While it is open these counts are 0: one good check may come with the end of the pause.)
                 assert_eq!(before.trials_good + 1, self.plan.probes);
                 if self.plan.recovery == Recovery::Trials {
@@ -231,7 +289,8 @@ impl Pair {
         assert!(snapshot.trials_out + snapshot.trials_good <= snapshot.trials_granted || snapshot.trials_granted == 0);
         assert!(snapshot.slow <= snapshot.samples && snapshot.failed <= snapshot.samples);
         assert!(snapshot.samples <= self.breaker.config().window_len);
-        assert!(snapshot.in_flight <= self.breaker.config().max_in_flight);
+        let on_lanes: u32 = self.lanes.iter().map(LanePair::calls).sum();
+        assert!(snapshot.in_flight <= self.breaker.config().max_in_flight + on_lanes);
         // The gate never shows closed while the automatic state is another.
         assert_eq!(observer.state(), Some(snapshot.state));
         assert!(snapshot.state == State::Open || snapshot.retry_at_ns == u64::MAX);

@@ -1,0 +1,300 @@
+//! Lanes and gates of the naive model: what they are told lies in lists until the owner hears it.
+
+use super::{Call, Fate, Model, Ticket};
+use trip99::State;
+
+pub(crate) struct Lane {
+    /// Calls at a time, and messages of one half that a record may find before it.
+    capacity: usize,
+    /// What each half told and the owner hasn't heard.
+    told: [Vec<Told>; 2],
+    /// Calls that began and whose end the owner hasn't heard.
+    out: usize,
+    /// The latest start that the owner has heard of.
+    latest_ns: u64,
+    grants: Grants,
+}
+
+#[derive(Clone, Copy)]
+enum Told {
+    Begin { stamp_ns: u64, ticket: Ticket, trial: Option<u32> },
+    End { stamp_ns: u64, ticket: Ticket, ok: bool },
+    Abandon { stamp_ns: u64, ticket: Ticket },
+    Record { stamp_ns: u64, latency_ns: u64, ok: bool, trial: Option<u32> },
+    Probe { stamp_ns: u64, latency_ns: u64, ok: bool },
+}
+
+impl Told {
+    fn stamp_ns(&self) -> u64 {
+        match *self {
+            Self::Begin { stamp_ns, .. }
+            | Self::End { stamp_ns, .. }
+            | Self::Abandon { stamp_ns, .. }
+            | Self::Record { stamp_ns, .. }
+            | Self::Probe { stamp_ns, .. } => stamp_ns,
+        }
+    }
+}
+
+/// What a handle was granted, newest last: a trial of an epoch, or what shadow let pass.
+#[derive(Default)]
+pub(crate) struct Grants(Vec<Option<u32>>);
+
+impl Grants {
+    fn add(&mut self, epoch: u32) {
+        self.0.retain(|&grant| grant == Some(epoch));
+        self.0.push(Some(epoch));
+    }
+}
+
+/// The number of a half.
+pub(crate) const BEGIN: usize = 0;
+pub(crate) const END: usize = 1;
+
+impl Model {
+    pub(crate) fn share(&mut self) {
+        self.shared = true;
+    }
+
+    pub(crate) fn open_lane(&mut self, capacity: usize) -> usize {
+        self.share();
+        let (told, grants) = ([Vec::new(), Vec::new()], Grants::default());
+        self.lanes.push(Lane { capacity, told, out: 0, latest_ns: 0, grants });
+        self.lanes.len() - 1
+    }
+
+    // What any thread does.
+
+    pub(crate) fn gate_allow(&mut self, grants: &mut Grants) -> bool {
+        if self.state == State::Closed && !self.halted && !self.config.shadow {
+            return true;
+        }
+        if self.halted {
+            self.refused += 1;
+            return false;
+        }
+        if self.state == State::HalfOpen && self.grant() {
+            grants.add(self.epoch);
+            return true;
+        }
+        match (self.state, self.config.shadow) {
+            (State::Closed, _) => {}
+            (_, true) => self.refused_in_shadow += 1,
+            (_, false) => self.refused += 1,
+        }
+        let passes = self.state == State::Closed || self.config.shadow;
+        if passes {
+            grants.0.push(None);
+        }
+        passes
+    }
+
+    pub(crate) fn gate_release(&mut self, grants: &mut Grants) {
+        if grants.0.pop() == Some(Some(self.epoch)) && self.claim() {
+            self.give_back();
+        }
+    }
+
+    pub(crate) fn lane_allow(&mut self, lane: usize) -> bool {
+        if self.lanes[lane].out == self.lanes[lane].capacity {
+            let passes = self.config.shadow && !self.halted;
+            *(if passes { &mut self.refused_in_shadow } else { &mut self.refused }) += 1;
+            return passes;
+        }
+        let mut grants = core::mem::take(&mut self.lanes[lane].grants);
+        let passes = self.gate_allow(&mut grants);
+        self.lanes[lane].grants = grants;
+        passes
+    }
+
+    pub(crate) fn lane_release(&mut self, lane: usize) {
+        let mut grants = core::mem::take(&mut self.lanes[lane].grants);
+        self.gate_release(&mut grants);
+        self.lanes[lane].grants = grants;
+    }
+
+    fn claim_on_lane(&mut self) -> Option<u32> {
+        self.claim().then_some(self.epoch)
+    }
+
+    pub(crate) fn lane_begin(&mut self, lane: usize, now_ns: u64) -> Ticket {
+        let claimed = self.claim_on_lane();
+        let tracked = self.lanes[lane].out < self.lanes[lane].capacity;
+        let ticket = self.calls.len();
+        self.calls.push(Call {
+            stamp_ns: now_ns,
+            start_ns: now_ns,
+            // Of an untracked one, which no epoch forgets, in which it was claimed is kept beside.
+            trial: claimed.is_some(),
+            tracked,
+            table: lane + 1,
+            heard: false,
+            overdue: false,
+            fate: Fate::InFlight,
+        });
+        if tracked {
+            self.lanes[lane].out += 1;
+            self.lanes[lane].told[BEGIN].push(Told::Begin { stamp_ns: now_ns, ticket, trial: claimed });
+        } else {
+            self.dropped += 1;
+            self.untracked_trials.extend(claimed.map(|epoch| (ticket, epoch)));
+        }
+        ticket
+    }
+
+    /// True if the lane takes this ticket back.
+    fn take_on_lane(&mut self, ticket: Ticket) -> bool {
+        let is_out = !self.returned_on_lanes.contains(&ticket);
+        self.returned_on_lanes.push(ticket);
+        self.misused += u64::from(!is_out);
+        is_out
+    }
+
+    fn untracked_trial(&self, ticket: Ticket) -> Option<u32> {
+        self.untracked_trials.iter().find(|&&(of, _)| of == ticket).map(|&(_, epoch)| epoch)
+    }
+
+    pub(crate) fn lane_finish(&mut self, lane: usize, half: usize, now_ns: u64, ticket: Ticket, ok: bool) {
+        if !self.take_on_lane(ticket) {
+            return;
+        }
+        if self.calls[ticket].tracked {
+            self.lanes[lane].told[half].push(Told::End { stamp_ns: now_ns, ticket, ok });
+        } else {
+            let latency_ns = now_ns.saturating_sub(self.calls[ticket].stamp_ns);
+            let trial = self.untracked_trial(ticket);
+            self.tell_if_room(lane, half, |_| Told::Record { stamp_ns: now_ns, latency_ns, ok, trial });
+        }
+    }
+
+    pub(crate) fn lane_abandon(&mut self, lane: usize, half: usize, now_ns: u64, ticket: Ticket) {
+        if !self.take_on_lane(ticket) {
+            return;
+        }
+        if self.calls[ticket].tracked {
+            self.lanes[lane].told[half].push(Told::Abandon { stamp_ns: now_ns, ticket });
+        } else if self.untracked_trial(ticket) == Some(self.epoch) {
+            self.give_back();
+        }
+    }
+
+    pub(crate) fn lane_record(&mut self, lane: usize, half: usize, stamp_ns: u64, latency_ns: u64, ok: bool) {
+        self.tell_if_room(lane, half, |model| Told::Record { stamp_ns, latency_ns, ok, trial: model.claim_on_lane() });
+    }
+
+    pub(crate) fn lane_probe(&mut self, lane: usize, half: usize, stamp_ns: u64, latency_ns: u64, ok: bool) {
+        self.tell_if_room(lane, half, |_| Told::Probe { stamp_ns, latency_ns, ok });
+    }
+
+    fn tell_if_room(&mut self, lane: usize, half: usize, told: impl FnOnce(&mut Self) -> Told) {
+        if self.lanes[lane].told[half].len() < self.lanes[lane].capacity {
+            let told = told(self);
+            self.lanes[lane].told[half].push(told);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    pub(crate) fn is_trial_pending(&self) -> bool {
+        self.pending > 0
+    }
+
+    /// False for a ticket whose second return the library can't tell: of untracked ones it only knows how many are out.
+    pub(crate) fn may_return_to_lane(&self, ticket: Ticket) -> bool {
+        self.calls[ticket].tracked || !self.returned_on_lanes.contains(&ticket)
+    }
+
+    // What the owner hears.
+
+    pub(crate) fn listen(&mut self, horizon_ns: u64) {
+        self.horizon_ns = horizon_ns;
+        for lane in 0..self.lanes.len() {
+            while let Some(told) = self.next_told(lane) {
+                self.hear(lane, told);
+            }
+        }
+    }
+
+    /// Of the first messages of both halves the older one, the begin half's of two as old; but nothing before a call's begin
+    /// may end it.
+    fn next_told(&mut self, lane: usize) -> Option<Told> {
+        let [begins, ends] = &mut self.lanes[lane].told;
+        let half = match (begins.first(), ends.first()) {
+            (None, None) => return None,
+            (Some(_), None) => begins,
+            (None, Some(_)) => ends,
+            (Some(begin), Some(end)) => {
+                let unheard = match *end {
+                    Told::End { ticket, .. } | Told::Abandon { ticket, .. } => !self.calls[ticket].heard,
+                    _ => false,
+                };
+                if unheard || begin.stamp_ns() <= end.stamp_ns() { begins } else { ends }
+            }
+        };
+        Some(half.remove(0))
+    }
+
+    fn hear(&mut self, lane: usize, told: Told) {
+        let stamp_ns = told.stamp_ns();
+        self.latest_ns = self.latest_ns.max(stamp_ns.min(self.horizon_ns));
+        match told {
+            Told::Begin { ticket, trial, .. } => {
+                let is_trial = trial == Some(self.epoch) && self.state == State::HalfOpen;
+                self.calls[ticket].heard = true;
+                if stamp_ns < self.epoch_ns {
+                    self.unclaim(trial);
+                    self.calls[ticket].fate = Fate::Forgotten;
+                    return;
+                }
+                if is_trial {
+                    self.look();
+                }
+                let latest_ns = self.lanes[lane].latest_ns.max(stamp_ns.min(self.latest_ns));
+                self.lanes[lane].latest_ns = latest_ns;
+                (self.calls[ticket].start_ns, self.calls[ticket].trial) = (latest_ns, is_trial);
+            }
+            Told::End { ticket, ok, .. } => {
+                self.lanes[lane].out -= 1;
+                let call = &mut self.calls[ticket];
+                let latency_ns = stamp_ns.saturating_sub(call.stamp_ns);
+                let (fate, trial) = (call.fate, call.trial);
+                call.fate = Fate::Returned;
+                if stamp_ns.saturating_sub(latency_ns) < self.epoch_ns || fate == Fate::Forgotten {
+                    self.stale += 1;
+                } else {
+                    self.sample(latency_ns, ok, trial);
+                }
+            }
+            Told::Abandon { ticket, .. } => {
+                self.lanes[lane].out -= 1;
+                let call = &mut self.calls[ticket];
+                let gives_back = call.fate == Fate::InFlight && call.trial;
+                call.fate = Fate::Returned;
+                if gives_back {
+                    self.give_back();
+                    self.look();
+                }
+            }
+            Told::Record { latency_ns, ok, trial, .. } => {
+                if stamp_ns.saturating_sub(latency_ns) < self.epoch_ns {
+                    self.stale += 1;
+                    self.unclaim(trial);
+                } else {
+                    let is_trial = trial == Some(self.epoch) && self.state == State::HalfOpen;
+                    if is_trial {
+                        self.look();
+                    }
+                    self.sample(latency_ns, ok, is_trial);
+                }
+            }
+            Told::Probe { latency_ns, ok, .. } => self.take_probe(stamp_ns, latency_ns, ok),
+        }
+    }
+
+    /// What claimed a trial was no call of the epoch: the next one that begins may have it.
+    fn unclaim(&mut self, trial: Option<u32>) {
+        if trial == Some(self.epoch) && self.state == State::HalfOpen {
+            self.pending += 1;
+        }
+    }
+}
