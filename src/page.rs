@@ -22,6 +22,7 @@ use crate::config::State;
 use crate::permits::Permits;
 use crate::seqlock::SeqLock;
 use crate::sync::{AtomicU8, AtomicU64, Ordering, fence, load_acquire};
+use crossbeam_utils::Backoff;
 
 /// Whoever holds one may use the page.
 #[cfg(all(feature = "shm", not(loom)))]
@@ -432,8 +433,9 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Tries to read the snapshot this often while the owner is writing it, which takes it a few nanoseconds.
-    const TRIES: u32 = 1000;
+    /// Tries to read the snapshot this often while the owner is writing it, which takes it a few nanoseconds. The first few
+    /// tries spin, for longer and longer. The others yield, since the owner may need this core to go on.
+    const TRIES: u32 = 100;
 
     /// The automatic state now; `None` if the gate holds a value that no version writes (calls are refused then).
     pub fn state(&self) -> Option<State> {
@@ -456,10 +458,11 @@ impl Observer {
     ///
     /// `None` before the first, or if the owner stopped in the middle of writing one.
     pub fn snapshot(&self) -> Option<Snapshot> {
+        let backoff = Backoff::new();
         (0..Self::TRIES).find_map(|_| {
             let read = self.page.status.0.read();
             if read.is_none() {
-                core::hint::spin_loop();
+                backoff.snooze();
             }
             read.and_then(|(_, words)| Snapshot::from_words(&words))
         })
