@@ -16,6 +16,8 @@
 
 #[cfg(all(feature = "shm", not(loom)))]
 mod in_file;
+#[cfg(all(test, not(loom)))]
+mod scribbles;
 
 use crate::clock::ClockSource;
 use crate::config::State;
@@ -142,6 +144,11 @@ impl Page {
         let gate = self.gate.0.load(Ordering::Relaxed);
         fence(Ordering::Acquire); // see `load_acquire`
         known_state(gate).map(|state| (state, gate & HALTED != 0))
+    }
+
+    #[cfg(all(test, not(loom)))]
+    fn gate_bits(&self) -> u8 {
+        self.gate.0.load(Ordering::Relaxed)
     }
 
     #[cfg(all(test, not(loom)))]
