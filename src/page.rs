@@ -16,12 +16,15 @@
 
 #[cfg(all(feature = "shm", not(loom)))]
 mod in_file;
+#[cfg(all(test, not(loom)))]
+mod scribbles;
 
 use crate::clock::ClockSource;
 use crate::config::State;
 use crate::seqlock::SeqLock;
 use crate::sync::{AtomicU8, AtomicU64, Ordering, fence, load_acquire};
 use crate::trials::{Epoch, Ledger};
+use crossbeam_utils::Backoff;
 
 /// Whoever holds one may use the page.
 #[cfg(all(feature = "shm", not(loom)))]
@@ -141,6 +144,11 @@ impl Page {
         let gate = self.gate.0.load(Ordering::Relaxed);
         fence(Ordering::Acquire); // see `load_acquire`
         known_state(gate).map(|state| (state, gate & HALTED != 0))
+    }
+
+    #[cfg(all(test, not(loom)))]
+    fn gate_bits(&self) -> u8 {
+        self.gate.0.load(Ordering::Relaxed)
     }
 
     #[cfg(all(test, not(loom)))]
@@ -443,8 +451,9 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Tries to read the snapshot this often while the owner is writing it, which takes it a few nanoseconds.
-    const TRIES: u32 = 1000;
+    /// Tries to read the snapshot this often while the owner is writing it, which takes it a few nanoseconds. The first few
+    /// tries spin, for longer and longer. The others yield, since the owner may need this core to go on.
+    const TRIES: u32 = 100;
 
     /// The automatic state now; `None` if the gate holds a value that no version writes (calls are refused then).
     pub fn state(&self) -> Option<State> {
@@ -467,10 +476,11 @@ impl Observer {
     ///
     /// `None` before the first, or if the owner stopped in the middle of writing one.
     pub fn snapshot(&self) -> Option<Snapshot> {
+        let backoff = Backoff::new();
         (0..Self::TRIES).find_map(|_| {
             let read = self.page.status.0.read();
             if read.is_none() {
-                core::hint::spin_loop();
+                backoff.snooze();
             }
             read.and_then(|(_, words)| Snapshot::from_words(&words))
         })

@@ -46,10 +46,19 @@ impl<const N: usize> SeqLock<N> {
 
     /// The words and their version; `None` if there are none yet, or if the writer was at them meanwhile.
     pub(crate) fn read(&self) -> Option<(u64, [u64; N])> {
+        self.read_while(|_| {})
+    }
+
+    /// `meanwhile` happens before the word of this index is read: nothing, but in a test.
+    #[inline]
+    fn read_while(&self, meanwhile: impl Fn(usize)) -> Option<(u64, [u64; N])> {
         let before = load_acquire(&self.version);
-        let words = core::array::from_fn(|index| match self.words.get(index) {
-            Some(word) => word.load(Ordering::Relaxed),
-            None => 0,
+        let words = core::array::from_fn(|index| {
+            meanwhile(index);
+            match self.words.get(index) {
+                Some(word) => word.load(Ordering::Relaxed),
+                None => 0,
+            }
         });
         // Pairs with the fence in `write`.
         fence(Ordering::Acquire);
@@ -70,6 +79,36 @@ mod tests {
         assert_eq!(lock.read(), Some((2, [1, 2])));
         lock.version.store(5, Ordering::Relaxed);
         assert_eq!(lock.read(), None);
+    }
+
+    #[test]
+    fn words_that_are_written_meanwhile_are_refused() {
+        for at in 0..3 {
+            let lock = SeqLock::<3>::new();
+            let read = lock.read_while(|index| {
+                if index == at {
+                    lock.write(2, [2; 3])
+                }
+            });
+            assert_eq!(read, None, "the first, at {at}");
+            let read = lock.read_while(|index| {
+                if index == at {
+                    lock.write(4, [4; 3])
+                }
+            });
+            assert_eq!(read, None, "whole, at {at}");
+            let read = lock.read_while(|index| {
+                if index == at {
+                    lock.version.store(7, Ordering::Relaxed);
+                    lock.words[at].store(6, Ordering::Relaxed);
+                }
+            });
+            assert_eq!(read, None, "half, at {at}");
+            // Nor if it was half written all the while.
+            assert_eq!(lock.read(), None);
+            lock.write(8, [8; 3]);
+            assert_eq!(lock.read(), Some((8, [8; 3])));
+        }
     }
 }
 

@@ -4,8 +4,8 @@
 //!   engine threads ──lanes──▶ owner ──journal──▶ listeners, a thread each
 //!        ▲                     ▲  │
 //!        └───────gates─────────│──┘ asks, when one is due
-//!                              │  ▼
-//!                       results│ health checks, a thread for each breaker that has one
+//!                      results │  ▼
+//!                    and wakes │ health checks, a thread for each breaker that has one
 //! ```
 
 mod builder;
@@ -26,6 +26,7 @@ pub use tracing::log_to_tracing;
 use crate::breaker::Breaker;
 use crate::page::Observer;
 use core::fmt;
+use crossbeam_utils::sync::Unparker;
 use faults::Reports;
 use owner::Owned;
 use std::sync::Arc;
@@ -76,6 +77,7 @@ pub struct Supervisor {
     /// `None` once it is stopped.
     owner: Option<JoinHandle<Vec<Owned>>>,
     stop: Arc<AtomicBool>,
+    wake_owner: Unparker,
     observers: Vec<(String, Observer)>,
     /// Each with the name of its breaker.
     checks: Vec<(String, JoinHandle<()>)>,
@@ -113,7 +115,7 @@ impl Supervisor {
     fn shut_down(&mut self) -> Vec<(String, Breaker)> {
         let Some(owner) = self.owner.take() else { return Vec::new() };
         self.stop.store(true, Ordering::Release);
-        owner.thread().unpark();
+        self.wake_owner.unpark();
         // It never waits for anybody. (Nothing in it panics; if it did, there would be no breakers to give back.)
         let owned = owner.join().unwrap_or_default();
         // Frees the check threads, which wait to be asked.

@@ -3,6 +3,9 @@
 use crate::quantile::Samples;
 use crate::ring::{Ring, Sample};
 
+#[cfg(test)]
+mod twin;
+
 pub(crate) struct Window {
     ring: Ring,
     /// Strictly above it a sample is slow.

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use trip99::{
-    Breaker, Config, HealthCheck, Node, Notice, Reason, Recovery, State, Supervisor, SupervisorBuilder, TcpConnect,
+    Breaker, Config, Fault, HealthCheck, Node, Notice, Reason, Recovery, State, Supervisor, SupervisorBuilder,
+    TcpConnect,
 };
 
 /// A breaker that recovers by three checks, pauses for 10 ms, and is half-open.
@@ -191,6 +192,42 @@ fn an_endless_check_holds_nothing_up_and_its_late_result_is_stale() {
     drop(release);
     eventually("the breaker closes", || gateway.state() == Some(State::Closed));
     assert_eq!(supervisor.faults(), Default::default());
+}
+
+/// The owner finds the check busy when the next is due, and has nothing to wait for but its interval and `probe_timeout`.
+#[test]
+fn a_result_is_heard_at_once_however_long_the_interval_is() {
+    const AN_HOUR: Duration = Duration::from_secs(3600);
+    for check_every in [Duration::ZERO, Duration::from_millis(1)] {
+        let patient = Config { probe_timeout_ns: 3600 * SECOND, ..settings() };
+        let check = |_timeout: Duration| {
+            std::thread::sleep(Duration::from_millis(20));
+            Ok(())
+        };
+        let builder = Supervisor::builder().interval(AN_HOUR).node(node(patient, check).check_every(check_every));
+        let (_supervisor, heard) = start(builder);
+        assert_eq!(heard.recv_timeout(LIMIT), Ok(Reason::Recovered), "checks every {check_every:?}");
+    }
+}
+
+/// Who is told of a fault may take its time: the breaker opens meanwhile.
+#[test]
+fn a_fault_is_judged_before_it_is_told() {
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let builder = Supervisor::builder().interval(Duration::from_secs(3600)).on_fault(move |fault| {
+        if matches!(fault, Fault::CheckFailed { .. }) {
+            let _ = released.lock().expect("only here").recv(); // until the test lets go
+        }
+    });
+    let check = |_timeout: Duration| {
+        std::thread::sleep(Duration::from_millis(20));
+        Err("it said no".into())
+    };
+    let patient = Config { probe_timeout_ns: 3600 * SECOND, ..settings() };
+    let (_supervisor, heard) = start(builder.node(node(patient, check)));
+    assert_eq!(heard.recv_timeout(LIMIT), Ok(Reason::ProbeFailed));
+    drop(release);
 }
 
 #[test]

@@ -70,13 +70,20 @@ impl Mirror {
     /// The window's latencies, oldest first, as at one moment; how many samples had entered by then. `None` if the owner
     /// overwrote some meanwhile, or if no owner writes such a state.
     pub(crate) fn read(&self) -> Option<(u64, Vec<u64>)> {
+        self.read_while(|_| {})
+    }
+
+    /// `meanwhile` happens before the sample of this age is read: nothing, but in a test.
+    #[inline]
+    fn read_while(&self, meanwhile: impl Fn(u64)) -> Option<(u64, Vec<u64>)> {
         let (entered, len) = unpack(load_acquire(&self.state.0));
         if len > self.slots.len() / 2 {
             return None;
         }
         let oldest = entered.wrapping_sub(len as u64);
         let latency_ns = |sample: u64| self.slots.get(sample as usize & (self.slots.len() - 1));
-        let samples = (0..len as u64).filter_map(|age| latency_ns(oldest.wrapping_add(age)));
+        let samples = (0..len as u64).inspect(|&age| meanwhile(age));
+        let samples = samples.filter_map(|age| latency_ns(oldest.wrapping_add(age)));
         let latencies_ns = samples.map(|slot| slot.load(Ordering::Relaxed)).collect();
         // Pairs with the fence in `push`.
         fence(Ordering::Acquire);
@@ -130,6 +137,42 @@ pub(crate) mod tests {
         mirror.push(last, 1, 1);
         mirror.push(last.wrapping_add(1), 2, 2);
         assert_eq!(latencies_ns(mirror), Some(vec![1, 2]));
+    }
+
+    /// The owner takes in samples while the window is read: what was read is the window as it was, or nothing.
+    #[test]
+    fn a_window_that_the_owner_overwrites_meanwhile_is_refused() {
+        let (mut whole, mut refused) = (0, 0);
+        // Samples before, in the window, and taken in before the sample of this age is read.
+        for (before, len) in [(4, 4), (10, 4), (10, 3), (10, 1), (u64::MAX >> LEN_BITS, 2)] {
+            for at_age in 0..len as u64 {
+                for taken_in in 0..20 {
+                    // The owner may be between a sample's slot and its state, too.
+                    for is_halfway in [false, true] {
+                        let mirror: &Mirror = &mirror::<8>();
+                        let number = |sample: u64| before.wrapping_sub(len as u64).wrapping_add(sample);
+                        (0..len as u64).for_each(|sample| mirror.push(number(sample), sample, len));
+                        let expected: Vec<u64> = (0..len as u64).collect();
+                        let read = mirror.read_while(|age| {
+                            if age == at_age {
+                                let fresh = |sample: u64| before.wrapping_add(sample);
+                                (0..taken_in).for_each(|sample| mirror.push(fresh(sample), 1000, len));
+                                if is_halfway {
+                                    mirror.slots[fresh(taken_in) as usize % 8].store(1000, Ordering::Relaxed);
+                                }
+                            }
+                        });
+                        let what = format!("{taken_in} samples after {before}, halfway {is_halfway}, at age {at_age}");
+                        match &read {
+                            Some((_, latencies_ns)) => assert_eq!(*latencies_ns, expected, "{what}"),
+                            None => assert!(taken_in >= 8 - len as u64, "refused for nothing: {what}"),
+                        }
+                        *(if read.is_some() { &mut whole } else { &mut refused }) += 1;
+                    }
+                }
+            }
+        }
+        assert!(whole > 0 && refused > 0, "{whole} whole, {refused} refused");
     }
 
     #[test]

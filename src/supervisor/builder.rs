@@ -8,6 +8,7 @@ use super::owner::{self, Checks, Owned};
 use crate::breaker::Breaker;
 use crate::config::Recovery;
 use core::fmt;
+use crossbeam_utils::sync::Parker;
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
@@ -116,8 +117,9 @@ impl SupervisorBuilder {
         self
     }
 
-    /// How often the owner polls its breakers; 1 ms by default. So long a report through a lane, a health check's result or
-    /// a halt to be journaled may wait; timers that are known to be due earlier fire earlier. A gate shows a halt at once.
+    /// How often the owner polls its breakers; 1 ms by default. So long a report through a lane or a halt to be journaled may
+    /// wait; timers that are known to be due earlier fire earlier. A health check wakes the owner when it has its result. A
+    /// gate shows a halt at once.
     ///
     /// Zero is [`busy`](Self::busy).
     pub fn interval(mut self, interval: Duration) -> Self {
@@ -209,15 +211,19 @@ impl SupervisorBuilder {
     fn start_owner(&mut self, handed: Receiver<Vec<Owned>>) -> Result<Supervisor, SupervisorError> {
         let stop = Arc::new(AtomicBool::new(false));
         let (told_to_stop, interval) = (Arc::clone(&stop), self.interval);
+        let parker = Parker::new();
+        let wake_owner = parker.unparker().clone();
         let owner = thread::Builder::new()
             .name("trip99-owner".to_owned())
             .spawn(move || {
-                handed.recv().map_or_else(|_| Vec::new(), |owned| owner::run(owned, interval, &told_to_stop))
+                let run = |owned| owner::run(owned, interval, &told_to_stop, &parker);
+                handed.recv().map_or_else(|_| Vec::new(), run)
             })
             .map_err(SupervisorError::Thread)?;
         Ok(Supervisor {
             owner: Some(owner),
             stop,
+            wake_owner,
             observers: self.nodes.iter().map(|node| (node.name.clone(), node.breaker.observer())).collect(),
             checks: Vec::new(),
             listeners: Vec::new(),
@@ -242,9 +248,11 @@ impl SupervisorBuilder {
                 Some(check) => {
                     // One result at a time.
                     let lane = node.breaker.lane_with_capacity(4);
-                    let (ask, thread) = checks::spawn(node.name.clone(), check, timeout, lane, Arc::clone(reports))?;
+                    let (checks, asked) = Checks::new(spacing);
+                    let (name, owner) = (node.name.clone(), supervisor.wake_owner.clone());
+                    let thread = checks::spawn(name, check, timeout, lane, asked, owner, Arc::clone(reports))?;
                     supervisor.checks.push((node.name.clone(), thread));
-                    Some(Checks::new(ask, spacing))
+                    Some(checks)
                 }
             });
         }
@@ -332,5 +340,66 @@ impl Error for SupervisorError {
             Self::Thread(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn node(probe_timeout: Duration) -> Node {
+        let probe_timeout_ns = super::super::to_ns(probe_timeout);
+        let config =
+            Config { recovery: Recovery::HealthChecks, recover_threshold_ns: 1, probe_timeout_ns, ..Config::default() };
+        let breaker = Breaker::new(config).expect("a legal config");
+        Node::new("gateway", breaker).health_check(|_timeout: Duration| Ok(()))
+    }
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn checks_are_as_far_apart_as_asked_or_a_quarter_of_the_probe_timeout() {
+        for (probe_timeout, asked, spacing) in [
+            (MS(2000), None, MS(100)),
+            (MS(400), None, MS(100)),
+            (MS(396), None, MS(99)),
+            (MS(8), None, MS(2)),
+            (MS(2000), Some(MS(1999)), MS(1999)),
+            (MS(2000), Some(MS(7)), MS(7)),
+            (MS(2000), Some(Duration::ZERO), Duration::ZERO),
+        ] {
+            let node = node(probe_timeout);
+            let node = match asked {
+                Some(spacing) => node.check_every(spacing),
+                None => node,
+            };
+            assert_eq!(node.spacing(), spacing, "{asked:?} of {probe_timeout:?}");
+            assert!(node.validate().is_ok(), "{asked:?} of {probe_timeout:?}");
+        }
+    }
+
+    #[test]
+    fn checks_as_far_apart_as_the_probe_timeout_are_a_mistake() {
+        for spacing in [MS(2000), MS(2001), Duration::MAX] {
+            let node = node(MS(2000)).check_every(spacing);
+            assert!(matches!(node.validate(), Err(SupervisorError::CheckEvery { .. })), "{spacing:?}");
+        }
+        assert!(node(MS(2000)).check_every(MS(2000) - Duration::from_nanos(1)).validate().is_ok());
+    }
+
+    /// What the node says reaches the thread that asks.
+    #[test]
+    fn the_spacing_is_the_one_that_is_used() {
+        let mut builder = SupervisorBuilder::new()
+            .node(node(MS(2000)).check_every(MS(7)))
+            .node(node(MS(8)))
+            .breaker("unchecked", Breaker::new(Config::default()).expect("a legal config"));
+        let (hand_over, handed) = sync_channel(1);
+        drop(hand_over); // so that the owner doesn't wait for breakers
+        let mut supervisor = builder.start_owner(handed).expect("a thread");
+        let checks = builder.start_callers(&mut supervisor).expect("threads");
+        let spacings: Vec<_> = checks.iter().map(|checks| checks.as_ref().map(Checks::every_ns)).collect();
+        assert_eq!(spacings, [Some(7_000_000), Some(2_000_000), None]);
     }
 }

@@ -1,13 +1,14 @@
 //! Health checks: what one is, a ready-made one, and the thread that makes them.
 
 use super::faults::{Fault, Reports, message};
+use super::owner::Asked;
 use crate::lane::Lane;
+use crossbeam_utils::sync::Unparker;
 use std::error::Error;
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -95,21 +96,25 @@ impl HealthCheck for TcpConnect {
 }
 
 /// Starts the thread that makes one breaker's checks, one each time that it is asked. It ends when nobody can ask any more.
+///
+/// It wakes the owner, who may sleep for long, at each result, and again when the next check may be asked for.
 pub(super) fn spawn(
     name: String,
     mut check: Box<dyn HealthCheck>,
     timeout: Duration,
     mut lane: Lane,
+    asked: Asked,
+    owner: Unparker,
     reports: Arc<Reports>,
-) -> io::Result<(SyncSender<()>, JoinHandle<()>)> {
-    let (ask, asked): (_, Receiver<()>) = sync_channel(0);
-    let thread = thread::Builder::new().name("trip99-check".to_owned()).spawn(move || {
-        while asked.recv().is_ok() {
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name("trip99-check".to_owned()).spawn(move || {
+        while asked.wait() {
             let start_ns = lane.now_ns();
             let result = catch_unwind(AssertUnwindSafe(|| check.check(timeout)));
             let end_ns = lane.now_ns();
             // Its own stamps: if the breaker has opened again since, this is stale.
             lane.record_probe_at(end_ns, end_ns.saturating_sub(start_ns), matches!(result, Ok(Ok(()))));
+            owner.unpark(); // now, as whoever is told of a fault may take its time
             match result {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => reports.tell(&Fault::CheckFailed { breaker: &name, error: &*error }),
@@ -118,7 +123,8 @@ pub(super) fn spawn(
                     core::mem::forget(payload); // its drop may panic, too
                 }
             }
+            asked.done();
+            owner.unpark();
         }
-    })?;
-    Ok((ask, thread))
+    })
 }

@@ -5,6 +5,7 @@ use super::join_by;
 use crate::journal::{Event, Events};
 use crate::page::{JOURNAL_LEN, Observer};
 use core::fmt;
+use crossbeam_utils::sync::{Parker, Unparker};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub struct Listener {
     /// `None` once it is stopped.
     thread: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
+    wake: Unparker,
     reports: Arc<Reports>,
 }
 
@@ -84,6 +86,9 @@ impl Listener {
         reports: Arc<Reports>,
     ) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
+        // Not the thread's own token: the closure may sleep by that one, and take a wake-up that is meant for the loop.
+        let parker = Parker::new();
+        let wake = parker.unparker().clone();
         let mut followed: Vec<_> =
             sources.into_iter().map(|(name, events)| Followed { name, events, told: 0 }).collect();
         let (told_to_stop, to) = (Arc::clone(&stop), Arc::clone(&reports));
@@ -91,14 +96,11 @@ impl Listener {
             // Looked at before the turn: the last one tells all that was journaled before the stop.
             while !told_to_stop.load(Ordering::Acquire) {
                 followed.iter_mut().for_each(|followed| followed.turn(&mut listen, &to));
-                // Looked at again: the closure may have slept, too, and been woken in place of this.
-                if !told_to_stop.load(Ordering::Acquire) {
-                    thread::park_timeout(interval);
-                }
+                parker.park_timeout(interval);
             }
             followed.iter_mut().for_each(|followed| followed.turn(&mut listen, &to));
         })?;
-        Ok(Self { thread: Some(thread), stop, reports })
+        Ok(Self { thread: Some(thread), stop, wake, reports })
     }
 
     /// At how many events the closure panicked.
@@ -116,9 +118,7 @@ impl Listener {
 
     pub(super) fn tell_to_stop(&self) {
         self.stop.store(true, Ordering::Release);
-        if let Some(thread) = &self.thread {
-            thread.thread().unpark();
-        }
+        self.wake.unpark();
     }
 
     /// It was told to stop.

@@ -3,9 +3,10 @@
 use super::to_ns;
 use crate::breaker::Breaker;
 use crate::config::State;
+use crossbeam_utils::sync::Parker;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::SyncSender;
-use std::thread;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 /// A breaker, and how to have its node checked.
@@ -15,30 +16,62 @@ pub(super) struct Owned {
     pub(super) checks: Option<Checks>,
 }
 
+/// The owner's end of a check thread: it asks for checks, one at a time.
 pub(super) struct Checks {
-    /// Without a buffer: sending succeeds only if the check thread waits, so there is one check at a time.
-    ask: SyncSender<()>,
+    /// Holds one question at most, since none is asked while `busy`.
+    ask: Sender<()>,
+    busy: Arc<AtomicBool>,
     every_ns: u64,
     /// No check begins before this.
     next_ns: u64,
 }
 
+/// The other end, for the thread that makes the checks.
+pub(super) struct Asked {
+    questions: Receiver<()>,
+    busy: Arc<AtomicBool>,
+}
+
 impl Checks {
-    pub(super) fn new(ask: SyncSender<()>, every: Duration) -> Self {
-        Self { ask, every_ns: to_ns(every), next_ns: 0 }
+    pub(super) fn new(every: Duration) -> (Self, Asked) {
+        let (ask, questions) = channel();
+        let busy = Arc::new(AtomicBool::new(false));
+        let asked = Asked { questions, busy: Arc::clone(&busy) };
+        (Self { ask, busy, every_ns: to_ns(every), next_ns: 0 }, asked)
     }
 
-    /// Begins a check if one is due; returns when to come again for that.
+    #[cfg(test)]
+    pub(super) fn every_ns(&self) -> u64 {
+        self.every_ns
+    }
+
+    /// Asks for a check if one is due; returns when to come again for that.
     fn turn(&mut self, now_ns: u64) -> u64 {
         if now_ns < self.next_ns {
             return self.next_ns;
         }
-        if self.ask.try_send(()).is_err() {
-            // The one before is still at it; who knows until when.
+        if self.busy.load(Ordering::Acquire) {
+            // The one before is still at it. Its thread wakes the owner when it is done.
             return u64::MAX;
+        }
+        self.busy.store(true, Ordering::Relaxed);
+        if self.ask.send(()).is_err() {
+            return u64::MAX; // its thread is gone, and nobody will make a check any more
         }
         self.next_ns = now_ns.saturating_add(self.every_ns);
         self.next_ns
+    }
+}
+
+impl Asked {
+    /// Waits for the next question; false if none will come.
+    pub(super) fn wait(&self) -> bool {
+        self.questions.recv().is_ok()
+    }
+
+    /// The check is over: the next may be asked for. The owner is to be woken after this, as it may be waiting for it.
+    pub(super) fn done(&self) {
+        self.busy.store(false, Ordering::Release);
     }
 }
 
@@ -61,15 +94,78 @@ impl Owned {
 }
 
 /// Until it is told to stop. An interval of zero never sleeps.
-pub(super) fn run(mut owned: Vec<Owned>, interval: Duration, stop: &AtomicBool) -> Vec<Owned> {
+pub(super) fn run(mut owned: Vec<Owned>, interval: Duration, stop: &AtomicBool, parker: &Parker) -> Vec<Owned> {
     // Looked at before the turn: the last one takes in all that lanes were told before the stop.
     while !stop.load(Ordering::Acquire) {
         let idle_ns = owned.iter_mut().map(Owned::turn).min().unwrap_or(u64::MAX);
         match interval.min(Duration::from_nanos(idle_ns)) {
             Duration::ZERO => core::hint::spin_loop(),
-            sleep => thread::park_timeout(sleep),
+            sleep => parker.park_timeout(sleep),
         }
     }
     owned.iter_mut().for_each(|owned| owned.breaker.poll());
     owned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Recovery};
+
+    #[test]
+    fn checks_are_spaced_and_one_at_a_time() {
+        let (mut checks, asked) = Checks::new(Duration::from_nanos(100));
+        let taken = || asked.questions.try_recv().is_ok();
+        assert_eq!(checks.turn(1000), 1100, "the first is due at once");
+        assert!(taken());
+        // Too early, whether the check is back or not.
+        assert_eq!((checks.turn(1099), taken()), (1100, false));
+        assert_eq!((checks.turn(1100), taken()), (u64::MAX, false), "it is still busy");
+        asked.done();
+        // The time that the check took too long isn't made up for.
+        assert_eq!((checks.turn(1250), taken()), (1350, true));
+        asked.done();
+        assert_eq!((checks.turn(1349), taken()), (1350, false));
+        assert_eq!((checks.turn(1350), taken()), (1450, true));
+    }
+
+    #[test]
+    fn a_spacing_of_zero_asks_as_soon_as_the_check_is_back() {
+        let (mut checks, asked) = Checks::new(Duration::ZERO);
+        for now_ns in [0, 0, 7] {
+            assert_eq!((checks.turn(now_ns), asked.questions.try_recv()), (now_ns, Ok(())));
+            assert_eq!(checks.turn(now_ns), u64::MAX);
+            asked.done();
+        }
+    }
+
+    #[test]
+    fn a_spacing_of_centuries_asks_once() {
+        let (mut checks, asked) = Checks::new(Duration::MAX);
+        assert_eq!(checks.turn(5), u64::MAX);
+        asked.done();
+        assert_eq!(checks.turn(u64::MAX - 1), u64::MAX);
+        assert_eq!(asked.questions.try_iter().count(), 1);
+    }
+
+    #[test]
+    fn nobody_is_asked_once_the_thread_is_gone() {
+        let (mut checks, asked) = Checks::new(Duration::ZERO);
+        drop(asked);
+        assert_eq!((checks.turn(0), checks.turn(1)), (u64::MAX, u64::MAX));
+    }
+
+    /// An owner that sleeps as long as a turn says comes in time for the next check, and needn't come for another's.
+    #[test]
+    fn a_turn_asks_only_while_half_open() {
+        for (start, is_asked) in [(State::HalfOpen, true), (State::Closed, false)] {
+            let config = Config { recovery: Recovery::HealthChecks, start, ..Config::default() };
+            let breaker = Breaker::new(config).expect("a legal config");
+            let (checks, asked) = Checks::new(Duration::from_secs(1));
+            let mut owned = Owned { name: "gateway".to_owned(), breaker, checks: Some(checks) };
+            let idle_ns = owned.turn();
+            assert_eq!(asked.questions.try_recv().is_ok(), is_asked);
+            assert_eq!(idle_ns == 1_000_000_000, is_asked, "{idle_ns}");
+        }
+    }
 }
