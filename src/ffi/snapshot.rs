@@ -32,6 +32,8 @@ const _: () = {
 #[repr(C)]
 pub struct cb_snapshot {
     /// To be set to sizeof(cb_snapshot) before the call: tells which version of this struct the caller was compiled with.
+    /// 0 and what is above 4096 stand for the first version's, 144, which the call then says here; below that it leaves the
+    /// struct as it is.
     pub struct_size: u32,
     /// The automatic state: a cb_state_value.
     pub state: cb_state,
@@ -81,7 +83,8 @@ pub struct cb_snapshot {
     pub refused: u64,
     /// Asks that shadow let pass and that would have been refused.
     pub refused_in_shadow: u64,
-    /// Tickets that came back twice, or that the breaker never gave out.
+    /// Tickets that came back twice, or that the breaker never gave out; and calls of what is the owner's alone while a
+    /// supervisor owns the breaker.
     pub misused: u64,
     /// Messages that full lanes dropped.
     pub dropped: u64,
@@ -135,7 +138,8 @@ impl From<Snapshot> for cb_snapshot {
     }
 }
 
-/// Everything else there is to know, as of the latest time that the owner has seen.
+/// Everything else there is to know, as of the latest time that the owner has seen. While a supervisor owns the breaker it is
+/// what that published last, as cb_get_published gives it; before its first poll it shows open, and nothing else.
 ///
 /// @param breaker  NULL is fine: nothing happens.
 /// @param out      Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine: nothing happens.
@@ -143,10 +147,19 @@ impl From<Snapshot> for cb_snapshot {
 /// Thread: owner. Others use cb_get_published.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_get_snapshot(breaker: *const cb_breaker, out: *mut cb_snapshot) {
-    if !breaker.is_null() && !out.is_null() {
-        // SAFETY: by the caller.
-        unsafe { write_out(out, &cb_breaker::owner(breaker).snapshot().into()) };
+    if breaker.is_null() || out.is_null() {
+        return;
     }
+    // SAFETY: by the caller.
+    let (owner, is_there) = unsafe { (cb_breaker::owner(breaker), cb_breaker::is_there(breaker)) };
+    let published = if is_there {
+        None
+    } else {
+        // SAFETY: by the caller.
+        unsafe { cb_breaker::observer(breaker) }.and_then(Observer::snapshot)
+    };
+    // SAFETY: by the caller.
+    unsafe { write_out(out, &published.unwrap_or_else(|| owner.snapshot()).into()) };
 }
 
 /// The latest snapshot that the owner published: at each transition, and each millisecond in which it does anything. It is of
@@ -154,7 +167,7 @@ pub unsafe extern "C" fn cb_get_snapshot(breaker: *const cb_breaker, out: *mut c
 ///
 /// @param breaker  NULL is fine: false.
 /// @param out      Where it goes, if there is one. Its struct_size must be set (to sizeof *out). NULL is fine: false.
-/// @return         Whether there is one: not before the owner's first operation, nor if the owner was stopped for good in
+/// @return         Whether it was written: not before the owner's first operation, nor if the owner was stopped for good in
 ///                 the middle of writing one. It is as of publication, `halted` too: cb_is_halted tells what is so now.
 ///
 /// Thread: any.
@@ -165,8 +178,7 @@ pub unsafe extern "C" fn cb_get_published(breaker: *const cb_breaker, out: *mut 
     match snapshot {
         Some(snapshot) if !out.is_null() => {
             // SAFETY: by the caller.
-            unsafe { write_out(out, &snapshot.into()) };
-            true
+            unsafe { write_out(out, &snapshot.into()) }
         }
         _ => false,
     }
@@ -177,7 +189,7 @@ pub unsafe extern "C" fn cb_get_published(breaker: *const cb_breaker, out: *mut 
 ///
 /// @param breaker       NULL is fine: 0.
 /// @param quantile_ppm  990000 for the P99; 0 is the least, 1000000 and above the greatest.
-/// @return              Nanoseconds; 0 of nothing.
+/// @return              Nanoseconds; 0 of nothing, and while a supervisor owns the breaker, which counts as misused.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
@@ -186,7 +198,7 @@ pub unsafe extern "C" fn cb_quantile_ns(breaker: *mut cb_breaker, quantile_ppm: 
         return 0;
     }
     // SAFETY: by the caller.
-    unsafe { cb_breaker::owner(breaker) }.quantile(quantile_ppm).unwrap_or(0)
+    unsafe { cb_breaker::owner_or_count(breaker) }.and_then(|owner| owner.quantile(quantile_ppm)).unwrap_or(0)
 }
 
 /// cb_quantile_ns at a given time. Fires no timers.
@@ -201,5 +213,7 @@ pub unsafe extern "C" fn cb_quantile_ns_at(breaker: *mut cb_breaker, now_ns: u64
         return 0;
     }
     // SAFETY: by the caller.
-    unsafe { cb_breaker::owner(breaker) }.quantile_at(now_ns, quantile_ppm).unwrap_or(0)
+    unsafe { cb_breaker::owner_or_count(breaker) }
+        .and_then(|owner| owner.quantile_at(now_ns, quantile_ppm))
+        .unwrap_or(0)
 }
