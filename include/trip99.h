@@ -1437,7 +1437,7 @@ uint64_t cb_lane_now_ns(const struct cb_lane *lane);
 
 /**
  * Everything else there is to know, as of the latest time that the owner has seen. While a supervisor owns the breaker it is
- * what that published last, as cb_get_published gives it; before its first poll it shows open, and nothing else.
+ * what that published last, as cb_get_published gives it; before its first poll that is the state, and nothing else.
  *
  * @param breaker  NULL is fine: nothing happens.
  * @param out      Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine: nothing happens.

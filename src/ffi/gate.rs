@@ -79,8 +79,7 @@ pub unsafe extern "C" fn cb_halt_at(breaker: *mut cb_breaker, now_ns: u64) {
     // SAFETY: by the caller.
     unsafe { cb_halt(breaker) };
     // SAFETY: by the caller.
-    let (owner, is_there) = unsafe { (cb_breaker::owner(breaker), cb_breaker::is_there(breaker)) };
-    if is_there {
+    if let Some(owner) = unsafe { cb_breaker::owner_if_there(breaker) } {
         owner.halt_at(now_ns);
     }
 }
@@ -113,8 +112,7 @@ pub unsafe extern "C" fn cb_resume_at(breaker: *mut cb_breaker, now_ns: u64) {
     // SAFETY: by the caller.
     unsafe { cb_resume(breaker) };
     // SAFETY: by the caller.
-    let (owner, is_there) = unsafe { (cb_breaker::owner(breaker), cb_breaker::is_there(breaker)) };
-    if is_there {
+    if let Some(owner) = unsafe { cb_breaker::owner_if_there(breaker) } {
         owner.resume_at(now_ns);
     }
 }

@@ -102,14 +102,28 @@ impl cb_breaker {
     #[inline]
     pub(super) unsafe fn owner_or_count<'a>(breaker: *const Self) -> Option<&'a mut Breaker> {
         // SAFETY: by the caller.
-        let (owner, is_there) = unsafe { (Self::owner(breaker), Self::is_there(breaker)) };
-        if is_there {
-            Some(owner)
-        } else {
+        let owner = unsafe { Self::owner_if_there(breaker) };
+        if owner.is_none() {
             // SAFETY: by the caller.
             unsafe { Self::count_misuse(breaker) };
-            None
         }
+        owner
+    }
+
+    /// What the owner works on; `None` while a supervisor has it.
+    ///
+    /// # Safety
+    /// As [`owner`](Self::owner).
+    #[inline]
+    pub(super) unsafe fn owner_if_there<'a>(breaker: *const Self) -> Option<&'a mut Breaker> {
+        debug_assert!(!breaker.is_null(), "the breaker is NULL");
+        // SAFETY: by the caller.
+        unsafe { Self::check_thread(breaker) };
+        // SAFETY: by the caller.
+        let is_there = unsafe { Self::standing(breaker) }.get() == Standing::Owned;
+        // Nobody has a stand-in by this: several threads may be here by mistake.
+        // SAFETY: by the caller. Only the field is borrowed: other threads may hold references to the others.
+        is_there.then(|| unsafe { &mut *Self::owners_part(breaker) })
     }
 
     /// What the owner works on, for functions that return a status.
@@ -118,11 +132,10 @@ impl cb_breaker {
     /// As [`owner`](Self::owner).
     pub(super) unsafe fn owner_or_fail<'a>(breaker: *const Self) -> Result<&'a mut Breaker, Failure> {
         // SAFETY: by the caller.
-        let (owner, standing) = unsafe { (Self::owner(breaker), Self::standing(breaker).get()) };
-        match standing {
-            Standing::Owned => Ok(owner),
-            other => Err(other.failure("the breaker")),
-        }
+        unsafe { Self::owner_if_there(breaker) }.ok_or_else(|| {
+            // SAFETY: by the caller.
+            unsafe { Self::standing_of(breaker) }.failure("the breaker")
+        })
     }
 
     /// The owner passes the breaker on to whichever thread calls next; counted if it has none to pass on.
@@ -137,17 +150,8 @@ impl cb_breaker {
         }
     }
 
-    /// Whether what is the owner's is in the handle.
-    ///
     /// # Safety
     /// `breaker` isn't NULL, and its memory is there.
-    pub(super) unsafe fn is_there(breaker: *const Self) -> bool {
-        // SAFETY: by the caller.
-        unsafe { Self::standing(breaker) }.get() == Standing::Owned
-    }
-
-    /// # Safety
-    /// As [`is_there`](Self::is_there).
     pub(super) unsafe fn standing_of(breaker: *const Self) -> Standing {
         // SAFETY: by the caller.
         unsafe { Self::standing(breaker) }.get()
@@ -156,7 +160,7 @@ impl cb_breaker {
     /// In a checked build: aborts if this thread isn't the owner. Otherwise nothing.
     ///
     /// # Safety
-    /// As [`is_there`](Self::is_there).
+    /// As [`standing_of`](Self::standing_of).
     #[inline(always)]
     unsafe fn check_thread(breaker: *const Self) {
         // SAFETY: by the caller. Only the field is borrowed.
@@ -170,21 +174,21 @@ impl cb_breaker {
     }
 
     /// # Safety
-    /// As [`is_there`](Self::is_there).
+    /// As [`standing_of`](Self::standing_of).
     unsafe fn count_misuse(breaker: *const Self) {
         // SAFETY: by the caller. Only the field is borrowed.
         unsafe { &(*breaker).observer }.page.count_misuse();
     }
 
     /// # Safety
-    /// As [`is_there`](Self::is_there).
+    /// As [`standing_of`](Self::standing_of).
     unsafe fn standing<'a>(breaker: *const Self) -> &'a AtomicStanding {
         // SAFETY: by the caller. Only the field is borrowed.
         unsafe { &(*breaker).standing }
     }
 
     /// # Safety
-    /// As [`is_there`](Self::is_there).
+    /// As [`standing_of`](Self::standing_of).
     #[inline(always)]
     unsafe fn owners_part(breaker: *const Self) -> *mut Breaker {
         // SAFETY: by the caller; no reference is made.
@@ -202,7 +206,7 @@ impl cb_breaker {
     /// A stand-in for the breaker of this handle. Allocates.
     ///
     /// # Safety
-    /// As [`is_there`](Self::is_there).
+    /// As [`standing_of`](Self::standing_of).
     unsafe fn stand_in(breaker: *const Self) -> Breaker {
         // SAFETY: by the caller. Only the field is borrowed.
         Breaker::stand_in(&unsafe { &(*breaker).observer }.page)

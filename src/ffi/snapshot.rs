@@ -4,6 +4,7 @@ use super::breaker::cb_breaker;
 use super::config::cb_state;
 use super::structs::{Versioned, write_out};
 use crate::clock::ClockSource;
+use crate::config::State;
 use crate::page::{Observer, Snapshot};
 use core::mem::offset_of;
 
@@ -139,7 +140,7 @@ impl From<Snapshot> for cb_snapshot {
 }
 
 /// Everything else there is to know, as of the latest time that the owner has seen. While a supervisor owns the breaker it is
-/// what that published last, as cb_get_published gives it; before its first poll it shows open, and nothing else.
+/// what that published last, as cb_get_published gives it; before its first poll that is the state, and nothing else.
 ///
 /// @param breaker  NULL is fine: nothing happens.
 /// @param out      Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine: nothing happens.
@@ -151,15 +152,25 @@ pub unsafe extern "C" fn cb_get_snapshot(breaker: *const cb_breaker, out: *mut c
         return;
     }
     // SAFETY: by the caller.
-    let (owner, is_there) = unsafe { (cb_breaker::owner(breaker), cb_breaker::is_there(breaker)) };
-    let published = if is_there {
-        None
-    } else {
+    let snapshot = match unsafe { cb_breaker::owner_if_there(breaker) } {
+        Some(owner) => Some(owner.snapshot()),
         // SAFETY: by the caller.
-        unsafe { cb_breaker::observer(breaker) }.and_then(Observer::snapshot)
+        None => unsafe { cb_breaker::observer(breaker) }.map(published_or_empty),
     };
-    // SAFETY: by the caller.
-    unsafe { write_out(out, &published.unwrap_or_else(|| owner.snapshot()).into()) };
+    if let Some(snapshot) = snapshot {
+        // SAFETY: by the caller.
+        unsafe { write_out(out, &snapshot.into()) };
+    }
+}
+
+/// What anybody may know of a breaker. Nothing was published before its owner's first operation: then its gate is all there is.
+fn published_or_empty(observer: &Observer) -> Snapshot {
+    observer.snapshot().unwrap_or_else(|| Snapshot {
+        state: observer.state().unwrap_or(State::Open),
+        halted: observer.is_halted(),
+        retry_at_ns: observer.retry_at_ns(),
+        ..Snapshot::default()
+    })
 }
 
 /// The latest snapshot that the owner published: at each transition, and each millisecond in which it does anything. It is of
