@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "sizes.h"
+#include <pthread.h>
 #include <time.h>
 
 enum { PATIENCE_S = 120 };
@@ -113,6 +114,40 @@ static void hot_calls_refuse_and_are_counted(void) {
     CHECK_EQ(snapshot_of(breaker).recorded, 1);
     cb_end(breaker, call); /* of nobody's */
     CHECK_EQ(snapshot_of(breaker).misused, counted + 40001);
+    works(breaker);
+    cb_supervisor_destroy(supervisor);
+    cb_destroy(breaker);
+}
+
+enum { THREADS = 3, ROUNDS = 20000 };
+
+static void *misuses(void *of_breaker) {
+    cb_breaker *breaker = (cb_breaker *)of_breaker;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        CHECK(!cb_allow(breaker));
+        const cb_call call = cb_begin(breaker);
+        cb_record(breaker, MS);
+        cb_poll(breaker);
+        if (i % 2 == 0) cb_end(breaker, call);
+        cb_lane *lane = NULL;
+        if (i % 100 == 0) CHECK_EQ(cb_lane_open(breaker, 0, &lane), CB_STATUS_NOT_NOW);
+        if (i % 100 == 1) (void)snapshot_of(breaker);
+    }
+    return NULL;
+}
+
+/* As threads would whose lanes were forgotten. */
+static void many_threads_misuse_it_at_once(void) {
+    cb_breaker *breaker = create(NULL);
+    cb_supervisor *supervisor = start(breaker);
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        CHECK_EQ((uint64_t)pthread_create(&threads[i], NULL, misuses, breaker), 0);
+    for (int i = 0; i < THREADS; i++) CHECK_EQ((uint64_t)pthread_join(threads[i], NULL), 0);
+    CHECK_EQ(cb_supervisor_stop(supervisor), CB_STATUS_OK);
+    CHECK_EQ(snapshot_of(breaker).misused, THREADS * (4 * ROUNDS + ROUNDS / 2));
+    CHECK_EQ(snapshot_of(breaker).refused, THREADS * ROUNDS);
+    CHECK_EQ(snapshot_of(breaker).recorded, 0);
     works(breaker);
     cb_supervisor_destroy(supervisor);
     cb_destroy(breaker);
@@ -330,6 +365,7 @@ static void sizes_that_were_never_set(void) {
 
 int main(void) {
     hot_calls_refuse_and_are_counted();
+    many_threads_misuse_it_at_once();
     what_returns_a_status_says_not_now();
     questions_have_no_answer();
     a_halt_is_never_lost();
