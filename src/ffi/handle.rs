@@ -262,13 +262,13 @@ impl Standing {
         }
     }
 
+    /// Why what is the owner's may not be called. (That it was lost is no caller's mistake.)
     #[cfg(feature = "checked")]
     fn why_not(self) -> Option<&'static str> {
         match self {
-            Self::Owned => None,
+            Self::Owned | Self::Lost => None,
             Self::Lent | Self::LentAndDestroyed => Some("while a supervisor owns it"),
             Self::Destroyed => Some("after cb_destroy"),
-            Self::Lost => Some("after it went down with a supervisor that panicked"),
         }
     }
 }
