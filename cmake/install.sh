@@ -5,7 +5,7 @@ set -eu
 
 usage() {
     cat <<'TEXT'
-usage: cmake/install.sh --prefix DIR [--libdir DIR] [--target-dir DIR]
+usage: cmake/install.sh --prefix DIR [--libdir DIR] [--target-dir DIR] [--checked]
 
 Builds trip99's C libraries, and installs into a prefix: headers, static and shared library, CMake package
 (find_package(trip99)), pkg-config files, licences.
@@ -13,6 +13,7 @@ Builds trip99's C libraries, and installs into a prefix: headers, static and sha
     --prefix DIR      where to; the tree may be moved later
     --libdir DIR      where libraries go, within the prefix (default: lib)
     --target-dir DIR  where cargo builds (default: cargo's own)
+    --checked         for development: the libraries abort with a message when a wrong thread calls
     --help            this text
 
 Environment: DESTDIR is put before the prefix, for packagers. CARGO is the cargo to run.
@@ -37,7 +38,7 @@ absolute() {
     esac
 }
 
-prefix='' libdir=lib target_dir=''
+prefix='' libdir=lib target_dir='' features=ffi,shm checked=''
 while [ $# -gt 0 ]; do
     case $1 in
     --?*=*) # as two words
@@ -46,6 +47,10 @@ while [ $# -gt 0 ]; do
         set -- "$option" "$value" "$@"
         ;;
     --help) usage; exit 0 ;;
+    --checked)
+        features=ffi,shm,checked checked=' (checked)'
+        shift
+        ;;
     --prefix | --libdir | --target-dir)
         [ $# -ge 2 ] && [ -n "$2" ] || bad_usage "$1 needs a directory"
         case $1 in
@@ -96,7 +101,7 @@ built=$target_dir/$host/release
 build() {
     type=$1
     shift
-    "$cargo" rustc --release --lib --features ffi,shm --locked --color never --target "$host" \
+    "$cargo" rustc --release --lib --features "$features" --locked --color never --target "$host" \
         --target-dir "$target_dir" --crate-type "$type" -- "$@" 2>"$work/log" || {
         cat "$work/log" >&2
         fail "cargo could not build the $type"
@@ -149,7 +154,7 @@ point() {
     printf '    %s -> %s\n' "$libdir/$1" "$2"
 }
 
-printf '\ntrip99 %s (ABI %s) in %s\n\n' "$version" "$abi" "$dest"
+printf '\ntrip99 %s (ABI %s)%s in %s\n\n' "$version" "$abi" "$checked" "$dest"
 for header in include/*; do put "$header" include; done
 put "$work/libtrip99.a" "$libdir"
 put "$built/libtrip99.so" "$libdir" "libtrip99.so.$version"

@@ -132,7 +132,7 @@ enum cb_status_value
      */
     CB_STATUS_BAD_NAME = 10,
     /**
-     * It can't be done now: a supervisor runs, or has no breaker, or a breaker is with another one.
+     * It can't be done now: a supervisor owns the breaker, runs, or has none; or the breaker was destroyed.
      */
     CB_STATUS_NOT_NOW = 11,
 };
@@ -295,7 +295,13 @@ typedef uint32_t cb_reason_value;
 
 /**
  * A breaker for one node. One thread owns it, and alone calls what says "Thread: owner"; ownership may pass to another
- * thread by anything that orders memory (a mutex, a thread's start or join). Other threads may call the rest meanwhile.
+ * thread by anything that orders memory (a mutex, a thread's start or join), and by cb_hand_over in a checked build. Other
+ * threads may call the rest meanwhile.
+ *
+ * While a supervisor owns a breaker (see cb_supervisor_start), what says "Thread: owner" does nothing, and does no harm. What
+ * returns a status returns CB_STATUS_NOT_NOW; the rest is counted (misused), and cb_allow refuses. A library that is built as
+ * a checked one (cmake/install.sh --checked) aborts with a message instead, and does so when another thread than the owner
+ * calls it, too.
  */
 typedef struct cb_breaker cb_breaker;
 
@@ -329,8 +335,9 @@ typedef struct cb_observer cb_observer;
  * node checked while its breaker is half-open with CB_RECOVERY_HEALTH_CHECKS, and feeds listeners.
  *
  * From cb_supervisor_start to cb_supervisor_stop it is the owner of its breakers: nobody else may call what says "Thread:
- * owner", cb_destroy included. What says "Thread: any" goes on, and gates, lanes and readers of events stay valid. After
- * the stop the thread that stopped it is the owner. So a breaker's handle stays its caller's, to be destroyed in the end.
+ * owner", cb_destroy included. (Who does all the same does no harm, and is told: see cb_breaker.) What says "Thread: any" goes
+ * on, and gates, lanes and readers of events stay valid. After the stop the thread that stopped it is the owner. So a
+ * breaker's handle stays its caller's, to be destroyed in the end.
  *
  * Breakers here run on the real clock: add none that has seen virtual time.
  */
@@ -359,7 +366,9 @@ typedef uint32_t cb_state;
  */
 typedef struct cb_config {
     /**
-     * sizeof(cb_config), set by cb_config_init: tells which version of this struct the caller was compiled with.
+     * sizeof(cb_config), set by cb_config_init: tells which version of this struct the caller was compiled with. To
+     * cb_get_config 0 and what is above 4096 stand for the first version's, 152, which it then says here; below that it
+     * leaves the struct as it is. cb_create and cb_reconfigure refuse all of these.
      */
     uint32_t struct_size;
     /**
@@ -501,6 +510,8 @@ typedef uint32_t cb_clock;
 typedef struct cb_snapshot {
     /**
      * To be set to sizeof(cb_snapshot) before the call: tells which version of this struct the caller was compiled with.
+     * 0 and what is above 4096 stand for the first version's, 144, which the call then says here; below that it leaves the
+     * struct as it is.
      */
     uint32_t struct_size;
     /**
@@ -600,7 +611,8 @@ typedef struct cb_snapshot {
      */
     uint64_t refused_in_shadow;
     /**
-     * Tickets that came back twice, or that the breaker never gave out.
+     * Tickets that came back twice, or that the breaker never gave out; and calls of what is the owner's alone while a
+     * supervisor owns the breaker.
      */
     uint64_t misused;
     /**
@@ -624,6 +636,8 @@ typedef uint32_t cb_reason;
 typedef struct cb_event {
     /**
      * To be set to sizeof(cb_event) before the call: tells which version of this struct the caller was compiled with.
+     * 0 and what is above 4096 stand for the first version's, 88, which the call then says here; below that it leaves the
+     * struct as it is.
      */
     uint32_t struct_size;
     /**
@@ -695,6 +709,8 @@ typedef struct cb_event {
 typedef struct cb_owner {
     /**
      * To be set to sizeof(cb_owner) before the call: tells which version of this struct the caller was compiled with.
+     * 0 and what is above 4096 stand for the first version's, 24, which the call then says here; below that it leaves the
+     * struct as it is.
      */
     uint32_t struct_size;
     /**
@@ -730,6 +746,8 @@ typedef struct cb_owner {
 typedef struct cb_halt_note {
     /**
      * To be set to sizeof(cb_halt_note) before the call: tells which version of this struct the caller was compiled with.
+     * 0 and what is above 4096 stand for the first version's, 248, which the call then says here; below that it leaves the
+     * struct as it is.
      */
     uint32_t struct_size;
     /**
@@ -814,12 +832,14 @@ const char *cb_version_text(void);
  * Sets every field to its default.
  *
  * @param config  Where to. NULL is fine: nothing happens.
- * @param size    sizeof *config: tells the library which version of the struct the caller was compiled with. Below 4 or
- *                above UINT32_MAX nothing happens.
+ * @param size    sizeof *config: tells the library which version of the struct the caller was compiled with. If no version
+ *                has this size (below 152 or above 4096), then struct_size alone is set, so that cb_create refuses it; below
+ *                4 or above UINT32_MAX nothing happens.
  *
  * Thread: any.
  */
-void cb_config_init(struct cb_config *config, size_t size);
+void cb_config_init(struct cb_config *config,
+                    size_t size);
 
 /**
  * Makes a breaker. Allocates all that it will ever use; the first in a process also calibrates the time stamp counter,
@@ -838,6 +858,10 @@ cb_status cb_create(const struct cb_config *config, struct cb_breaker **out);
  * Ends a breaker. What cb_gate_of gave must not be read any more; readers of its events may go on to read what it left,
  * and lanes refuse from now on, unheard.
  *
+ * If a supervisor has it on its list, this is still clean. While that doesn't run, the breaker ends here as ever, and the
+ * supervisor can't be started any more (CB_STATUS_NOT_NOW). While it runs, the breaker ends when it stops; that counts as
+ * misused, as nobody can tell any more whether the breaker is in use.
+ *
  * @param breaker  From cb_create or cb_create_shared, and not destroyed before. NULL is fine.
  *
  * Thread: owner, when no other thread uses the breaker any more, nor its gate but by a lane.
@@ -845,14 +869,25 @@ cb_status cb_create(const struct cb_config *config, struct cb_breaker **out);
 void cb_destroy(struct cb_breaker *breaker);
 
 /**
+ * Passes ownership on: the next thread that calls what says "Thread: owner" is the owner. Only a checked build takes note of
+ * it; what orders memory between the two threads is up to the caller in any build.
+ *
+ * @param breaker  NULL is fine: nothing happens. Nor does anything while a supervisor owns it, but that counts as misused.
+ *
+ * Thread: owner.
+ */
+void cb_hand_over(struct cb_breaker *breaker);
+
+/**
  * Reads the settings in force, to be changed and given to cb_reconfigure, say.
  *
- * @param breaker  NULL is fine: nothing happens.
+ * @param breaker  NULL is fine: nothing happens. Nor does anything while a supervisor owns it, but that counts as misused.
  * @param out      Where they go. Its struct_size must be set (to sizeof *out). NULL is fine: nothing happens.
  *
  * Thread: owner.
  */
-void cb_get_config(const struct cb_breaker *breaker, struct cb_config *out);
+void cb_get_config(const struct cb_breaker *breaker,
+                   struct cb_config *out);
 
 /**
  * Changes the settings; state, window, attempt and calls in flight survive. A new threshold recounts the window and the
@@ -862,11 +897,12 @@ void cb_get_config(const struct cb_breaker *breaker, struct cb_config *out);
  * @param breaker  Must not be NULL.
  * @param config   All settings: those that are not to change as they are (see cb_get_config). Must not be NULL.
  * @return         As cb_create, and CB_STATUS_FIXED_SETTING if window_len, max_in_flight or start differ from the
- *                 breaker's. If it isn't CB_STATUS_OK nothing was changed.
+ *                 breaker's; CB_STATUS_NOT_NOW while a supervisor owns it. If it isn't CB_STATUS_OK nothing was changed.
  *
  * Thread: owner.
  */
-cb_status cb_reconfigure(struct cb_breaker *breaker, const struct cb_config *config);
+cb_status cb_reconfigure(struct cb_breaker *breaker,
+                         const struct cb_config *config);
 
 /**
  * cb_reconfigure at a given time. Fires no timers.
@@ -883,7 +919,7 @@ cb_status cb_reconfigure_at(struct cb_breaker *breaker,
 /**
  * When cb_poll will next have work, on the breaker's clock; it may be past.
  *
- * @param breaker  NULL is fine: UINT64_MAX.
+ * @param breaker  NULL is fine: UINT64_MAX. So is that while a supervisor owns it, but that counts as misused.
  * @return         Nanoseconds; UINT64_MAX = at no time.
  *
  * Thread: owner.
@@ -907,7 +943,7 @@ uint64_t cb_now_ns(const struct cb_breaker *breaker);
  * Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
  *
  * @param breaker  Must not be NULL.
- * @return         While half-open, true means that a trial is granted: send it, or give it back by cb_release.
+ * @return         False while a supervisor owns it, whatever its gate shows. While half-open, true means that a trial is granted: send it, or give it back by cb_release.
  *
  * Thread: owner.
  */
@@ -1101,7 +1137,8 @@ void cb_poll(struct cb_breaker *breaker);
 void cb_poll_at(struct cb_breaker *breaker, uint64_t now_ns);
 
 /**
- * The gate, for cb_gate_closed in the hot loop.
+ * The gate, for cb_gate_closed in the hot loop. It is the breaker's, whoever owns that: while a supervisor does, it goes on to
+ * show lanes whether calls pass.
  *
  * @param breaker  NULL is fine: NULL.
  * @return         Valid until cb_destroy.
@@ -1140,14 +1177,16 @@ bool cb_is_halted(const struct cb_breaker *breaker);
 void cb_halt(struct cb_breaker *breaker);
 
 /**
- * cb_halt at a given time, with its event at once. Fires no timers.
+ * cb_halt at a given time, with its event at once. Fires no timers. While a supervisor owns the breaker it is cb_halt: a halt
+ * is never lost, and its event comes with the supervisor's next poll.
  *
  * @param breaker  NULL is fine: nothing happens.
  * @param now_ns   The time on the breaker's clock; before the latest seen it counts as that.
  *
  * Thread: owner.
  */
-void cb_halt_at(struct cb_breaker *breaker, uint64_t now_ns);
+void cb_halt_at(struct cb_breaker *breaker,
+                uint64_t now_ns);
 
 /**
  * Ends a halt. The automatic state decides again, as it went on meanwhile. The owner's next cb_poll adds the event.
@@ -1159,14 +1198,15 @@ void cb_halt_at(struct cb_breaker *breaker, uint64_t now_ns);
 void cb_resume(struct cb_breaker *breaker);
 
 /**
- * cb_resume at a given time, with its event at once. Fires no timers.
+ * cb_resume at a given time, with its event at once. Fires no timers. While a supervisor owns the breaker it is cb_resume.
  *
  * @param breaker  NULL is fine: nothing happens.
  * @param now_ns   The time on the breaker's clock; before the latest seen it counts as that.
  *
  * Thread: owner.
  */
-void cb_resume_at(struct cb_breaker *breaker, uint64_t now_ns);
+void cb_resume_at(struct cb_breaker *breaker,
+                  uint64_t now_ns);
 
 /**
  * The name of a state: "closed", "open" or "half_open"; "unknown" of any other value. The text is static.
@@ -1186,7 +1226,7 @@ const char *cb_state_text(cb_state state);
  *                  as many calls in flight less two. 0 = 4096, the default; 4 to 1048576, and what is outside is brought
  *                  within.
  * @param out       Where the lane goes; NULL goes there if there is an error. Must not be NULL.
- * @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER.
+ * @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_NOT_NOW while a supervisor owns the breaker.
  *
  * Thread: owner. The lane is to be given to cb_lane_close, before or after cb_destroy.
  */
@@ -1396,14 +1436,16 @@ uint64_t cb_lane_dropped(const struct cb_lane *lane);
 uint64_t cb_lane_now_ns(const struct cb_lane *lane);
 
 /**
- * Everything else there is to know, as of the latest time that the owner has seen.
+ * Everything else there is to know, as of the latest time that the owner has seen. While a supervisor owns the breaker it is
+ * what that published last, as cb_get_published gives it; before its first poll that is the state, and nothing else.
  *
  * @param breaker  NULL is fine: nothing happens.
  * @param out      Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine: nothing happens.
  *
  * Thread: owner. Others use cb_get_published.
  */
-void cb_get_snapshot(const struct cb_breaker *breaker, struct cb_snapshot *out);
+void cb_get_snapshot(const struct cb_breaker *breaker,
+                     struct cb_snapshot *out);
 
 /**
  * The latest snapshot that the owner published: at each transition, and each millisecond in which it does anything. It is of
@@ -1411,7 +1453,7 @@ void cb_get_snapshot(const struct cb_breaker *breaker, struct cb_snapshot *out);
  *
  * @param breaker  NULL is fine: false.
  * @param out      Where it goes, if there is one. Its struct_size must be set (to sizeof *out). NULL is fine: false.
- * @return         Whether there is one: not before the owner's first operation, nor if the owner was stopped for good in
+ * @return         Whether it was written: not before the owner's first operation, nor if the owner was stopped for good in
  *                 the middle of writing one. It is as of publication, `halted` too: cb_is_halted tells what is so now.
  *
  * Thread: any.
@@ -1425,7 +1467,7 @@ bool cb_get_published(const struct cb_breaker *breaker,
  *
  * @param breaker       NULL is fine: 0.
  * @param quantile_ppm  990000 for the P99; 0 is the least, 1000000 and above the greatest.
- * @return              Nanoseconds; 0 of nothing.
+ * @return              Nanoseconds; 0 of nothing, and while a supervisor owns the breaker, which counts as misused.
  *
  * Thread: owner.
  */
@@ -1458,12 +1500,14 @@ cb_status cb_events_open(const struct cb_breaker *breaker, struct cb_events **ou
  * Reads the next event.
  *
  * @param events  NULL is fine: false.
- * @param out     Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine: false, and nothing is read.
+ * @param out     Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine, and so is a struct_size of no
+ *                version's: false, and nothing is read.
  * @return        Whether there was one. Later there may be more.
  *
  * Thread: any, one at a time.
  */
-bool cb_events_next(struct cb_events *events, struct cb_event *out);
+bool cb_events_next(struct cb_events *events,
+                    struct cb_event *out);
 
 /**
  * How many events were overwritten before this reader came to them.
@@ -1663,9 +1707,10 @@ cb_status cb_supervisor_create(uint64_t interval_ns,
  *
  * @param supervisor  Must not be NULL, nor run.
  * @param name        For checks and listeners: in UTF-8, not empty, and another for each. Must not be NULL. It is copied.
- * @param breaker     From cb_create or cb_create_shared; must live as long as the supervisor. Must not be NULL.
+ * @param breaker     From cb_create or cb_create_shared, and not destroyed. The supervisor can't be started any more once it
+ *                    is; see cb_destroy. Must not be NULL.
  * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_BAD_NAME, or CB_STATUS_NOT_NOW: the supervisor
- *                    runs, or has this breaker.
+ *                    runs, or has this breaker, or another supervisor owns it.
  *
  * Thread: any, one at a time.
  */
@@ -1730,9 +1775,10 @@ cb_status cb_supervisor_listen(struct cb_supervisor *supervisor, cb_listen liste
  *
  * @param supervisor  Must not be NULL.
  * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_NOT_NOW: it runs, has no breaker, or one of them is
- *                    with another supervisor; CB_STATUS_OUT_OF_RANGE: a breaker with a check recovers by trials, or its
- *                    checks are too far apart; CB_STATUS_IO: no thread. Then it doesn't run, and the breakers are as
- *                    they were.
+ *                    with another supervisor or was destroyed; CB_STATUS_OUT_OF_RANGE: a breaker with a check recovers by
+ *                    trials, or its checks are too far apart; CB_STATUS_IO: no thread. Then it doesn't run, and the
+ *                    breakers are as they were. CB_STATUS_INTERNAL: a mistake in this library. Then it doesn't run, and the
+ *                    breakers refuse; all that their owner may do with them is to destroy them.
  *
  * Thread: the owner of all its breakers.
  */
@@ -1741,13 +1787,13 @@ cb_status cb_supervisor_start(struct cb_supervisor *supervisor);
 /**
  * Stops: takes in what lanes said before, tells listeners what came of it, and waits for them and for a check that is under
  * way, however long they take. When this returns, no callback runs any more, and the caller is the breakers' owner. It may
- * be started again.
+ * be started again. No other thread may be calling what says "Thread: owner" at that moment: it would not be the owner.
  *
  * Nobody judges calls meanwhile: stop trading first.
  *
  * @param supervisor  Must not be NULL. If it doesn't run, nothing happens.
  * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_INTERNAL: its thread died of a mistake in this
- *                    library. Then all that the owner may do with its breakers is to destroy them.
+ *                    library. Then its breakers refuse, and all that the owner may do with them is to destroy them.
  *
  * Thread: any, one at a time; none of its callbacks.
  */

@@ -33,6 +33,7 @@
 #include <exception>
 #include <iterator>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -110,6 +111,8 @@ class Error : public std::runtime_error {
 /** A ticket for one call; 16 bytes to be copied as you like. start_ns tells when the call began. */
 using Call = cb_call;
 
+class Breaker;
+
 namespace detail {
 
 /** Without exceptions there is nobody to tell: prints what is wrong, and aborts. */
@@ -156,6 +159,17 @@ inline int uncaught_exceptions() noexcept {
     return std::uncaught_exception() ? 1 : 0;
 #endif
 }
+
+/** A gate that never shows closed: in place of its own to an owner who is none now, so that allow() asks, and is refused. */
+inline const cb_gate *shut_gate() noexcept {
+    static const cb_gate shut = {1};
+    return &shut;
+}
+
+/** Where a breaker that a supervisor has on its list is now, as breakers move; nullptr once it is gone. */
+struct Seat {
+    Breaker *breaker;
+};
 
 // What a scoped call does with its handle, whichever it is.
 inline void end(cb_breaker *breaker, Call call) noexcept { cb_end(breaker, call); }
@@ -394,7 +408,6 @@ class Gate {
     const cb_gate *gate_;
 };
 
-class Breaker;
 class Lane;
 template <typename Owner> class BasicScopedCall;
 
@@ -493,7 +506,9 @@ class Lane {
 };
 
 /**
- * A breaker for one node. One thread owns it, and alone calls what isn't marked "any thread". A moved-from one may only be
+ * A breaker for one node. One thread owns it, and alone calls what isn't marked "any thread". While a supervisor is the owner
+ * nobody else may, but no harm comes of it: lane and reconfigure throw, allow refuses, and the rest is counted (see cb_breaker
+ * in trip99.h). A moved-from one may only be
  * assigned to or destroyed; one that is moved into changes places with it, so what it was is destroyed with the other.
  */
 class Breaker {
@@ -521,15 +536,25 @@ class Breaker {
     static Breaker adopt(cb_breaker *breaker) noexcept { return Breaker(breaker, cb_gate_of(breaker)); }
 
     Breaker(Breaker &&other) noexcept
-        : handle_(std::exchange(other.handle_, nullptr)), gate_(std::exchange(other.gate_, nullptr)) {}
+        : handle_(std::exchange(other.handle_, nullptr)), gate_(std::exchange(other.gate_, nullptr)),
+          seat_(std::move(other.seat_)) {
+        sit();
+    }
     Breaker &operator=(Breaker &&other) noexcept {
         std::swap(handle_, other.handle_);
         std::swap(gate_, other.gate_);
+        std::swap(seat_, other.seat_);
+        sit();
+        other.sit();
         return *this;
     }
     Breaker(const Breaker &) = delete;
     Breaker &operator=(const Breaker &) = delete;
-    ~Breaker() { cb_destroy(handle_); }
+    /** Clean while a supervisor owns it, too, but counted as misused: see cb_destroy. */
+    ~Breaker() {
+        leave();
+        cb_destroy(handle_);
+    }
 
     /** May an order be sent now? While closed one inline load. Half-open, true grants a trial: send it or release(). */
     TRIP99_NODISCARD bool allow() noexcept { return cb_gate_closed(gate_) || cb_allow(handle_); }
@@ -582,15 +607,15 @@ class Breaker {
     /** Begins a call that ends by itself when the scope does. */
     TRIP99_NODISCARD ScopedCall scoped_call() noexcept;
 
-    /** Any thread. */
-    Gate gate() const noexcept { return Gate(gate_); }
+    /** The breaker's, whoever owns it. Any thread. */
+    Gate gate() const noexcept { return Gate(cb_gate_of(handle_)); }
     /** The automatic state. Any thread. */
     State state() const noexcept { return static_cast<State>(cb_get_state(handle_)); }
     /** Any thread. */
     bool is_halted() const noexcept { return cb_is_halted(handle_); }
     /** Refuses every call from now on, until resume. Any thread. */
     void halt() noexcept { cb_halt(handle_); }
-    /** With its event at once. */
+    /** With its event at once, or as halt() while a supervisor owns the breaker. */
     void halt_at(std::uint64_t now_ns) noexcept { cb_halt_at(handle_, now_ns); }
     /** Any thread. */
     void resume() noexcept { cb_resume(handle_); }
@@ -603,7 +628,10 @@ class Breaker {
     /** A reader of the events; it may outlive the breaker. Throws Error. Any thread. */
     Events events() const { return Events(handle_); }
 
-    /** Everything there is to know, as of the latest time seen. */
+    /** Passes ownership on to the thread that calls next: see cb_hand_over. */
+    void hand_over() noexcept { cb_hand_over(handle_); }
+
+    /** Everything there is to know, as of the latest time seen; while a supervisor owns it what that published last. */
     Snapshot snapshot() const noexcept {
         Snapshot snapshot;
         cb_get_snapshot(handle_, &snapshot);
@@ -621,10 +649,10 @@ class Breaker {
         return detail::duration(cb_quantile_ns_at(handle_, now_ns, quantile_ppm));
     }
 
-    /** The settings in force. */
+    /** The settings in force; the defaults while a supervisor owns the breaker, which counts as misused. */
     Config config() const noexcept {
         cb_config config;
-        config.struct_size = sizeof config;
+        cb_config_init(&config, sizeof config);
         cb_get_config(handle_, &config);
         return Config(config);
     }
@@ -650,15 +678,34 @@ class Breaker {
 
     /** The C breaker, which becomes the caller's, to be destroyed by cb_destroy. */
     cb_breaker *detach() noexcept {
+        leave();
         gate_ = nullptr;
         return std::exchange(handle_, nullptr);
     }
 
   private:
+    friend class Supervisor;
+
     Breaker(cb_breaker *breaker, const cb_gate *gate) noexcept : handle_(breaker), gate_(gate) {}
 
+    /** Its supervisor finds it here from now on. */
+    void sit() noexcept {
+        if (seat_) {
+            seat_->breaker = this;
+        }
+    }
+    /** Its supervisor doesn't find it any more. */
+    void leave() noexcept {
+        if (seat_) {
+            seat_->breaker = nullptr;
+            seat_.reset();
+        }
+    }
+
     cb_breaker *handle_ = nullptr;
+    /** What allow() asks: the breaker's, or while a supervisor owns that, one that is shut. */
     const cb_gate *gate_ = nullptr;
+    std::shared_ptr<detail::Seat> seat_;
 };
 
 /**

@@ -19,6 +19,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace trip99 {
 
@@ -30,8 +31,9 @@ using Listen = std::function<void(const char *name, const Event *event, std::uin
 
 /**
  * A thread that owns breakers. From start to stop (or the destructor) it is the owner of those that were added, and nobody
- * else may call what isn't marked "any thread"; afterwards the thread that stopped it is. The breakers must outlive it:
- * declare them before. One thread at a time, none of its callbacks.
+ * else may call what isn't marked "any thread"; afterwards the thread that stopped it is. The breakers should outlive it, so
+ * declare them before: one that goes earlier ends with the stop, and start() then throws. One thread at a time, none of its
+ * callbacks.
  *
  * Callbacks run on threads of the supervisor's, each always on the same one. What they throw ends there, and exceptions()
  * counts it. (No callback may end its thread, by pthread_exit say: that unwinds, and can't be stopped.)
@@ -46,20 +48,35 @@ class Supervisor {
 
     /** A moved-from one may only be assigned to or destroyed. */
     Supervisor(Supervisor &&other) noexcept
-        : callbacks_(std::move(other.callbacks_)), handle_(std::exchange(other.handle_, nullptr)) {}
+        : callbacks_(std::move(other.callbacks_)), seats_(std::move(other.seats_)),
+          handle_(std::exchange(other.handle_, nullptr)) {}
     Supervisor &operator=(Supervisor &&other) noexcept {
         std::swap(callbacks_, other.callbacks_);
+        std::swap(seats_, other.seats_);
         std::swap(handle_, other.handle_);
         return *this;
     }
     Supervisor(const Supervisor &) = delete;
     Supervisor &operator=(const Supervisor &) = delete;
     /** Stops it, if it runs. The callbacks go when none runs any more. */
-    ~Supervisor() { cb_supervisor_destroy(handle_); }
+    ~Supervisor() {
+        if (handle_ != nullptr && cb_supervisor_stop(handle_) == CB_STATUS_OK) {
+            open_gates();
+        }
+        cb_supervisor_destroy(handle_);
+    }
 
     /** Adds a breaker, which stays its owner's until start. Throws Error: the name is empty or taken, or it runs. */
     void add(const std::string &name, Breaker &breaker) {
-        detail::check(cb_supervisor_add(handle_, name.c_str(), breaker.c_handle()));
+        if (!breaker.seat_) {
+            breaker.seat_ = std::make_shared<detail::Seat>(detail::Seat{&breaker});
+        }
+        seats_.push_back(breaker.seat_);
+        const cb_status status = cb_supervisor_add(handle_, name.c_str(), breaker.c_handle());
+        if (status != CB_STATUS_OK) {
+            seats_.pop_back();
+            detail::check(status);
+        }
     }
 
     /**
@@ -87,10 +104,20 @@ class Supervisor {
     }
 
     /** Throws Error: then it doesn't run, and the breakers are as they were. */
-    void start() { detail::check(cb_supervisor_start(handle_)); }
+    void start() {
+        detail::check(cb_supervisor_start(handle_));
+        for (const auto &seat : seats_) {
+            if (seat->breaker != nullptr) {
+                seat->breaker->gate_ = detail::shut_gate();
+            }
+        }
+    }
 
     /** Waits for callbacks that are under way; then none runs any more. Throws Error for a mistake in trip99 alone. */
-    void stop() { detail::check(cb_supervisor_stop(handle_)); }
+    void stop() {
+        detail::check(cb_supervisor_stop(handle_));
+        open_gates();
+    }
 
     /** How many exceptions callbacks threw. Any thread. */
     std::uint64_t exceptions() const noexcept { return callbacks_->exceptions.load(std::memory_order_relaxed); }
@@ -143,8 +170,19 @@ class Supervisor {
 #endif
     }
 
+    /** It doesn't run: its breakers are their owner's again. */
+    void open_gates() noexcept {
+        for (const auto &seat : seats_) {
+            if (seat->breaker != nullptr) {
+                seat->breaker->gate_ = cb_gate_of(seat->breaker->handle_);
+            }
+        }
+    }
+
     /** Outlives what has pointers to it: the destructor's body comes first. */
     std::unique_ptr<Callbacks> callbacks_;
+    /** Where its breakers are. */
+    std::vector<std::shared_ptr<detail::Seat>> seats_;
     cb_supervisor *handle_ = nullptr;
 };
 

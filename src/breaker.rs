@@ -4,6 +4,8 @@ mod calm;
 mod inboxes;
 #[cfg(all(feature = "shm", not(loom)))]
 mod shared;
+#[cfg(feature = "ffi")]
+mod stand_in;
 mod transitions;
 
 use crate::backoff::Backoff;
@@ -56,6 +58,8 @@ const NEVER_NS: u64 = u64::MAX;
 /// ```
 pub struct Breaker {
     page: PageHandle,
+    /// Of a stand-in: the page of the breaker that it stands in for.
+    stands_in_for: Option<PageHandle>,
     /// To whom the page is shared beyond the process, if it is.
     link: Link,
 
@@ -132,6 +136,10 @@ impl Breaker {
     /// The first field of `config` that is out of its range.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.validate()?;
+        Ok(Self::with_legal(config))
+    }
+
+    fn with_legal(config: Config) -> Self {
         let clock = Clock::new();
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let wall_ns = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX);
@@ -142,6 +150,7 @@ impl Breaker {
         };
         let mut breaker = Self {
             page: PageHandle::new(Page::new(config.start, config.shadow)),
+            stands_in_for: None,
             link: Link::none(),
             latest_ns: 0,
             previous_ns: 0,
@@ -186,7 +195,7 @@ impl Breaker {
         if breaker.state == State::HalfOpen {
             breaker.offer_trials();
         }
-        Ok(breaker)
+        breaker
     }
 
     /// May an order be sent now? While closed this is one load and a branch.
@@ -408,7 +417,7 @@ impl Breaker {
             // Whoever can write to the page can make these overflow.
             refused: self.refused.wrapping_add(refused),
             refused_in_shadow: self.refused_in_shadow.wrapping_add(refused_in_shadow),
-            misused: self.misused.saturating_add(misused),
+            misused: self.misused.saturating_add(misused).saturating_add(self.page.misuses()),
             dropped: self.dropped.saturating_add(dropped),
             events: self.events,
         }
@@ -620,6 +629,9 @@ impl Breaker {
             return true;
         }
         self.refused += u64::from(!passes);
+        if let Some(page) = &self.stands_in_for {
+            page.count_refusal();
+        }
         passes
     }
 

@@ -3,12 +3,14 @@
 use crate::in_flight::{InFlight, Returned};
 use crate::tickets::{Call, Tickets, Untracked};
 
+/// No number: above all.
+const NONE: u32 = u32::MAX >> 1;
+
 pub(crate) struct Calls {
     tickets: Tickets,
     pub(crate) in_flight: InFlight,
-    /// Numbers that stand for no call: those in `free[.. free_len]`.
-    free: Box<[u32]>,
-    free_len: usize,
+    /// The first number that stands for no call. The next one is kept in its slot of the tickets, and so on; `NONE` is last.
+    free: u32,
     untracked: Untracked,
     /// Of untracked tickets: another one each time that all calls are forgotten.
     untracked_generation: u32,
@@ -17,36 +19,34 @@ pub(crate) struct Calls {
 impl Calls {
     /// `seed` sets these tickets apart from others'.
     pub(crate) fn new(capacity: u32, seed: u32) -> Self {
-        Self {
-            tickets: Tickets::new(capacity, seed),
-            in_flight: InFlight::new(capacity),
-            free: (0..capacity).rev().collect(),
-            free_len: capacity as usize,
-            untracked: Untracked::new(),
-            untracked_generation: seed,
+        let tickets = Tickets::new(capacity, seed);
+        let mut free = NONE;
+        for number in (0..capacity).rev() {
+            tickets.revoke(number, free);
+            free = number;
         }
+        let (in_flight, untracked) = (InFlight::new(capacity), Untracked::new());
+        Self { tickets, in_flight, free, untracked, untracked_generation: seed }
     }
 
     /// Adds a call and returns its ticket, and whether it is tracked. `seen_ns` is `start_ns`, clamped to the latest seen.
     #[inline]
     pub(crate) fn begin(&mut self, start_ns: u64, seen_ns: u64, trial: bool) -> (Call, bool) {
-        let last = self.free_len.wrapping_sub(1);
-        if let Some(&number) = self.free.get(last)
-            && let Some(call) = self.tickets.issue(number, start_ns)
-        {
-            self.free_len = last;
-            self.in_flight.begin(number, seen_ns, trial);
-            (call, true)
-        } else {
-            (self.untracked.issue(start_ns, self.untracked_generation, trial), false)
+        match self.tickets.issue(self.free, start_ns) {
+            Some((call, next)) => {
+                self.free = next;
+                self.in_flight.begin(call.number(), seen_ns, trial);
+                (call, true)
+            }
+            None => (self.untracked.issue(start_ns, self.untracked_generation, trial), false),
         }
     }
 
     /// Takes a ticket back.
     #[inline]
     pub(crate) fn take(&mut self, call: Call) -> Returned {
-        if self.tickets.redeem(call) {
-            self.set_free(call.number());
+        if self.tickets.redeem(call, self.free) {
+            self.free = call.number();
             self.in_flight.remove(call.number())
         } else {
             self.take_untracked(call)
@@ -67,24 +67,13 @@ impl Calls {
 
     /// Forgets every call. Tickets that are out become unknown.
     pub(crate) fn clear(&mut self) {
-        let Self { tickets, in_flight, free, free_len, .. } = self;
+        let Self { tickets, in_flight, free, .. } = self;
         in_flight.clear(|number| {
-            tickets.revoke(number);
-            if let Some(slot) = free.get_mut(*free_len) {
-                *slot = number;
-                *free_len += 1;
-            }
+            tickets.revoke(number, *free);
+            *free = number;
         });
         self.untracked.clear();
         self.untracked_generation = self.untracked_generation.wrapping_add(1);
-    }
-
-    #[inline]
-    fn set_free(&mut self, number: u32) {
-        if let Some(slot) = self.free.get_mut(self.free_len) {
-            *slot = number;
-            self.free_len += 1;
-        }
     }
 }
 
@@ -107,12 +96,13 @@ mod tests {
 
     #[test]
     fn an_epoch_forgets_all_and_begins_with_every_number() {
-        let mut calls = Calls::new(2, 7);
-        for _ in 0..3 {
-            let out = [false, true, false, true].map(|trial| calls.begin(5, 5, trial).0);
+        let mut calls = Calls::new(3, 7);
+        for _ in 0..4 {
+            let out = [false, true, false, true, false].map(|trial| calls.begin(5, 5, trial));
+            assert_eq!(out.map(|(_, tracked)| tracked), [true, true, true, false, false]);
             calls.clear();
-            assert_eq!(out.map(|call| calls.take(call)), [Returned::Unknown; 4]);
-            assert_eq!((calls.free_len, calls.in_flight.len()), (2, 0));
+            assert_eq!(out.map(|(call, _)| calls.take(call)), [Returned::Unknown; 5]);
+            assert_eq!(calls.in_flight.len(), 0);
         }
         let (call, tracked) = calls.begin(5, 5, true);
         assert_eq!((tracked, calls.take(call)), (true, Returned::Trial));

@@ -6,7 +6,8 @@
 //! Nothing unwinds into C: no operation panics, and those that allocate catch it if they do all the same (`status::guard`).
 //!
 //! [`cb_breaker`] keeps what any thread may touch apart from what is the owner's, so that no reference to the one ever
-//! covers the other. Only fields are borrowed, never the whole.
+//! covers the other. Only fields are borrowed, never the whole. What becomes of it while a supervisor has the breaker is in
+//! `handle`.
 #![expect(unsafe_code, reason = "C pointers")]
 #![expect(non_camel_case_types, reason = "names as C sees them")]
 #![expect(
@@ -17,8 +18,10 @@
 mod abi;
 mod status;
 mod structs;
+mod checked;
 mod config;
 mod breaker;
+mod handle;
 mod operations;
 mod gate;
 mod lane;

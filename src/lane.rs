@@ -71,7 +71,7 @@ type Redeem = fn(&Tickets, Call) -> bool;
 /// The other half does so, too.
 const SHARED: Redeem = Tickets::redeem_shared;
 /// A lane that isn't split.
-const ALONE: Redeem = Tickets::redeem;
+const ALONE: Redeem = |tickets, call| tickets.redeem(call, 0);
 
 impl Reporter {
     #[inline(always)] // or it is a second call in the C library, which has two callers of it
@@ -192,7 +192,7 @@ impl BeginHalf {
     #[inline(always)] // or it is a second call in the C library, which has two callers of it
     pub fn begin_at(&mut self, now_ns: u64) -> Call {
         if let Ok(number) = self.numbers.pop()
-            && let Some(call) = self.reporter.tickets.issue(number, now_ns)
+            && let Some((call, _)) = self.reporter.tickets.issue(number, now_ns)
         {
             let trial = self.reporter.claim();
             self.reporter.push(Message::Begin { start_ns: now_ns, number, trial });

@@ -6,7 +6,7 @@
 //!     128     128  gate      one byte: bits 0-1 state, bit 2 HALTED, bit 3 SHADOW; a line to itself
 //!     256     128  deadline  retry_at, written before the gate opens
 //!     384     128  trials    the ledger, a word, and how many there may be (the word is written by gates and lanes, too)
-//!     512     128  counts    of others: refusals by gates, and by gates in shadow; flips of HALTED
+//!     512     128  counts    of others: refusals by gates, and by gates in shadow; flips of HALTED; misuse
 //!     640     256  status    version and words of the snapshot (a seqlock)
 //!     896     128  head      sequence number of the next event
 //!    1024   32768  journal   256 records of 128 bytes (a seqlock each)
@@ -64,6 +64,8 @@ struct Counts {
     in_shadow: AtomicU64,
     /// Times that HALTED was set or cleared.
     flips: AtomicU64,
+    /// Calls by who isn't the owner of what is the owner's alone.
+    misused: AtomicU64,
 }
 
 #[repr(C, align(128))]
@@ -91,6 +93,8 @@ const _: () = {
     assert!(offset_of!(Page, journal) == 1024);
     assert!(size_of::<Page>() == 1024 + 256 * 128);
     assert!(size_of::<SeqLock<RECORD_WORDS>>() == 128);
+    assert!(offset_of!(Counts, refused) == 0 && offset_of!(Counts, in_shadow) == 8);
+    assert!(offset_of!(Counts, flips) == 16 && offset_of!(Counts, misused) == 24);
 };
 
 impl Page {
@@ -231,8 +235,21 @@ impl Page {
     }
 
     fn refuse(&self) -> Answer {
-        self.counts.0.refused.fetch_add(1, Ordering::Relaxed);
+        self.count_refusal();
         Answer::Refuse
+    }
+
+    pub(crate) fn count_refusal(&self) {
+        self.counts.0.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Somebody else called what is the owner's alone, and it was left undone. Any thread.
+    pub(crate) fn count_misuse(&self) {
+        self.counts.0.misused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn misuses(&self) -> u64 {
+        self.counts.0.misused.load(Ordering::Relaxed)
     }
 
     /// How many asks gates refused, and how many they would have but for shadow.
@@ -326,7 +343,8 @@ pub struct Snapshot {
     pub refused: u64,
     /// Asks that shadow let pass and that would have been refused.
     pub refused_in_shadow: u64,
-    /// Tickets that came back twice, or that the breaker never gave out.
+    /// Tickets that came back twice, or that the breaker never gave out; and calls in C of what is the owner's alone while a
+    /// supervisor owns the breaker.
     pub misused: u64,
     /// Messages that lanes dropped because they were full: calls begun or recorded, and checks.
     pub dropped: u64,

@@ -7,7 +7,7 @@
 //! ```text
 //!  bits 63-32  generation: one more each time that a ticket of this slot is given out
 //!  bit  31     OUT: the ticket is out
-//!  bits 30-0   while it is out, of the call's start: a forged ticket is found out
+//!  bits 30-0   while it is out, of the call's start: a forged ticket is found out; otherwise what its keeper keeps there
 //! ```
 
 use crate::sync::{AtomicU64, Ordering};
@@ -94,22 +94,23 @@ impl Tickets {
         self.slots.len()
     }
 
-    /// Gives out the ticket of a free slot; `None` if there is no such slot. One thread at a time.
+    /// Gives out the ticket of a free slot, and what was kept in it; `None` if there is no such slot. One thread at a time.
     #[inline]
-    pub(crate) fn issue(&self, number: u32, start_ns: u64) -> Option<Call> {
+    pub(crate) fn issue(&self, number: u32, start_ns: u64) -> Option<(Call, u32)> {
         let slot = self.slots.get(number as usize)?;
-        let generation = ((slot.load(Ordering::Relaxed) >> 32) as u32).wrapping_add(1);
-        let call = Call::new(start_ns, number, generation);
+        let free = slot.load(Ordering::Relaxed);
+        let call = Call::new(start_ns, number, ((free >> 32) as u32).wrapping_add(1));
         slot.store(Self::word(call), Ordering::Relaxed);
-        Some(call)
+        Some((call, free as u32))
     }
 
-    /// Takes a ticket back, where nobody else does at the same time. False: it isn't out.
+    /// Takes a ticket back, where nobody else does at the same time, and keeps a number below 2^31 in its slot. False: it
+    /// isn't out.
     #[inline]
-    pub(crate) fn redeem(&self, call: Call) -> bool {
+    pub(crate) fn redeem(&self, call: Call, keep: u32) -> bool {
         match self.slots.get(call.number() as usize) {
             Some(slot) if slot.load(Ordering::Relaxed) == Self::word(call) => {
-                slot.store(Self::cleared(call), Ordering::Relaxed);
+                slot.store(Self::cleared(call) | u64::from(keep), Ordering::Relaxed);
                 true
             }
             _ => false,
@@ -127,10 +128,10 @@ impl Tickets {
         self.slots.get(call.number() as usize).is_some_and(exchange)
     }
 
-    /// The ticket of this slot is good for nothing any more, if it is out.
-    pub(crate) fn revoke(&self, number: u32) {
+    /// The ticket of this slot is good for nothing any more, if it is out; keeps a number as [`redeem`](Self::redeem) does.
+    pub(crate) fn revoke(&self, number: u32, keep: u32) {
         if let Some(slot) = self.slots.get(number as usize) {
-            slot.store(slot.load(Ordering::Relaxed) >> 32 << 32, Ordering::Relaxed);
+            slot.store(slot.load(Ordering::Relaxed) >> 32 << 32 | u64::from(keep), Ordering::Relaxed);
         }
     }
 
@@ -186,15 +187,15 @@ mod tests {
     use super::*;
 
     type Redeem = fn(&Tickets, Call) -> bool;
-    const WAYS: [Redeem; 2] = [Tickets::redeem, Tickets::redeem_shared];
+    const WAYS: [Redeem; 2] = [|tickets, call| tickets.redeem(call, 5), Tickets::redeem_shared];
 
     #[test]
     fn a_ticket_comes_back_once() {
         for redeem in WAYS {
             let tickets = Tickets::new(2, 7);
-            let first = tickets.issue(1, 100).unwrap();
+            let first = tickets.issue(1, 100).unwrap().0;
             assert!(redeem(&tickets, first) && !redeem(&tickets, first));
-            let second = tickets.issue(1, 100).unwrap();
+            let second = tickets.issue(1, 100).unwrap().0;
             assert_ne!(first, second);
             assert!(!redeem(&tickets, first) && redeem(&tickets.clone(), second) && !redeem(&tickets, second));
         }
@@ -205,7 +206,7 @@ mod tests {
     fn forged_tickets_are_not_out() {
         for redeem in WAYS {
             let tickets = Tickets::new(3, 7);
-            let call = tickets.issue(0, 100).unwrap();
+            let call = tickets.issue(0, 100).unwrap().0;
             let (number, generation) = (call.number(), call.generation());
             for number in [1, 2, 3, 1 << 30, UNTRACKED, UNTRACKED_TRIAL] {
                 assert!(!redeem(&tickets, Call::new(100, number, generation)));
@@ -221,21 +222,22 @@ mod tests {
     fn tickets_of_others_are_not_out() {
         let (ours, theirs) = (Tickets::new(1, 7), Tickets::new(1, 1_000_000));
         for start_ns in 0..3 {
-            let (_, other) = (ours.issue(0, start_ns), theirs.issue(0, start_ns).unwrap());
-            assert!(!ours.redeem(other) && !ours.redeem_shared(other));
+            let (_, other) = (ours.issue(0, start_ns), theirs.issue(0, start_ns).unwrap().0);
+            assert!(!ours.redeem(other, 0) && !ours.redeem_shared(other));
         }
     }
 
     #[test]
     fn a_revoked_ticket_is_not_out_and_its_slot_goes_on() {
         let tickets = Tickets::new(1, u32::MAX);
-        let call = tickets.issue(0, u64::MAX).unwrap();
-        tickets.revoke(0);
-        tickets.revoke(1);
-        assert!(!tickets.redeem(call));
-        let next = tickets.issue(0, u64::MAX).unwrap();
+        let call = tickets.issue(0, u64::MAX).unwrap().0;
+        tickets.revoke(0, 3);
+        tickets.revoke(1, 3);
+        assert!(!tickets.redeem(call, 0));
+        let next = tickets.issue(0, u64::MAX).unwrap().0;
         assert_eq!((call.generation(), next.generation()), (0, 1));
-        assert!(!tickets.redeem(call) && tickets.redeem(next));
+        assert!(!tickets.redeem(call, 0) && tickets.redeem(next, OUT as u32 - 1));
+        assert_eq!(tickets.issue(0, 1).unwrap().1, OUT as u32 - 1, "what was kept");
     }
 
     #[test]
@@ -260,7 +262,7 @@ mod loom_tests {
     fn check(redeem: fn(&Tickets, Call) -> bool) {
         loom::model(move || {
             let tickets = Arc::new(Tickets::new(1, 0));
-            let call = tickets.issue(0, 5).unwrap();
+            let (call, _) = tickets.issue(0, 5).unwrap();
             let other = {
                 let tickets = Arc::clone(&tickets);
                 loom::thread::spawn(move || redeem(&tickets, call))
@@ -279,6 +281,6 @@ mod loom_tests {
     #[test]
     #[should_panic(expected = "one call has two ends")]
     fn by_load_and_store_both_would_have() {
-        check(Tickets::redeem);
+        check(|tickets, call| tickets.redeem(call, 0));
     }
 }

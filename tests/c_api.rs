@@ -15,6 +15,7 @@ mod header;
 mod prefix;
 
 use prefix::{compiler, prefix};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -184,6 +185,90 @@ fn shared() {
 fn supervisor() {
     program(&C, &["c99"], "supervisor");
     program(&CPP, CPP.standards, "supervisor");
+}
+
+#[test]
+fn misuse() {
+    program(&C, &["c99"], "misuse");
+    program(&CPP, CPP.standards, "misuse");
+}
+
+/// Against the static library, as its users have it. (Not for whoever has these programs watched in another way anyway.)
+#[test]
+fn misuse_is_clean_under_the_address_sanitizer() {
+    const SANITIZER: [&str; 2] = ["-g", "-fsanitize=address"];
+    for (language, standard) in [(C, "c99"), (CPP, "c++14")] {
+        let probe = write(&format!("probe.{}", language.extension), "int main(void) { return 0; }\n");
+        let mut command = compiler(language.compiler);
+        let has_sanitizer = command
+            .args(SANITIZER)
+            .arg(probe)
+            .arg("-o")
+            .arg(scratch("probe"))
+            .output()
+            .is_ok_and(|it| it.status.success());
+        if !words("RUNNER").is_empty() || words(language.flags).iter().any(|flag| flag.contains("sanitize")) {
+            return;
+        }
+        if !has_sanitizer {
+            eprintln!("skipped: {} has no address sanitizer", language.compiler);
+            return;
+        }
+        let file = Path::new(ROOT).join("tests/c/misuse").with_extension(language.extension);
+        let program = scratch(&format!("misuse-static-{}", language.extension));
+        let mut command = language.compile(standard);
+        command.args(SANITIZER).arg(file).arg("-o").arg(&program).arg("-pthread").args(static_library(prefix()));
+        run(&mut command);
+        run(&mut Command::new(program));
+    }
+}
+
+/// What a program links to have the static library.
+fn static_library(prefix: &Path) -> Vec<String> {
+    let libdir = prefix.join("lib");
+    let facts = fs::read_to_string(libdir.join("pkgconfig/trip99-static.pc")).unwrap();
+    let libraries = facts.lines().find_map(|line| line.strip_prefix("Libs: ")).expect("its libraries");
+    libraries.split_whitespace().map(|word| word.replace("${libdir}", libdir.to_str().expect("a path"))).collect()
+}
+
+/// A library that is built as a checked one says who did what, and ends the process.
+#[test]
+fn checked_libraries_abort_on_use_from_a_wrong_thread() {
+    let checked = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prefix_checked");
+    let mut installer = prefix::installer();
+    // Not where the ordinary library is built: both may be at the same time.
+    installer.args(["--checked", "--target-dir", concat!(env!("CARGO_TARGET_TMPDIR"), "/capi_checked")]);
+    let output = installer.arg("--prefix").arg(&checked).output().expect("install.sh runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let program = scratch("checked");
+    let mut command = C.compile("c99");
+    command.arg(Path::new(ROOT).join("tests/c/checked.c")).arg("-o").arg(&program).arg("-pthread");
+    run(command.args(static_library(&checked)));
+
+    for legal in ["fresh", "legal"] {
+        run(Command::new(&program).arg(legal));
+    }
+    let (threads, lent) = ("but it is thread ", "while a supervisor owns it (before, it was thread ");
+    for (wrong, who) in [
+        ("thread", threads),
+        ("destroy", threads),
+        ("hand_over", threads),
+        ("start", threads),
+        ("lent_poll", lent),
+        ("lent_abandon", lent),
+        ("lent_reconfigure", lent),
+        ("lent_config", lent),
+        ("lent_snapshot", lent),
+        ("lent_halt_at", lent),
+        ("lent_destroy", lent),
+    ] {
+        let output = Command::new(&program).arg(wrong).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.signal(), Some(6), "{wrong} aborts: {}\n{said}", output.status);
+        let begins = "trip99: an owner's function of breaker 0x";
+        assert!(said.starts_with(begins) && said.contains(" was called by thread "), "{wrong}: {said}");
+        assert!(said.contains(who) && said.contains("cb_hand_over") && said.lines().count() == 1, "{wrong}: {said}");
+    }
 }
 
 #[test]

@@ -23,6 +23,10 @@ enum Timer {
 impl Breaker {
     #[cold]
     pub(super) fn fire_timers(&mut self) {
+        if let Some(page) = &self.stands_in_for {
+            page.count_misuse(); // see `stand_in`
+            return;
+        }
         if !self.started {
             self.start();
         }

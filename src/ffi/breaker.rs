@@ -1,31 +1,32 @@
 //! A breaker's life, its settings and its time.
 
+use super::checked::ThreadCheck;
 use super::config::{cb_config, read_config, read_or_default};
+use super::handle::{AtomicStanding, Owner, Standing};
 use super::status::{Failure, cb_status, guard};
 use super::structs::write_out;
 use crate::breaker::Breaker;
 use crate::clock::Clock;
 use crate::page::Observer;
-use core::cell::UnsafeCell;
-use core::mem::ManuallyDrop;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 /// A breaker for one node. One thread owns it, and alone calls what says "Thread: owner"; ownership may pass to another
-/// thread by anything that orders memory (a mutex, a thread's start or join). Other threads may call the rest meanwhile.
+/// thread by anything that orders memory (a mutex, a thread's start or join), and by cb_hand_over in a checked build. Other
+/// threads may call the rest meanwhile.
+///
+/// While a supervisor owns a breaker (see cb_supervisor_start), what says "Thread: owner" does nothing, and does no harm. What
+/// returns a status returns CB_STATUS_NOT_NOW; the rest is counted (misused), and cb_allow refuses. A library that is built as
+/// a checked one (cmake/install.sh --checked) aborts with a message instead, and does so when another thread than the owner
+/// calls it, too.
 pub struct cb_breaker {
     /// For any thread.
-    observer: Observer,
+    pub(super) observer: Observer,
     clock: Clock,
-    /// A supervisor has what is the owner's: `owner` is moved out.
-    lent: AtomicBool,
-    /// For the owner alone.
-    owner: Owner,
+    pub(super) standing: AtomicStanding,
+    pub(super) thread: ThreadCheck,
+    pub(super) owner: Owner,
 }
-
-/// Apart from what other threads read, by two cache lines.
-#[repr(align(128))]
-struct Owner(UnsafeCell<ManuallyDrop<Breaker>>);
 
 /// What "Thread: any" and handing over ownership rest on.
 const _: () = {
@@ -35,58 +36,6 @@ const _: () = {
     is_sync::<Clock>();
     is_send::<Breaker>();
 };
-
-impl cb_breaker {
-    /// # Safety
-    /// `breaker` came from `cb_create`, and no other reference to its owner's part is alive: the caller is the owner.
-    #[inline]
-    pub(super) unsafe fn owner<'a>(breaker: *const Self) -> &'a mut Breaker {
-        debug_assert!(!breaker.is_null(), "the breaker is NULL");
-        // SAFETY: by the caller.
-        debug_assert!(!unsafe { Self::lent(breaker) }.load(Ordering::Relaxed), "the breaker is with a supervisor");
-        // SAFETY: by the caller. Only the field is borrowed: other threads may hold references to the others.
-        unsafe { &mut *UnsafeCell::raw_get(&raw const (*breaker).owner.0) }
-    }
-
-    /// # Safety
-    /// `breaker` isn't NULL, and isn't destroyed while the reference is alive.
-    unsafe fn lent<'a>(breaker: *const Self) -> &'a AtomicBool {
-        // SAFETY: by the caller. Only the field is borrowed.
-        unsafe { &(*breaker).lent }
-    }
-
-    /// Moves the owner's part out; `None` if it is out already. What any thread may do stays possible.
-    ///
-    /// # Safety
-    /// As [`owner`](Self::owner).
-    #[cfg(not(loom))]
-    pub(super) unsafe fn lend(breaker: *const Self) -> Option<Breaker> {
-        // SAFETY: by the caller.
-        let was_out = unsafe { Self::lent(breaker) }.swap(true, Ordering::Relaxed);
-        // SAFETY: by the caller. It was there, and isn't touched before it is back.
-        (!was_out).then(|| unsafe { ManuallyDrop::take(&mut *UnsafeCell::raw_get(&raw const (*breaker).owner.0)) })
-    }
-
-    /// Moves back what [`lend`](Self::lend) gave.
-    ///
-    /// # Safety
-    /// `breaker` came from `cb_create`, isn't destroyed, and is lent.
-    #[cfg(not(loom))]
-    pub(super) unsafe fn take_back(breaker: *const Self, owner: Breaker) {
-        // SAFETY: by the caller. Nobody touches the field while it is lent.
-        unsafe { UnsafeCell::raw_get(&raw const (*breaker).owner.0).write(ManuallyDrop::new(owner)) };
-        // SAFETY: by the caller.
-        unsafe { Self::lent(breaker) }.store(false, Ordering::Relaxed);
-    }
-
-    /// # Safety
-    /// `breaker` is NULL or came from `cb_create`, and isn't destroyed while the reference is alive.
-    #[inline]
-    pub(super) unsafe fn observer<'a>(breaker: *const Self) -> Option<&'a Observer> {
-        // SAFETY: by the caller. Only the field is borrowed: the owner may hold a unique reference to its own.
-        (!breaker.is_null()).then(|| unsafe { &(*breaker).observer })
-    }
-}
 
 /// Makes a breaker. Allocates all that it will ever use; the first in a process also calibrates the time stamp counter,
 /// which takes up to 200 ms. So make breakers at start-up.
@@ -120,15 +69,21 @@ pub(super) unsafe fn hand_out(breaker: Breaker, out: *mut *mut cb_breaker) {
     let breaker = cb_breaker {
         observer: breaker.observer(),
         clock: breaker.clock().clone(),
-        lent: AtomicBool::new(false),
-        owner: Owner(UnsafeCell::new(ManuallyDrop::new(breaker))),
+        standing: AtomicStanding::new(Standing::Owned),
+        thread: ThreadCheck::new(),
+        owner: Owner::new(breaker),
     };
+    // Counted, as a supervisor that has it on its list needs the handle's memory, whatever becomes of the breaker.
     // SAFETY: by the caller.
-    unsafe { out.write(Box::into_raw(Box::new(breaker))) };
+    unsafe { out.write(Arc::into_raw(Arc::new(breaker)).cast_mut()) };
 }
 
 /// Ends a breaker. What cb_gate_of gave must not be read any more; readers of its events may go on to read what it left,
 /// and lanes refuse from now on, unheard.
+///
+/// If a supervisor has it on its list, this is still clean. While that doesn't run, the breaker ends here as ever, and the
+/// supervisor can't be started any more (CB_STATUS_NOT_NOW). While it runs, the breaker ends when it stops; that counts as
+/// misused, as nobody can tell any more whether the breaker is in use.
 ///
 /// @param breaker  From cb_create or cb_create_shared, and not destroyed before. NULL is fine.
 ///
@@ -137,25 +92,39 @@ pub(super) unsafe fn hand_out(breaker: Breaker, out: *mut *mut cb_breaker) {
 pub unsafe extern "C" fn cb_destroy(breaker: *mut cb_breaker) {
     if !breaker.is_null() {
         // SAFETY: by the caller.
-        let mut breaker = unsafe { Box::from_raw(breaker) };
-        if !*breaker.lent.get_mut() {
-            // SAFETY: it is there, and goes with the box.
-            unsafe { ManuallyDrop::drop(breaker.owner.0.get_mut()) };
-        }
+        unsafe { cb_breaker::destroy(breaker) };
+    }
+}
+
+/// Passes ownership on: the next thread that calls what says "Thread: owner" is the owner. Only a checked build takes note of
+/// it; what orders memory between the two threads is up to the caller in any build.
+///
+/// @param breaker  NULL is fine: nothing happens. Nor does anything while a supervisor owns it, but that counts as misused.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_hand_over(breaker: *mut cb_breaker) {
+    if !breaker.is_null() {
+        // SAFETY: by the caller.
+        unsafe { cb_breaker::hand_over(breaker) };
     }
 }
 
 /// Reads the settings in force, to be changed and given to cb_reconfigure, say.
 ///
-/// @param breaker  NULL is fine: nothing happens.
+/// @param breaker  NULL is fine: nothing happens. Nor does anything while a supervisor owns it, but that counts as misused.
 /// @param out      Where they go. Its struct_size must be set (to sizeof *out). NULL is fine: nothing happens.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_get_config(breaker: *const cb_breaker, out: *mut cb_config) {
-    if !breaker.is_null() && !out.is_null() {
+    if breaker.is_null() || out.is_null() {
+        return;
+    }
+    // SAFETY: by the caller.
+    if let Some(owner) = unsafe { cb_breaker::owner_or_count(breaker) } {
         // SAFETY: by the caller.
-        unsafe { write_out(out, &cb_config::from_config(cb_breaker::owner(breaker).config())) };
+        unsafe { write_out(out, &cb_config::from_config(owner.config())) };
     }
 }
 
@@ -166,7 +135,7 @@ pub unsafe extern "C" fn cb_get_config(breaker: *const cb_breaker, out: *mut cb_
 /// @param breaker  Must not be NULL.
 /// @param config   All settings: those that are not to change as they are (see cb_get_config). Must not be NULL.
 /// @return         As cb_create, and CB_STATUS_FIXED_SETTING if window_len, max_in_flight or start differ from the
-///                 breaker's. If it isn't CB_STATUS_OK nothing was changed.
+///                 breaker's; CB_STATUS_NOT_NOW while a supervisor owns it. If it isn't CB_STATUS_OK nothing was changed.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
@@ -204,7 +173,7 @@ unsafe fn reconfigure(breaker: *mut cb_breaker, config: *const cb_config, now_ns
         // SAFETY: by the caller.
         let config = unsafe { read_config(config) }?;
         // SAFETY: by the caller.
-        let owner = unsafe { cb_breaker::owner(breaker) };
+        let owner = unsafe { cb_breaker::owner_or_fail(breaker) }?;
         match now_ns {
             Some(now_ns) => owner.reconfigure_at(now_ns, &config)?,
             None => owner.reconfigure(&config)?,
@@ -215,7 +184,7 @@ unsafe fn reconfigure(breaker: *mut cb_breaker, config: *const cb_config, now_ns
 
 /// When cb_poll will next have work, on the breaker's clock; it may be past.
 ///
-/// @param breaker  NULL is fine: UINT64_MAX.
+/// @param breaker  NULL is fine: UINT64_MAX. So is that while a supervisor owns it, but that counts as misused.
 /// @return         Nanoseconds; UINT64_MAX = at no time.
 ///
 /// Thread: owner.
@@ -225,7 +194,7 @@ pub unsafe extern "C" fn cb_next_deadline_ns(breaker: *const cb_breaker) -> u64 
         return u64::MAX;
     }
     // SAFETY: by the caller.
-    unsafe { cb_breaker::owner(breaker) }.next_deadline()
+    unsafe { cb_breaker::owner_or_count(breaker) }.map_or(u64::MAX, |owner| owner.next_deadline())
 }
 
 /// The time on the breaker's clock, for the _at functions: nanoseconds from an arbitrary origin, the same for all

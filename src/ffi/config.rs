@@ -1,7 +1,7 @@
 //! The settings as C sees them.
 
 use super::status::{CB_STATUS_OUT_OF_RANGE, CB_STATUS_STRUCT_SIZE, CB_STATUS_UNKNOWN_SETTING, Failure};
-use super::structs::{Versioned, read_in, write_out};
+use super::structs::{MAX_SIZE, Versioned, read_in, write_out};
 use crate::config::{Config, Recovery, State};
 use core::mem::offset_of;
 
@@ -51,7 +51,9 @@ const _: () = {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct cb_config {
-    /// sizeof(cb_config), set by cb_config_init: tells which version of this struct the caller was compiled with.
+    /// sizeof(cb_config), set by cb_config_init: tells which version of this struct the caller was compiled with. To
+    /// cb_get_config 0 and what is above 4096 stand for the first version's, 152, which it then says here; below that it
+    /// leaves the struct as it is. cb_create and cb_reconfigure refuse all of these.
     pub struct_size: u32,
     /// The quantile that is judged. 1 to 999999; default 990000, the P99.
     pub quantile_ppm: u32,
@@ -266,8 +268,9 @@ pub(super) unsafe fn read_or_default(config: *const cb_config) -> Result<Config,
 /// Sets every field to its default.
 ///
 /// @param config  Where to. NULL is fine: nothing happens.
-/// @param size    sizeof *config: tells the library which version of the struct the caller was compiled with. Below 4 or
-///                above UINT32_MAX nothing happens.
+/// @param size    sizeof *config: tells the library which version of the struct the caller was compiled with. If no version
+///                has this size (below 152 or above 4096), then struct_size alone is set, so that cb_create refuses it; below
+///                4 or above UINT32_MAX nothing happens.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
@@ -275,6 +278,8 @@ pub unsafe extern "C" fn cb_config_init(config: *mut cb_config, size: usize) {
     let (false, Ok(told)) = (config.is_null() || size < 4, u32::try_from(size)) else { return };
     // SAFETY: by the caller; `struct_size` comes first.
     unsafe { config.cast::<u32>().write(told) };
-    // SAFETY: by the caller.
-    unsafe { write_out(config, &cb_config::from_config(&Config::default())) };
+    if (cb_config::FIRST_SIZE..=MAX_SIZE).contains(&size) {
+        // SAFETY: by the caller.
+        unsafe { write_out(config, &cb_config::from_config(&Config::default())) };
+    }
 }

@@ -3,7 +3,7 @@
 use super::breaker::cb_breaker;
 use super::config::cb_state;
 use super::status::{Failure, cb_status, guard};
-use super::structs::{Versioned, write_out};
+use super::structs::{Versioned, is_writable, write_out};
 use crate::journal::{Event, Events, Reason};
 use crate::page::Observer;
 use core::ffi::{CStr, c_char};
@@ -70,6 +70,8 @@ const REASONS: [(Reason, cb_reason_value, &CStr); 13] = [
 #[repr(C)]
 pub struct cb_event {
     /// To be set to sizeof(cb_event) before the call: tells which version of this struct the caller was compiled with.
+    /// 0 and what is above 4096 stand for the first version's, 88, which the call then says here; below that it leaves the
+    /// struct as it is.
     pub struct_size: u32,
     /// The state before: a cb_state_value.
     pub from: cb_state,
@@ -181,7 +183,8 @@ pub unsafe extern "C" fn cb_events_open(breaker: *const cb_breaker, out: *mut *m
 /// Reads the next event.
 ///
 /// @param events  NULL is fine: false.
-/// @param out     Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine: false, and nothing is read.
+/// @param out     Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine, and so is a struct_size of no
+///                version's: false, and nothing is read.
 /// @return        Whether there was one. Later there may be more.
 ///
 /// Thread: any, one at a time.
@@ -191,11 +194,14 @@ pub unsafe extern "C" fn cb_events_next(events: *mut cb_events, out: *mut cb_eve
         return false;
     }
     // SAFETY: by the caller.
+    if !unsafe { is_writable(out) } {
+        return false;
+    }
+    // SAFETY: by the caller.
     match unsafe { &mut *events }.events.next() {
         Some(event) => {
             // SAFETY: by the caller.
-            unsafe { write_out(out, &event.into()) };
-            true
+            unsafe { write_out(out, &event.into()) }
         }
         None => false,
     }

@@ -12,7 +12,8 @@ pub struct cb_gate {
     bits: u8,
 }
 
-/// The gate, for cb_gate_closed in the hot loop.
+/// The gate, for cb_gate_closed in the hot loop. It is the breaker's, whoever owns that: while a supervisor does, it goes on to
+/// show lanes whether calls pass.
 ///
 /// @param breaker  NULL is fine: NULL.
 /// @return         Valid until cb_destroy.
@@ -62,7 +63,8 @@ pub unsafe extern "C" fn cb_halt(breaker: *mut cb_breaker) {
     }
 }
 
-/// cb_halt at a given time, with its event at once. Fires no timers.
+/// cb_halt at a given time, with its event at once. Fires no timers. While a supervisor owns the breaker it is cb_halt: a halt
+/// is never lost, and its event comes with the supervisor's next poll.
 ///
 /// @param breaker  NULL is fine: nothing happens.
 /// @param now_ns   The time on the breaker's clock; before the latest seen it counts as that.
@@ -70,9 +72,15 @@ pub unsafe extern "C" fn cb_halt(breaker: *mut cb_breaker) {
 /// Thread: owner.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_halt_at(breaker: *mut cb_breaker, now_ns: u64) {
-    if !breaker.is_null() {
-        // SAFETY: by the caller.
-        unsafe { cb_breaker::owner(breaker) }.halt_at(now_ns);
+    if breaker.is_null() {
+        return;
+    }
+    // First, by what any thread may do: whoever owns the breaker, it isn't lost.
+    // SAFETY: by the caller.
+    unsafe { cb_halt(breaker) };
+    // SAFETY: by the caller.
+    if let Some(owner) = unsafe { cb_breaker::owner_if_there(breaker) } {
+        owner.halt_at(now_ns);
     }
 }
 
@@ -89,7 +97,7 @@ pub unsafe extern "C" fn cb_resume(breaker: *mut cb_breaker) {
     }
 }
 
-/// cb_resume at a given time, with its event at once. Fires no timers.
+/// cb_resume at a given time, with its event at once. Fires no timers. While a supervisor owns the breaker it is cb_resume.
 ///
 /// @param breaker  NULL is fine: nothing happens.
 /// @param now_ns   The time on the breaker's clock; before the latest seen it counts as that.
@@ -97,9 +105,15 @@ pub unsafe extern "C" fn cb_resume(breaker: *mut cb_breaker) {
 /// Thread: owner.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_resume_at(breaker: *mut cb_breaker, now_ns: u64) {
-    if !breaker.is_null() {
-        // SAFETY: by the caller.
-        unsafe { cb_breaker::owner(breaker) }.resume_at(now_ns);
+    if breaker.is_null() {
+        return;
+    }
+    // First, by what any thread may do: whoever owns the breaker, it isn't lost.
+    // SAFETY: by the caller.
+    unsafe { cb_resume(breaker) };
+    // SAFETY: by the caller.
+    if let Some(owner) = unsafe { cb_breaker::owner_if_there(breaker) } {
+        owner.resume_at(now_ns);
     }
 }
 

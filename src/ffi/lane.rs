@@ -124,7 +124,7 @@ impl cb_lane {
 ///                  checks it takes beside them between two polls of the owner. 0 = 4096, the default; 4 to 1048576, and what
 ///                  is outside is brought within.
 /// @param out       Where the lane goes; NULL goes there if there is an error. Must not be NULL.
-/// @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER.
+/// @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_NOT_NOW while a supervisor owns the breaker.
 ///
 /// Thread: owner. The lane is to be given to cb_lane_close, before or after cb_destroy.
 #[unsafe(no_mangle)]
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn cb_lane_open(breaker: *mut cb_breaker, capacity: u32, o
             return Err(Failure::null("breaker"));
         }
         // SAFETY: by the caller.
-        let owner = unsafe { cb_breaker::owner(breaker) };
+        let owner = unsafe { cb_breaker::owner_or_fail(breaker) }?;
         let lane = owner.lane_with_capacity(capacity_or_default(capacity));
         // SAFETY: by the caller.
         unsafe { hand_out_lane(lane, out) };

@@ -1,4 +1,7 @@
 //! The hot operations. Their breaker must not be NULL.
+//!
+//! While a supervisor owns the breaker they work on a stand-in, which refuses and counts. But what fires no timers is passed
+//! by a stand-in, so that is looked at here: `abandon` and `release`, which are the rare ones.
 
 use super::breaker::cb_breaker;
 use crate::tickets::Call;
@@ -37,7 +40,7 @@ impl From<cb_call> for Call {
 /// Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
 ///
 /// @param breaker  Must not be NULL.
-/// @return         While half-open, true means that a trial is granted: send it, or give it back by cb_release.
+/// @return         False while a supervisor owns it, whatever its gate shows. While half-open, true means that a trial is granted: send it, or give it back by cb_release.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
@@ -136,7 +139,9 @@ pub unsafe extern "C" fn cb_fail_at(breaker: *mut cb_breaker, now_ns: u64, call:
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_abandon(breaker: *mut cb_breaker, call: cb_call) {
     // SAFETY: by the caller.
-    unsafe { cb_breaker::owner(breaker) }.abandon(call.into());
+    if let Some(owner) = unsafe { cb_breaker::owner_or_count(breaker) } {
+        owner.abandon(call.into());
+    }
 }
 
 /// cb_abandon at a given time. Fires no timers.
@@ -147,7 +152,9 @@ pub unsafe extern "C" fn cb_abandon(breaker: *mut cb_breaker, call: cb_call) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_abandon_at(breaker: *mut cb_breaker, now_ns: u64, call: cb_call) {
     // SAFETY: by the caller.
-    unsafe { cb_breaker::owner(breaker) }.abandon_at(now_ns, call.into());
+    if let Some(owner) = unsafe { cb_breaker::owner_or_count(breaker) } {
+        owner.abandon_at(now_ns, call.into());
+    }
 }
 
 /// A call without a ticket came back with an answer.
@@ -229,7 +236,9 @@ pub unsafe extern "C" fn cb_record_probe_at(breaker: *mut cb_breaker, now_ns: u6
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_release(breaker: *mut cb_breaker) {
     // SAFETY: by the caller.
-    unsafe { cb_breaker::owner(breaker) }.release();
+    if let Some(owner) = unsafe { cb_breaker::owner_or_count(breaker) } {
+        owner.release();
+    }
 }
 
 /// cb_release at a given time. Fires no timers.
@@ -240,7 +249,9 @@ pub unsafe extern "C" fn cb_release(breaker: *mut cb_breaker) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_release_at(breaker: *mut cb_breaker, now_ns: u64) {
     // SAFETY: by the caller.
-    unsafe { cb_breaker::owner(breaker) }.release_at(now_ns);
+    if let Some(owner) = unsafe { cb_breaker::owner_or_count(breaker) } {
+        owner.release_at(now_ns);
+    }
 }
 
 /// Takes in what lanes have said, fires the timers that are due, and adds the event of a halt or resume. Cheap enough for

@@ -240,6 +240,8 @@ pub unsafe extern "C" fn cb_observer_events_open(observer: *const cb_observer, o
 #[repr(C)]
 pub struct cb_owner {
     /// To be set to sizeof(cb_owner) before the call: tells which version of this struct the caller was compiled with.
+    /// 0 and what is above 4096 stand for the first version's, 24, which the call then says here; below that it leaves the
+    /// struct as it is.
     pub struct_size: u32,
     /// The process of the owner, or of the latest one. 0 if it can't be told.
     pub pid: u32,
@@ -301,6 +303,8 @@ pub unsafe extern "C" fn cb_observer_get_owner(observer: *const cb_observer, out
 #[repr(C)]
 pub struct cb_halt_note {
     /// To be set to sizeof(cb_halt_note) before the call: tells which version of this struct the caller was compiled with.
+    /// 0 and what is above 4096 stand for the first version's, 248, which the call then says here; below that it leaves the
+    /// struct as it is.
     pub struct_size: u32,
     /// The user that the halter ran as.
     pub uid: u32,
@@ -360,8 +364,7 @@ unsafe fn write_if<T: Versioned>(out: *mut T, value: Option<T>) -> bool {
     match value {
         Some(value) if !out.is_null() => {
             // SAFETY: by the caller.
-            unsafe { write_out(out, &value) };
-            true
+            unsafe { write_out(out, &value) }
         }
         _ => false,
     }

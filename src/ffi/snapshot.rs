@@ -4,6 +4,7 @@ use super::breaker::cb_breaker;
 use super::config::cb_state;
 use super::structs::{Versioned, write_out};
 use crate::clock::ClockSource;
+use crate::config::State;
 use crate::page::{Observer, Snapshot};
 use core::mem::offset_of;
 
@@ -32,6 +33,8 @@ const _: () = {
 #[repr(C)]
 pub struct cb_snapshot {
     /// To be set to sizeof(cb_snapshot) before the call: tells which version of this struct the caller was compiled with.
+    /// 0 and what is above 4096 stand for the first version's, 144, which the call then says here; below that it leaves the
+    /// struct as it is.
     pub struct_size: u32,
     /// The automatic state: a cb_state_value.
     pub state: cb_state,
@@ -81,7 +84,8 @@ pub struct cb_snapshot {
     pub refused: u64,
     /// Asks that shadow let pass and that would have been refused.
     pub refused_in_shadow: u64,
-    /// Tickets that came back twice, or that the breaker never gave out.
+    /// Tickets that came back twice, or that the breaker never gave out; and calls of what is the owner's alone while a
+    /// supervisor owns the breaker.
     pub misused: u64,
     /// Messages that full lanes dropped.
     pub dropped: u64,
@@ -135,7 +139,8 @@ impl From<Snapshot> for cb_snapshot {
     }
 }
 
-/// Everything else there is to know, as of the latest time that the owner has seen.
+/// Everything else there is to know, as of the latest time that the owner has seen. While a supervisor owns the breaker it is
+/// what that published last, as cb_get_published gives it; before its first poll that is the state, and nothing else.
 ///
 /// @param breaker  NULL is fine: nothing happens.
 /// @param out      Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine: nothing happens.
@@ -143,10 +148,29 @@ impl From<Snapshot> for cb_snapshot {
 /// Thread: owner. Others use cb_get_published.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_get_snapshot(breaker: *const cb_breaker, out: *mut cb_snapshot) {
-    if !breaker.is_null() && !out.is_null() {
-        // SAFETY: by the caller.
-        unsafe { write_out(out, &cb_breaker::owner(breaker).snapshot().into()) };
+    if breaker.is_null() || out.is_null() {
+        return;
     }
+    // SAFETY: by the caller.
+    let snapshot = match unsafe { cb_breaker::owner_if_there(breaker) } {
+        Some(owner) => Some(owner.snapshot()),
+        // SAFETY: by the caller.
+        None => unsafe { cb_breaker::observer(breaker) }.map(published_or_empty),
+    };
+    if let Some(snapshot) = snapshot {
+        // SAFETY: by the caller.
+        unsafe { write_out(out, &snapshot.into()) };
+    }
+}
+
+/// What anybody may know of a breaker. Nothing was published before its owner's first operation: then its gate is all there is.
+fn published_or_empty(observer: &Observer) -> Snapshot {
+    observer.snapshot().unwrap_or_else(|| Snapshot {
+        state: observer.state().unwrap_or(State::Open),
+        halted: observer.is_halted(),
+        retry_at_ns: observer.retry_at_ns(),
+        ..Snapshot::default()
+    })
 }
 
 /// The latest snapshot that the owner published: at each transition, and each millisecond in which it does anything. It is of
@@ -154,7 +178,7 @@ pub unsafe extern "C" fn cb_get_snapshot(breaker: *const cb_breaker, out: *mut c
 ///
 /// @param breaker  NULL is fine: false.
 /// @param out      Where it goes, if there is one. Its struct_size must be set (to sizeof *out). NULL is fine: false.
-/// @return         Whether there is one: not before the owner's first operation, nor if the owner was stopped for good in
+/// @return         Whether it was written: not before the owner's first operation, nor if the owner was stopped for good in
 ///                 the middle of writing one. It is as of publication, `halted` too: cb_is_halted tells what is so now.
 ///
 /// Thread: any.
@@ -165,8 +189,7 @@ pub unsafe extern "C" fn cb_get_published(breaker: *const cb_breaker, out: *mut 
     match snapshot {
         Some(snapshot) if !out.is_null() => {
             // SAFETY: by the caller.
-            unsafe { write_out(out, &snapshot.into()) };
-            true
+            unsafe { write_out(out, &snapshot.into()) }
         }
         _ => false,
     }
@@ -177,7 +200,7 @@ pub unsafe extern "C" fn cb_get_published(breaker: *const cb_breaker, out: *mut 
 ///
 /// @param breaker       NULL is fine: 0.
 /// @param quantile_ppm  990000 for the P99; 0 is the least, 1000000 and above the greatest.
-/// @return              Nanoseconds; 0 of nothing.
+/// @return              Nanoseconds; 0 of nothing, and while a supervisor owns the breaker, which counts as misused.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
@@ -186,7 +209,7 @@ pub unsafe extern "C" fn cb_quantile_ns(breaker: *mut cb_breaker, quantile_ppm: 
         return 0;
     }
     // SAFETY: by the caller.
-    unsafe { cb_breaker::owner(breaker) }.quantile(quantile_ppm).unwrap_or(0)
+    unsafe { cb_breaker::owner_or_count(breaker) }.and_then(|owner| owner.quantile(quantile_ppm)).unwrap_or(0)
 }
 
 /// cb_quantile_ns at a given time. Fires no timers.
@@ -201,5 +224,7 @@ pub unsafe extern "C" fn cb_quantile_ns_at(breaker: *mut cb_breaker, now_ns: u64
         return 0;
     }
     // SAFETY: by the caller.
-    unsafe { cb_breaker::owner(breaker) }.quantile_at(now_ns, quantile_ppm).unwrap_or(0)
+    unsafe { cb_breaker::owner_or_count(breaker) }
+        .and_then(|owner| owner.quantile_at(now_ns, quantile_ppm))
+        .unwrap_or(0)
 }

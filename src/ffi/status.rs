@@ -36,7 +36,7 @@ pub enum cb_status_value {
     CB_STATUS_IO = 9,
     /// A name or address is illegal, or a name is taken or unknown.
     CB_STATUS_BAD_NAME = 10,
-    /// It can't be done now: a supervisor runs, or has no breaker, or a breaker is with another one.
+    /// It can't be done now: a supervisor owns the breaker, runs, or has none; or the breaker was destroyed.
     CB_STATUS_NOT_NOW = 11,
 }
 

@@ -7,36 +7,60 @@
 use core::ptr;
 
 /// No version of any struct is longer: a `struct_size` above it was never set.
-const MAX_SIZE: usize = 4096;
+pub(super) const MAX_SIZE: usize = 4096;
 
 /// # Safety
 /// The type is `repr(C)`, begins with a `u32` that is its `struct_size`, has no padding, and is valid for all bytes that
 /// the library writes.
 pub(super) unsafe trait Versioned: Copy {
-    /// The size of the first version: a number, which never changes. It is what a caller's zeroed struct is taken for.
+    /// The size of the first version: a number, which never changes. It is what a caller's struct is taken for whose size was
+    /// never set.
     const FIRST_SIZE: usize;
 }
 
-/// Writes `value` to the struct that `out` points to, as far as the caller's version of it goes; what a newer version
-/// has beyond is zeroed. A `struct_size` of 0, which a caller forgot to set, stands for the first version: none is shorter.
+/// How much of a caller's struct may be written; `None` = nothing.
+///
+/// What was never set, 0 or an absurd size, stands for the first version: that much each caller has, by the type alone. But a
+/// size below that is no version's, and a caller who says so may have no more.
 ///
 /// # Safety
-/// `out` is valid for writing a `T` of the version that its `struct_size` tells.
-pub(super) unsafe fn write_out<T: Versioned>(out: *mut T, value: &T) {
+/// `out` is valid for reading the `struct_size` that it begins with.
+unsafe fn writable<T: Versioned>(out: *const T) -> Option<usize> {
     // SAFETY: by the caller, and `struct_size` comes first.
-    let told = unsafe { out.cast::<u32>().read() };
-    let size = match told as usize {
-        0 => T::FIRST_SIZE,
-        size => size,
-    };
+    match unsafe { out.cast::<u32>().read() } as usize {
+        0 => Some(T::FIRST_SIZE),
+        size if size > MAX_SIZE => Some(T::FIRST_SIZE),
+        size => (size >= T::FIRST_SIZE).then_some(size),
+    }
+}
+
+/// Whether [`write_out`] writes anything.
+///
+/// # Safety
+/// As [`write_out`].
+pub(super) unsafe fn is_writable<T: Versioned>(out: *const T) -> bool {
+    // SAFETY: by the caller.
+    unsafe { writable(out) }.is_some()
+}
+
+/// Writes `value` to the struct that `out` points to, as far as the caller's version of it goes; what a newer version
+/// has beyond is zeroed. Its `struct_size` says afterwards how far it was written. Returns false, and has written nothing, if
+/// `struct_size` is less than any version's, but not 0.
+///
+/// # Safety
+/// `out` is valid for writing a `T` of the version that its `struct_size` tells; of the first one if that is 0 or absurd.
+pub(super) unsafe fn write_out<T: Versioned>(out: *mut T, value: &T) -> bool {
+    // SAFETY: by the caller.
+    let Some(size) = (unsafe { writable(out) }) else { return false };
     // SAFETY: both are at least so long, and apart: one is the caller's, the other ours.
     unsafe { ptr::copy_nonoverlapping(ptr::from_ref(value).cast::<u8>(), out.cast(), size.min(size_of::<T>())) };
-    if size > size_of::<T>() && size <= MAX_SIZE {
+    if size > size_of::<T>() {
         // SAFETY: the caller's struct is `size` bytes long.
         unsafe { out.cast::<u8>().add(size_of::<T>()).write_bytes(0, size - size_of::<T>()) };
     }
-    // SAFETY: as the first read.
-    unsafe { out.cast::<u32>().write(if told == 0 { size as u32 } else { told }) };
+    // SAFETY: by the caller, and `struct_size` comes first.
+    unsafe { out.cast::<u32>().write(size as u32) };
+    true
 }
 
 /// Reads the struct that `from` points to over the defaults in `value`, as far as the caller's version of it goes.
@@ -83,8 +107,21 @@ mod tests {
     fn a_caller_of_the_first_version_that_did_not_set_the_size_keeps_what_follows() {
         let mut out = Second { struct_size: 0, older: 7, newer: 7 };
         // SAFETY: it is longer than the version that its size stands for.
-        unsafe { write_out(&raw mut out, &LIBRARYS) };
+        assert!(unsafe { write_out(&raw mut out, &LIBRARYS) });
         assert_eq!(out, Second { struct_size: 8, older: 1, newer: 7 });
+    }
+
+    #[test]
+    fn no_more_is_written_than_the_caller_surely_has() {
+        for (told, written) in [(0, 8), (1, 0), (7, 0), (8, 8), (15, 15), (16, 16), (4097, 8), (u32::MAX, 8)] {
+            let mut out = Second { struct_size: told, older: 7, newer: 7 };
+            // SAFETY: it is longer than what `writable` allows of these.
+            let (before, is_written) = unsafe { (is_writable(&raw const out), write_out(&raw mut out, &LIBRARYS)) };
+            assert_eq!((before, is_written), (written > 0, written > 0), "{told}");
+            let older = if written > 0 { 1 } else { 7 };
+            let newer = if written > 8 { 2 } else { 7 };
+            assert_eq!(out, Second { struct_size: if written > 0 { written } else { told }, older, newer }, "{told}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::breaker::cb_breaker;
 use super::events::cb_event;
+use super::handle::{Listed, Standing};
 use super::status::{
     CB_STATUS_BAD_NAME, CB_STATUS_INTERNAL, CB_STATUS_IO, CB_STATUS_NOT_NOW, CB_STATUS_OUT_OF_RANGE, Failure,
     cb_status, guard, text,
@@ -33,8 +34,9 @@ pub type cb_listen =
 /// node checked while its breaker is half-open with CB_RECOVERY_HEALTH_CHECKS, and feeds listeners.
 ///
 /// From cb_supervisor_start to cb_supervisor_stop it is the owner of its breakers: nobody else may call what says "Thread:
-/// owner", cb_destroy included. What says "Thread: any" goes on, and gates, lanes and readers of events stay valid. After
-/// the stop the thread that stopped it is the owner. So a breaker's handle stays its caller's, to be destroyed in the end.
+/// owner", cb_destroy included. (Who does all the same does no harm, and is told: see cb_breaker.) What says "Thread: any" goes
+/// on, and gates, lanes and readers of events stay valid. After the stop the thread that stopped it is the owner. So a
+/// breaker's handle stays its caller's, to be destroyed in the end.
 ///
 /// Breakers here run on the real clock: add none that has seen virtual time.
 pub struct cb_supervisor {
@@ -47,7 +49,7 @@ pub struct cb_supervisor {
 
 struct Supervised {
     name: String,
-    breaker: *const cb_breaker,
+    breaker: Listed,
     check: Option<(Check, Duration)>,
 }
 
@@ -55,6 +57,8 @@ struct Supervised {
 enum Check {
     Call(unsafe extern "C" fn(*mut c_void, u64) -> bool, Context),
     Tcp(TcpConnect),
+    #[cfg(test)]
+    Panics,
 }
 
 /// The caller's own, who promises that another thread may have it.
@@ -97,9 +101,10 @@ pub unsafe extern "C" fn cb_supervisor_create(interval_ns: u64, out: *mut *mut c
 ///
 /// @param supervisor  Must not be NULL, nor run.
 /// @param name        For checks and listeners: in UTF-8, not empty, and another for each. Must not be NULL. It is copied.
-/// @param breaker     From cb_create or cb_create_shared; must live as long as the supervisor. Must not be NULL.
+/// @param breaker     From cb_create or cb_create_shared, and not destroyed. The supervisor can't be started any more once it
+///                    is; see cb_destroy. Must not be NULL.
 /// @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_BAD_NAME, or CB_STATUS_NOT_NOW: the supervisor
-///                    runs, or has this breaker.
+///                    runs, or has this breaker, or another supervisor owns it.
 ///
 /// Thread: any, one at a time.
 #[unsafe(no_mangle)]
@@ -123,10 +128,17 @@ pub unsafe extern "C" fn cb_supervisor_add(
             if node.name == name {
                 return Err(SupervisorError::SameName { breaker: name.to_owned() }.into());
             }
-            if ptr::eq(node.breaker, breaker) {
+            if node.breaker.is(breaker) {
                 return Err(Failure::new(CB_STATUS_NOT_NOW, format_args!("{name} is here already, as {}", node.name)));
             }
         }
+        // SAFETY: by the caller.
+        match unsafe { cb_breaker::standing_of(breaker) } {
+            Standing::Owned => {}
+            other => return Err(other.failure(name)),
+        }
+        // SAFETY: by the caller.
+        let breaker = unsafe { Listed::new(breaker) };
         supervisor.nodes.push(Supervised { name: name.to_owned(), breaker, check: None });
         Ok(())
     })
@@ -222,9 +234,10 @@ pub unsafe extern "C" fn cb_supervisor_listen(
 ///
 /// @param supervisor  Must not be NULL.
 /// @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_NOT_NOW: it runs, has no breaker, or one of them is
-///                    with another supervisor; CB_STATUS_OUT_OF_RANGE: a breaker with a check recovers by trials, or its
-///                    checks are too far apart; CB_STATUS_IO: no thread. Then it doesn't run, and the breakers are as
-///                    they were.
+///                    with another supervisor or was destroyed; CB_STATUS_OUT_OF_RANGE: a breaker with a check recovers by
+///                    trials, or its checks are too far apart; CB_STATUS_IO: no thread. Then it doesn't run, and the
+///                    breakers are as they were. CB_STATUS_INTERNAL: a mistake in this library. Then it doesn't run, and the
+///                    breakers refuse; all that their owner may do with them is to destroy them.
 ///
 /// Thread: the owner of all its breakers.
 #[unsafe(no_mangle)]
@@ -238,15 +251,26 @@ pub unsafe extern "C" fn cb_supervisor_start(supervisor: *mut cb_supervisor) -> 
             // SAFETY: by the caller, who gave both.
             builder = builder.listener(move |name, notice| unsafe { tell(listen, context, name, notice) });
         }
-        let mut lent = Vec::new();
-        for node in &supervisor.nodes {
+        let mut lent = Vec::with_capacity(supervisor.nodes.len());
+        let mut loan = Loan(&[]);
+        for (index, node) in supervisor.nodes.iter().enumerate() {
             // SAFETY: by the caller.
-            let Some(breaker) = (unsafe { cb_breaker::lend(node.breaker) }) else {
-                // SAFETY: these were lent right here.
-                unsafe { take_back(&supervisor.nodes, lent) };
-                return Err(Failure::new(CB_STATUS_NOT_NOW, format_args!("{} is with another supervisor", node.name)));
-            };
-            lent.push(breaker);
+            match unsafe { node.breaker.lend() } {
+                Ok(breaker) => {
+                    loan.0 = supervisor.nodes.get(..=index).unwrap_or_default();
+                    lent.push(breaker);
+                }
+                Err(standing) => {
+                    // SAFETY: these were lent right here.
+                    unsafe { loan.take_back(lent) };
+                    return Err(match standing {
+                        Standing::Lent | Standing::LentAndDestroyed => {
+                            Failure::new(CB_STATUS_NOT_NOW, format_args!("{} is with another supervisor", node.name))
+                        }
+                        other => other.failure(&node.name),
+                    });
+                }
+            }
         }
         for (node, breaker) in supervisor.nodes.iter().zip(lent) {
             builder = builder.node(node.supervise(breaker));
@@ -254,11 +278,12 @@ pub unsafe extern "C" fn cb_supervisor_start(supervisor: *mut cb_supervisor) -> 
         match builder.start_or_give_back() {
             Ok(running) => {
                 supervisor.running = Some(running);
+                loan.goes_on();
                 Ok(())
             }
             Err((error, breakers)) => {
                 // SAFETY: they were lent right here, and come back in order.
-                unsafe { take_back(&supervisor.nodes, breakers) };
+                unsafe { loan.take_back(breakers) };
                 Err(error.into())
             }
         }
@@ -267,13 +292,13 @@ pub unsafe extern "C" fn cb_supervisor_start(supervisor: *mut cb_supervisor) -> 
 
 /// Stops: takes in what lanes said before, tells listeners what came of it, and waits for them and for a check that is under
 /// way, however long they take. When this returns, no callback runs any more, and the caller is the breakers' owner. It may
-/// be started again.
+/// be started again. No other thread may be calling what says "Thread: owner" at that moment: it would not be the owner.
 ///
 /// Nobody judges calls meanwhile: stop trading first.
 ///
 /// @param supervisor  Must not be NULL. If it doesn't run, nothing happens.
 /// @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_INTERNAL: its thread died of a mistake in this
-///                    library. Then all that the owner may do with its breakers is to destroy them.
+///                    library. Then its breakers refuse, and all that the owner may do with them is to destroy them.
 ///
 /// Thread: any, one at a time; none of its callbacks.
 #[unsafe(no_mangle)]
@@ -282,12 +307,13 @@ pub unsafe extern "C" fn cb_supervisor_stop(supervisor: *mut cb_supervisor) -> c
         // SAFETY: by the caller.
         let supervisor = unsafe { supervisor.as_mut() }.ok_or_else(|| Failure::null("supervisor"))?;
         let Some(running) = supervisor.running.take() else { return Ok(()) };
+        let loan = Loan(&supervisor.nodes);
         let breakers = running.stop();
         if breakers.len() != supervisor.nodes.len() {
             return Err(Failure::new(CB_STATUS_INTERNAL, format_args!("the supervisor's thread panicked")));
         }
         // SAFETY: they were lent at the start, and come back in order.
-        unsafe { take_back(&supervisor.nodes, breakers.into_iter().map(|(_, breaker)| breaker)) };
+        unsafe { loan.take_back(breakers.into_iter().map(|(_, breaker)| breaker)) };
         Ok(())
     })
 }
@@ -327,12 +353,30 @@ unsafe fn node(supervisor: &mut cb_supervisor, name: *const c_char) -> Result<&m
     node.ok_or_else(|| Failure::new(CB_STATUS_BAD_NAME, format_args!("no breaker has the name {name:?}")))
 }
 
-/// # Safety
-/// These are the nodes' breakers, in order, and they are lent. There may be fewer of them.
-unsafe fn take_back(nodes: &[Supervised], breakers: impl IntoIterator<Item = Breaker>) {
-    for (node, breaker) in nodes.iter().zip(breakers) {
-        // SAFETY: by the caller.
-        unsafe { cb_breaker::take_back(node.breaker, breaker) };
+/// What these nodes lent, on its way. If it ends here, by a panic, the breakers are gone, and their handles refuse.
+struct Loan<'a>(&'a [Supervised]);
+
+impl Loan<'_> {
+    /// # Safety
+    /// These are the nodes' breakers, in order, as they were lent.
+    unsafe fn take_back(mut self, breakers: impl IntoIterator<Item = Breaker>) {
+        for breaker in breakers {
+            let Some((node, rest)) = self.0.split_first() else { break };
+            // SAFETY: by the caller.
+            unsafe { node.breaker.take_back(breaker) };
+            self.0 = rest;
+        }
+    }
+
+    /// A supervisor has the breakers.
+    fn goes_on(mut self) {
+        self.0 = &[];
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|node| node.breaker.lose());
     }
 }
 
@@ -342,6 +386,8 @@ impl Supervised {
         let Some((check, every)) = &self.check else { return node };
         let node = if every.is_zero() { node } else { node.check_every(*every) };
         match check.clone() {
+            #[cfg(test)]
+            Check::Panics => panic!("half-way"),
             Check::Tcp(tcp) => node.health_check(tcp),
             Check::Call(check, context) => node.health_check(move |timeout: Duration| -> Result<(), CheckError> {
                 let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
@@ -384,5 +430,59 @@ impl From<SupervisorError> for Failure {
             SupervisorError::Thread(_) => CB_STATUS_IO,
         };
         Self::new(status, format_args!("{error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ffi::{
+        CB_STATUS_OK, cb_allow, cb_begin, cb_create, cb_destroy, cb_end, cb_error_text, cb_gate_of, cb_lane,
+        cb_lane_allow, cb_lane_close, cb_lane_open, cb_reconfigure, cb_record,
+    };
+    use core::ffi::CStr;
+
+    fn create() -> *mut cb_breaker {
+        let mut breaker = ptr::null_mut();
+        // SAFETY: NULL is the defaults, and the pointer is there to be written.
+        assert_eq!(unsafe { cb_create(ptr::null(), &raw mut breaker) }, CB_STATUS_OK as u32);
+        breaker
+    }
+
+    /// The first breaker has been lent, and made a node of; the second has been lent.
+    #[test]
+    fn a_start_that_panics_half_way_leaves_handles_that_refuse() {
+        let breakers = [create(), create()];
+        let mut supervisor = ptr::null_mut();
+        let mut lane: *mut cb_lane = ptr::null_mut();
+        // SAFETY: all from this API, each used by this thread alone, and destroyed once.
+        unsafe {
+            cb_supervisor_create(0, &raw mut supervisor);
+            for (name, breaker) in [c"good", c"bad"].into_iter().zip(breakers) {
+                assert_eq!(cb_supervisor_add(supervisor, name.as_ptr(), breaker), CB_STATUS_OK as u32);
+            }
+            assert_eq!(cb_lane_open(breakers[0], 0, &raw mut lane), CB_STATUS_OK as u32);
+            (&mut *supervisor).nodes[1].check = Some((Check::Panics, Duration::ZERO));
+            assert_eq!(cb_supervisor_start(supervisor), CB_STATUS_INTERNAL as u32);
+
+            for breaker in breakers {
+                assert!(!cb_allow(breaker));
+                cb_end(breaker, cb_begin(breaker));
+                cb_record(breaker, u64::MAX);
+                assert!(!cb_gate_of(breaker).is_null());
+                let config = crate::ffi::cb_config::from_config(&crate::config::Config::default());
+                assert_eq!(cb_reconfigure(breaker, &raw const config), CB_STATUS_NOT_NOW as u32);
+            }
+            assert!(!cb_lane_allow(lane), "nobody judges any more");
+            assert_eq!(cb_supervisor_stop(supervisor), CB_STATUS_OK as u32); // it doesn't run
+            assert_eq!(cb_supervisor_start(supervisor), CB_STATUS_NOT_NOW as u32);
+            let text = CStr::from_ptr(cb_error_text()).to_str().unwrap();
+            assert_eq!(text, "good went down with a supervisor that panicked: destroy it, and create another");
+            cb_destroy(breakers[0]);
+            assert_eq!(cb_supervisor_start(supervisor), CB_STATUS_NOT_NOW as u32);
+            cb_supervisor_destroy(supervisor);
+            cb_destroy(breakers[1]);
+            cb_lane_close(lane);
+        }
     }
 }

@@ -12,13 +12,14 @@ impl Page {
         (self.header.magic.load(Ordering::Relaxed) == MAGIC).then_some(version)
     }
 
-    /// A new owner puts this into the gate; a halt stays. There are no trials, and no refusals by gates so far. Returns the
-    /// number of the last epoch.
+    /// A new owner puts this into the gate; a halt stays. There are no trials, and neither refusals by gates nor misuse so far.
+    /// Returns the number of the last epoch.
     pub(crate) fn take_over(&self, state: State, shadow: bool) -> Option<Epoch> {
         let epoch = self.trials.0.epoch();
         self.trials.0.revoke(epoch);
         self.counts.0.refused.store(0, Ordering::Relaxed);
         self.counts.0.in_shadow.store(0, Ordering::Relaxed);
+        self.counts.0.misused.store(0, Ordering::Relaxed);
         let owners = state as u8 | if shadow { SHADOW } else { 0 };
         let earlier = self.gate.0.load(Ordering::Relaxed) & !HALTED;
         self.gate.0.fetch_xor(earlier ^ owners, Ordering::AcqRel);
