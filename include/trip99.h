@@ -313,13 +313,14 @@ typedef struct cb_events cb_events;
 
 /**
  * What a thread that isn't the owner trades through: it asks the breaker, with trials, and reports its calls to the owner
- * by a bounded queue. Nothing here waits for the owner or for another lane's thread.
+ * by bounded queues. Nothing here waits for the owner or for another lane's thread.
  *
- * One lane for each such thread. The owner takes in what lanes say when it polls, so its polls bound how late a trip, a
- * trial or a recovery is. A full lane drops what it is told, and counts that; but the end of a call whose begin went
- * through always goes through, too, so a full lane can't make a call look lost. Each lane's samples may be late: one is
- * taken as if it had ended when it was told, or at the latest time that the owner had seen, if that is later; whether it
- * is stale goes by its own stamps.
+ * One lane for each such thread; or, where one thread sends and another hears answers, one for both: cb_lane_split makes two
+ * halves of it. The owner takes in what lanes say when it polls, so its polls bound how late a trip, a trial or a recovery
+ * is. A full lane drops what it is told, and counts that; but the end of a call whose begin went through always goes
+ * through, too, so a full lane can't make a call look lost. Each lane's samples may be late: one is taken as if it had ended
+ * when it was told, or at the latest time that the owner had seen, if that is later; whether it is stale goes by its own
+ * stamps.
  *
  * A lane may outlive its breaker: then it refuses, as nobody watches any more, and nobody hears what it says.
  */
@@ -433,7 +434,7 @@ typedef struct cb_config {
      */
     cb_recovery recovery;
     /**
-     * Trials or checks that must all be good to close. 1 to 1048576; default 10.
+     * Trials or checks that must all be good to close. 1 to 65535; default 10.
      */
     uint32_t probes;
     /**
@@ -1219,26 +1220,42 @@ const char *cb_state_text(cb_state state);
 
 /**
  * Opens a lane for another thread, which takes it over by anything that orders memory (the thread's start, say).
- * Allocates: open lanes at start-up.
+ * Allocates: open lanes at start-up. Of a breaker that a supervisor owns, cb_supervisor_lane opens lanes.
  *
  * @param breaker   Must not be NULL.
- * @param messages  How many messages (two for each call, one for each record) it holds between two polls of the owner, and
- *                  as many calls in flight less two. 0 = 4096, the default; 4 to 1048576, and what is outside is brought
- *                  within.
+ * @param capacity  How many calls it tracks: each from its begin until the owner has heard its end. As many records and
+ *                  checks it takes beside them between two polls of the owner. 0 = 4096, the default; 4 to 1048576, and what
+ *                  is outside is brought within.
  * @param out       Where the lane goes; NULL goes there if there is an error. Must not be NULL.
  * @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_NOT_NOW while a supervisor owns the breaker.
  *
  * Thread: owner. The lane is to be given to cb_lane_close, before or after cb_destroy.
  */
 cb_status cb_lane_open(struct cb_breaker *breaker,
-                       uint32_t messages,
+                       uint32_t capacity,
                        struct cb_lane **out);
 
 /**
- * Ends a lane. What it said is still taken in. Close it when its calls are back: those that it leaves in flight become
- * overdue, and a trial that it leaves counts as lost.
+ * Makes two halves of a lane, for two threads: from now on `lane` is the begin half, for the thread on which calls begin
+ * (cb_lane_allow, cb_lane_begin, cb_lane_release), and `*end` the end half, for the thread on which they end (cb_lane_end,
+ * cb_lane_record_probe). cb_lane_fail, cb_lane_abandon and cb_lane_record are for both, as a send may fail, too. Of a ticket
+ * that both give back the first one counts. What is not a half's own is counted (misused) and otherwise ignored; cb_lane_allow
+ * on the end half refuses. Tickets that are out stay good.
  *
- * @param lane  From cb_lane_open, and not closed before. NULL is fine.
+ * @param lane  Must not be NULL.
+ * @param end   Where the end half goes; NULL goes there if there is an error. Must not be NULL.
+ * @return      CB_STATUS_OK, or CB_STATUS_NULL_POINTER, or CB_STATUS_NOT_NOW: it is a half already.
+ *
+ * Thread: the lane's. Each half is to be given to cb_lane_close.
+ */
+cb_status cb_lane_split(struct cb_lane *lane,
+                        struct cb_lane **end);
+
+/**
+ * Ends a lane, or one half of it. What it said is still taken in. Close it when its calls are back: those that it leaves in
+ * flight become overdue, and a trial that it leaves counts as lost.
+ *
+ * @param lane  From cb_lane_open, cb_lane_split or cb_supervisor_lane, and not closed before. NULL is fine.
  *
  * Thread: any, when the lane's thread doesn't use it or its gate any more.
  */
@@ -1255,7 +1272,8 @@ void cb_lane_close(struct cb_lane *lane);
 const cb_gate *cb_lane_gate_of(const struct cb_lane *lane);
 
 /**
- * May an order be sent now? While closed this is a load and a branch; cb_gate_closed asks the same inline.
+ * May an order be sent now? While closed this is a load, a look at the lane's own room, and a branch. A lane that is too
+ * full to take the call's begin refuses, unless in shadow. (cb_gate_closed asks the breaker alone, inline.)
  *
  * Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
  *
@@ -1266,17 +1284,18 @@ const cb_gate *cb_lane_gate_of(const struct cb_lane *lane);
  *              the owner, is taken for it), or give it back by cb_lane_release. All lanes and the owner together never
  *              get more trials than the breaker grants.
  *
- * Thread: the lane's.
+ * Thread: the lane's; of a split lane the begin half's.
  */
 bool cb_lane_allow(struct cb_lane *lane);
 
 /**
- * Gives back the trial that this lane was granted last and that will not be sent; it counts neither way. The owner takes
- * it back at its next poll. Does nothing if there is no such trial.
+ * Gives back a trial that this lane was granted and that will not be sent: the one that it was granted last. It counts
+ * neither way, and may be granted again at once. Each grant is given back by a release of its own. Does nothing if there is
+ * no such trial.
  *
  * @param lane  Must not be NULL.
  *
- * Thread: the lane's.
+ * Thread: the lane's; of a split lane the begin half's.
  */
 void cb_lane_release(struct cb_lane *lane);
 
@@ -1284,11 +1303,12 @@ void cb_lane_release(struct cb_lane *lane);
  * A call is sent. Calls that weren't asked for (cancels) may begin, too.
  *
  * @param lane  Must not be NULL.
- * @return      Its ticket, to be given back by cb_lane_end, cb_lane_fail or cb_lane_abandon on this lane, once. One that
- *              comes back twice, or from elsewhere, is counted (misused) and otherwise ignored. If the lane is full the
- *              call isn't tracked, which counts as dropped, and its end is a record without a ticket.
+ * @return      Its ticket, to be given back by cb_lane_end, cb_lane_fail or cb_lane_abandon on this lane (on either half of
+ *              a split one), once. One that comes back twice, or from elsewhere, is counted (misused) and otherwise
+ *              ignored. If the lane is full the call isn't tracked, which counts as dropped, and its end is a record
+ *              without a ticket, which reports the trial that the call may have been.
  *
- * Thread: the lane's.
+ * Thread: the lane's; of a split lane the begin half's.
  */
 struct cb_call cb_lane_begin(struct cb_lane *lane);
 
@@ -1297,7 +1317,7 @@ struct cb_call cb_lane_begin(struct cb_lane *lane);
  *
  * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_begin.
  *
- * Thread: the lane's.
+ * Thread: the lane's; of a split lane the begin half's.
  */
 struct cb_call cb_lane_begin_at(struct cb_lane *lane, uint64_t now_ns);
 
@@ -1307,7 +1327,7 @@ struct cb_call cb_lane_begin_at(struct cb_lane *lane, uint64_t now_ns);
  * @param lane  Must not be NULL.
  * @param call  From cb_lane_begin on this lane.
  *
- * Thread: the lane's.
+ * Thread: the lane's; of a split lane the end half's.
  */
 void cb_lane_end(struct cb_lane *lane, struct cb_call call);
 
@@ -1316,7 +1336,7 @@ void cb_lane_end(struct cb_lane *lane, struct cb_call call);
  *
  * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_end.
  *
- * Thread: the lane's.
+ * Thread: the lane's; of a split lane the end half's.
  */
 void cb_lane_end_at(struct cb_lane *lane, uint64_t now_ns, struct cb_call call);
 
@@ -1403,7 +1423,7 @@ void cb_lane_record_failure_at(struct cb_lane *lane, uint64_t now_ns, uint64_t l
  * @param latency_ns  How long the check took, in nanoseconds.
  * @param ok          Whether the node passed it.
  *
- * Thread: the lane's.
+ * Thread: the lane's; of a split lane the end half's.
  */
 void cb_lane_record_probe(struct cb_lane *lane, uint64_t latency_ns, bool ok);
 
@@ -1412,7 +1432,7 @@ void cb_lane_record_probe(struct cb_lane *lane, uint64_t latency_ns, bool ok);
  *
  * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_record_probe.
  *
- * Thread: the lane's.
+ * Thread: the lane's; of a split lane the end half's.
  */
 void cb_lane_record_probe_at(struct cb_lane *lane, uint64_t now_ns, uint64_t latency_ns, bool ok);
 
