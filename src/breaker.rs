@@ -240,10 +240,18 @@ impl Breaker {
 
     #[inline(always)]
     fn begin_call(&mut self, now_ns: u64, seen_ns: u64, trial: bool) -> Call {
-        let (call, tracked) = self.calls.begin(now_ns, seen_ns, trial);
-        self.untracked += u64::from(!tracked);
+        let call = match self.calls.begin(now_ns, seen_ns, trial) {
+            Some(call) => call,
+            None => self.begin_untracked(now_ns, trial),
+        };
         self.wake_for_call(seen_ns);
         call
+    }
+
+    #[cold]
+    fn begin_untracked(&mut self, now_ns: u64, trial: bool) -> Call {
+        self.untracked += 1;
+        self.calls.begin_untracked(now_ns, trial)
     }
 
     /// The call came back with an answer (a business reject is one).
@@ -618,6 +626,9 @@ impl Breaker {
         let passes = match self.state {
             _ if self.page.is_halted() || self.page.is_foreign(self.state, self.config.shadow) => {
                 self.refused += 1;
+                if let Some(page) = &self.stands_in_for {
+                    page.count_refusal(); // see `stand_in`
+                }
                 return false;
             }
             State::Closed => true,
@@ -629,9 +640,6 @@ impl Breaker {
             return true;
         }
         self.refused += u64::from(!passes);
-        if let Some(page) = &self.stands_in_for {
-            page.count_refusal();
-        }
         passes
     }
 

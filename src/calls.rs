@@ -3,7 +3,7 @@
 use crate::in_flight::{InFlight, Returned};
 use crate::tickets::{Call, Tickets, Untracked};
 
-/// No number: above all.
+/// No number: there is no such slot.
 const NONE: u32 = u32::MAX >> 1;
 
 pub(crate) struct Calls {
@@ -21,7 +21,7 @@ impl Calls {
     pub(crate) fn new(capacity: u32, seed: u32) -> Self {
         let tickets = Tickets::new(capacity, seed);
         let mut free = NONE;
-        for number in (0..capacity).rev() {
+        for number in (1..=capacity).rev() {
             tickets.revoke(number, free);
             free = number;
         }
@@ -29,17 +29,19 @@ impl Calls {
         Self { tickets, in_flight, free, untracked, untracked_generation: seed }
     }
 
-    /// Adds a call and returns its ticket, and whether it is tracked. `seen_ns` is `start_ns`, clamped to the latest seen.
+    /// Adds a call and returns its ticket; `None` if there is room for no more. `seen_ns` is `start_ns`, clamped to the latest
+    /// seen.
     #[inline]
-    pub(crate) fn begin(&mut self, start_ns: u64, seen_ns: u64, trial: bool) -> (Call, bool) {
-        match self.tickets.issue(self.free, start_ns) {
-            Some((call, next)) => {
-                self.free = next;
-                self.in_flight.begin(call.number(), seen_ns, trial);
-                (call, true)
-            }
-            None => (self.untracked.issue(start_ns, self.untracked_generation, trial), false),
-        }
+    pub(crate) fn begin(&mut self, start_ns: u64, seen_ns: u64, trial: bool) -> Option<Call> {
+        let (call, next) = self.tickets.issue(self.free, start_ns)?;
+        self.free = next;
+        self.in_flight.begin(call.number(), seen_ns, trial);
+        Some(call)
+    }
+
+    /// The ticket of a call that isn't tracked.
+    pub(crate) fn begin_untracked(&self, start_ns: u64, trial: bool) -> Call {
+        self.untracked.issue(start_ns, self.untracked_generation, trial)
     }
 
     /// Takes a ticket back.
@@ -81,11 +83,16 @@ impl Calls {
 mod tests {
     use super::*;
 
+    fn begin(calls: &mut Calls, trial: bool) -> (Call, bool) {
+        let tracked = calls.begin(5, 6, trial);
+        (tracked.unwrap_or_else(|| calls.begin_untracked(5, trial)), tracked.is_some())
+    }
+
     #[test]
     fn calls_beyond_the_capacity_are_untracked_and_counted() {
         let mut calls = Calls::new(2, 7);
         let [(first, _), (second, tracked), (third, untracked), (trial, _)] =
-            [false, false, false, true].map(|trial| calls.begin(5, 6, trial));
+            [false, false, false, true].map(|trial| begin(&mut calls, trial));
         assert!(tracked && !untracked);
         assert_eq!([first, first].map(|call| calls.take(call)), [Returned::Call, Returned::Unknown]);
         assert_eq!([third, third].map(|call| calls.take(call)), [Returned::Call, Returned::Unknown]);
@@ -98,13 +105,13 @@ mod tests {
     fn an_epoch_forgets_all_and_begins_with_every_number() {
         let mut calls = Calls::new(3, 7);
         for _ in 0..4 {
-            let out = [false, true, false, true, false].map(|trial| calls.begin(5, 5, trial));
+            let out = [false, true, false, true, false].map(|trial| begin(&mut calls, trial));
             assert_eq!(out.map(|(_, tracked)| tracked), [true, true, true, false, false]);
             calls.clear();
             assert_eq!(out.map(|(call, _)| calls.take(call)), [Returned::Unknown; 5]);
             assert_eq!(calls.in_flight.len(), 0);
         }
-        let (call, tracked) = calls.begin(5, 5, true);
+        let (call, tracked) = begin(&mut calls, true);
         assert_eq!((tracked, calls.take(call)), (true, Returned::Trial));
     }
 }

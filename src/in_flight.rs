@@ -1,6 +1,6 @@
-//! Calls in flight in sending order: O(1) to add, to remove and to find the oldest. A call is known by its number.
+//! Calls in flight in sending order: O(1) to add, to remove and to find the oldest. A call is known by its number, from 1 on.
 //!
-//! One list, linked through the calls' slots and closed by a slot of its own. Starts never decrease along it, and calls
+//! One list, linked through the calls' slots and closed by a slot of its own, of number 0. Starts never decrease along it, and calls
 //! become overdue and expire from its head on, so that two cursors part it in three:
 //!
 //! ```text
@@ -39,15 +39,17 @@ struct Slot {
 
 const _: () = assert!(size_of::<Slot>() == 24);
 
+/// The list's own slot, before its head and behind its tail.
+const LIST: u32 = 0;
+
 pub(crate) struct InFlight {
-    /// Those of the calls, then the list's own, whose index is the capacity (below 2^20 + 1).
+    /// The list's own, then those of the calls.
     slots: Box<[Slot]>,
-    capacity: u32,
     /// How many calls are on the list.
     len: usize,
     /// How many of them are overdue and haven't expired.
     overdue: usize,
-    /// `capacity` if there is none, like the next two.
+    /// `LIST` if there is none, like the next two.
     last_expired: u32,
     /// The last that is overdue or expired.
     last_overdue: u32,
@@ -64,33 +66,30 @@ pub(crate) enum Returned {
 }
 
 impl InFlight {
-    /// For calls of the numbers below this.
+    /// For calls of the numbers 1 to `capacity`.
     pub(crate) fn new(capacity: u32) -> Self {
-        let slot = |neighbour| Slot { start_ns: 0, previous: neighbour, next: neighbour, on: On::Nothing };
+        let slot = Slot { start_ns: 0, previous: LIST, next: LIST, on: On::Nothing };
         Self {
-            slots: (0..=capacity).map(|_| slot(capacity)).collect(),
-            capacity,
+            slots: (0..=capacity).map(|_| slot).collect(),
             len: 0,
             overdue: 0,
-            last_expired: capacity,
-            last_overdue: capacity,
-            oldest_trial: capacity,
+            last_expired: LIST,
+            last_overdue: LIST,
+            oldest_trial: LIST,
         }
     }
 
     /// Adds the call of a number that stands for none, the youngest of all: `start_ns` is not before the last one's.
     #[inline]
     pub(crate) fn begin(&mut self, number: u32, start_ns: u64, trial: bool) {
-        let end = self.capacity;
-        let Some(&Slot { previous: tail, .. }) = self.slot(end) else { return };
-        let Some(slot) = self.slots.get_mut(number as usize) else { return };
-        debug_assert!(number < end && matches!(slot.on, On::Nothing | On::Forgotten));
-        *slot = Slot { start_ns, previous: tail, next: end, on: On::Waiting };
+        debug_assert!(number != LIST && matches!(self.on(number), On::Nothing | On::Forgotten));
+        let Some(list) = self.slots.first_mut() else { return };
+        let tail = core::mem::replace(&mut list.previous, number);
+        if let Some(slot) = self.slots.get_mut(number as usize) {
+            *slot = Slot { start_ns, previous: tail, next: LIST, on: On::Waiting };
+        }
         if let Some(slot) = self.slots.get_mut(tail as usize) {
             slot.next = number;
-        }
-        if let Some(slot) = self.slots.get_mut(end as usize) {
-            slot.previous = number;
         }
         self.len += 1;
         if trial {
@@ -101,7 +100,7 @@ impl InFlight {
     #[cold]
     fn begin_trial(&mut self, number: u32) {
         self.put(number, On::Trial);
-        if self.oldest_trial == self.capacity {
+        if self.oldest_trial == LIST {
             self.oldest_trial = number;
         }
     }
@@ -154,10 +153,10 @@ impl InFlight {
         self.len -= 1;
     }
 
-    /// The first trial from here on; `capacity` if there is none. Each call is passed over once at most, as the cursor only
+    /// The first trial from here on; `LIST` if there is none. Each call is passed over once at most, as the cursor only
     /// moves on.
     fn trial_from(&self, mut number: u32) -> u32 {
-        while self.on(number) != On::Trial && number != self.capacity {
+        while self.on(number) != On::Trial && number != LIST {
             number = self.next(number);
         }
         number
@@ -165,27 +164,27 @@ impl InFlight {
 
     /// Forgets every call, and tells the number of each.
     pub(crate) fn clear(&mut self, mut forget: impl FnMut(u32)) {
-        let mut number = self.next(self.capacity);
-        while number != self.capacity {
+        let mut number = self.next(LIST);
+        while number != LIST {
             let next = self.next(number);
             self.put(number, On::Forgotten);
             forget(number);
             number = next;
         }
-        if let Some(list) = self.slots.get_mut(self.capacity as usize) {
-            list.previous = self.capacity;
-            list.next = self.capacity;
+        if let Some(list) = self.slots.first_mut() {
+            list.previous = LIST;
+            list.next = LIST;
         }
         self.len = 0;
         self.overdue = 0;
-        self.last_expired = self.capacity;
-        self.last_overdue = self.capacity;
-        self.oldest_trial = self.capacity;
+        self.last_expired = LIST;
+        self.last_overdue = LIST;
+        self.oldest_trial = LIST;
     }
 
     /// The number stands for a call whose end is still to come, but which is not in flight: it began before the epoch.
     pub(crate) fn begin_forgotten(&mut self, number: u32) {
-        if number < self.capacity {
+        if number != LIST {
             self.put(number, On::Forgotten);
         }
     }
@@ -200,8 +199,8 @@ impl InFlight {
         self.len
     }
 
-    pub(crate) fn capacity(&self) -> u32 {
-        self.capacity
+    pub(crate) fn capacity(&self) -> usize {
+        self.slots.len() - 1
     }
 
     /// How many calls count as overdue.
@@ -222,7 +221,7 @@ impl InFlight {
 
     /// The start of the oldest call.
     pub(crate) fn oldest_ns(&self) -> Option<u64> {
-        self.start_ns(self.next(self.capacity))
+        self.start_ns(self.next(LIST))
     }
 
     /// The starts of the calls that count as overdue, oldest first.
@@ -237,7 +236,7 @@ impl InFlight {
     /// The oldest waiting call becomes overdue: it counts from now on, until it expires (which it may have by now).
     pub(crate) fn mark_overdue(&mut self) {
         let number = self.next(self.last_overdue);
-        if number == self.capacity {
+        if number == LIST {
             return;
         }
         if self.oldest_trial == number {
@@ -317,16 +316,16 @@ impl InFlight {
     }
 
     fn next(&self, index: u32) -> u32 {
-        self.slot(index).map_or(self.capacity, |slot| slot.next)
+        self.slot(index).map_or(LIST, |slot| slot.next)
     }
 
     fn previous(&self, index: u32) -> u32 {
-        self.slot(index).map_or(self.capacity, |slot| slot.previous)
+        self.slot(index).map_or(LIST, |slot| slot.previous)
     }
 
     /// `None` of the list's own slot.
     fn start_ns(&self, number: u32) -> Option<u64> {
-        self.slot(number).filter(|_| number < self.capacity).map(|slot| slot.start_ns)
+        self.slot(number).filter(|_| number != LIST).map(|slot| slot.start_ns)
     }
 }
 
@@ -382,7 +381,7 @@ mod tests {
             let mut forgotten: Vec<u32> = Vec::new();
             let (mut now_ns, mut threshold_ns, mut age_ns) = (0u64, 10u64, 40u64);
             for op in ops {
-                let free: Vec<u32> = (0..capacity)
+                let free: Vec<u32> = (1..=capacity)
                     .filter(|number| !forgotten.contains(number) && twin.iter().all(|call| call.number != *number))
                     .collect();
                 match op {
@@ -398,7 +397,7 @@ mod tests {
                         forgotten.push(number);
                     }
                     Op::Remove { which } => {
-                        let number = which.index(capacity as usize) as u32;
+                        let number = which.index(capacity as usize) as u32 + 1;
                         let expected = match twin.iter().position(|call| call.number == number) {
                             Some(at) => {
                                 let TwinCall { trial, overdue, .. } = twin.remove(at);
@@ -452,7 +451,7 @@ mod tests {
     #[test]
     fn numbers_beyond_the_last_are_no_calls() {
         let mut in_flight = InFlight::new(2);
-        for number in [2, 3, u32::MAX] {
+        for number in [0, 3, u32::MAX] {
             in_flight.begin_forgotten(number);
             assert_eq!((in_flight.remove(number), in_flight.has(number)), (Returned::Unknown, false));
         }

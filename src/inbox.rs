@@ -184,7 +184,7 @@ impl Inbox {
         let (to_begin, begin) = rtrb::RingBuffer::new(3 * len);
         let (to_end, end) = rtrb::RingBuffer::new(2 * len);
         let (mut numbers, free) = rtrb::RingBuffer::new(len);
-        for number in 0..capacity {
+        for number in 1..=capacity {
             let _ = numbers.push(number); // as many as there is room for
         }
         let queues = Queues { begin, end, begin_noted: 0, end_noted: 0 };
@@ -209,7 +209,7 @@ impl Inbox {
 
     /// How many calls there are at most.
     pub(crate) fn capacity(&self) -> usize {
-        self.in_flight.capacity() as usize
+        self.in_flight.capacity()
     }
 
     /// Tracks the call of this number from `seen_ns` on, which is its start, but not after now; a time before the lane's
@@ -274,10 +274,10 @@ mod tests {
     #[test]
     fn both_queues_are_taken_in_by_their_stamps() {
         let (mut inbox, mut queues) = lane(8);
-        for (stamp_ns, number) in [(10, 0), (30, 1), (50, 2)] {
+        for (stamp_ns, number) in [(10, 8), (30, 1), (50, 2)] {
             queues.begin.push(begin(stamp_ns, number)).unwrap();
         }
-        for message in [end(20, 0), end(30, 1), record(45), end(60, 2)] {
+        for message in [end(20, 8), end(30, 1), record(45), end(60, 2)] {
             queues.end.push(message).unwrap();
         }
         assert_eq!(drain(&mut inbox), [10, 20, 30, 30, 45, 50, 60]);
@@ -308,25 +308,25 @@ mod tests {
     #[test]
     fn numbers_come_back_when_their_ends_are_heard() {
         let (mut inbox, mut queues) = lane(2);
-        assert_eq!([(); 3].map(|()| queues.numbers.pop().ok()), [Some(0), Some(1), None]);
-        queues.begin.push(begin(1, 0)).unwrap();
-        queues.end.push(end(2, 0)).unwrap();
+        assert_eq!([(); 3].map(|()| queues.numbers.pop().ok()), [Some(1), Some(2), None]);
+        queues.begin.push(begin(1, 1)).unwrap();
+        queues.end.push(end(2, 1)).unwrap();
         assert!(queues.numbers.is_empty());
         drain(&mut inbox);
-        assert_eq!([(); 2].map(|()| queues.numbers.pop().ok()), [Some(0), None]);
+        assert_eq!([(); 2].map(|()| queues.numbers.pop().ok()), [Some(1), None]);
     }
 
     #[test]
     fn a_lane_is_done_when_both_halves_are_gone_and_nothing_is_left() {
         let (mut inbox, LaneQueues { mut begin, end, numbers: _ }) = lane(4);
-        begin.push(self::begin(1, 0)).unwrap();
+        begin.push(self::begin(1, 1)).unwrap();
         drop(begin);
         assert!(!inbox.is_done());
         drop(end);
         assert!(!inbox.is_done(), "something is told");
         drain(&mut inbox);
         assert!(!inbox.is_done(), "a call is in flight");
-        inbox.end(0);
+        inbox.end(1);
         assert!(inbox.is_done());
     }
 }

@@ -423,7 +423,7 @@ impl Lane {
 
 fn debug(f: &mut fmt::Formatter<'_>, name: &str, reporter: &Reporter) -> fmt::Result {
     f.debug_struct(name)
-        .field("capacity", &reporter.tickets.len())
+        .field("capacity", &reporter.tickets.capacity())
         .field("dropped", &reporter.shared.dropped())
         .finish()
 }

@@ -75,9 +75,9 @@ const NOTHING: u32 = u32::MAX - 2;
 const UNTRACKED: u32 = u32::MAX;
 const UNTRACKED_TRIAL: u32 = u32::MAX - 1;
 
-const OUT: u64 = 1 << 31;
+const OUT: u32 = 1 << 31;
 
-/// A clone gives out and takes back tickets of the same slots.
+/// Numbers count from 1: the first slot is nobody's. A clone gives out and takes back tickets of the same slots.
 #[derive(Clone)]
 pub(crate) struct Tickets {
     /// The standard library's `Arc` under loom, too: it guards no memory but these atomics.
@@ -86,12 +86,12 @@ pub(crate) struct Tickets {
 
 impl Tickets {
     /// `seed` sets these tickets apart from others': generations begin with it.
-    pub(crate) fn new(len: u32, seed: u32) -> Self {
-        Self { slots: (0..len).map(|_| AtomicU64::new(u64::from(seed) << 32)).collect() }
+    pub(crate) fn new(capacity: u32, seed: u32) -> Self {
+        Self { slots: (0..=capacity).map(|_| AtomicU64::new(u64::from(seed) << 32)).collect() }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+    pub(crate) fn capacity(&self) -> usize {
+        self.slots.len() - 1
     }
 
     /// Gives out the ticket of a free slot, and what was kept in it; `None` if there is no such slot. One thread at a time.
@@ -99,7 +99,8 @@ impl Tickets {
     pub(crate) fn issue(&self, number: u32, start_ns: u64) -> Option<(Call, u32)> {
         let slot = self.slots.get(number as usize)?;
         let free = slot.load(Ordering::Relaxed);
-        let call = Call::new(start_ns, number, ((free >> 32) as u32).wrapping_add(1));
+        // Shifts rather than masks, which are constants of eight bytes.
+        let call = Call { start_ns, id: ((free >> 32) + 1) << 32 | u64::from(number) };
         slot.store(Self::word(call), Ordering::Relaxed);
         Some((call, free as u32))
     }
@@ -135,12 +136,13 @@ impl Tickets {
         }
     }
 
+    /// While the ticket is out.
     const fn word(call: Call) -> u64 {
-        (call.generation() as u64) << 32 | OUT | call.start_ns & (OUT - 1)
+        Self::cleared(call) | (call.start_ns as u32 | OUT) as u64
     }
 
     const fn cleared(call: Call) -> u64 {
-        (call.generation() as u64) << 32
+        call.id - call.number() as u64
     }
 }
 
@@ -199,7 +201,7 @@ mod tests {
             assert_ne!(first, second);
             assert!(!redeem(&tickets, first) && redeem(&tickets.clone(), second) && !redeem(&tickets, second));
         }
-        assert_eq!(Tickets::new(2, 7).issue(2, 0), None);
+        assert_eq!(Tickets::new(2, 7).issue(3, 0), None);
     }
 
     #[test]
@@ -236,8 +238,8 @@ mod tests {
         assert!(!tickets.redeem(call, 0));
         let next = tickets.issue(0, u64::MAX).unwrap().0;
         assert_eq!((call.generation(), next.generation()), (0, 1));
-        assert!(!tickets.redeem(call, 0) && tickets.redeem(next, OUT as u32 - 1));
-        assert_eq!(tickets.issue(0, 1).unwrap().1, OUT as u32 - 1, "what was kept");
+        assert!(!tickets.redeem(call, 0) && tickets.redeem(next, OUT - 1));
+        assert_eq!(tickets.issue(0, 1).unwrap().1, OUT - 1, "what was kept");
     }
 
     #[test]
