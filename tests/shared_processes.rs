@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Not a test but, in a process of its own, whatever role it is given.
 #[test]
+#[ignore = "a role for processes that other tests start"]
 fn child() {
     let Some((role, page)) = role() else { return };
     match role.as_str() {
