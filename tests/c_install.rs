@@ -1,9 +1,11 @@
-//! What `cmake/install.sh` installs, as C and C++ users meet it: files, symbols, link lines, CMake and pkg-config.
+//! What `cmake/install.sh` installs, as C and C++ users meet it: files, symbols, link lines, CMake and pkg-config. Has a
+//! harness of its own, as the tools may not be there.
 
+mod harness;
 mod prefix;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, ExitCode, Output};
 use std::{env, fs};
 
 use prefix::{compiler, installer, prefix};
@@ -83,7 +85,7 @@ fn ok(command: &mut Command) -> String {
 fn have(tool: &str) -> bool {
     let found = Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
-        println!("skipped: no {tool}");
+        harness::skip(&format!("no {tool}"));
     }
     found
 }
@@ -175,7 +177,6 @@ fn raw_archive() -> (PathBuf, Vec<String>) {
     (Path::new(BUILT).join(host).join("release/libtrip99.a"), list)
 }
 
-#[test]
 fn a_staged_tree_is_complete_and_works_where_it_lies() {
     // Called from elsewhere, with relative paths; what is staged for /opt is used in another place, as if moved.
     let directory = scratch("staged");
@@ -219,7 +220,6 @@ fn a_staged_tree_is_complete_and_works_where_it_lies() {
     }
 }
 
-#[test]
 fn pkg_config_users_get_the_shared_or_the_static_library() {
     if have("pkg-config") {
         check_pkg_config(&prefix().join("lib"), &scratch("pkg_config"));
@@ -252,7 +252,6 @@ fn check_pkg_config(libdir: &Path, directory: &Path) {
     assert_eq!(pkg_config(libdir, &["--modversion", "trip99", "trip99-static"]), [env!("CARGO_PKG_VERSION"); 2]);
 }
 
-#[test]
 fn cmake_users_need_no_other_language_than_their_own() {
     if have("cmake") {
         let package = format!("-DCMAKE_PREFIX_PATH={}", prefix().display());
@@ -290,7 +289,6 @@ fn check_cmake(package: &str, directory: &Path, language: &str) {
     }
 }
 
-#[test]
 fn cmake_takes_versions_that_are_compatible_by_semantic_versioning() {
     if !have("cmake") {
         return;
@@ -325,7 +323,6 @@ fn cmake_takes_versions_that_are_compatible_by_semantic_versioning() {
     }
 }
 
-#[test]
 fn both_libraries_define_what_the_header_declares_and_nothing_else() {
     let declared = declared();
     assert!(declared.contains("cb_create") && declared.contains("cb_gate_of") && declared.contains("cb_error_text"));
@@ -336,13 +333,11 @@ fn both_libraries_define_what_the_header_declares_and_nothing_else() {
     assert_eq!(global, declared);
 }
 
-#[test]
 fn the_soname_is_the_abi_version() {
     let dynamic = ok(Command::new("readelf").arg("-dW").arg(prefix().join("lib/libtrip99.so")));
     assert!(dynamic.contains(&format!("Library soname: [libtrip99.so.{}]", abi())), "{dynamic}");
 }
 
-#[test]
 fn static_users_link_what_rustc_says_but_for_what_every_compiler_adds() {
     let (_, mut expected) = raw_archive();
     assert!(expected.iter().any(|library| library == "-lpthread"), "{expected:?}");
@@ -393,7 +388,6 @@ fn link_and_run(directory: &Path, calls: &str, archives: &[&Path]) -> Result<Str
     Ok(ok(&mut Command::new(program)))
 }
 
-#[test]
 fn the_static_library_links_beside_another_rust_library() {
     let directory = scratch("beside");
     let other = rust_archive(&directory, "other");
@@ -409,7 +403,6 @@ fn the_static_library_links_beside_another_rust_library() {
     assert!(errors.contains("multiple definition of `rust_eh_personality'"), "{errors}");
 }
 
-#[test]
 fn panics_are_still_caught_in_a_localised_library() {
     let directory = scratch("panics");
     let raw = rust_archive(&directory, "cb_catches");
@@ -428,7 +421,6 @@ fn panics_are_still_caught_in_a_localised_library() {
     assert_eq!(link_and_run(&directory, calls, &[&ours, &localised, &other]), expected);
 }
 
-#[test]
 fn mistakes_are_named() {
     let usage: [(&[&str], &str); 6] = [
         (&[], "--prefix is missing"),
@@ -448,4 +440,31 @@ fn mistakes_are_named() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "install.sh: no cargo: install Rust, or set CARGO\n");
     assert_eq!(output.status.code(), Some(1));
     assert!(ok(installer().arg("--help")).starts_with("usage: cmake/install.sh --prefix DIR"));
+}
+
+fn main() -> ExitCode {
+    harness::run(&[
+        ("a_staged_tree_is_complete_and_works_where_it_lies", a_staged_tree_is_complete_and_works_where_it_lies),
+        (
+            "pkg_config_users_get_the_shared_or_the_static_library",
+            pkg_config_users_get_the_shared_or_the_static_library,
+        ),
+        ("cmake_users_need_no_other_language_than_their_own", cmake_users_need_no_other_language_than_their_own),
+        (
+            "cmake_takes_versions_that_are_compatible_by_semantic_versioning",
+            cmake_takes_versions_that_are_compatible_by_semantic_versioning,
+        ),
+        (
+            "both_libraries_define_what_the_header_declares_and_nothing_else",
+            both_libraries_define_what_the_header_declares_and_nothing_else,
+        ),
+        ("the_soname_is_the_abi_version", the_soname_is_the_abi_version),
+        (
+            "static_users_link_what_rustc_says_but_for_what_every_compiler_adds",
+            static_users_link_what_rustc_says_but_for_what_every_compiler_adds,
+        ),
+        ("the_static_library_links_beside_another_rust_library", the_static_library_links_beside_another_rust_library),
+        ("panics_are_still_caught_in_a_localised_library", panics_are_still_caught_in_a_localised_library),
+        ("mistakes_are_named", mistakes_are_named),
+    ])
 }

@@ -4,9 +4,11 @@
 //! Each check has a twin that must be caught. No harness: it would make system calls of its own.
 #![cfg_attr(rtsan, feature(sanitize))]
 
+mod harness;
+
 use std::env;
 use std::io::Write;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus};
 use trip99::{Breaker, Config, Gate, Lane};
 
 const MS: u64 = 1_000_000;
@@ -177,13 +179,12 @@ fn run_self(argument: &str) -> (ExitStatus, String) {
 #[cfg(target_os = "linux")]
 fn hot_operations_make_no_system_call() {
     if cfg!(rtsan) {
-        return; // the sanitizer makes some
+        return harness::skip("the sanitizer itself makes system calls");
     }
     for operations in ["trade", "trade-shared"] {
         let (status, said) = run_self(operations);
         if said.contains("not supported") {
-            println!("skipped: this kernel can't forbid system calls");
-            return;
+            return harness::skip("this kernel can't forbid system calls");
         }
         assert!(said.contains("done"), "{operations}: {status}, by a system call if killed: {said}");
     }
@@ -193,7 +194,7 @@ fn hot_operations_make_no_system_call() {
 
 #[cfg(not(target_os = "linux"))]
 fn hot_operations_make_no_system_call() {
-    println!("skipped: only Linux can forbid system calls");
+    harness::skip("only Linux can forbid system calls");
 }
 
 fn hot_operations_never_block() {
@@ -211,21 +212,17 @@ fn hot_operations_never_block() {
     }
 }
 
-fn main() {
+fn main() -> ExitCode {
     match env::args().nth(1).as_deref() {
         Some("allocate") => assert_eq!(allocate(), 100_000),
         #[cfg(target_os = "linux")]
         Some(operations @ ("trade" | "trade-shared" | "twin")) => run_without_system_calls(operations),
         _ => {
-            let tests: [(&str, fn()); 2] = [
+            return harness::run(&[
                 ("hot_operations_make_no_system_call", hot_operations_make_no_system_call),
                 ("hot_operations_never_block", hot_operations_never_block),
-            ];
-            for (name, test) in tests {
-                test();
-                println!("test {name} ... ok");
-            }
-            println!("\ntest result: ok. {} passed; 0 failed", tests.len());
+            ]);
         }
     }
+    ExitCode::SUCCESS
 }

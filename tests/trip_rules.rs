@@ -95,7 +95,7 @@ fn confirm_verdicts_must_be_over_in_a_row() {
         states.push(breaker.state());
     }
     // Verdicts from the fourth on: 3/4 over, 3/4 over, 2/4, 1/4, 2/4, 2/4, 3/4 over, 4/4 over.
-    assert!(states.iter().all(|&state| state == State::Closed));
+    assert_eq!(states, [State::Closed; 11]);
     breaker.record_at(11, slow);
     assert_eq!((breaker.state(), last(&breaker).reason), (State::Open, Reason::Latency));
 }

@@ -94,6 +94,7 @@ fn each_trouble_pauses_trading_and_the_trace_replays() {
     let events = pages::json(&["events", page, "--format", "json"]);
     events.iter().for_each(|event| assert_eq!(&follower.next(), event));
     let mut changes = events.iter().filter(|event| event["from"] != event["to"]);
+    assert!(out.contains('→') && changes.clone().next().is_some(), "{out}");
     for line in out.lines().filter(|line| line.contains('→')) {
         let event = changes.next().expect(line);
         ["from", "to", "reason"]

@@ -1,11 +1,14 @@
-//! Replays of recorded traces, where there are any: what the breaker makes of real venues.
+//! Replays of recorded traces, where there are any: what the breaker makes of real venues. Has a harness of its own, which
+//! tells those that passed from those that were skipped.
+
+#[path = "../../tests/harness/mod.rs"]
+mod harness;
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 const TRACES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
 
@@ -75,8 +78,7 @@ const CASES: &[Case] = &[
 fn missing() -> bool {
     let missing = !Path::new(TRACES).is_dir();
     if missing {
-        // Past the harness, which keeps what a passing test prints to itself.
-        let _ = writeln!(io::stderr(), "skipped: no recorded traces at {TRACES}");
+        harness::skip(&format!("no recorded traces at {TRACES}"));
     }
     missing
 }
@@ -111,6 +113,7 @@ fn calls(trace: &str) -> Vec<(u64, Option<u64>)> {
 }
 
 fn counts_are_pinned(folder: &str) {
+    assert!(CASES.iter().any(|(trace, ..)| trace.starts_with(folder)), "no case of {folder}");
     for (trace, options, counts, reasons) in CASES.iter().filter(|(trace, ..)| trace.starts_with(folder)) {
         let (transitions, summary) = replay(trace, options);
         let summary = ["asked", "allowed", "refused", "trips", "reopens"].map(|key| number(&summary, key));
@@ -123,21 +126,18 @@ fn counts_are_pinned(folder: &str) {
     }
 }
 
-#[test]
 fn counts_of_orders() {
     if !missing() {
         counts_are_pinned("orders/");
     }
 }
 
-#[test]
 fn counts_of_feeds() {
     if !missing() {
         counts_are_pinned("feeds/");
     }
 }
 
-#[test]
 fn stall_sees_the_orders_that_never_came_back() {
     if missing() {
         return;
@@ -160,7 +160,6 @@ fn stall_sees_the_orders_that_never_came_back() {
     assert_eq!((transitions.len(), number(&summary, "allowed")), (0, 5943));
 }
 
-#[test]
 fn a_count_window_and_a_tight_threshold_pause_good_links_for_long() {
     if missing() {
         return;
@@ -179,7 +178,6 @@ fn a_count_window_and_a_tight_threshold_pause_good_links_for_long() {
     }
 }
 
-#[test]
 fn the_least_delay_of_a_feed_is_its_zero() {
     if missing() {
         return;
@@ -188,4 +186,17 @@ fn the_least_delay_of_a_feed_is_its_zero() {
         let least_ns = calls(trace).into_iter().map(|(_, latency_ns)| latency_ns.expect("it arrived")).min();
         assert_eq!(least_ns, Some(0), "{trace}");
     }
+}
+
+fn main() -> ExitCode {
+    harness::run(&[
+        ("counts_of_orders", counts_of_orders),
+        ("counts_of_feeds", counts_of_feeds),
+        ("stall_sees_the_orders_that_never_came_back", stall_sees_the_orders_that_never_came_back),
+        (
+            "a_count_window_and_a_tight_threshold_pause_good_links_for_long",
+            a_count_window_and_a_tight_threshold_pause_good_links_for_long,
+        ),
+        ("the_least_delay_of_a_feed_is_its_zero", the_least_delay_of_a_feed_is_its_zero),
+    ])
 }

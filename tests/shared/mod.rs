@@ -53,7 +53,7 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start(role: &str, page: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+            .args(["--exact", "child", "--ignored", "--nocapture", "--test-threads=1"])
             .env("TRIP99_ROLE", role)
             .env("TRIP99_PAGE", page)
             .stdin(Stdio::piped())
