@@ -462,6 +462,15 @@ impl Reader {
             ("release_at" | "poll_at" | "halt_at" | "resume_at" | "release" | "halt" | "resume" | "destroy", []) => {
                 self.push(&form, &head, None);
             }
+            ("halt_and_resume_at", []) => {
+                let now_ns = at.unwrap_or_default();
+                self.push("halt_at", &[breaker, now_ns], None);
+                self.push("resume_at", &[breaker, now_ns + 1], None);
+            }
+            ("halt_and_resume", []) => {
+                self.push("halt", &[breaker], None);
+                self.push("resume", &[breaker], None);
+            }
             ("abandon", [ticket]) => {
                 head.push(self.slot(ticket)?);
                 self.push(&form, &head, None);
@@ -552,7 +561,7 @@ impl Reader {
         Ok(())
     }
 
-    /// `none`, `missed COUNT`, `next FIELDS`, or `next xTIMES`
+    /// `none`, `missed COUNT`, or `next FIELDS [xTIMES]`, where the sequence number grows
     fn expect_reader(&mut self, reader: u64, rest: &str) -> Result<(), String> {
         let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         match word {
@@ -562,15 +571,19 @@ impl Reader {
                 self.push("events_missed", &[reader], Some(Expected::Text(missed)));
             }
             "next" => {
-                let (rest, times) = match rest.strip_prefix('x').map(str::parse) {
-                    Some(Ok(times)) => ("", times),
+                let (rest, times) = match rest.rsplit_once('x').map(|(rest, times)| (rest, times.parse())) {
+                    Some((rest, Ok(times))) => (rest.trim(), times),
                     _ => (rest, 1),
                 };
+                let Expected::Fields(mut expected) = fields(rest, &EVENT)? else { unreachable!("fields") };
                 for _ in 0..times {
-                    self.push("events_next", &[reader], Some(fields(rest, &EVENT)?));
+                    self.push("events_next", &[reader], Some(Expected::Fields(expected.clone())));
+                    if let Some((_, sequence)) = expected.iter_mut().find(|(name, _)| name == "sequence") {
+                        *sequence = (number(sequence)? + 1).to_string();
+                    }
                 }
             }
-            _ => return Err("it should be `none`, `missed COUNT`, `next FIELDS` or `next xTIMES`".into()),
+            _ => return Err("it should be `none`, `missed COUNT`, or `next FIELDS [xTIMES]`".into()),
         }
         Ok(())
     }
