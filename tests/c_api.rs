@@ -1,5 +1,5 @@
 //! The C API and its C++ wrapper, tried from C and C++ with `$CC` and `$CXX`: headers, layouts, the gate's code, and the
-//! programs in `tests/c`.
+//! programs in `tests/c`. What a breaker decides is in `tests/conformance`; here is what belongs to a language.
 //!
 //! The programs are compiled with `$CFLAGS` and `$CXXFLAGS`, and run by `$RUNNER`, if set:
 //!
@@ -8,7 +8,7 @@
 //! RUNNER="valgrind -q --error-exitcode=9 --leak-check=full" cargo test --test c_api
 //! ```
 //!
-//! (Only this test so: dependencies of other programs compile C of theirs with the same flags.)
+//! (Only this test and `conformance` so: dependencies of other programs compile C of theirs with the same flags.)
 
 #[path = "../build/header.rs"]
 mod header;
@@ -44,18 +44,8 @@ fn program(language: &Language, standards: &[&str], name: &str) {
 }
 
 #[test]
-fn trips() {
-    program(&C, &["c99"], "trips");
-}
-
-#[test]
-fn recovery() {
-    program(&C, &["c99"], "recovery");
-}
-
-#[test]
-fn control() {
-    program(&C, &["c99"], "control");
+fn clock() {
+    program(&C, &["c99"], "clock");
 }
 
 #[test]

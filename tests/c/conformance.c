@@ -257,6 +257,11 @@ static bool observe(void) {
         } else {
             printf("%s none\n", verb);
         }
+    } else if (is("published_is_latest", 1)) {
+        const cb_snapshot snapshot = snapshot_of(breaker());
+        cb_snapshot published = {0};
+        published.struct_size = sizeof published;
+        print_flag(cb_get_published(breaker(), &published) && memcmp(&published, &snapshot, sizeof snapshot) == 0);
     } else if (is("last_event", 1)) {
         const bool found = snapshot_of(breaker()).events > 0;
         if (found) event = last_event(breaker());

@@ -4,6 +4,7 @@
  */
 #include "trip99.hpp"
 
+#include <cstring>
 #include <iostream>
 #include <memory>
 #include <sstream>
@@ -281,6 +282,10 @@ static bool observe() {
         } else {
             print("none");
         }
+    } else if (is("published_is_latest", 1)) {
+        const trip99::Snapshot snapshot = breaker().snapshot();
+        trip99::Snapshot published;
+        print(breaker().published(published) && std::memcmp(&published, &snapshot, sizeof snapshot) == 0);
     } else if (is("last_event", 1)) {
         trip99::Events events = breaker().events();
         trip99::Event last;

@@ -104,6 +104,10 @@ impl Runner {
                 let published = self.breaker(b).observer().snapshot();
                 return Some(published.map_or("none".into(), |found| snapshot(&found, found.state, found.halted)));
             }
+            ("published_is_latest", &[b]) => {
+                let breaker = self.breaker(b);
+                return Some(u8::from(breaker.observer().snapshot() == Some(breaker.snapshot())).to_string());
+            }
             ("lane_open", &[b, messages]) => {
                 let breaker = self.breaker(b);
                 let lane = if messages == 0 { breaker.lane() } else { breaker.lane_with_capacity(messages as u32) };

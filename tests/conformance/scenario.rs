@@ -535,6 +535,9 @@ impl Reader {
         let (word, fields_of) = rest.split_once(' ').map_or((rest, ""), |(word, fields)| (word, fields.trim()));
         match (word, self.names.get(word).copied()) {
             ("event", _) => self.push("last_event", &[0], Some(fields_or_none(fields_of, &EVENT)?)),
+            ("published", _) if fields_of == "latest" => {
+                self.push("published_is_latest", &[0], Some(Expected::Text("1".into())));
+            }
             ("published", _) => self.push("published", &[0], Some(fields_or_none(fields_of, &SNAPSHOT)?)),
             // `events` is also a field: how many there were.
             ("events", _) if number(fields_of.split(',').next().unwrap_or_default()).is_err() => {
