@@ -4,11 +4,15 @@
 //! `$CC`, `$CXX`, their flags and `$RUNNER` are as for `c_api.rs`.
 
 mod languages;
+#[path = "conformance/lines.rs"]
+mod lines;
 mod prefix;
 #[path = "conformance/runner.rs"]
 mod runner;
 #[path = "conformance/scenario.rs"]
 mod scenario;
+#[path = "conformance/words.rs"]
+mod words;
 
 use languages::{C, CPP, Language, scratch, source};
 use runner::Runner;
@@ -186,6 +190,8 @@ fn mistakes_in_scenarios_are_named_with_file_and_line() {
         (&format!("{head}record 1"), "3: a breaker can't record 1 without a time"),
         (&format!("{head}@1 end a"), "3: no call has the ticket `a`"),
         (&format!("{head}@1 begin a\n@2 begin a"), "4: there is a `a` already"),
+        (&format!("{head}@1 begin failed"), "3: `failed` has a meaning already"),
+        (&format!("{head}expect event"), "3: what is to be expected?"),
         (&format!("{head}@1 allow"), "3: it should end with `-> yes` or `-> no`"),
         (&format!("{head}@1 poll -> yes"), "3: poll_at has no result"),
         (&format!("{head}@1 dance"), "3: nobody can `dance ` at a time"),
