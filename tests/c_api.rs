@@ -1,5 +1,5 @@
 //! The C API and its C++ wrapper, tried from C and C++ with `$CC` and `$CXX`: headers, layouts, the gate's code, and the
-//! programs in `tests/c`.
+//! programs in `tests/c`. What a breaker decides is in `tests/conformance`; here is what belongs to a language.
 //!
 //! The programs are compiled with `$CFLAGS` and `$CXXFLAGS`, and run by `$RUNNER`, if set:
 //!
@@ -8,45 +8,20 @@
 //! RUNNER="valgrind -q --error-exitcode=9 --leak-check=full" cargo test --test c_api
 //! ```
 //!
-//! (Only this test so: dependencies of other programs compile C of theirs with the same flags.)
+//! (Only this test and `conformance` so: dependencies of other programs compile C of theirs with the same flags.)
 
 #[path = "../build/header.rs"]
 mod header;
+mod languages;
 mod prefix;
 
+use languages::{C, CPP, Language, ROOT, run, scratch, source, words};
 use prefix::{compiler, prefix};
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
 use trip99::ffi;
-
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-/// A language: the variable that names its compiler, that with further flags, and how its files end.
-struct Language {
-    compiler: &'static str,
-    flags: &'static str,
-    extension: &'static str,
-    standards: &'static [&'static str],
-    warnings: &'static [&'static str],
-}
-
-const C: Language = Language {
-    compiler: "CC",
-    flags: "CFLAGS",
-    extension: "c",
-    standards: &["c99", "c11"],
-    warnings: &["-Wstrict-prototypes"],
-};
-
-const CPP: Language = Language {
-    compiler: "CXX",
-    flags: "CXXFLAGS",
-    extension: "cpp",
-    standards: &["c++14", "c++17", "c++20"],
-    warnings: &["-Wold-style-cast", "-Wzero-as-null-pointer-constant", "-Wnon-virtual-dtor"],
-};
 
 const HEADERS: [(&str, Language); 5] = [
     ("trip99.h", C),
@@ -56,92 +31,23 @@ const HEADERS: [(&str, Language); 5] = [
     ("trip99_supervisor.hpp", CPP),
 ];
 
-const WARNINGS: [&str; 9] = [
-    "-Wall",
-    "-Wextra",
-    "-Wpedantic",
-    "-Wconversion",
-    "-Wsign-conversion",
-    "-Wundef",
-    "-Wshadow",
-    "-Wcast-qual",
-    "-Werror",
-];
-
-fn words(variable: &str) -> Vec<String> {
-    env::var(variable).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
-}
-
-/// A file or directory of this test program's own.
-fn scratch(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_api");
-    fs::create_dir_all(&directory).unwrap();
-    directory.join(name)
-}
-
 fn write(name: &str, text: &str) -> PathBuf {
     let path = scratch(name);
     fs::write(&path, text).unwrap();
     path
 }
 
-/// Runs what must succeed and have nothing to complain of: sanitizers may report on standard error and go on.
-fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && errors.is_empty(), "{command:?}: {}\n{errors}", output.status);
-}
-
-impl Language {
-    /// The compiler, told of the standard, the installed headers and the warnings, all of them errors.
-    fn compile(&self, standard: &str) -> Command {
-        let mut command = compiler(self.compiler);
-        command.arg(format!("-std={standard}")).args(WARNINGS).args(self.warnings).args(words(self.flags));
-        command.arg("-I").arg(prefix().join("include"));
-        command
-    }
-
-    /// Makes a program of these files, and runs it.
-    fn run(&self, standard: &str, name: &str, files: &[PathBuf]) {
-        let program = scratch(&format!("{name}-{standard}"));
-        let lib = prefix().join("lib");
-        let mut command = self.compile(standard);
-        command.args(files).arg("-o").arg(&program).arg("-pthread");
-        run(command.arg("-L").arg(&lib).arg("-ltrip99").arg(format!("-Wl,-rpath,{}", lib.display())));
-
-        let runner = words("RUNNER");
-        run(&mut match runner.split_first() {
-            Some((runner, arguments)) => {
-                let mut command = Command::new(runner);
-                command.args(arguments).arg(program);
-                command
-            }
-            None => Command::new(program),
-        });
-    }
-}
-
 /// A program in `tests/c`, by each of the standards.
 fn program(language: &Language, standards: &[&str], name: &str) {
-    let file = Path::new(ROOT).join("tests/c").join(name).with_extension(language.extension);
+    let file = source(name, language);
     for standard in standards {
-        language.run(standard, name, std::slice::from_ref(&file));
+        run(&mut language.program(standard, name, std::slice::from_ref(&file)));
     }
 }
 
 #[test]
-fn trips() {
-    program(&C, &["c99"], "trips");
-}
-
-#[test]
-fn recovery() {
-    program(&C, &["c99"], "recovery");
-}
-
-#[test]
-fn control() {
-    program(&C, &["c99"], "control");
+fn clock() {
+    program(&C, &["c99"], "clock");
 }
 
 #[test]
@@ -297,7 +203,7 @@ fn headers_may_be_included_twice_and_from_two_files_of_a_program() {
         let files = [("one", one), ("other", other)]
             .map(|(part, text)| write(&format!("{name}-{part}.{}", language.extension), &text));
         for standard in language.standards {
-            language.run(standard, &format!("{name}-{}", language.extension), &files);
+            run(&mut language.program(standard, &format!("{name}-{}", language.extension), &files));
         }
     }
 }

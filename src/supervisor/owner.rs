@@ -6,7 +6,7 @@ use crate::config::State;
 use crossbeam_utils::sync::Parker;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 /// A breaker, and how to have its node checked.
@@ -19,7 +19,7 @@ pub(super) struct Owned {
 /// The owner's end of a check thread: it asks for checks, one at a time.
 pub(super) struct Checks {
     /// Holds one question at most, since none is asked while `busy`.
-    ask: Sender<()>,
+    ask: SyncSender<()>,
     busy: Arc<AtomicBool>,
     every_ns: u64,
     /// No check begins before this.
@@ -34,7 +34,7 @@ pub(super) struct Asked {
 
 impl Checks {
     pub(super) fn new(every: Duration) -> (Self, Asked) {
-        let (ask, questions) = channel();
+        let (ask, questions) = sync_channel(1); // its memory is there from the start
         let busy = Arc::new(AtomicBool::new(false));
         let asked = Asked { questions, busy: Arc::clone(&busy) };
         (Self { ask, busy, every_ns: to_ns(every), next_ns: 0 }, asked)
@@ -55,7 +55,7 @@ impl Checks {
             return u64::MAX;
         }
         self.busy.store(true, Ordering::Relaxed);
-        if self.ask.send(()).is_err() {
+        if self.ask.try_send(()).is_err() {
             return u64::MAX; // its thread is gone, and nobody will make a check any more
         }
         self.next_ns = now_ns.saturating_add(self.every_ns);

@@ -131,6 +131,23 @@ static void what_is_fixed_at_creation_stays(void) {
     cb_destroy(breaker);
 }
 
+static void settings_are_read_as_they_were_given(void) {
+    const cb_config given = quantile_only();
+    cb_breaker *breaker = create(&given);
+    cb_config read = {0};
+    read.struct_size = sizeof read;
+    cb_get_config(breaker, &read);
+    CHECK(memcmp(&read, &given, sizeof read) == 0);
+    read.backoff_base_ns = 5 * SECOND;
+    CHECK_EQ(cb_reconfigure_at(breaker, 1, &read), CB_STATUS_OK);
+    cb_config changed = read;
+    changed.window_len++;
+    CHECK_EQ(cb_reconfigure_at(breaker, 2, &changed), CB_STATUS_FIXED_SETTING);
+    cb_get_config(breaker, &changed);
+    CHECK(memcmp(&changed, &read, sizeof read) == 0); /* a refusal changes nothing */
+    cb_destroy(breaker);
+}
+
 static void null_pointers(void) {
     cb_breaker *breaker = create(NULL);
     cb_events *events = (cb_events *)(uintptr_t)8;
@@ -208,6 +225,7 @@ int main(void) {
     CHECK_TEXT(cb_error_text(), "");
     every_field_has_its_range();
     what_is_fixed_at_creation_stays();
+    settings_are_read_as_they_were_given();
     null_pointers();
     each_thread_has_its_own_text();
     return 0;

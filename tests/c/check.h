@@ -11,7 +11,6 @@
 #define MS UINT64_C(1000000)
 #define SECOND UINT64_C(1000000000)
 #define THRESHOLD (200 * MS) /* the default */
-#define RECOVER (160 * MS)   /* 80 % of it, the default */
 #define NEVER UINT64_MAX
 
 #define CHECK(condition) check((condition), #condition, __FILE__, __LINE__)
@@ -112,12 +111,6 @@ static inline cb_breaker *half_open(cb_config config) {
     cb_poll_at(breaker, SECOND);
     CHECK_EQ(cb_get_state(breaker), CB_STATE_HALF_OPEN);
     return breaker;
-}
-
-static inline void good_trial(cb_breaker *breaker, uint64_t now_ns) {
-    CHECK(cb_allow_at(breaker, now_ns));
-    const cb_call call = cb_begin_at(breaker, now_ns);
-    cb_end_at(breaker, now_ns + 1, call);
 }
 
 #endif

@@ -1,0 +1,400 @@
+//! Makes operations of a scenario's lines.
+
+use crate::scenario::{Expected, LANGUAGES, Op, Scenario, Step};
+use crate::words::{BREAKER, EVENT, LANE, QUANTILE_ONLY, REASONS, SNAPSHOT};
+use crate::words::{fields, fields_or_none, number, settings, yes_or_no};
+use std::collections::HashMap;
+
+/// What a name stands for, with the number by which runners know it.
+#[derive(Clone, Copy)]
+enum Handle {
+    Breaker(u64),
+    Lane(u64),
+    Reader(u64),
+    Ticket(u64),
+}
+
+/// Words that can't be names, as a line may begin with them, besides those of the fields.
+const VERBS: [&str; 18] = [
+    "abandon",
+    "allow",
+    "begin",
+    "call",
+    "destroy",
+    "end",
+    "event",
+    "fail",
+    "halt",
+    "halt_and_resume",
+    "poll",
+    "published",
+    "quantile",
+    "reconfigure",
+    "record",
+    "release",
+    "resume",
+    "trial",
+];
+
+/// Takes in a scenario's lines one by one.
+pub(crate) struct Lines {
+    pub(crate) scenario: Scenario,
+    /// The line at hand.
+    pub(crate) line: usize,
+    names: HashMap<String, Handle>,
+    /// Those of the `config` line.
+    settings: Option<Vec<(String, u64)>>,
+    /// How many breakers, lanes, readers and tickets there are so far.
+    counts: [u64; 4],
+}
+
+impl Lines {
+    pub(crate) fn new(scenario: Scenario) -> Self {
+        Self { line: scenario.line, scenario, names: HashMap::new(), settings: None, counts: [0; 4] }
+    }
+
+    pub(crate) fn read(&mut self, line: &str) -> Result<(), String> {
+        let (line, result) = match line.split_once("->") {
+            Some((line, result)) => (line.trim(), Some(result.trim())),
+            None => (line, None),
+        };
+        let (word, rest) = line.split_once(' ').map_or((line, ""), |(word, rest)| (word, rest.trim()));
+        if !matches!(word, "only" | "config") && self.settings.is_none() {
+            return Err("a scenario begins with `config default` or `config quantile_only`".into());
+        }
+        match word {
+            "only" => self.only(rest),
+            "config" => self.config(rest),
+            "expect" => self.expect(rest),
+            "breaker" => {
+                self.create()?;
+                self.name(rest, Handle::Breaker(self.counts[0] - 1))
+            }
+            "lane" => {
+                let (name, messages) = rest.split_once(' ').unwrap_or((rest, "0"));
+                self.name(name, Handle::Lane(self.counts[1]))?;
+                self.counts[1] += 1;
+                self.push("lane_open", &[0, number(messages)?], None);
+                Ok(())
+            }
+            "reader" => {
+                self.name(rest, Handle::Reader(self.counts[2]))?;
+                self.counts[2] += 1;
+                self.push("events_open", &[0], None);
+                Ok(())
+            }
+            "ticket" | "forge" => self.forge(word, rest),
+            _ => self.operate(line, result),
+        }
+    }
+
+    fn push(&mut self, verb: &str, args: &[u64], expected: Option<Expected>) {
+        let op = Op { verb: verb.into(), args: args.to_vec() };
+        self.scenario.steps.push(Step { line: self.line, op, expected });
+    }
+
+    fn name(&mut self, name: &str, handle: Handle) -> Result<(), String> {
+        if name.is_empty() || !name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_') {
+            return Err(format!("`{name}` is no name"));
+        }
+        if SNAPSHOT.iter().chain(&BREAKER).chain(&VERBS).any(|word| *word == name) {
+            return Err(format!("`{name}` has a meaning already"));
+        }
+        match self.names.insert(name.into(), handle) {
+            None => Ok(()),
+            Some(_) => Err(format!("there is a `{name}` already")),
+        }
+    }
+
+    /// `only LANGUAGE, LANGUAGE: REASON`
+    fn only(&mut self, rest: &str) -> Result<(), String> {
+        let (languages, reason) = rest.split_once(':').unwrap_or((rest, ""));
+        let languages: Vec<_> = languages.split(',').map(|language| language.trim().to_owned()).collect();
+        if let Some(unknown) = languages.iter().find(|language| !LANGUAGES.contains(&language.as_str())) {
+            return Err(format!("`{unknown}` is none of the languages {}", LANGUAGES.join(", ")));
+        }
+        if reason.trim().is_empty() {
+            return Err("it should be `only LANGUAGE, LANGUAGE: REASON`".into());
+        }
+        self.scenario.only = Some(languages);
+        Ok(())
+    }
+
+    /// `config default, SETTING VALUE, ...`
+    fn config(&mut self, rest: &str) -> Result<(), String> {
+        if self.settings.is_some() {
+            return Err("there is a config already".into());
+        }
+        let (base, rest) = rest.split_once(',').unwrap_or((rest, ""));
+        // Without jitter, so that deadlines can be written down.
+        let mut all = vec![("jitter_ppm".to_owned(), 0)];
+        match base.trim() {
+            "default" => {}
+            "quantile_only" => all.extend(QUANTILE_ONLY.map(|(name, value)| (name.to_owned(), value))),
+            other => return Err(format!("`{other}` is neither `default` nor `quantile_only`")),
+        }
+        all.extend(settings(rest)?);
+        self.settings = Some(all);
+        self.create()
+    }
+
+    /// Another breaker with the settings of the `config` line.
+    fn create(&mut self) -> Result<(), String> {
+        let settings = self.settings.clone().unwrap_or_default();
+        self.push("config", &[], None);
+        self.set(&settings);
+        self.push("create", &[], None);
+        self.counts[0] += 1;
+        Ok(())
+    }
+
+    fn set(&mut self, settings: &[(String, u64)]) {
+        for (name, value) in settings {
+            self.push(&format!("set_{name}"), &[*value], None);
+        }
+    }
+
+    /// `ticket NAME START ID`, or `forge NAME OF START_XOR ID_XOR`
+    fn forge(&mut self, word: &str, rest: &str) -> Result<(), String> {
+        let words: Vec<_> = rest.split_whitespace().collect();
+        match (word, words[..].as_ref()) {
+            ("ticket", &[name, start_ns, id]) => {
+                let slot = self.ticket(Some(name))?;
+                self.push("ticket", &[slot, number(start_ns)?, number(id)?], None);
+            }
+            ("forge", &[name, of, start_xor, id_xor]) => {
+                let of = self.slot(of)?;
+                let slot = self.ticket(Some(name))?;
+                self.push("forge", &[slot, of, number(start_xor)?, number(id_xor)?], None);
+            }
+            ("ticket", _) => return Err("it should be `ticket NAME START ID`".into()),
+            _ => return Err("it should be `forge NAME OF START_XOR ID_XOR`".into()),
+        }
+        Ok(())
+    }
+
+    /// A new ticket's slot.
+    fn ticket(&mut self, name: Option<&str>) -> Result<u64, String> {
+        let slot = self.counts[3];
+        self.counts[3] += 1;
+        name.map_or(Ok(()), |name| self.name(name, Handle::Ticket(slot)))?;
+        Ok(slot)
+    }
+
+    /// A known ticket's slot.
+    fn slot(&self, name: &str) -> Result<u64, String> {
+        match self.names.get(name) {
+            Some(Handle::Ticket(slot)) => Ok(*slot),
+            _ => Err(format!("no call has the ticket `{name}`")),
+        }
+    }
+
+    /// `[@TIME] [WHO] VERB ARGUMENTS [xTIMES] [-> RESULT]`
+    fn operate(&mut self, line: &str, result: Option<&str>) -> Result<(), String> {
+        let mut words: Vec<_> = line.split_whitespace().collect();
+        let times = match words.last().and_then(|word| word.strip_prefix('x')).map(str::parse::<u64>) {
+            Some(Ok(times)) => {
+                words.pop();
+                times
+            }
+            _ => 1,
+        };
+        let at = match words.first().and_then(|word| word.strip_prefix('@')) {
+            Some(at) => {
+                words.remove(0);
+                Some(number(at)?)
+            }
+            None => None,
+        };
+        let who = match words.first().and_then(|word| self.names.get(*word)) {
+            Some(who) => {
+                let who = *who;
+                words.remove(0);
+                who
+            }
+            None => Handle::Breaker(0),
+        };
+        let Some((verb, args)) = words.split_first() else { return Err("what is to be done?".into()) };
+        if times > 1 && matches!(*verb, "begin") && !args.is_empty() {
+            return Err("one name can't stand for several tickets".into());
+        }
+        for turn in 0..times {
+            // Each of several a nanosecond later than the one before.
+            let at = at.map(|at| at.saturating_add(turn));
+            match who {
+                Handle::Breaker(breaker) => self.breaker(breaker, at, verb, args, result)?,
+                Handle::Lane(lane) => self.lane(lane, at, verb, args, result)?,
+                Handle::Reader(_) | Handle::Ticket(_) => return Err(format!("it can't {verb}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn breaker(
+        &mut self,
+        breaker: u64,
+        at: Option<u64>,
+        verb: &str,
+        args: &[&str],
+        result: Option<&str>,
+    ) -> Result<(), String> {
+        // The forms with a time have it in their names.
+        let form = if at.is_some() { format!("{verb}_at") } else { verb.to_owned() };
+        let mut head = vec![breaker];
+        head.extend(at);
+        match (form.as_str(), args) {
+            ("allow_at", []) => self.push(&form, &head, Some(yes_or_no(result)?)),
+            ("call_at" | "trial_at", [latency_ns]) => {
+                let (now_ns, latency_ns) = (at.unwrap_or_default(), number(latency_ns)?);
+                if verb == "trial" {
+                    self.push("allow_at", &head, Some(Expected::Text("1".into())));
+                }
+                let slot = self.ticket(None)?;
+                self.push("begin_at", &[breaker, now_ns, slot], None);
+                self.push("end_at", &[breaker, now_ns.saturating_add(latency_ns), slot], None);
+            }
+            ("quantile_at" | "quantile", [quantile_ppm]) => {
+                head.push(number(quantile_ppm)?);
+                let form = if at.is_some() { "quantile_ns_at" } else { "quantile_ns" };
+                let result = number(result.ok_or("it should end with `-> LATENCY`")?)?;
+                self.push(form, &head, Some(Expected::Text(result.to_string())));
+            }
+            ("reconfigure_at" | "reconfigure", [_, ..]) => {
+                let settings = settings(&args.join(" "))?;
+                self.push("config_of", &[breaker], None);
+                self.set(&settings);
+                let result = Expected::Text(result.unwrap_or("ok").into());
+                self.push(&form, &head, Some(result));
+            }
+            ("release_at" | "poll_at" | "halt_at" | "resume_at" | "release" | "halt" | "resume" | "destroy", []) => {
+                self.push(&form, &head, None);
+            }
+            ("halt_and_resume_at", []) => {
+                let now_ns = at.unwrap_or_default();
+                self.push("halt_at", &[breaker, now_ns], None);
+                self.push("resume_at", &[breaker, now_ns.saturating_add(1)], None);
+            }
+            ("halt_and_resume", []) => {
+                self.push("halt", &[breaker], None);
+                self.push("resume", &[breaker], None);
+            }
+            ("abandon", [ticket]) => {
+                head.push(self.slot(ticket)?);
+                self.push(&form, &head, None);
+            }
+            _ if at.is_some() => self.report(&form, head, args)?,
+            _ => return Err(format!("a breaker can't {verb} {} without a time", args.join(" "))),
+        }
+        self.refuse_result(&form, result)
+    }
+
+    fn lane(
+        &mut self,
+        lane: u64,
+        at: Option<u64>,
+        verb: &str,
+        args: &[&str],
+        result: Option<&str>,
+    ) -> Result<(), String> {
+        let form = if at.is_some() { format!("lane_{verb}_at") } else { format!("lane_{verb}") };
+        let mut head = vec![lane];
+        head.extend(at);
+        match (form.as_str(), args) {
+            ("lane_allow", []) => self.push(&form, &head, Some(yes_or_no(result)?)),
+            ("lane_release" | "lane_close", []) => self.push(&form, &head, None),
+            ("lane_call_at" | "lane_trial_at", [latency_ns]) => {
+                let (now_ns, latency_ns) = (at.unwrap_or_default(), number(latency_ns)?);
+                if verb == "trial" {
+                    self.push("lane_allow", &[lane], Some(Expected::Text("1".into())));
+                }
+                let slot = self.ticket(None)?;
+                self.push("lane_begin_at", &[lane, now_ns, slot], None);
+                self.push("lane_end_at", &[lane, now_ns.saturating_add(latency_ns), slot], None);
+            }
+            _ if at.is_some() => self.report(&form, head, args)?,
+            _ => return Err(format!("a lane can't {verb} {} without a time", args.join(" "))),
+        }
+        self.refuse_result(&form, result)
+    }
+
+    /// What a breaker and a lane are told alike: of calls, and of results without tickets.
+    fn report(&mut self, form: &str, mut head: Vec<u64>, args: &[&str]) -> Result<(), String> {
+        match (form.trim_start_matches("lane_").trim_end_matches("_at"), args) {
+            ("begin", []) => head.push(self.ticket(None)?),
+            ("begin", [name]) => head.push(self.ticket(Some(name))?),
+            ("end" | "fail" | "abandon", [ticket]) => head.push(self.slot(ticket)?),
+            ("record" | "record_failure", [latency_ns]) => head.push(number(latency_ns)?),
+            ("record_probe", [latency_ns, ok @ ("good" | "bad")]) => {
+                head.extend([number(latency_ns)?, u64::from(*ok == "good")]);
+            }
+            (verb, _) => return Err(format!("nobody can `{verb} {}` at a time", args.join(" "))),
+        }
+        self.push(form, &head, None);
+        Ok(())
+    }
+
+    fn refuse_result(&self, form: &str, result: Option<&str>) -> Result<(), String> {
+        let has_result = ["allow", "quantile", "reconfigure"].iter().any(|verb| form.contains(verb));
+        if result.is_some() && !has_result { Err(format!("{form} has no result")) } else { Ok(()) }
+    }
+
+    fn expect(&mut self, rest: &str) -> Result<(), String> {
+        let (word, fields_of) = rest.split_once(' ').map_or((rest, ""), |(word, fields)| (word, fields.trim()));
+        match (word, self.names.get(word).copied()) {
+            ("event", _) => self.push("last_event", &[0], Some(fields_or_none(fields_of, &EVENT)?)),
+            ("published", _) if fields_of == "latest" => {
+                self.push("published_is_latest", &[0], Some(Expected::Text("1".into())));
+            }
+            ("published", _) => self.push("published", &[0], Some(fields_or_none(fields_of, &SNAPSHOT)?)),
+            // `events` is also a field: how many there were.
+            ("events", None) if number(fields_of.split(',').next().unwrap_or_default()).is_err() => {
+                let reasons: Vec<_> = fields_of.split(',').map(str::trim).filter(|reason| !reason.is_empty()).collect();
+                if let Some(unknown) = reasons.iter().find(|reason| !REASONS.contains(reason)) {
+                    return Err(format!("`{unknown}` is no reason"));
+                }
+                self.push("reasons", &[0], Some(Expected::Text(reasons.join(" "))));
+            }
+            (_, Some(Handle::Breaker(breaker))) => {
+                let known: Vec<_> = SNAPSHOT.into_iter().chain(BREAKER).collect();
+                self.push("observe", &[breaker], Some(fields(fields_of, &known)?));
+            }
+            (_, Some(Handle::Lane(lane))) => self.push("lane_observe", &[lane], Some(fields(fields_of, &LANE)?)),
+            (_, Some(Handle::Ticket(slot))) => {
+                self.push("start_of", &[slot], Some(fields(fields_of, &["start_ns"])?));
+            }
+            (_, Some(Handle::Reader(reader))) => self.expect_reader(reader, fields_of)?,
+            _ => {
+                let known: Vec<_> = SNAPSHOT.into_iter().chain(BREAKER).collect();
+                self.push("observe", &[0], Some(fields(rest, &known)?));
+            }
+        }
+        Ok(())
+    }
+
+    /// `none`, `missed COUNT`, or `next FIELDS [xTIMES]`, where the sequence number grows
+    fn expect_reader(&mut self, reader: u64, rest: &str) -> Result<(), String> {
+        let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        match word {
+            "none" => self.push("events_next", &[reader], Some(Expected::Text("none".into()))),
+            "missed" => {
+                let missed = number(rest)?.to_string();
+                self.push("events_missed", &[reader], Some(Expected::Text(missed)));
+            }
+            "next" => {
+                let (rest, times) = match rest.rsplit_once('x').map(|(rest, times)| (rest, times.parse())) {
+                    Some((rest, Ok(times))) => (rest.trim(), times),
+                    _ => (rest, 1),
+                };
+                let Expected::Fields(mut expected) = fields(rest, &EVENT)? else { unreachable!("fields") };
+                for _ in 0..times {
+                    self.push("events_next", &[reader], Some(Expected::Fields(expected.clone())));
+                    if let Some((_, sequence)) = expected.iter_mut().find(|(name, _)| name == "sequence") {
+                        *sequence = (number(sequence)? + 1).to_string();
+                    }
+                }
+            }
+            _ => return Err("it should be `none`, `missed COUNT`, or `next FIELDS [xTIMES]`".into()),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,259 @@
+//! The Rust runner: does what a stream of operations says, by the crate's public API.
+
+use std::fmt::{Display, Write};
+use trip99::{Breaker, Call, Config, ConfigError, Event, Events, Gate, Lane, Recovery, Snapshot, State};
+
+/// What a scenario has made so far. What it ended is `None`.
+#[derive(Default)]
+pub(crate) struct Runner {
+    config: Config,
+    breakers: Vec<Option<Breaker>>,
+    lanes: Vec<Option<(Lane, Gate)>>,
+    readers: Vec<Events>,
+    tickets: Vec<Call>,
+}
+
+impl Runner {
+    fn breaker(&mut self, index: u64) -> &mut Breaker {
+        self.breakers[index as usize].as_mut().expect("a breaker")
+    }
+
+    fn lane(&mut self, index: u64) -> &mut Lane {
+        &mut self.lanes[index as usize].as_mut().expect("a lane").0
+    }
+
+    /// C's lanes have a gate; Rust's have one beside them.
+    fn lane_gate(&self, index: u64) -> &Gate {
+        &self.lanes[index as usize].as_ref().expect("a lane").1
+    }
+
+    /// Slots are given out in order.
+    fn keep(&mut self, slot: u64, call: Call) {
+        assert_eq!(slot, self.tickets.len() as u64);
+        self.tickets.push(call);
+    }
+
+    /// Does one operation, and returns what there is to print of it, after its verb.
+    pub(crate) fn run(&mut self, verb: &str, args: &[u64]) -> Option<String> {
+        let call = |runner: &Self, slot: u64| runner.tickets[slot as usize];
+        match (verb, args) {
+            ("config", []) => self.config = Config::default(),
+            ("create", []) => self.breakers.push(Some(Breaker::new(self.config.clone()).expect("a legal config"))),
+            ("destroy", &[b]) => self.breakers[b as usize] = None,
+            ("config_of", &[b]) => self.config = self.breaker(b).config().clone(),
+            ("reconfigure", &[b]) => {
+                let config = self.config.clone();
+                return Some(status(self.breaker(b).reconfigure(&config)));
+            }
+            ("reconfigure_at", &[b, now_ns]) => {
+                let config = self.config.clone();
+                return Some(status(self.breaker(b).reconfigure_at(now_ns, &config)));
+            }
+            ("allow_at", &[b, now_ns]) => return Some(u8::from(self.breaker(b).allow_at(now_ns)).to_string()),
+            ("begin_at", &[b, now_ns, slot]) => {
+                let call = self.breaker(b).begin_at(now_ns);
+                self.keep(slot, call);
+            }
+            ("end_at", &[b, now_ns, slot]) => {
+                let call = call(self, slot);
+                self.breaker(b).end_at(now_ns, call);
+            }
+            ("fail_at", &[b, now_ns, slot]) => {
+                let call = call(self, slot);
+                self.breaker(b).fail_at(now_ns, call);
+            }
+            ("abandon_at", &[b, now_ns, slot]) => {
+                let call = call(self, slot);
+                self.breaker(b).abandon_at(now_ns, call);
+            }
+            ("abandon", &[b, slot]) => {
+                let call = call(self, slot);
+                self.breaker(b).abandon(call);
+            }
+            ("record_at", &[b, now_ns, latency_ns]) => self.breaker(b).record_at(now_ns, latency_ns),
+            ("record_failure_at", &[b, now_ns, latency_ns]) => self.breaker(b).record_failure_at(now_ns, latency_ns),
+            ("record_probe_at", &[b, now_ns, latency_ns, ok]) => {
+                self.breaker(b).record_probe_at(now_ns, latency_ns, ok != 0);
+            }
+            ("release_at", &[b, now_ns]) => self.breaker(b).release_at(now_ns),
+            ("release", &[b]) => self.breaker(b).release(),
+            ("poll_at", &[b, now_ns]) => self.breaker(b).poll_at(now_ns),
+            ("halt_at", &[b, now_ns]) => self.breaker(b).halt_at(now_ns),
+            ("resume_at", &[b, now_ns]) => self.breaker(b).resume_at(now_ns),
+            // C's forms without a time are for any thread: in Rust that is a gate's.
+            ("halt", &[b]) => self.breaker(b).gate().halt(),
+            ("resume", &[b]) => self.breaker(b).gate().resume(),
+            ("quantile_ns", &[b, ppm]) => return Some(self.breaker(b).quantile(ppm as u32).unwrap_or(0).to_string()),
+            ("quantile_ns_at", &[b, now_ns, ppm]) => {
+                return Some(self.breaker(b).quantile_at(now_ns, ppm as u32).unwrap_or(0).to_string());
+            }
+            ("observe", &[b]) => {
+                let breaker = self.breaker(b);
+                let gate = breaker.gate();
+                let mut text = snapshot(&breaker.snapshot(), breaker.state(), gate.is_halted());
+                field(&mut text, "passes", u8::from(passes(&gate, breaker.config().shadow)));
+                field(&mut text, "deadline", breaker.next_deadline());
+                return Some(text);
+            }
+            ("last_event", &[b]) => return Some(event(self.breaker(b).events().last())),
+            ("reasons", &[b]) => {
+                let reasons: Vec<_> = self.breaker(b).events().map(|event| event.reason.to_string()).collect();
+                return Some(reasons.join(" "));
+            }
+            ("published", &[b]) => {
+                let published = self.breaker(b).observer().snapshot();
+                return Some(published.map_or("none".into(), |found| snapshot(&found, found.state, found.halted)));
+            }
+            ("published_is_latest", &[b]) => {
+                let breaker = self.breaker(b);
+                return Some(u8::from(breaker.observer().snapshot() == Some(breaker.snapshot())).to_string());
+            }
+            ("lane_open", &[b, messages]) => {
+                let breaker = self.breaker(b);
+                let lane = if messages == 0 { breaker.lane() } else { breaker.lane_with_capacity(messages as u32) };
+                let gate = breaker.gate();
+                self.lanes.push(Some((lane, gate)));
+            }
+            ("lane_close", &[l]) => self.lanes[l as usize] = None,
+            ("lane_allow", &[l]) => return Some(u8::from(self.lane_gate(l).allow()).to_string()),
+            ("lane_release", &[l]) => self.lane_gate(l).release(),
+            ("lane_begin_at", &[l, now_ns, slot]) => {
+                let call = self.lane(l).begin_at(now_ns);
+                self.keep(slot, call);
+            }
+            ("lane_end_at", &[l, now_ns, slot]) => {
+                let call = call(self, slot);
+                self.lane(l).end_at(now_ns, call);
+            }
+            ("lane_fail_at", &[l, now_ns, slot]) => {
+                let call = call(self, slot);
+                self.lane(l).fail_at(now_ns, call);
+            }
+            ("lane_abandon_at", &[l, now_ns, slot]) => {
+                let call = call(self, slot);
+                self.lane(l).abandon_at(now_ns, call);
+            }
+            ("lane_record_at", &[l, now_ns, latency_ns]) => self.lane(l).record_at(now_ns, latency_ns),
+            ("lane_record_failure_at", &[l, now_ns, latency_ns]) => self.lane(l).record_failure_at(now_ns, latency_ns),
+            ("lane_record_probe_at", &[l, now_ns, latency_ns, ok]) => {
+                self.lane(l).record_probe_at(now_ns, latency_ns, ok != 0);
+            }
+            ("lane_observe", &[l]) => {
+                let shadow = self.breakers[0].as_ref().is_some_and(|breaker| breaker.config().shadow);
+                let mut text = String::new();
+                field(&mut text, "passes", u8::from(passes(self.lane_gate(l), shadow)));
+                field(&mut text, "dropped", self.lane(l).dropped());
+                return Some(text);
+            }
+            ("events_open", &[b]) => {
+                let events = self.breaker(b).events();
+                self.readers.push(events);
+            }
+            ("events_next", &[r]) => return Some(event(self.readers[r as usize].next())),
+            ("events_missed", &[r]) => return Some(self.readers[r as usize].missed().to_string()),
+            ("start_of", &[slot]) => return Some(format!("start_ns={}", call(self, slot).start_ns())),
+            (verb, &[value]) if verb.starts_with("set_") => self.set(&verb["set_".len()..], value),
+            _ => panic!("the Rust runner doesn't know {verb} {args:?}"),
+        }
+        None
+    }
+
+    fn set(&mut self, name: &str, value: u64) {
+        let config = &mut self.config;
+        let narrow = value as u32;
+        match name {
+            "quantile_ppm" => config.quantile_ppm = narrow,
+            "threshold_ns" => config.threshold_ns = value,
+            "window_age_ns" => config.window_age_ns = value,
+            "window_len" => config.window_len = narrow,
+            "sample_every" => config.sample_every = narrow,
+            "min_samples" => config.min_samples = narrow,
+            "confirm_verdicts" => config.confirm_verdicts = narrow,
+            "failure_rate_ppm" => config.failure_rate_ppm = narrow,
+            "consecutive_failures" => config.consecutive_failures = narrow,
+            "spike_limit_ns" => config.spike_limit_ns = value,
+            "spike_count" => config.spike_count = narrow,
+            "max_in_flight" => config.max_in_flight = narrow,
+            "stall_limit_ns" => config.stall_limit_ns = value,
+            "recover_threshold_ns" => config.recover_threshold_ns = value,
+            "recovery" => config.recovery = if value == 0 { Recovery::Trials } else { Recovery::HealthChecks },
+            "probes" => config.probes = narrow,
+            "trials_in_flight" => config.trials_in_flight = narrow,
+            "backoff_multiplier" => config.backoff_multiplier = narrow,
+            "probe_timeout_ns" => config.probe_timeout_ns = value,
+            "backoff_base_ns" => config.backoff_base_ns = value,
+            "backoff_max_ns" => config.backoff_max_ns = value,
+            "jitter_ppm" => config.jitter_ppm = narrow,
+            "start" => config.start = [State::Closed, State::Open, State::HalfOpen][value as usize],
+            "jitter_seed" => config.jitter_seed = value,
+            "stable_after_ns" => config.stable_after_ns = value,
+            "shadow" => config.shadow = value != 0,
+            _ => panic!("the Rust runner doesn't know the setting {name}"),
+        }
+    }
+}
+
+/// What C's inline test of the gate's byte says; Rust's `allow` has that test within.
+fn passes(gate: &Gate, shadow: bool) -> bool {
+    gate.state() == Some(State::Closed) && !gate.is_halted() && !shadow
+}
+
+fn status(result: Result<(), ConfigError>) -> String {
+    result.map_or_else(|error| format!("refused: {error}"), |()| "ok".into())
+}
+
+fn field(text: &mut String, name: &str, value: impl Display) {
+    let space = if text.is_empty() { "" } else { " " };
+    write!(text, "{space}{name}={value}").expect("a string takes it");
+}
+
+/// The state and the halt come from where other threads ask for them; the snapshot must agree.
+fn snapshot(found: &Snapshot, state: State, halted: bool) -> String {
+    let mut text = String::new();
+    field(&mut text, "state", state);
+    field(&mut text, "halted", u8::from(halted));
+    field(&mut text, "snapshot_state", found.state);
+    field(&mut text, "snapshot_halted", u8::from(found.halted));
+    field(&mut text, "shadow", u8::from(found.shadow));
+    field(&mut text, "armed", u8::from(found.armed));
+    field(&mut text, "now_ns", found.now_ns);
+    field(&mut text, "epoch_ns", found.epoch_ns);
+    field(&mut text, "retry_at_ns", found.retry_at_ns);
+    field(&mut text, "attempt", found.attempt);
+    field(&mut text, "samples", found.samples);
+    field(&mut text, "slow", found.slow);
+    field(&mut text, "failed", found.failed);
+    field(&mut text, "overdue", found.overdue);
+    field(&mut text, "in_flight", found.in_flight);
+    field(&mut text, "trials_granted", found.trials_granted);
+    field(&mut text, "trials_out", found.trials_out);
+    field(&mut text, "trials_good", found.trials_good);
+    field(&mut text, "recorded", found.recorded);
+    field(&mut text, "stale", found.stale);
+    field(&mut text, "untracked", found.untracked);
+    field(&mut text, "refused", found.refused);
+    field(&mut text, "refused_in_shadow", found.refused_in_shadow);
+    field(&mut text, "misused", found.misused);
+    field(&mut text, "dropped", found.dropped);
+    field(&mut text, "events", found.events);
+    text
+}
+
+fn event(event: Option<Event>) -> String {
+    let Some(event) = event else { return "none".into() };
+    let mut text = String::new();
+    field(&mut text, "sequence", event.sequence);
+    field(&mut text, "t_ns", event.t_ns);
+    field(&mut text, "from", event.from);
+    field(&mut text, "to", event.to);
+    field(&mut text, "reason", event.reason);
+    field(&mut text, "quantile_ns", event.quantile_ns);
+    field(&mut text, "retry_at_ns", event.retry_at_ns);
+    field(&mut text, "owner_gap_ns", event.owner_gap_ns);
+    field(&mut text, "samples", event.samples);
+    field(&mut text, "slow", event.slow);
+    field(&mut text, "overdue", event.overdue);
+    field(&mut text, "failures", event.failures);
+    field(&mut text, "attempt", event.attempt);
+    text
+}
