@@ -610,6 +610,9 @@ impl Breaker {
         let passes = match self.state {
             _ if self.page.is_halted() || self.page.is_foreign(self.state, self.config.shadow) => {
                 self.refused += 1;
+                if let Some(page) = &self.stands_in_for {
+                    page.count_refusal(); // see `stand_in`
+                }
                 return false;
             }
             State::Closed => true,
@@ -621,9 +624,6 @@ impl Breaker {
             return true;
         }
         self.refused += u64::from(!passes);
-        if let Some(page) = &self.stands_in_for {
-            page.count_refusal();
-        }
         passes
     }
 
