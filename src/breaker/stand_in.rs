@@ -1,9 +1,10 @@
 //! What stands where a breaker was while another thread owns it: refuses, counts what it is asked and told, and does nothing
 //! else.
 //!
-//! The hot path pays nothing for it, as it isn't asked who it is. A stand-in's gate is halted, so that each ask takes the slow
-//! half, and there the way of a halted breaker; and its next timer is always due, so that each operation that looks at the time comes to `fire_timers`, which counts
-//! it in the page of the breaker proper, and fires nothing. Only what a timer or a transition does would set another time.
+//! The hot path pays nothing for it, as it isn't asked who it is. A stand-in's gate shows open and halted, so that each ask
+//! takes the slow half, and there the way of halted ones, which looks who it is: refusals while open stay as cheap as they
+//! were. And its next timer is always due, so that each operation that looks at the time comes to `fire_timers`, which counts it
+//! in the page of the breaker proper, and fires nothing. Only what a timer or a transition does would set another time.
 //!
 //! Nothing that it is told is taken in: all of it is stale. So neither its window nor its rules change, and nothing is judged.
 //! Should several threads misuse a breaker at once, then of what they write without order here nothing is a pointer, and each
@@ -21,7 +22,7 @@ impl Breaker {
         let mut breaker = Self::with_legal(config);
         breaker.stands_in_for = Some(PageHandle::clone(page));
         breaker.page.halt();
-        breaker.halted = true; // it is in no journal
+        breaker.halted = true; // it knows
         breaker.flips = breaker.page.flips();
         breaker.started = true; // nothing is left to the first operation
         breaker.epoch_ns = NEVER_NS;

@@ -1,6 +1,7 @@
 //! What other threads than the owner ask and report through. The hot functions' lane must not be NULL.
 
 use super::breaker::cb_breaker;
+use super::checked::{Checked, ThreadCheck};
 use super::gate::cb_gate;
 use super::operations::cb_call;
 use super::status::{CB_STATUS_NOT_NOW, Failure, cb_status, guard};
@@ -24,7 +25,11 @@ use core::ptr;
 pub struct cb_lane {
     ends: Ends,
     observer: Observer,
+    thread: ThreadCheck,
 }
+
+const LANES: Checked =
+    Checked { function: "a function of lane", advice: "pass it on by cb_lane_hand_over, or split it" };
 
 enum Ends {
     Whole(Lane),
@@ -111,6 +116,8 @@ impl cb_lane {
     #[inline]
     unsafe fn ends<'a>(lane: *mut Self) -> &'a mut Ends {
         debug_assert!(!lane.is_null(), "the lane is NULL");
+        // SAFETY: by the caller. Only the field is borrowed, and any thread may use it.
+        unsafe { &(*lane).thread }.check(&LANES, lane);
         // SAFETY: by the caller. Only the field is borrowed: any thread may ask for the gate.
         unsafe { &mut (*lane).ends }
     }
@@ -156,7 +163,9 @@ pub(super) const fn capacity_or_default(capacity: u32) -> u32 {
 pub(super) unsafe fn hand_out_lane(lane: Lane, out: *mut *mut cb_lane) {
     let observer = lane.observer();
     // SAFETY: by the caller.
-    unsafe { out.write(Box::into_raw(Box::new(cb_lane { ends: Ends::Whole(lane), observer }))) };
+    unsafe {
+        out.write(Box::into_raw(Box::new(cb_lane { ends: Ends::Whole(lane), observer, thread: ThreadCheck::new() })))
+    };
 }
 
 /// Makes two halves of a lane, for two threads: from now on `lane` is the begin half, for the thread on which calls begin
@@ -189,7 +198,9 @@ pub unsafe extern "C" fn cb_lane_split(lane: *mut cb_lane, end: *mut *mut cb_lan
             Ends::Whole(whole) => {
                 let (begin_half, end_half) = whole.split();
                 *ends = Ends::Begin(begin_half);
-                let half = Box::new(cb_lane { ends: Ends::End(end_half), observer });
+                let half = Box::new(cb_lane { ends: Ends::End(end_half), observer, thread: ThreadCheck::new() });
+                // SAFETY: by the caller. Each half is for the thread that will use it.
+                unsafe { &(*lane).thread }.hand_over();
                 // SAFETY: by the caller.
                 unsafe { end.write(Box::into_raw(half)) };
                 Ok(())
@@ -200,6 +211,20 @@ pub unsafe extern "C" fn cb_lane_split(lane: *mut cb_lane, end: *mut *mut cb_lan
             }
         }
     })
+}
+
+/// In a checked build: tells that another thread will use this lane, or this half of one, from now on: the next that does.
+/// Otherwise it does nothing. The first thread to use a lane needs no such word.
+///
+/// @param lane  NULL is fine: nothing happens.
+///
+/// Thread: the lane's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_lane_hand_over(lane: *mut cb_lane) {
+    if !lane.is_null() {
+        // SAFETY: by the caller. Only the field is borrowed, and any thread may use it.
+        unsafe { &(*lane).thread }.hand_over();
+    }
 }
 
 /// Ends a lane, or one half of it. What it said is still taken in. Close it when its calls are back: those that it leaves in
