@@ -1227,7 +1227,8 @@ const char *cb_state_text(cb_state state);
  *                  checks it takes beside them between two polls of the owner. 0 = 4096, the default; 4 to 1048576, and what
  *                  is outside is brought within.
  * @param out       Where the lane goes; NULL goes there if there is an error. Must not be NULL.
- * @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_NOT_NOW while a supervisor owns the breaker.
+ * @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_NOT_NOW while a supervisor owns the breaker:
+ *                  cb_supervisor_lane opens one then.
  *
  * Thread: owner. The lane is to be given to cb_lane_close, before or after cb_destroy.
  */
@@ -1250,6 +1251,16 @@ cb_status cb_lane_open(struct cb_breaker *breaker,
  */
 cb_status cb_lane_split(struct cb_lane *lane,
                         struct cb_lane **end);
+
+/**
+ * In a checked build: tells that another thread will use this lane, or this half of one, from now on: the next that does.
+ * Otherwise it does nothing. The first thread to use a lane needs no such word.
+ *
+ * @param lane  NULL is fine: nothing happens.
+ *
+ * Thread: the lane's.
+ */
+void cb_lane_hand_over(struct cb_lane *lane);
 
 /**
  * Ends a lane, or one half of it. What it said is still taken in. Close it when its calls are back: those that it leaves in
@@ -1803,6 +1814,25 @@ cb_status cb_supervisor_listen(struct cb_supervisor *supervisor, cb_listen liste
  * Thread: the owner of all its breakers.
  */
 cb_status cb_supervisor_start(struct cb_supervisor *supervisor);
+
+/**
+ * Opens a lane of a breaker that the supervisor owns, for another thread. The owner hears it from its next poll on, and
+ * allocates nothing for it. (Of a breaker that no supervisor owns, cb_lane_open opens lanes.)
+ *
+ * @param supervisor  Must not be NULL.
+ * @param name        That of a breaker that was added. Must not be NULL.
+ * @param capacity    As for cb_lane_open. 0 = 4096.
+ * @param out         Where the lane goes; NULL goes there if there is an error. Must not be NULL.
+ * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_BAD_NAME: no breaker has this name;
+ *                    CB_STATUS_NOT_NOW: the supervisor doesn't run.
+ *
+ * Thread: any, while no other one starts, stops, changes or destroys the supervisor. The lane is to be given to
+ * cb_lane_close, before or after the supervisor or the breaker is gone.
+ */
+cb_status cb_supervisor_lane(const struct cb_supervisor *supervisor,
+                             const char *name,
+                             uint32_t capacity,
+                             struct cb_lane **out);
 
 /**
  * Stops: takes in what lanes said before, tells listeners what came of it, and waits for them and for a check that is under

@@ -424,11 +424,28 @@ using ScopedLaneCall = BasicScopedCall<Lane>;
  */
 class Lane {
   public:
-    /** Opened by the owner, at start-up: allocates. How many messages fit between two polls: 0 = 4096. Throws Error. */
-    explicit Lane(cb_breaker *breaker, std::uint32_t messages = 0) {
-        detail::check(cb_lane_open(breaker, messages, &handle_));
+    /** Opened by the owner: allocates. How many calls it has room for: 0 = 4096. Throws Error. */
+    explicit Lane(cb_breaker *breaker, std::uint32_t capacity = 0) {
+        detail::check(cb_lane_open(breaker, capacity, &handle_));
         gate_ = cb_lane_gate_of(handle_);
     }
+
+    /** Takes over a lane made by cb_lane_open, cb_lane_split or cb_supervisor_lane. */
+    static Lane adopt(cb_lane *lane) noexcept { return Lane(lane); }
+
+    /**
+     * Makes two halves of it, for two threads: from now on this is the begin half, for the thread on which calls begin (allow,
+     * begin, release), and what is returned the end half, for the thread on which they end (end, record_probe). The rest is for
+     * both. Of a ticket that both give back the first one counts. Throws Error: it is a half already.
+     */
+    TRIP99_NODISCARD Lane split() {
+        cb_lane *end = nullptr;
+        detail::check(cb_lane_split(handle_, &end));
+        return Lane(end);
+    }
+
+    /** Checked builds: another thread will use this lane, or half, from now on. Otherwise it does nothing. */
+    void hand_over() noexcept { cb_lane_hand_over(handle_); }
 
     Lane(Lane &&other) noexcept
         : handle_(std::exchange(other.handle_, nullptr)), gate_(std::exchange(other.gate_, nullptr)) {}
@@ -441,10 +458,13 @@ class Lane {
     Lane &operator=(const Lane &) = delete;
     ~Lane() { cb_lane_close(handle_); }
 
-    /** May an order be sent now? While closed one inline load. Half-open, true grants a trial: send it or release(). */
-    TRIP99_NODISCARD bool allow() noexcept { return cb_gate_closed(gate_) || cb_lane_allow(handle_); }
+    /**
+     * May an order be sent now? Half-open, true grants a trial: send it or release(). A lane that is too full to take the
+     * call's begin refuses. (gate() asks the breaker alone, by one inline load.)
+     */
+    TRIP99_NODISCARD bool allow() noexcept { return cb_lane_allow(handle_); }
 
-    /** Gives back the trial that this lane was granted last and that will not be sent. */
+    /** Gives back a trial that this lane was granted and that will not be sent: the one that it was granted last. */
     void release() noexcept { cb_lane_release(handle_); }
 
     /** A call is sent. Its ticket goes back by end, fail or abandon, once, on this lane. See also scoped_call. */
@@ -501,6 +521,8 @@ class Lane {
     cb_lane *c_handle() const noexcept { return handle_; }
 
   private:
+    explicit Lane(cb_lane *lane) noexcept : handle_(lane), gate_(cb_lane_gate_of(lane)) {}
+
     cb_lane *handle_ = nullptr;
     const cb_gate *gate_ = nullptr;
 };
@@ -622,8 +644,8 @@ class Breaker {
     /** With its event at once. */
     void resume_at(std::uint64_t now_ns) noexcept { cb_resume_at(handle_, now_ns); }
 
-    /** What another thread trades through. How many messages fit between two polls: 0 = 4096. Throws Error. */
-    Lane lane(std::uint32_t messages = 0) { return Lane(handle_, messages); }
+    /** What another thread trades through. How many calls it has room for: 0 = 4096. Throws Error. */
+    Lane lane(std::uint32_t capacity = 0) { return Lane(handle_, capacity); }
 
     /** A reader of the events; it may outlive the breaker. Throws Error. Any thread. */
     Events events() const { return Events(handle_); }

@@ -113,6 +113,16 @@ class Supervisor {
         }
     }
 
+    /**
+     * Opens a lane of the breaker of this name while it runs; 0 = room for 4096 calls. Any thread, while no other one starts or
+     * stops it. Throws Error: there is no such breaker, or it doesn't run.
+     */
+    Lane lane(const std::string &name, std::uint32_t capacity = 0) const {
+        cb_lane *lane = nullptr;
+        detail::check(cb_supervisor_lane(handle_, name.c_str(), capacity, &lane));
+        return Lane::adopt(lane);
+    }
+
     /** Waits for callbacks that are under way; then none runs any more. Throws Error for a mistake in trip99 alone. */
     void stop() {
         detail::check(cb_supervisor_stop(handle_));

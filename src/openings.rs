@@ -58,6 +58,10 @@ pub(crate) struct Arrivals {
 }
 
 impl Opener {
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     /// `None` if the owner has to poll first.
     pub(crate) fn open(&self, capacity: u32) -> Option<Lane> {
         // What a thread that panicked left is whole: each step below is.

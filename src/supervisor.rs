@@ -24,8 +24,12 @@ pub use listeners::{Listener, Notice};
 pub use tracing::log_to_tracing;
 
 use crate::breaker::Breaker;
+use crate::gate::Gate;
+use crate::lane::Lane;
+use crate::openings::Opener;
 use crate::page::Observer;
 use core::fmt;
+use crossbeam_utils::Backoff;
 use crossbeam_utils::sync::Unparker;
 use faults::Reports;
 use owner::Owned;
@@ -38,8 +42,8 @@ use std::time::{Duration, Instant};
 /// what lanes send, fires timers, has a node's health checked when its breaker is half-open with
 /// [`Recovery::HealthChecks`](crate::Recovery::HealthChecks), and feeds listeners.
 ///
-/// The engine's threads ask through [`Gate`](crate::Gate)s and report through [`Lane`](crate::Lane)s, which are to be taken
-/// from a breaker before it is handed over. Breakers here run on the real clock: hand none over that has seen virtual time.
+/// The engine's threads ask through [`Gate`]s and report through [`Lane`]s, which are taken from a breaker before it is handed
+/// over, or from the supervisor at any time ([`gate`](Self::gate), [`lane`](Self::lane)). Breakers here run on the real clock: hand none over that has seen virtual time.
 ///
 /// Dropping it stops it, like [`stop`](Self::stop), and drops the breakers: gates that outlive them refuse, as
 /// nobody judges any more (but in shadow they go on letting calls pass).
@@ -78,7 +82,8 @@ pub struct Supervisor {
     owner: Option<JoinHandle<Vec<Owned>>>,
     stop: Arc<AtomicBool>,
     wake_owner: Unparker,
-    observers: Vec<(String, Observer)>,
+    /// What any thread may have of each breaker.
+    openers: Vec<(String, Opener)>,
     /// Each with the name of its breaker.
     checks: Vec<(String, JoinHandle<()>)>,
     listeners: Vec<Listener>,
@@ -94,7 +99,56 @@ impl Supervisor {
 
     /// A read-only view of the breaker of this name; `None` if there is none. Any thread.
     pub fn observer(&self, name: &str) -> Option<Observer> {
-        self.observers.iter().find(|(its_name, _)| its_name == name).map(|(_, observer)| observer.clone())
+        self.opener(name).map(|opener| opener.gate().observer())
+    }
+
+    /// A handle to ask the breaker of this name through; `None` if there is none. Any thread.
+    pub fn gate(&self, name: &str) -> Option<Gate> {
+        self.opener(name).map(|opener| opener.gate().clone())
+    }
+
+    /// Opens a lane of the breaker of this name, which has room for [`Breaker::LANE_CAPACITY`] calls; `None` if there is no such
+    /// breaker. The owner hears it from its next poll on, and allocates nothing for it. Any thread.
+    ///
+    /// ```
+    /// use trip99::{Breaker, Config, Supervisor};
+    ///
+    /// let supervisor = Supervisor::builder().breaker("gateway", Breaker::new(Config::default())?).start()?;
+    /// let mut lane = supervisor.lane("gateway").expect("there is a gateway");
+    /// if lane.allow() {
+    ///     let call = lane.begin();
+    ///     // send the order, await the answer ...
+    ///     lane.end(call);
+    /// }
+    /// let (_, breaker) = supervisor.stop().remove(0);
+    /// assert_eq!(breaker.snapshot().samples, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lane(&self, name: &str) -> Option<Lane> {
+        self.lane_with_capacity(name, Breaker::LANE_CAPACITY)
+    }
+
+    /// A [`lane`](Self::lane) with room for so many calls, as [`Breaker::lane_with_capacity`] has it.
+    pub fn lane_with_capacity(&self, name: &str, capacity: u32) -> Option<Lane> {
+        let opener = self.opener(name)?;
+        let backoff = Backoff::new();
+        loop {
+            let lane = opener.open(capacity);
+            self.wake_owner.unpark();
+            // If none could be opened the owner has to link those in first that others have opened.
+            if lane.is_some() || self.owner.as_ref().is_none_or(JoinHandle::is_finished) {
+                return lane;
+            }
+            if backoff.is_completed() {
+                thread::sleep(Duration::from_micros(100));
+            } else {
+                backoff.snooze();
+            }
+        }
+    }
+
+    fn opener(&self, name: &str) -> Option<&Opener> {
+        self.openers.iter().find(|(its_name, _)| its_name == name).map(|(_, opener)| opener)
     }
 
     /// What went wrong since the start, counted. Any thread.
@@ -145,7 +199,19 @@ impl Drop for Supervisor {
 
 impl fmt::Debug for Supervisor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Supervisor").field("breakers", &self.observers).field("faults", &self.faults()).finish()
+        f.debug_struct("Supervisor")
+            .field("breakers", &Breakers(&self.openers))
+            .field("faults", &self.faults())
+            .finish()
+    }
+}
+
+/// For `Debug`.
+struct Breakers<'a>(&'a [(String, Opener)]);
+
+impl fmt::Debug for Breakers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(name, opener)| (name, opener.gate()))).finish()
     }
 }
 

@@ -250,7 +250,9 @@ impl Standing {
         match self {
             Self::Owned | Self::Lent | Self::LentAndDestroyed => Failure::new(
                 CB_STATUS_NOT_NOW,
-                format_args!("{name} is with a supervisor, which owns it: stop that by cb_supervisor_stop first"),
+                format_args!(
+                    "{name} is with a supervisor, which owns it: lanes are opened by cb_supervisor_lane, all else is for when it is stopped"
+                ),
             ),
             Self::Destroyed => {
                 Failure::new(CB_STATUS_NOT_NOW, format_args!("{name} was destroyed: make a supervisor without it"))

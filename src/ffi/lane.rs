@@ -131,7 +131,8 @@ impl cb_lane {
 ///                  checks it takes beside them between two polls of the owner. 0 = 4096, the default; 4 to 1048576, and what
 ///                  is outside is brought within.
 /// @param out       Where the lane goes; NULL goes there if there is an error. Must not be NULL.
-/// @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_NOT_NOW while a supervisor owns the breaker.
+/// @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_NOT_NOW while a supervisor owns the breaker:
+///                  cb_supervisor_lane opens one then.
 ///
 /// Thread: owner. The lane is to be given to cb_lane_close, before or after cb_destroy.
 #[unsafe(no_mangle)]

@@ -3,6 +3,7 @@
 use super::breaker::cb_breaker;
 use super::events::cb_event;
 use super::handle::{Listed, Standing};
+use super::lane::{capacity_or_default, cb_lane, hand_out_lane};
 use super::status::{
     CB_STATUS_BAD_NAME, CB_STATUS_INTERNAL, CB_STATUS_IO, CB_STATUS_NOT_NOW, CB_STATUS_OUT_OF_RANGE, Failure,
     cb_status, guard, text,
@@ -290,6 +291,52 @@ pub unsafe extern "C" fn cb_supervisor_start(supervisor: *mut cb_supervisor) -> 
     })
 }
 
+/// Opens a lane of a breaker that the supervisor owns, for another thread. The owner hears it from its next poll on, and
+/// allocates nothing for it. (Of a breaker that no supervisor owns, cb_lane_open opens lanes.)
+///
+/// @param supervisor  Must not be NULL.
+/// @param name        That of a breaker that was added. Must not be NULL.
+/// @param capacity    As for cb_lane_open. 0 = 4096.
+/// @param out         Where the lane goes; NULL goes there if there is an error. Must not be NULL.
+/// @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_BAD_NAME: no breaker has this name;
+///                    CB_STATUS_NOT_NOW: the supervisor doesn't run.
+///
+/// Thread: any, while no other one starts, stops, changes or destroys the supervisor. The lane is to be given to
+/// cb_lane_close, before or after the supervisor or the breaker is gone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_supervisor_lane(
+    supervisor: *const cb_supervisor,
+    name: *const c_char,
+    capacity: u32,
+    out: *mut *mut cb_lane,
+) -> cb_status {
+    guard(|| {
+        if out.is_null() {
+            return Err(Failure::null("out"));
+        }
+        // SAFETY: by the caller.
+        unsafe { out.write(ptr::null_mut()) };
+        // SAFETY: by the caller.
+        let supervisor = unsafe { supervisor.as_ref() }.ok_or_else(|| Failure::null("supervisor"))?;
+        // SAFETY: by the caller.
+        let name = unsafe { text("name", name) }?;
+        if !supervisor.nodes.iter().any(|node| node.name == name) {
+            return Err(no_breaker(name));
+        }
+        let lane = supervisor
+            .running
+            .as_ref()
+            .and_then(|running| running.lane_with_capacity(name, capacity_or_default(capacity)));
+        let lane = lane.ok_or_else(|| {
+            let why = format_args!("the supervisor doesn't run: open a lane of {name} by cb_lane_open");
+            Failure::new(CB_STATUS_NOT_NOW, why)
+        })?;
+        // SAFETY: by the caller.
+        unsafe { hand_out_lane(lane, out) };
+        Ok(())
+    })
+}
+
 /// Stops: takes in what lanes said before, tells listeners what came of it, and waits for them and for a check that is under
 /// way, however long they take. When this returns, no callback runs any more, and the caller is the breakers' owner. It may
 /// be started again. No other thread may be calling what says "Thread: owner" at that moment: it would not be the owner.
@@ -350,7 +397,11 @@ unsafe fn node(supervisor: &mut cb_supervisor, name: *const c_char) -> Result<&m
     // SAFETY: by the caller.
     let name = unsafe { text("name", name) }?;
     let node = supervisor.nodes.iter_mut().find(|node| node.name == name);
-    node.ok_or_else(|| Failure::new(CB_STATUS_BAD_NAME, format_args!("no breaker has the name {name:?}")))
+    node.ok_or_else(|| no_breaker(name))
+}
+
+fn no_breaker(name: &str) -> Failure {
+    Failure::new(CB_STATUS_BAD_NAME, format_args!("no breaker has the name {name:?}"))
 }
 
 /// What these nodes lent, on its way. If it ends here, by a panic, the breakers are gone, and their handles refuse.

@@ -224,7 +224,7 @@ impl SupervisorBuilder {
             owner: Some(owner),
             stop,
             wake_owner,
-            observers: self.nodes.iter().map(|node| (node.name.clone(), node.breaker.observer())).collect(),
+            openers: self.nodes.iter_mut().map(|node| (node.name.clone(), node.breaker.opener())).collect(),
             checks: Vec::new(),
             listeners: Vec::new(),
             reports: Arc::new(Reports::new(self.on_fault.take())),
@@ -236,7 +236,8 @@ impl SupervisorBuilder {
     fn start_callers(&mut self, supervisor: &mut Supervisor) -> io::Result<Vec<Option<Checks>>> {
         let reports = &supervisor.reports;
         for listen in self.listeners.drain(..) {
-            let sources = supervisor.observers.iter().map(|(name, observer)| (name.clone(), observer.events()));
+            let sources = supervisor.openers.iter();
+            let sources = sources.map(|(name, opener)| (name.clone(), opener.gate().observer().events()));
             let listener = Listener::follow(sources.collect(), self.listen_every, listen, Arc::clone(reports))?;
             supervisor.listeners.push(listener);
         }
