@@ -8,7 +8,7 @@
 #[cfg(no_panic_proof)]
 use no_panic::no_panic;
 use std::hint::black_box;
-use trip99::{Breaker, Call, Config};
+use trip99::{BeginHalf, Breaker, Call, Config, EndHalf, Lane};
 
 #[cfg_attr(no_panic_proof, no_panic)]
 fn allow_at(breaker: &mut Breaker, now_ns: u64) -> bool {
@@ -65,6 +65,36 @@ fn quantile_at(breaker: &mut Breaker, now_ns: u64) -> Option<u64> {
     breaker.quantile_at(now_ns, 990_000)
 }
 
+/// A whole lane's, and below those of its halves.
+#[cfg_attr(no_panic_proof, no_panic)]
+fn on_a_lane(lane: &mut Lane, now_ns: u64) -> bool {
+    let call = lane.begin_at(now_ns);
+    lane.end_at(now_ns, call);
+    lane.fail_at(now_ns, call);
+    lane.abandon_at(now_ns, call);
+    lane.record_at(now_ns, 1);
+    lane.record_probe_at(now_ns, 1, true);
+    lane.release();
+    lane.allow()
+}
+
+#[cfg_attr(no_panic_proof, no_panic)]
+fn on_a_begin_half(begins: &mut BeginHalf, now_ns: u64) -> Call {
+    let call = begins.begin_at(now_ns);
+    begins.fail_at(now_ns, call);
+    begins.record_at(now_ns, u64::from(begins.allow()));
+    begins.release();
+    begins.begin_at(now_ns)
+}
+
+#[cfg_attr(no_panic_proof, no_panic)]
+fn on_an_end_half(ends: &mut EndHalf, now_ns: u64, call: Call) {
+    ends.end_at(now_ns, call);
+    ends.abandon_at(now_ns, call);
+    ends.record_failure_at(now_ns, 1);
+    ends.record_probe_at(now_ns, 1, false);
+}
+
 #[cfg(no_panic_twin)]
 #[cfg_attr(no_panic_proof, no_panic)]
 fn can_panic(values: &[u64], index: usize) -> u64 {
@@ -74,7 +104,10 @@ fn can_panic(values: &[u64], index: usize) -> u64 {
 fn main() {
     let mut breaker = Breaker::new(Config::default()).expect("the default is legal");
     let breaker = &mut breaker;
-    println!("allowed: {}", allow_at(breaker, black_box(1)));
+    let (mut lane, (mut begins, mut ends)) = (breaker.lane(), breaker.lane().split());
+    println!("allowed: {}", allow_at(breaker, black_box(1)) && on_a_lane(&mut lane, black_box(1)));
+    let call = on_a_begin_half(&mut begins, black_box(1));
+    on_an_end_half(&mut ends, black_box(1), black_box(call));
     record_at(breaker, black_box(2), black_box(1));
     record_failure_at(breaker, black_box(3), black_box(1));
     record_probe_at(breaker, black_box(4), black_box(1));
@@ -86,6 +119,36 @@ fn main() {
     release_at(breaker, black_box(9));
     poll_at(breaker, black_box(10));
     println!("P99: {:?}", quantile_at(breaker, black_box(11)));
+    /// A whole lane's, and below those of its halves.
+    #[cfg_attr(no_panic_proof, no_panic)]
+    fn on_a_lane(lane: &mut Lane, now_ns: u64) -> bool {
+        let call = lane.begin_at(now_ns);
+        lane.end_at(now_ns, call);
+        lane.fail_at(now_ns, call);
+        lane.abandon_at(now_ns, call);
+        lane.record_at(now_ns, 1);
+        lane.record_probe_at(now_ns, 1, true);
+        lane.release();
+        lane.allow()
+    }
+
+    #[cfg_attr(no_panic_proof, no_panic)]
+    fn on_a_begin_half(begins: &mut BeginHalf, now_ns: u64) -> Call {
+        let call = begins.begin_at(now_ns);
+        begins.fail_at(now_ns, call);
+        begins.record_at(now_ns, u64::from(begins.allow()));
+        begins.release();
+        begins.begin_at(now_ns)
+    }
+
+    #[cfg_attr(no_panic_proof, no_panic)]
+    fn on_an_end_half(ends: &mut EndHalf, now_ns: u64, call: Call) {
+        ends.end_at(now_ns, call);
+        ends.abandon_at(now_ns, call);
+        ends.record_failure_at(now_ns, 1);
+        ends.record_probe_at(now_ns, 1, false);
+    }
+
     #[cfg(no_panic_twin)]
     println!("{}", can_panic(black_box(&[1, 2, 3]), black_box(1)));
 }

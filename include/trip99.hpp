@@ -431,7 +431,7 @@ class Lane {
     }
 
     /** Takes over a lane made by cb_lane_open, cb_lane_split or cb_supervisor_lane. */
-    static Lane adopt(cb_lane *lane) noexcept { return Lane(lane); }
+    static Lane adopt(cb_lane *lane) noexcept { return Lane(lane, cb_lane_gate_of(lane)); }
 
     /**
      * Makes two halves of it, for two threads: from now on this is the begin half, for the thread on which calls begin (allow,
@@ -441,7 +441,7 @@ class Lane {
     TRIP99_NODISCARD Lane split() {
         cb_lane *end = nullptr;
         detail::check(cb_lane_split(handle_, &end));
-        return Lane(end);
+        return adopt(end);
     }
 
     /** Checked builds: another thread will use this lane, or half, from now on. Otherwise it does nothing. */
@@ -521,7 +521,7 @@ class Lane {
     cb_lane *c_handle() const noexcept { return handle_; }
 
   private:
-    explicit Lane(cb_lane *lane) noexcept : handle_(lane), gate_(cb_lane_gate_of(lane)) {}
+    Lane(cb_lane *lane, const cb_gate *gate) noexcept : handle_(lane), gate_(gate) {}
 
     cb_lane *handle_ = nullptr;
     const cb_gate *gate_ = nullptr;

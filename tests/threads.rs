@@ -85,6 +85,84 @@ fn tell_lanes_of(capacity: u32, rounds: u64) -> (u64, u64, u64) {
     (told.into_inner(), snapshot.recorded, snapshot.dropped)
 }
 
+/// One thread begins calls and another ends them; of some both do, and one of them has. Whatever began has one end.
+fn a_lane_has_two_ends() {
+    let mut breaker = breaker(patient());
+    let (mut begins, mut ends) = breaker.lane_with_capacity(64).split();
+    // Of those that the lane had room for: it refuses the others.
+    let (begun, abandoned, doubled) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let (sent, to_be_answered) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        let (begun, abandoned, doubled) = (&begun, &abandoned, &doubled);
+        let sender = scope.spawn(move || {
+            for round in 0..4 * rounds() {
+                if !begins.allow() {
+                    thread::yield_now();
+                    continue;
+                }
+                let call = begins.begin();
+                begun.fetch_add(1, Ordering::Relaxed);
+                match round % 16 {
+                    0 => {
+                        begins.abandon(call); // it was never sent
+                        abandoned.fetch_add(1, Ordering::Relaxed);
+                    }
+                    1 => begins.fail(call),
+                    2 => {
+                        // The send seemed to fail, but an answer comes.
+                        sent.send(call).expect("the receiver is there");
+                        doubled.fetch_add(1, Ordering::Relaxed);
+                        begins.fail(call);
+                    }
+                    _ => sent.send(call).expect("the receiver is there"),
+                }
+            }
+        });
+        let receiver = scope.spawn(move || {
+            for (index, call) in to_be_answered.into_iter().enumerate() {
+                if index % 8 == 0 {
+                    thread::yield_now();
+                }
+                if index % 5 == 0 { ends.fail(call) } else { ends.end(call) }
+            }
+        });
+        poll_while(&mut breaker, vec![sender, receiver]);
+    });
+    let snapshot = breaker.snapshot();
+    let [begun, abandoned, doubled] = [begun, abandoned, doubled].map(AtomicU64::into_inner);
+    assert!(begun > 100 && doubled > 5, "{begun} calls began, {doubled} had two ends");
+    assert_eq!((snapshot.recorded, snapshot.in_flight), (begun - abandoned, 0));
+    assert_eq!((snapshot.misused, snapshot.dropped, snapshot.stale), (doubled, 0, 0));
+}
+
+/// Threads open lanes of a breaker that a supervisor owns, and let go of them.
+fn lanes_of_a_supervised_breaker() {
+    let supervisor = Supervisor::builder().breaker("node", breaker(patient())).busy().start().expect("it starts");
+    let told = AtomicU64::new(0);
+    thread::scope(|scope| {
+        let openers: Vec<_> = (0..TRADERS)
+            .map(|_| {
+                let (supervisor, told) = (&supervisor, &told);
+                scope.spawn(move || {
+                    for _ in 0..rounds() / 20 {
+                        let mut lane = supervisor.lane_with_capacity("node", 8).expect("it runs");
+                        let call = lane.begin();
+                        lane.record(1);
+                        lane.end(call);
+                        told.fetch_add(2, Ordering::Relaxed);
+                    }
+                })
+            })
+            .collect();
+        join(openers);
+    });
+    assert!(supervisor.lane("nobody").is_none() && supervisor.gate("node").is_some_and(|gate| gate.allow()));
+    let breakers = supervisor.stop();
+    let snapshot = breakers[0].1.snapshot();
+    assert_eq!((snapshot.recorded, snapshot.in_flight), (told.into_inner(), 0));
+    assert_eq!((snapshot.misused, snapshot.dropped, snapshot.stale), (0, 0, 0));
+}
+
 /// A lane may go at any moment, while the owner drains it and while others come.
 fn lanes_come_and_go() {
     let mut breaker = breaker(patient());
@@ -299,9 +377,11 @@ fn main() {
         report(panic);
         std::process::abort();
     }));
-    let tests: [(&str, fn()); 7] = [
+    let tests: [(&str, fn()); 9] = [
         ("nothing_is_lost", nothing_is_lost),
         ("nothing_is_dropped_where_there_is_room", nothing_is_dropped_where_there_is_room),
+        ("a_lane_has_two_ends", a_lane_has_two_ends),
+        ("lanes_of_a_supervised_breaker", lanes_of_a_supervised_breaker),
         ("lanes_come_and_go", lanes_come_and_go),
         ("trials_are_never_over_admitted", trials_are_never_over_admitted),
         ("halts_and_readers", halts_and_readers),

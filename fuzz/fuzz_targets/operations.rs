@@ -7,6 +7,7 @@ mod model;
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
+use model::lane_pair::LaneOp;
 use model::pair::{Change, Op, Pair, Step};
 use trip99::{Config, Recovery, State};
 
@@ -15,7 +16,11 @@ fuzz_target!(|bytes: &[u8]| {
     // An error means that the bytes have run out.
     let Ok(config) = config(&mut bytes) else { return };
     let clock_ns = bytes.choose(&[0, 1000, 1 << 50, u64::MAX - 3000]).copied().unwrap_or(0);
-    let mut pair = Pair::new(config, clock_ns);
+    // Every other time with a gate and two lanes, the second one split.
+    let mut pair = match bytes.arbitrary() {
+        Ok(true) => Pair::with_lanes(config, clock_ns, &[4, 9]),
+        _ => Pair::new(config, clock_ns),
+    };
     while let Ok(step) = step(&mut bytes) {
         pair.apply(&step);
     }
@@ -68,8 +73,27 @@ fn latency_ns(bytes: &mut Unstructured) -> Result<u64> {
     })
 }
 
+fn lane_op(bytes: &mut Unstructured) -> Result<LaneOp> {
+    Ok(match bytes.int_in_range(0..=7)? {
+        0 => LaneOp::Allow,
+        1 => LaneOp::Release,
+        2 => LaneOp::Begin,
+        3 => {
+            let (which, again) = (bytes.arbitrary::<u8>()?.into(), bytes.ratio(1u8, 16u8)?);
+            LaneOp::Finish { which, again, ok: bytes.arbitrary()?, on_end: bytes.arbitrary()? }
+        }
+        4 => {
+            let (which, again) = (bytes.arbitrary::<u8>()?.into(), bytes.ratio(1u8, 16u8)?);
+            LaneOp::Abandon { which, again, on_end: bytes.arbitrary()? }
+        }
+        5 => LaneOp::Record { latency_ns: latency_ns(bytes)?, ok: bytes.arbitrary()?, on_end: bytes.arbitrary()? },
+        6 => LaneOp::Probe { latency_ns: latency_ns(bytes)?, ok: bytes.arbitrary()? },
+        _ => LaneOp::Reopen { capacity: bytes.int_in_range(4..=9)?, split: bytes.arbitrary()? },
+    })
+}
+
 fn step(bytes: &mut Unstructured) -> Result<Step> {
-    let op = match bytes.int_in_range(0..=12)? {
+    let op = match bytes.int_in_range(0..=20)? {
         0 => Op::Allow,
         1 => Op::Begin,
         2 => Op::Finish { which: bytes.arbitrary::<u8>()?.into(), again: bytes.ratio(1u8, 16u8)?, ok: bytes.arbitrary()? },
@@ -90,7 +114,10 @@ fn step(bytes: &mut Unstructured) -> Result<Step> {
             shadow: bytes.arbitrary()?,
             backoff_multiplier: bytes.int_in_range(1..=4)?,
         }),
-        _ => Op::Quantile { quantile_ppm: bytes.int_in_range(0..=1_000_000)? },
+        12 => Op::Quantile { quantile_ppm: bytes.int_in_range(0..=1_000_000)? },
+        13 => Op::GateAllow,
+        14 => Op::GateRelease,
+        _ => Op::Lane { lane: bytes.arbitrary::<u8>()?.into(), op: lane_op(bytes)? },
     };
     let later_ns = match bytes.int_in_range(0..=15)? {
         15 => bytes.int_in_range(0..=1000)?,

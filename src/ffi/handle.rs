@@ -23,15 +23,15 @@ use crate::page::Observer;
 use core::cell::UnsafeCell;
 use core::mem;
 use core::sync::atomic::{AtomicU8, Ordering};
+use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 
-/// For the owner alone. Apart from what other threads read, by two cache lines.
-#[repr(align(128))]
-pub(super) struct Owner(UnsafeCell<Breaker>);
+/// For the owner alone, and apart from what other threads read.
+pub(super) struct Owner(CachePadded<UnsafeCell<Breaker>>);
 
 impl Owner {
     pub(super) const fn new(breaker: Breaker) -> Self {
-        Self(UnsafeCell::new(breaker))
+        Self(CachePadded::new(UnsafeCell::new(breaker)))
     }
 }
 
@@ -191,8 +191,9 @@ impl cb_breaker {
     /// As [`standing_of`](Self::standing_of).
     #[inline(always)]
     unsafe fn owners_part(breaker: *const Self) -> *mut Breaker {
-        // SAFETY: by the caller; no reference is made.
-        UnsafeCell::raw_get(unsafe { &raw const (*breaker).owner.0 })
+        // SAFETY: by the caller. Only the field is borrowed.
+        // A shared reference to a cell says nothing of what is in it.
+        unsafe { &(*breaker).owner.0 }.get()
     }
 
     /// # Safety
@@ -251,7 +252,7 @@ impl Standing {
             Self::Owned | Self::Lent | Self::LentAndDestroyed => Failure::new(
                 CB_STATUS_NOT_NOW,
                 format_args!(
-                    "{name} is with a supervisor, which owns it: lanes are opened by cb_supervisor_lane, all else is for when it is stopped"
+                    "{name} is with a supervisor, which owns it: stop that by cb_supervisor_stop first, or open a lane by cb_supervisor_lane"
                 ),
             ),
             Self::Destroyed => {

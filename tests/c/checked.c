@@ -34,6 +34,7 @@ static void *watches(void *lane) {
     cb_resume(breaker);
     CHECK(cb_lane_allow((cb_lane *)lane));
     cb_lane_end((cb_lane *)lane, cb_lane_begin((cb_lane *)lane));
+    cb_lane_hand_over((cb_lane *)lane);
     return NULL;
 }
 

@@ -168,6 +168,7 @@ static void what_returns_a_status_says_not_now(void) {
     CHECK_NOT_NOW(cb_reconfigure_at(breaker, cb_now_ns(breaker), &config));
     cb_lane *lane = (cb_lane *)(uintptr_t)8;
     CHECK_NOT_NOW(cb_lane_open(breaker, 0, &lane));
+    CHECK(strstr(cb_error_text(), "cb_supervisor_lane") != NULL);
     CHECK(lane == NULL);
     CHECK_EQ(cb_supervisor_create(MS, &second), CB_STATUS_OK);
     CHECK_NOT_NOW(cb_supervisor_add(second, "node", breaker));

@@ -373,7 +373,50 @@ static void arguments_are_checked(void) {
     cb_destroy(other);
 }
 
+static void lanes_are_opened_while_it_runs(void) {
+    cb_config config = default_config();
+    config.threshold_ns = UINT64_MAX - 1; /* no local pause is a trip */
+    config.recover_threshold_ns = config.threshold_ns;
+    cb_breaker *breaker = create(&config);
+    cb_supervisor *supervisor = NULL;
+    cb_lane *const garbage = (cb_lane *)(uintptr_t)8;
+    cb_lane *lane = garbage;
+    CHECK_EQ(cb_supervisor_create(0, &supervisor), CB_STATUS_OK);
+    CHECK_EQ(cb_supervisor_add(supervisor, "node", breaker), CB_STATUS_OK);
+    CHECK_EQ(cb_supervisor_lane(NULL, "node", 0, &lane), CB_STATUS_NULL_POINTER);
+    CHECK(lane == NULL);
+    CHECK_EQ(cb_supervisor_lane(supervisor, NULL, 0, &lane), CB_STATUS_NULL_POINTER);
+    CHECK_EQ(cb_supervisor_lane(supervisor, "node", 0, NULL), CB_STATUS_NULL_POINTER);
+    CHECK_EQ(cb_supervisor_lane(supervisor, "another", 0, &lane), CB_STATUS_BAD_NAME);
+    CHECK_EQ(cb_supervisor_lane(supervisor, "node", 0, &lane), CB_STATUS_NOT_NOW);
+    CHECK(strstr(cb_error_text(), "cb_lane_open") != NULL);
+    CHECK_EQ(cb_supervisor_start(supervisor), CB_STATUS_OK);
+    uint64_t told = 0;
+    for (int i = 0; i < 40; i++) { /* more than are linked in at a time */
+        CHECK_EQ(cb_supervisor_lane(supervisor, "node", 4, &lane), CB_STATUS_OK);
+        cb_lane *ends = NULL;
+        CHECK_EQ(cb_lane_split(lane, &ends), CB_STATUS_OK);
+        CHECK(cb_lane_allow(lane));
+        cb_lane_end(ends, cb_lane_begin(lane));
+        told++;
+        cb_lane_close(lane);
+        cb_lane_close(ends);
+    }
+    CHECK_EQ(cb_supervisor_lane(supervisor, "node", 0, &lane), CB_STATUS_OK);
+    CHECK_EQ(cb_supervisor_stop(supervisor), CB_STATUS_OK);
+    CHECK_EQ(snapshot_of(breaker).recorded, told);
+    CHECK_EQ(snapshot_of(breaker).misused, 0);
+    cb_lane_record(lane, 1); /* it is a lane as any other */
+    cb_poll(breaker);
+    CHECK_EQ(snapshot_of(breaker).recorded, told + 1);
+    cb_supervisor_destroy(supervisor);
+    cb_destroy(breaker);
+    CHECK(!cb_lane_allow(lane));
+    cb_lane_close(lane);
+}
+
 int main(void) {
+    lanes_are_opened_while_it_runs();
     checks_reopen_and_close();
     events_that_a_busy_listener_missed_are_counted();
     stopping_waits_for_a_check_under_way();

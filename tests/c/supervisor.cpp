@@ -122,7 +122,30 @@ static void errors_are_thrown() {
     CHECK(breaker.allow());
 }
 
+static void lanes_are_opened_while_it_runs() {
+    trip99::Config config;
+    config.threshold = seconds(1000); /* no local pause is a trip */
+    config.stall_limit = seconds(0);
+    Breaker breaker(config);
+    Supervisor supervisor(milliseconds(1));
+    supervisor.add("node", breaker);
+    CHECK(status_of([&] { (void)supervisor.lane("node"); }) == CB_STATUS_NOT_NOW);
+    supervisor.start();
+    CHECK(status_of([&] { (void)supervisor.lane("another"); }) == CB_STATUS_BAD_NAME);
+    CHECK(status_of([&] { (void)breaker.lane(); }) == CB_STATUS_NOT_NOW);
+    trip99::Lane begins = supervisor.lane("node", 8);
+    trip99::Lane ends = begins.split();
+    CHECK(status_of([&] { (void)begins.split(); }) == CB_STATUS_NOT_NOW);
+    std::thread receiver([&ends, call = begins.begin()] { ends.end(call); });
+    receiver.join();
+    CHECK(begins.allow() && !ends.allow()); /* the end half doesn't ask */
+    ends.hand_over();
+    supervisor.stop();
+    CHECK(breaker.snapshot().samples == 1 && breaker.snapshot().misused == 1);
+}
+
 int main() {
+    lanes_are_opened_while_it_runs();
     closures_check_and_listen();
     errors_are_thrown();
     return 0;

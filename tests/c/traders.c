@@ -34,10 +34,10 @@ static void done(struct trader *trader) {
     unlock();
 }
 
-static void open_lanes(struct trader *traders, cb_breaker *breaker, uint32_t messages) {
+static void open_lanes(struct trader *traders, cb_breaker *breaker, uint32_t capacity) {
     memset(traders, 0, TRADERS * sizeof *traders);
     at_work = TRADERS;
-    for (int i = 0; i < TRADERS; i++) CHECK_EQ(cb_lane_open(breaker, messages, &traders[i].lane), CB_STATUS_OK);
+    for (int i = 0; i < TRADERS; i++) CHECK_EQ(cb_lane_open(breaker, capacity, &traders[i].lane), CB_STATUS_OK);
 }
 
 static void start(struct trader *traders, void *(*work)(void *)) {
@@ -82,8 +82,8 @@ static void *trades(void *argument) {
     cb_lane *lane = trader->lane;
     const cb_gate *gate = cb_lane_gate_of(lane);
     for (int i = 0; i < ROUNDS; i++) {
-        CHECK(cb_gate_closed(gate) && cb_lane_allow(lane));
-        trader->allowed++;
+        CHECK(cb_gate_closed(gate)); /* whatever room the lane has */
+        if (cb_lane_allow(lane)) trader->allowed++; else trader->refused++; /* cancels, then */
         const cb_call order = cb_lane_begin(lane), cancel = cb_lane_begin(lane);
         CHECK(cb_lane_now_ns(lane) > 0);
         switch (i % 4) {
@@ -103,11 +103,11 @@ static void *trades(void *argument) {
 }
 
 /* Returns how many were dropped. */
-static uint64_t whatever_lanes_say_is_taken_or_counted_as_dropped(uint32_t messages) {
+static uint64_t whatever_lanes_say_is_taken_or_counted_as_dropped(uint32_t capacity) {
     const cb_config config = patient();
     cb_breaker *breaker = create(&config);
     struct trader traders[TRADERS];
-    open_lanes(traders, breaker, messages);
+    open_lanes(traders, breaker, capacity);
     start(traders, trades);
     uint64_t own = 0;
     while (still_at_work() > 0) {
@@ -121,15 +121,17 @@ static uint64_t whatever_lanes_say_is_taken_or_counted_as_dropped(uint32_t messa
     cb_poll(breaker);
     const cb_snapshot snapshot = snapshot_of(breaker);
     const uint64_t told = own + sum.ended + sum.failed + sum.recorded;
-    CHECK_EQ(sum.allowed, TRADERS * ROUNDS);
+    CHECK_EQ(sum.allowed + sum.refused, TRADERS * ROUNDS);
     CHECK_EQ(snapshot.dropped, sum.dropped);
+    CHECK(sum.allowed > 0 && snapshot.recorded > own);
+    CHECK(sum.refused == 0 || sum.dropped > 0); /* who is refused finds no room for what he sends all the same */
     CHECK_EQ(snapshot.misused, sum.misused);
     /* A call that found its lane full is dropped as it begins, and maybe once more as it ends; unless it is abandoned. */
     CHECK(snapshot.recorded <= told && snapshot.recorded + snapshot.dropped >= told);
     if (snapshot.dropped == 0) CHECK_EQ(snapshot.recorded, told);
     CHECK_EQ(snapshot.in_flight, 0);
     CHECK_EQ(snapshot.stale, 0);
-    CHECK_EQ(snapshot.refused, 0);
+    CHECK_EQ(snapshot.refused, sum.refused);
     CHECK_EQ(snapshot.events, 0);
     close_lanes(traders);
     cb_destroy(breaker);
@@ -143,6 +145,80 @@ static void with_room_enough_every_sample_arrives(void) {
 
 /* How many they drop is up to the scheduler. */
 static void small_lanes_drop_and_tell(void) { (void)whatever_lanes_say_is_taken_or_counted_as_dropped(8); }
+
+/* What goes from the thread that sends to the one that hears answers: a ring of one writer and one reader. */
+enum { WIRE = 64 };
+static struct { cb_call calls[WIRE]; int written, read; bool over; } wire;
+
+static void *sends(void *argument) {
+    struct trader *trader = (struct trader *)argument;
+    while (trader->allowed < ROUNDS) {
+        if (!cb_lane_allow(trader->lane)) { sched_yield(); continue; }
+        const cb_call call = cb_lane_begin(trader->lane);
+        trader->allowed++;
+        if (trader->allowed % 16 == 0) { cb_lane_fail(trader->lane, call); trader->failed++; continue; }
+        if (trader->allowed % 16 == 8) { cb_lane_abandon(trader->lane, call); trader->abandoned++; continue; }
+        for (bool sent = false; !sent;) {
+            lock();
+            if (wire.written - wire.read < WIRE) { wire.calls[wire.written++ % WIRE] = call; sent = true; }
+            unlock();
+            if (!sent) sched_yield();
+        }
+    }
+    lock();
+    wire.over = true;
+    unlock();
+    done(trader);
+    return NULL;
+}
+
+static void *hears(void *argument) {
+    struct trader *trader = (struct trader *)argument;
+    for (bool over = false; !over;) {
+        cb_call call = {0, 0};
+        bool has_call = false;
+        lock();
+        if (wire.read < wire.written) { call = wire.calls[wire.read++ % WIRE]; has_call = true; }
+        else over = wire.over;
+        unlock();
+        if (has_call) { cb_lane_end(trader->lane, call); trader->ended++; }
+        else sched_yield();
+    }
+    done(trader);
+    return NULL;
+}
+
+/* One thread begins calls, another one ends them: nothing is misused, and whatever began is taken in. */
+static void two_threads_share_a_lane(void) {
+    const cb_config config = patient();
+    cb_breaker *breaker = create(&config);
+    struct trader sender, receiver;
+    memset(&sender, 0, sizeof sender);
+    memset(&receiver, 0, sizeof receiver);
+    memset(&wire, 0, sizeof wire);
+    at_work = 2;
+    CHECK_EQ(cb_lane_open(breaker, 32, &sender.lane), CB_STATUS_OK);
+    CHECK_EQ(cb_lane_split(sender.lane, &receiver.lane), CB_STATUS_OK);
+    CHECK_EQ((uint64_t)pthread_create(&sender.thread, NULL, sends, &sender), 0);
+    CHECK_EQ((uint64_t)pthread_create(&receiver.thread, NULL, hears, &receiver), 0);
+    while (still_at_work() > 0) {
+        cb_poll(breaker);
+        sched_yield();
+    }
+    CHECK_EQ((uint64_t)pthread_join(sender.thread, NULL), 0);
+    CHECK_EQ((uint64_t)pthread_join(receiver.thread, NULL), 0);
+    cb_poll(breaker);
+    const cb_snapshot snapshot = snapshot_of(breaker);
+    CHECK_EQ(receiver.ended + sender.failed + sender.abandoned, ROUNDS);
+    CHECK_EQ(snapshot.recorded, receiver.ended + sender.failed);
+    CHECK_EQ(snapshot.in_flight, 0);
+    CHECK_EQ(snapshot.misused, 0);
+    CHECK_EQ(snapshot.dropped, 0);
+    CHECK_EQ(snapshot.events, 0);
+    cb_lane_close(receiver.lane);
+    cb_lane_close(sender.lane);
+    cb_destroy(breaker);
+}
 
 /* Trades for so many rounds in which it is let pass, through trips, pauses and trials. */
 static void *trades_through_pauses(void *argument) {
@@ -276,6 +352,7 @@ static void a_halt_that_happened_before_is_obeyed_by_lanes(void) {
 
 int main(void) {
     with_room_enough_every_sample_arrives();
+    two_threads_share_a_lane();
     small_lanes_drop_and_tell();
     trading_goes_on_after_each_trip();
     lanes_come_and_go();
