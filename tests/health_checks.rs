@@ -211,9 +211,9 @@ fn a_result_is_heard_at_once_however_long_the_interval_is() {
     }
 }
 
-/// Who is told of a fault may take its time: the breaker opens meanwhile.
+/// Who is told of a fault may take its time: the breaker opens meanwhile. No check begins before, and the next one does then.
 #[test]
-fn a_fault_is_judged_before_it_is_told() {
+fn a_fault_is_judged_before_it_is_told_and_checks_go_on_after() {
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
     let builder = Supervisor::builder().interval(Duration::from_secs(3600)).on_fault(move |fault| {
@@ -221,14 +221,21 @@ fn a_fault_is_judged_before_it_is_told() {
             let _ = released.lock().expect("only here").recv(); // until the test lets go
         }
     });
-    let check = |_timeout: Duration| {
+    let calls = Arc::new(AtomicU64::new(0));
+    let called = Arc::clone(&calls);
+    let check = move |_timeout: Duration| {
         std::thread::sleep(Duration::from_millis(20));
-        Err("it said no".into())
+        if called.fetch_add(1, Ordering::Relaxed) == 0 { Err("it said no".into()) } else { Ok(()) }
     };
     let patient = Config { probe_timeout_ns: 3600 * SECOND, ..settings() };
     let (_supervisor, heard) = start(builder.node(node(patient, check)));
     assert_eq!(heard.recv_timeout(LIMIT), Ok(Reason::ProbeFailed));
+    assert_eq!(heard.recv_timeout(LIMIT), Ok(Reason::Retry));
+    // By then the owner has most likely found that it can't ask, and sleeps.
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
     drop(release);
+    assert_eq!(heard.recv_timeout(LIMIT), Ok(Reason::Recovered));
 }
 
 #[test]
