@@ -82,7 +82,8 @@ fn on_a_lane(lane: &mut Lane, now_ns: u64) -> bool {
 fn on_a_begin_half(begins: &mut BeginHalf, now_ns: u64) -> Call {
     let call = begins.begin_at(now_ns);
     begins.fail_at(now_ns, call);
-    begins.record_at(now_ns, u64::from(begins.allow()));
+    let allowed = begins.allow();
+    begins.record_at(now_ns, u64::from(allowed));
     begins.release();
     begins.begin_at(now_ns)
 }

@@ -215,10 +215,14 @@ impl Breaker {
     /// The gate isn't as the owner left it: a halt or a resume, or somebody's scribbling.
     #[cold]
     pub(super) fn look_at_gate(&mut self) {
-        if self.page.is_foreign(self.state, self.config.shadow) {
+        let was_foreign = self.page.is_foreign(self.state, self.config.shadow);
+        if was_foreign {
             self.page.repair(self.state, self.config.shadow);
         }
         self.note_halt();
+        if was_foreign {
+            self.flips = self.page.flips(); // who scribbled a halt didn't count it
+        }
     }
 
     fn log_halt(&mut self, halted: bool) {

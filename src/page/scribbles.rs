@@ -63,6 +63,11 @@ fn the_owners_next_look_puts_the_gate_right_and_halts() {
                     breaker.resume_at(3);
                     assert_eq!(page.gate_bits(), right, "{what}");
                     assert_eq!(reasons(&breaker, events), [Reason::Halt, Reason::Resume], "{what}");
+                    // Nor does it hide the next ones, between two looks.
+                    observer.page.halt();
+                    observer.page.resume();
+                    breaker.poll_at(10_000_000);
+                    assert_eq!(reasons(&breaker, events + 2), [Reason::Halt, Reason::Resume], "{what}");
                 }
             }
         }

@@ -4,6 +4,7 @@
 use crate::page::Line;
 use crate::seqlock::SeqLock;
 use crate::sync::{AtomicU64, Ordering, load_acquire};
+use crossbeam_utils::Backoff;
 
 /// The latest few notes, of `N` words each: the last is a check of the others.
 ///
@@ -31,7 +32,7 @@ const fn version(number: u64) -> u64 {
 
 impl<const N: usize, const SLOTS: usize> Notes<N, SLOTS> {
     /// Reads this often while the latest note is being written.
-    const TRIES: u32 = if cfg!(loom) { 1 } else { 1000 };
+    const TRIES: u32 = if cfg!(loom) { 1 } else { 100 };
 
     /// Writes a note; its last word is put in. For any thread of any process.
     pub(crate) fn write(&self, mut words: [u64; N]) {
@@ -46,10 +47,11 @@ impl<const N: usize, const SLOTS: usize> Notes<N, SLOTS> {
 
     /// The latest note's words: `None` if there is none, or if whoever was writing it stopped halfway.
     pub(crate) fn read(&self) -> Option<[u64; N]> {
+        let backoff = Backoff::new();
         (0..Self::TRIES).find_map(|_| {
             let words = self.try_read::<true>();
             if words.is_none() {
-                core::hint::spin_loop();
+                backoff.snooze();
             }
             words
         })
