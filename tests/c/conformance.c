@@ -221,6 +221,9 @@ static bool operate_lane(void) {
     if (is("lane_open", 2)) {
         CHECK(lanes_made < MOST);
         CHECK_EQ(cb_lane_open(breaker(), (uint32_t)arg[1], &lanes[lanes_made++]), CB_STATUS_OK);
+    } else if (is("lane_split", 1)) {
+        CHECK(lanes_made < MOST);
+        CHECK_EQ(cb_lane_split(lane(), &lanes[lanes_made++]), CB_STATUS_OK);
     } else if (is("lane_close", 1)) {
         cb_lane_close(lane());
         lanes[arg[0]] = NULL;

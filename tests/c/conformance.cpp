@@ -242,6 +242,8 @@ static bool operate_breaker() {
 static bool operate_lane() {
     if (is("lane_open", 2)) {
         lanes.push_back(std::make_unique<Lane>(breaker().lane(narrow(arg[1]))));
+    } else if (is("lane_split", 1)) {
+        lanes.push_back(std::make_unique<Lane>(lane().split()));
     } else if (is("lane_close", 1)) {
         lanes.at(arg[0]).reset();
     } else if (is("lane_observe", 1)) {

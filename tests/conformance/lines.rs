@@ -9,13 +9,20 @@ use std::collections::HashMap;
 #[derive(Clone, Copy)]
 enum Handle {
     Breaker(u64),
-    Lane(u64),
+    Lane(u64, Part),
     Reader(u64),
     Ticket(u64),
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Whole,
+    Begin,
+    End,
+}
+
 /// Words that can't be names, as a line may begin with them, besides those of the fields.
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "abandon",
     "allow",
     "begin",
@@ -33,6 +40,7 @@ const VERBS: [&str; 18] = [
     "record",
     "release",
     "resume",
+    "split",
     "trial",
 ];
 
@@ -44,7 +52,7 @@ pub(crate) struct Lines {
     names: HashMap<String, Handle>,
     /// Those of the `config` line.
     settings: Option<Vec<(String, u64)>>,
-    /// How many breakers, lanes, readers and tickets there are so far.
+    /// How many breakers, lanes (each half is one), readers and tickets there are so far.
     counts: [u64; 4],
 }
 
@@ -71,12 +79,10 @@ impl Lines {
                 self.name(rest, Handle::Breaker(self.counts[0] - 1))
             }
             "lane" => {
-                let (name, messages) = rest.split_once(' ').unwrap_or((rest, "0"));
-                self.name(name, Handle::Lane(self.counts[1]))?;
-                self.counts[1] += 1;
-                self.push("lane_open", &[0, number(messages)?], None);
-                Ok(())
+                let (name, capacity) = rest.split_once(' ').unwrap_or((rest, "0"));
+                self.open(name, capacity).map(|_| ())
             }
+            "halves" => self.halves(rest),
             "reader" => {
                 self.name(rest, Handle::Reader(self.counts[2]))?;
                 self.counts[2] += 1;
@@ -154,6 +160,40 @@ impl Lines {
         }
     }
 
+    /// A new lane's number.
+    fn open(&mut self, name: &str, capacity: &str) -> Result<u64, String> {
+        let lane = self.counts[1];
+        self.name(name, Handle::Lane(lane, Part::Whole))?;
+        self.counts[1] += 1;
+        self.push("lane_open", &[0, number(capacity)?], None);
+        Ok(lane)
+    }
+
+    /// `halves BEGIN END [CAPACITY]`
+    fn halves(&mut self, rest: &str) -> Result<(), String> {
+        let words: Vec<_> = rest.split_whitespace().collect();
+        let (begin, end, capacity) = match words[..] {
+            [begin, end] => (begin, end, "0"),
+            [begin, end, capacity] => (begin, end, capacity),
+            _ => return Err("it should be `halves BEGIN END` or `halves BEGIN END CAPACITY`".into()),
+        };
+        let lane = self.open(begin, capacity)?;
+        self.split(lane, end)
+    }
+
+    /// The lane is its own begin half from now on, and another one its end half.
+    fn split(&mut self, lane: u64, end: &str) -> Result<(), String> {
+        self.name(end, Handle::Lane(self.counts[1], Part::End))?;
+        self.counts[1] += 1;
+        for handle in self.names.values_mut() {
+            if matches!(handle, Handle::Lane(number, _) if *number == lane) {
+                *handle = Handle::Lane(lane, Part::Begin);
+            }
+        }
+        self.push("lane_split", &[lane], None);
+        Ok(())
+    }
+
     /// `ticket NAME START ID`, or `forge NAME OF START_XOR ID_XOR`
     fn forge(&mut self, word: &str, rest: &str) -> Result<(), String> {
         let words: Vec<_> = rest.split_whitespace().collect();
@@ -223,7 +263,7 @@ impl Lines {
             let at = at.map(|at| at.saturating_add(turn));
             match who {
                 Handle::Breaker(breaker) => self.breaker(breaker, at, verb, args, result)?,
-                Handle::Lane(lane) => self.lane(lane, at, verb, args, result)?,
+                Handle::Lane(lane, part) => self.lane((lane, part), at, verb, args, result)?,
                 Handle::Reader(_) | Handle::Ticket(_) => return Err(format!("it can't {verb}")),
             }
         }
@@ -290,19 +330,28 @@ impl Lines {
 
     fn lane(
         &mut self,
-        lane: u64,
+        (lane, part): (u64, Part),
         at: Option<u64>,
         verb: &str,
         args: &[&str],
         result: Option<&str>,
     ) -> Result<(), String> {
+        let foreign = match part {
+            Part::Whole => &[][..],
+            Part::Begin => &["end", "record_probe", "split"],
+            Part::End => &["allow", "release", "begin", "split"],
+        };
+        if foreign.contains(&verb) && self.scenario.is_for("rust") {
+            return Err(format!("this half can't {verb}"));
+        }
         let form = if at.is_some() { format!("lane_{verb}_at") } else { format!("lane_{verb}") };
         let mut head = vec![lane];
         head.extend(at);
         match (form.as_str(), args) {
             ("lane_allow", []) => self.push(&form, &head, Some(yes_or_no(result)?)),
             ("lane_release" | "lane_close", []) => self.push(&form, &head, None),
-            ("lane_call_at" | "lane_trial_at", [latency_ns]) => {
+            ("lane_split", [end]) => self.split(lane, end)?,
+            ("lane_call_at" | "lane_trial_at", [latency_ns]) if part == Part::Whole => {
                 let (now_ns, latency_ns) = (at.unwrap_or_default(), number(latency_ns)?);
                 if verb == "trial" {
                     self.push("lane_allow", &[lane], Some(Expected::Text("1".into())));
@@ -358,7 +407,7 @@ impl Lines {
                 let known: Vec<_> = SNAPSHOT.into_iter().chain(BREAKER).collect();
                 self.push("observe", &[breaker], Some(fields(fields_of, &known)?));
             }
-            (_, Some(Handle::Lane(lane))) => self.push("lane_observe", &[lane], Some(fields(fields_of, &LANE)?)),
+            (_, Some(Handle::Lane(lane, _))) => self.push("lane_observe", &[lane], Some(fields(fields_of, &LANE)?)),
             (_, Some(Handle::Ticket(slot))) => {
                 self.push("start_of", &[slot], Some(fields(fields_of, &["start_ns"])?));
             }

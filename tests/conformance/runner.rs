@@ -1,16 +1,35 @@
 //! The Rust runner: does what a stream of operations says, by the crate's public API.
 
 use std::fmt::{Display, Write};
-use trip99::{Breaker, Call, Config, ConfigError, Event, Events, Gate, Lane, Recovery, Snapshot, State};
+use trip99::{BeginHalf, Breaker, Call, Config, ConfigError, EndHalf, Event, Events};
+use trip99::{Gate, Lane, Recovery, Snapshot, State};
 
 /// What a scenario has made so far. What it ended is `None`.
 #[derive(Default)]
 pub(crate) struct Runner {
     config: Config,
     breakers: Vec<Option<Breaker>>,
-    lanes: Vec<Option<(Lane, Gate)>>,
+    lanes: Vec<Option<(Part, Gate)>>,
     readers: Vec<Events>,
     tickets: Vec<Call>,
+}
+
+/// A lane, or a half of one.
+enum Part {
+    Whole(Lane),
+    Begin(BeginHalf),
+    End(EndHalf),
+}
+
+/// Does something on those kinds of lane that can.
+macro_rules! on {
+    ($($kind:ident)|+, $lane:expr, $part:ident => $does:expr) => {
+        match $lane {
+            $(Part::$kind($part) => $does,)+
+            #[allow(unreachable_patterns, reason = "every kind can")]
+            _ => panic!("this half can't"),
+        }
+    };
 }
 
 impl Runner {
@@ -18,7 +37,7 @@ impl Runner {
         self.breakers[index as usize].as_mut().expect("a breaker")
     }
 
-    fn lane(&mut self, index: u64) -> &mut Lane {
+    fn lane(&mut self, index: u64) -> &mut Part {
         &mut self.lanes[index as usize].as_mut().expect("a lane").0
     }
 
@@ -108,41 +127,54 @@ impl Runner {
                 let breaker = self.breaker(b);
                 return Some(u8::from(breaker.observer().snapshot() == Some(breaker.snapshot())).to_string());
             }
-            ("lane_open", &[b, messages]) => {
+            ("lane_open", &[b, capacity]) => {
                 let breaker = self.breaker(b);
-                let lane = if messages == 0 { breaker.lane() } else { breaker.lane_with_capacity(messages as u32) };
+                let lane = if capacity == 0 { breaker.lane() } else { breaker.lane_with_capacity(capacity as u32) };
                 let gate = breaker.gate();
-                self.lanes.push(Some((lane, gate)));
+                self.lanes.push(Some((Part::Whole(lane), gate)));
+            }
+            ("lane_split", &[l]) => {
+                let Some((Part::Whole(lane), gate)) = self.lanes[l as usize].take() else { panic!("a whole lane") };
+                let (begin, end) = lane.split();
+                self.lanes[l as usize] = Some((Part::Begin(begin), gate.clone()));
+                self.lanes.push(Some((Part::End(end), gate)));
             }
             ("lane_close", &[l]) => self.lanes[l as usize] = None,
-            ("lane_allow", &[l]) => return Some(u8::from(self.lane_gate(l).allow()).to_string()),
-            ("lane_release", &[l]) => self.lane_gate(l).release(),
+            ("lane_allow", &[l]) => {
+                let passes = on!(Whole | Begin, self.lane(l), lane => lane.allow());
+                return Some(u8::from(passes).to_string());
+            }
+            ("lane_release", &[l]) => on!(Whole | Begin, self.lane(l), lane => lane.release()),
             ("lane_begin_at", &[l, now_ns, slot]) => {
-                let call = self.lane(l).begin_at(now_ns);
+                let call = on!(Whole | Begin, self.lane(l), lane => lane.begin_at(now_ns));
                 self.keep(slot, call);
             }
             ("lane_end_at", &[l, now_ns, slot]) => {
                 let call = call(self, slot);
-                self.lane(l).end_at(now_ns, call);
+                on!(Whole | End, self.lane(l), lane => lane.end_at(now_ns, call));
             }
             ("lane_fail_at", &[l, now_ns, slot]) => {
                 let call = call(self, slot);
-                self.lane(l).fail_at(now_ns, call);
+                on!(Whole | Begin | End, self.lane(l), lane => lane.fail_at(now_ns, call));
             }
             ("lane_abandon_at", &[l, now_ns, slot]) => {
                 let call = call(self, slot);
-                self.lane(l).abandon_at(now_ns, call);
+                on!(Whole | Begin | End, self.lane(l), lane => lane.abandon_at(now_ns, call));
             }
-            ("lane_record_at", &[l, now_ns, latency_ns]) => self.lane(l).record_at(now_ns, latency_ns),
-            ("lane_record_failure_at", &[l, now_ns, latency_ns]) => self.lane(l).record_failure_at(now_ns, latency_ns),
+            ("lane_record_at", &[l, now_ns, latency_ns]) => {
+                on!(Whole | Begin | End, self.lane(l), lane => lane.record_at(now_ns, latency_ns));
+            }
+            ("lane_record_failure_at", &[l, now_ns, latency_ns]) => {
+                on!(Whole | Begin | End, self.lane(l), lane => lane.record_failure_at(now_ns, latency_ns));
+            }
             ("lane_record_probe_at", &[l, now_ns, latency_ns, ok]) => {
-                self.lane(l).record_probe_at(now_ns, latency_ns, ok != 0);
+                on!(Whole | End, self.lane(l), lane => lane.record_probe_at(now_ns, latency_ns, ok != 0));
             }
             ("lane_observe", &[l]) => {
                 let shadow = self.breakers[0].as_ref().is_some_and(|breaker| breaker.config().shadow);
                 let mut text = String::new();
                 field(&mut text, "passes", u8::from(passes(self.lane_gate(l), shadow)));
-                field(&mut text, "dropped", self.lane(l).dropped());
+                field(&mut text, "dropped", on!(Whole | Begin | End, self.lane(l), lane => lane.dropped()));
                 return Some(text);
             }
             ("events_open", &[b]) => {
