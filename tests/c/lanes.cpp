@@ -57,20 +57,6 @@ static void a_negative_latency_is_endless() {
     CHECK(breaker.state() == State::Open && !lane.allow() && !lane.gate().closed());
 }
 
-static void trials() {
-    Breaker breaker(quick());
-    Lane lane = breaker.lane(), other = breaker.lane();
-    breaker.record_at(1, seconds(1));
-    breaker.poll_at(2 * SECOND);
-    CHECK(lane.allow() && !other.allow());
-    lane.release();
-    breaker.poll_at(2 * SECOND + 1);
-    CHECK(other.allow() && !lane.allow());
-    other.end_at(2 * SECOND + 3, other.begin_at(2 * SECOND + 2));
-    breaker.poll_at(2 * SECOND + 3);
-    CHECK(breaker.state() == State::Closed && lane.allow());
-}
-
 static void real_time() {
     Config config;
     config.threshold = seconds(1000); // no local pause is a trip
@@ -164,7 +150,6 @@ static void threads() {
 
 int main() {
     a_negative_latency_is_endless();
-    trials();
     real_time();
     scoped_calls();
     moves_errors_and_drops();
