@@ -145,7 +145,7 @@ fn no_end_is_dropped_however_full_both_halves_queues_are() {
         }
         let dropped = begins.dropped();
         for (index, call) in calls.into_iter().enumerate() {
-            if (index as u64 + round) % 2 == 0 {
+            if (index as u64 + round).is_multiple_of(2) {
                 begins.fail_at(now_ns + 20, call)
             } else {
                 ends.end_at(now_ns + 20, call)
