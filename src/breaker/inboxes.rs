@@ -22,6 +22,11 @@ impl Breaker {
         self.arrivals = Some(Box::new(arrivals));
     }
 
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn inboxes(&self) -> &[Inbox] {
+        &self.inboxes
+    }
+
     pub(crate) fn lane_seed(&self) -> u64 {
         self.lane_seed
     }
