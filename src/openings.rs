@@ -7,7 +7,7 @@ use crate::backoff::SplitMix64;
 use crate::breaker::Breaker;
 use crate::clock::Clock;
 use crate::gate::Gate;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Inboxes};
 use crate::lane::Lane;
 use crate::quantile::Quantiles;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,14 +19,14 @@ const AT_A_TIME: usize = 16;
 pub(crate) struct Opening {
     inbox: Inbox,
     /// Empty, with room for all inboxes.
-    inboxes: Vec<Inbox>,
+    inboxes: Inboxes,
     /// For the overdue calls of all.
     quantiles: Quantiles,
 }
 
 /// What goes back: inboxes of lanes that are gone, and the earlier tables.
 pub(crate) struct Replaced {
-    inboxes: Vec<Inbox>,
+    inboxes: Inboxes,
     _quantiles: Quantiles,
 }
 
@@ -67,7 +67,7 @@ impl Opener {
         // What a thread that panicked left is whole: each step below is.
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         while let Ok(Replaced { inboxes, .. }) = desk.replaced.pop() {
-            desk.inboxes = desk.inboxes.saturating_sub(inboxes.len());
+            desk.inboxes = desk.inboxes.saturating_sub(inboxes.iter().count());
             desk.calls = desk.calls.saturating_sub(inboxes.iter().map(Inbox::capacity).sum());
         }
         if desk.openings.is_full() {
@@ -78,7 +78,7 @@ impl Opener {
         let (lane, inbox) = Lane::new(capacity, self.gate.clone(), self.clock.clone(), seed);
         desk.inboxes += 1;
         desk.calls += capacity as usize;
-        let inboxes = Vec::with_capacity(desk.inboxes);
+        let inboxes = Inboxes::with_room_for(desk.inboxes);
         let quantiles = Quantiles::new(desk.window_len, desk.calls);
         let _ = desk.openings.push(Opening { inbox, inboxes, quantiles }); // there is room
         Some(lane)
@@ -104,14 +104,13 @@ impl Arrivals {
     /// Links one lane in, if there is one. Inboxes of lanes that are gone leave, each told to `done` before.
     pub(crate) fn link_one(
         &mut self,
-        inboxes: &mut Vec<Inbox>,
+        inboxes: &mut Inboxes,
         quantiles: &mut Quantiles,
         mut done: impl FnMut(&Inbox),
     ) -> bool {
         let Ok(opening) = self.openings.pop() else { return false };
         let mut earlier = core::mem::replace(inboxes, opening.inboxes);
-        inboxes.extend(earlier.extract_if(.., |inbox| !inbox.is_done()));
-        inboxes.push(opening.inbox);
+        inboxes.move_in(&mut earlier, opening.inbox);
         earlier.iter().for_each(&mut done);
         let earlier_quantiles = core::mem::replace(quantiles, opening.quantiles);
         // There is room: an opener takes what is here before it sends another opening.
@@ -187,7 +186,7 @@ mod tests {
         drop(kept);
         // The latest is still there, as it goes when the next one comes; and so does what is told to the desk.
         let mut last = breaker.lane_with_capacity(4);
-        assert_eq!(breaker.inboxes().len(), 1);
+        assert_eq!(breaker.lanes(), 1);
         assert!(desk(&breaker).0 <= 3 && desk(&breaker).1 <= 1024 + 8 + 3 * 4, "{:?}", desk(&breaker));
         last.record_at(100, 1);
         breaker.poll_at(100);
@@ -203,7 +202,7 @@ mod tests {
         drop(lane);
         breaker.poll_at(2);
         let _other = breaker.lane();
-        assert_eq!((breaker.inboxes().len(), breaker.snapshot().in_flight), (2, 1));
+        assert_eq!((breaker.lanes(), breaker.snapshot().in_flight), (2, 1));
     }
 
     #[test]
@@ -213,13 +212,13 @@ mod tests {
         let mut lanes: Vec<Lane> = (0..AT_A_TIME).map(|_| opener.open(4).unwrap()).collect();
         assert!(opener.open(4).is_none(), "the owner has to poll first");
         lanes.iter_mut().for_each(|lane| lane.record_at(1, 7));
-        assert_eq!(breaker.inboxes().len(), 0);
+        assert_eq!(breaker.lanes(), 0);
         breaker.poll_at(1);
-        assert_eq!((breaker.inboxes().len(), breaker.snapshot().recorded), (AT_A_TIME, AT_A_TIME as u64));
+        assert_eq!((breaker.lanes(), breaker.snapshot().recorded), (AT_A_TIME, AT_A_TIME as u64));
         lanes.push(opener.open(4).unwrap());
         drop(lanes);
         breaker.poll_at(2);
-        assert_eq!(breaker.inboxes().len(), 1, "the others went as it came");
+        assert_eq!(breaker.lanes(), 1, "the others went as it came");
     }
 
     /// The owner's tables grow with the lanes: the quantile sees every overdue call, at any number of lanes.
