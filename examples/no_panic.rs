@@ -120,36 +120,6 @@ fn main() {
     release_at(breaker, black_box(9));
     poll_at(breaker, black_box(10));
     println!("P99: {:?}", quantile_at(breaker, black_box(11)));
-    /// A whole lane's, and below those of its halves.
-    #[cfg_attr(no_panic_proof, no_panic)]
-    fn on_a_lane(lane: &mut Lane, now_ns: u64) -> bool {
-        let call = lane.begin_at(now_ns);
-        lane.end_at(now_ns, call);
-        lane.fail_at(now_ns, call);
-        lane.abandon_at(now_ns, call);
-        lane.record_at(now_ns, 1);
-        lane.record_probe_at(now_ns, 1, true);
-        lane.release();
-        lane.allow()
-    }
-
-    #[cfg_attr(no_panic_proof, no_panic)]
-    fn on_a_begin_half(begins: &mut BeginHalf, now_ns: u64) -> Call {
-        let call = begins.begin_at(now_ns);
-        begins.fail_at(now_ns, call);
-        begins.record_at(now_ns, u64::from(begins.allow()));
-        begins.release();
-        begins.begin_at(now_ns)
-    }
-
-    #[cfg_attr(no_panic_proof, no_panic)]
-    fn on_an_end_half(ends: &mut EndHalf, now_ns: u64, call: Call) {
-        ends.end_at(now_ns, call);
-        ends.abandon_at(now_ns, call);
-        ends.record_failure_at(now_ns, 1);
-        ends.record_probe_at(now_ns, 1, false);
-    }
-
     #[cfg(no_panic_twin)]
     println!("{}", can_panic(black_box(&[1, 2, 3]), black_box(1)));
 }

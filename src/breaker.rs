@@ -13,7 +13,7 @@ use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Recovery, State};
 use crate::in_flight::{InFlight, Returned};
-use crate::inbox::Inbox;
+use crate::inbox::Inboxes;
 use crate::journal::{Events, Reason};
 use crate::openings::Arrivals;
 use crate::page::{Observer, Page, PageHandle, Snapshot};
@@ -93,7 +93,7 @@ pub struct Breaker {
     window: Window,
     calls: Calls,
     /// One for each lane.
-    inboxes: Vec<Inbox>,
+    inboxes: Inboxes,
     /// Where lanes come from; `None` before the first.
     arrivals: Option<Box<Arrivals>>,
     /// Gates or lanes were made: others take part.
@@ -168,7 +168,7 @@ impl Breaker {
             calm_below_ns: 0,
             window: Window::new(config.window_len as usize, config.threshold_ns, config.window_age_ns),
             calls: Calls::new(config.max_in_flight, random.hash_one("tickets") as u32),
-            inboxes: Vec::new(),
+            inboxes: Inboxes::with_room_for(0),
             arrivals: None,
             is_shared: false,
             backoff: Backoff::new(&config, jitter_seed),

@@ -237,6 +237,49 @@ impl Inbox {
     }
 }
 
+/// The inboxes of all lanes, in the order in which they came: as many places as there may be, so that an owner that takes
+/// one more in allocates nothing.
+pub(crate) struct Inboxes(Box<[Option<Inbox>]>);
+
+impl Inboxes {
+    pub(crate) fn with_room_for(len: usize) -> Self {
+        Self((0..len).map(|_| None).collect())
+    }
+
+    /// True if there was never a lane.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many places there are.
+    pub(crate) fn places(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn at(&mut self, place: usize) -> Option<&mut Inbox> {
+        self.0.get_mut(place)?.as_mut()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Inbox> + Clone {
+        self.0.iter().flatten()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Inbox> {
+        self.0.iter_mut().flatten()
+    }
+
+    /// Puts the inboxes of lanes that aren't done in here, which is empty, and the newest behind them. Those that are done stay
+    /// where they were.
+    pub(crate) fn move_in(&mut self, earlier: &mut Self, newest: Inbox) {
+        let is_alive = |inbox: &Inbox| !inbox.is_done();
+        let alive = earlier.0.iter_mut().filter(|place| place.as_ref().is_some_and(is_alive)).filter_map(Option::take);
+        for (place, inbox) in self.0.iter_mut().zip(alive.chain(core::iter::once(newest))) {
+            *place = Some(inbox);
+        }
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;

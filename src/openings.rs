@@ -7,7 +7,7 @@ use crate::backoff::SplitMix64;
 use crate::breaker::Breaker;
 use crate::clock::Clock;
 use crate::gate::Gate;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Inboxes};
 use crate::lane::Lane;
 use crate::quantile::Quantiles;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,14 +19,14 @@ const AT_A_TIME: usize = 16;
 pub(crate) struct Opening {
     inbox: Inbox,
     /// Empty, with room for all inboxes.
-    inboxes: Vec<Inbox>,
+    inboxes: Inboxes,
     /// For the overdue calls of all.
     quantiles: Quantiles,
 }
 
 /// What goes back: inboxes of lanes that are gone, and the earlier tables.
 pub(crate) struct Replaced {
-    inboxes: Vec<Inbox>,
+    inboxes: Inboxes,
     _quantiles: Quantiles,
 }
 
@@ -67,7 +67,7 @@ impl Opener {
         // What a thread that panicked left is whole: each step below is.
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         while let Ok(Replaced { inboxes, .. }) = desk.replaced.pop() {
-            desk.inboxes = desk.inboxes.saturating_sub(inboxes.len());
+            desk.inboxes = desk.inboxes.saturating_sub(inboxes.iter().count());
             desk.calls = desk.calls.saturating_sub(inboxes.iter().map(Inbox::capacity).sum());
         }
         if desk.openings.is_full() {
@@ -78,7 +78,7 @@ impl Opener {
         let (lane, inbox) = Lane::new(capacity, self.gate.clone(), self.clock.clone(), seed);
         desk.inboxes += 1;
         desk.calls += capacity as usize;
-        let inboxes = Vec::with_capacity(desk.inboxes);
+        let inboxes = Inboxes::with_room_for(desk.inboxes);
         let quantiles = Quantiles::new(desk.window_len, desk.calls);
         let _ = desk.openings.push(Opening { inbox, inboxes, quantiles }); // there is room
         Some(lane)
@@ -104,14 +104,13 @@ impl Arrivals {
     /// Links one lane in, if there is one. Inboxes of lanes that are gone leave, each told to `done` before.
     pub(crate) fn link_one(
         &mut self,
-        inboxes: &mut Vec<Inbox>,
+        inboxes: &mut Inboxes,
         quantiles: &mut Quantiles,
         mut done: impl FnMut(&Inbox),
     ) -> bool {
         let Ok(opening) = self.openings.pop() else { return false };
         let mut earlier = core::mem::replace(inboxes, opening.inboxes);
-        inboxes.extend(earlier.extract_if(.., |inbox| !inbox.is_done()));
-        inboxes.push(opening.inbox);
+        inboxes.move_in(&mut earlier, opening.inbox);
         earlier.iter().for_each(&mut done);
         let earlier_quantiles = core::mem::replace(quantiles, opening.quantiles);
         // There is room: an opener takes what is here before it sends another opening.
@@ -154,5 +153,86 @@ impl Breaker {
         let opener = arrivals.opener.clone();
         self.set_arrivals(arrivals);
         opener
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn breaker() -> Breaker {
+        Breaker::new(Config::default()).unwrap()
+    }
+
+    fn desk(breaker: &Breaker) -> (usize, usize) {
+        let desk = breaker.arrivals().unwrap().opener.desk.lock().unwrap();
+        (desk.inboxes, desk.calls)
+    }
+
+    #[test]
+    fn lanes_that_are_gone_leave_nothing_but_their_counts() {
+        let mut breaker = breaker();
+        let kept = breaker.lane_with_capacity(8);
+        for now_ns in 0..100 {
+            let mut lane = breaker.lane_with_capacity(4);
+            (0..5).for_each(|_| lane.record_at(now_ns, 1));
+            let call = lane.begin_at(now_ns);
+            lane.end_at(now_ns, call);
+            lane.end_at(now_ns, call);
+            drop(lane);
+            breaker.poll_at(now_ns);
+        }
+        drop(kept);
+        // The latest is still there, as it goes when the next one comes; and so does what is told to the desk.
+        let mut last = breaker.lane_with_capacity(4);
+        assert_eq!(breaker.lanes(), 1);
+        assert!(desk(&breaker).0 <= 3 && desk(&breaker).1 <= 1024 + 8 + 3 * 4, "{:?}", desk(&breaker));
+        last.record_at(100, 1);
+        breaker.poll_at(100);
+        let snapshot = breaker.snapshot();
+        assert_eq!((snapshot.recorded, snapshot.dropped, snapshot.misused), (100 * 5 + 1, 100, 100));
+    }
+
+    #[test]
+    fn a_lane_with_a_call_in_flight_stays() {
+        let mut breaker = breaker();
+        let mut lane = breaker.lane_with_capacity(4);
+        let _lost = lane.begin_at(1);
+        drop(lane);
+        breaker.poll_at(2);
+        let _other = breaker.lane();
+        assert_eq!((breaker.lanes(), breaker.snapshot().in_flight), (2, 1));
+    }
+
+    #[test]
+    fn lanes_opened_elsewhere_are_linked_in_by_the_next_poll_in_their_order() {
+        let mut breaker = breaker();
+        let opener = breaker.opener();
+        let mut lanes: Vec<Lane> = (0..AT_A_TIME).map(|_| opener.open(4).unwrap()).collect();
+        assert!(opener.open(4).is_none(), "the owner has to poll first");
+        lanes.iter_mut().for_each(|lane| lane.record_at(1, 7));
+        assert_eq!(breaker.lanes(), 0);
+        breaker.poll_at(1);
+        assert_eq!((breaker.lanes(), breaker.snapshot().recorded), (AT_A_TIME, AT_A_TIME as u64));
+        lanes.push(opener.open(4).unwrap());
+        drop(lanes);
+        breaker.poll_at(2);
+        assert_eq!(breaker.lanes(), 1, "the others went as it came");
+    }
+
+    /// The owner's tables grow with the lanes: the quantile sees every overdue call, at any number of lanes.
+    #[test]
+    fn overdue_calls_of_all_lanes_are_seen() {
+        let mut breaker =
+            Breaker::new(Config { min_samples: 1000, stall_limit_ns: 0, max_in_flight: 1, ..Config::default() })
+                .unwrap();
+        let mut lanes: Vec<Lane> = (0..20).map(|_| breaker.lane_with_capacity(4)).collect();
+        for (start_ns, lane) in (0..).zip(&mut lanes) {
+            (0..4).for_each(|_| _ = lane.begin_at(start_ns));
+        }
+        breaker.poll_at(1_000_000_000);
+        assert_eq!(breaker.snapshot().overdue, 80);
+        assert_eq!([0, 1_000_000].map(|ppm| breaker.quantile(ppm)), [Some(999_999_981), Some(1_000_000_000)]);
     }
 }

@@ -22,6 +22,11 @@ impl Breaker {
         self.arrivals = Some(Box::new(arrivals));
     }
 
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn lanes(&self) -> usize {
+        self.inboxes.iter().count()
+    }
+
     pub(crate) fn lane_seed(&self) -> u64 {
         self.lane_seed
     }
@@ -44,7 +49,7 @@ impl Breaker {
 
     #[cold]
     pub(super) fn expire_overdue_of_lanes(&mut self) {
-        for inbox in &mut self.inboxes {
+        for inbox in self.inboxes.iter_mut() {
             inbox.in_flight.expire(self.latest_ns, self.config.window_age_ns);
         }
     }
@@ -93,11 +98,11 @@ impl Breaker {
     /// Fires no timers: what a lane says may be older than what another one says next. Of each lane it takes what is there
     /// now, however fast the lane sends.
     fn listen(&mut self) {
-        for index in 0..self.inboxes.len() {
-            if let Some(inbox) = self.inboxes.get_mut(index) {
+        for index in 0..self.inboxes.places() {
+            if let Some(inbox) = self.inboxes.at(index) {
                 inbox.note();
             }
-            while let Some(message) = self.inboxes.get_mut(index).and_then(Inbox::next) {
+            while let Some(message) = self.inboxes.at(index).and_then(Inbox::next) {
                 self.take_in(index, message);
             }
         }
@@ -146,13 +151,13 @@ impl Breaker {
         let seen_ns = start_ns.min(self.latest_ns);
         if start_ns < self.epoch_ns {
             self.unclaim(trial);
-            if let Some(inbox) = self.inboxes.get_mut(index) {
+            if let Some(inbox) = self.inboxes.at(index) {
                 inbox.begin_stale(number);
             }
             return;
         }
         let trial = self.is_trial(trial);
-        if let Some(inbox) = self.inboxes.get_mut(index) {
+        if let Some(inbox) = self.inboxes.at(index) {
             inbox.begin(number, seen_ns, trial);
         }
         self.wake_for_call(seen_ns);
@@ -174,7 +179,7 @@ impl Breaker {
     }
 
     fn take_from_lane(&mut self, index: usize, number: u32) -> Returned {
-        self.inboxes.get_mut(index).map_or(Returned::Unknown, |inbox| inbox.end(number))
+        self.inboxes.at(index).map_or(Returned::Unknown, |inbox| inbox.end(number))
     }
 
     /// Of the lanes that are there.
