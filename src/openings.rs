@@ -157,6 +157,7 @@ impl Breaker {
 }
 
 #[cfg(all(test, not(loom)))]
+#[expect(clippy::unwrap_used, reason = "helpers of tests are of tests, too")]
 mod tests {
     use super::*;
     use crate::config::Config;

@@ -135,10 +135,12 @@ fn a_lane_has_two_ends() {
 
 /// Threads open lanes of a breaker that a supervisor owns, and let go of them.
 fn lanes_of_a_supervised_breaker() {
+    // ThreadSanitizer doesn't see the standard library's lock, by which openers wait for each other.
+    const OPENERS: u64 = if cfg!(tsan) { 1 } else { TRADERS };
     let supervisor = Supervisor::builder().breaker("node", breaker(patient())).busy().start().expect("it starts");
     let told = AtomicU64::new(0);
     thread::scope(|scope| {
-        let openers: Vec<_> = (0..TRADERS)
+        let openers: Vec<_> = (0..OPENERS)
             .map(|_| {
                 let (supervisor, told) = (&supervisor, &told);
                 scope.spawn(move || {

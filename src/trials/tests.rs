@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "helpers of tests are of tests, too")]
+
 use super::*;
 
 fn epoch(number: u32) -> Epoch {
