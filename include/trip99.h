@@ -1722,8 +1722,8 @@ bool cb_observer_get_halt_note(const struct cb_observer *observer,
 /**
  * Makes a supervisor, which does nothing until it is started.
  *
- * @param interval_ns  How often it polls its breakers. So long a lane's report, a check's result or the event of a halt may
- *                     wait; timers that are due earlier fire earlier. 0 = without a pause: takes a whole CPU. 1000000
+ * @param interval_ns  How often it polls its breakers. So long a lane's report or the event of a halt may wait; timers that are
+ *                     due earlier fire earlier, and a check's result is heard at once. 0 = without a pause: takes a whole CPU. 1000000
  *                     (1 ms) is a good start.
  * @param out          Where the supervisor goes. Must not be NULL.
  * @return             CB_STATUS_OK, or CB_STATUS_NULL_POINTER.
