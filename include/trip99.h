@@ -23,7 +23,7 @@
  *
  * Other threads trade through a lane each, which the owner opens for them by cb_lane_open and hears when it polls:
  *
- *     if (cb_gate_closed(gate) || cb_lane_allow(lane)) {
+ *     if (cb_lane_allow(lane)) {
  *         cb_call call = cb_lane_begin(lane);
  *         ... send the order; when its answer comes: cb_lane_end(lane, call), or cb_lane_fail(lane, call) ...
  *     }
@@ -1223,9 +1223,10 @@ const char *cb_state_text(cb_state state);
  * Allocates: open lanes at start-up. Of a breaker that a supervisor owns, cb_supervisor_lane opens lanes.
  *
  * @param breaker   Must not be NULL.
- * @param capacity  How many calls it tracks: each from its begin until the owner has heard its end. As many records and
- *                  checks it takes beside them between two polls of the owner. 0 = 4096, the default; 4 to 1048576, and what
- *                  is outside is brought within.
+ * @param capacity  How many calls it tracks: each from its begin until the owner has heard its end, or an epoch has forgotten
+ *                  it. It takes a record or a check as long as the owner has fewer messages than that of the same half to
+ *                  take in (two of each call, one of each record). 0 = 4096, the default; 4 to 1048576, and what is outside
+ *                  is brought within. A lane takes some 170 bytes for each.
  * @param out       Where the lane goes; NULL goes there if there is an error. Must not be NULL.
  * @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_NOT_NOW while a supervisor owns the breaker:
  *                  cb_supervisor_lane opens one then.
@@ -1240,8 +1241,8 @@ cb_status cb_lane_open(struct cb_breaker *breaker,
  * Makes two halves of a lane, for two threads: from now on `lane` is the begin half, for the thread on which calls begin
  * (cb_lane_allow, cb_lane_begin, cb_lane_release), and `*end` the end half, for the thread on which they end (cb_lane_end,
  * cb_lane_record_probe). cb_lane_fail, cb_lane_abandon and cb_lane_record are for both, as a send may fail, too. Of a ticket
- * that both give back the first one counts. What is not a half's own is counted (misused) and otherwise ignored; cb_lane_allow
- * on the end half refuses. Tickets that are out stay good.
+ * that both give back the first one counts. What is not a half's own is counted (misused) and otherwise ignored; but a
+ * call ends all the same, and cb_lane_allow on the end half refuses. Tickets that are out stay good.
  *
  * @param lane  Must not be NULL.
  * @param end   Where the end half goes; NULL goes there if there is an error. Must not be NULL.
@@ -1273,7 +1274,8 @@ void cb_lane_hand_over(struct cb_lane *lane);
 void cb_lane_close(struct cb_lane *lane);
 
 /**
- * The breaker's gate, for cb_gate_closed in the hot loop: cb_gate_closed(gate) || cb_lane_allow(lane).
+ * The breaker's gate, for cb_gate_closed: whether the breaker lets every call pass now, by one inline load. It knows nothing of
+ * the lane's own room, so ask cb_lane_allow before a call.
  *
  * @param lane  NULL is fine: NULL.
  * @return      The byte that cb_gate_of gives, but valid until cb_lane_close, even if the breaker is destroyed before.

@@ -49,18 +49,19 @@ class Supervisor {
     /** A moved-from one may only be assigned to or destroyed. */
     Supervisor(Supervisor &&other) noexcept
         : callbacks_(std::move(other.callbacks_)), seats_(std::move(other.seats_)),
-          handle_(std::exchange(other.handle_, nullptr)) {}
+          handle_(std::exchange(other.handle_, nullptr)), runs_(std::exchange(other.runs_, false)) {}
     Supervisor &operator=(Supervisor &&other) noexcept {
         std::swap(callbacks_, other.callbacks_);
         std::swap(seats_, other.seats_);
         std::swap(handle_, other.handle_);
+        std::swap(runs_, other.runs_);
         return *this;
     }
     Supervisor(const Supervisor &) = delete;
     Supervisor &operator=(const Supervisor &) = delete;
     /** Stops it, if it runs. The callbacks go when none runs any more. */
     ~Supervisor() {
-        if (handle_ != nullptr && cb_supervisor_stop(handle_) == CB_STATUS_OK) {
+        if (runs_ && cb_supervisor_stop(handle_) == CB_STATUS_OK) {
             open_gates();
         }
         cb_supervisor_destroy(handle_);
@@ -106,6 +107,7 @@ class Supervisor {
     /** Throws Error: then it doesn't run, and the breakers are as they were. */
     void start() {
         detail::check(cb_supervisor_start(handle_));
+        runs_ = true;
         for (const auto &seat : seats_) {
             if (seat->breaker != nullptr) {
                 seat->breaker->gate_ = detail::shut_gate();
@@ -126,7 +128,10 @@ class Supervisor {
     /** Waits for callbacks that are under way; then none runs any more. Throws Error for a mistake in trip99 alone. */
     void stop() {
         detail::check(cb_supervisor_stop(handle_));
-        open_gates();
+        if (runs_) {
+            runs_ = false;
+            open_gates();
+        }
     }
 
     /** How many exceptions callbacks threw. Any thread. */
@@ -180,7 +185,7 @@ class Supervisor {
 #endif
     }
 
-    /** It doesn't run: its breakers are their owner's again. */
+    /** It runs no more: its breakers are their owner's again. (Of one that never ran they may be with another.) */
     void open_gates() noexcept {
         for (const auto &seat : seats_) {
             if (seat->breaker != nullptr) {
@@ -194,6 +199,8 @@ class Supervisor {
     /** Where its breakers are. */
     std::vector<std::shared_ptr<detail::Seat>> seats_;
     cb_supervisor *handle_ = nullptr;
+    /** From start to stop, in which its breakers' gates are shut. */
+    bool runs_ = false;
 };
 
 } // namespace trip99

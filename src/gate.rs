@@ -2,7 +2,7 @@
 
 use crate::breaker::Breaker;
 use crate::config::State;
-use crate::page::{Answer, Observer};
+use crate::page::{Answer, Observer, Page};
 use crate::trials::Grants;
 use core::fmt;
 
@@ -45,39 +45,20 @@ impl Gate {
     #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow(&self) -> bool {
-        self.is_clear() || self.allow_unless_refused()
-    }
-
-    /// Closed, neither halted nor in shadow.
-    #[inline]
-    pub(crate) fn is_clear(&self) -> bool {
-        self.observer.page.is_clear()
+        self.observer.page.is_clear() || self.allow_unless_refused()
     }
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn allow_unless_refused(&self) -> bool {
-        match self.observer.page.ask() {
-            Answer::Pass => {
-                // Under shadow it may be half-open all the same: there is nothing to release of this.
-                self.grants.pass();
-                true
-            }
-            Answer::Trial(epoch) => {
-                self.grants.add(epoch);
-                true
-            }
-            Answer::Refuse => false,
-        }
+    fn allow_unless_refused(&self) -> bool {
+        ask(&self.observer.page, &self.grants)
     }
 
     /// Gives back a trial that this handle was granted and that will not be sent: the one that it was granted last. It counts
     /// neither way, and may be granted again at once. Each grant is given back by a release of its own. Does nothing if
     /// there is no such trial.
     pub fn release(&self) {
-        if let Some(epoch) = self.grants.take() {
-            self.observer.page.trials().give_back(epoch);
-        }
+        give_back(&self.observer.page, &self.grants);
     }
 
     /// The automatic state now; `None` if the gate holds a value that no version writes (calls are refused then).
@@ -105,10 +86,28 @@ impl Gate {
     pub fn observer(&self) -> Observer {
         self.observer.clone()
     }
+}
 
-    #[inline]
-    pub(crate) fn page(&self) -> &crate::page::Page {
-        &self.observer.page
+/// Asks a gate that isn't simply closed, for the handle that has these grants.
+pub(crate) fn ask(page: &Page, grants: &Grants) -> bool {
+    match page.ask() {
+        Answer::Pass => {
+            // Under shadow it may be half-open all the same: there is nothing to release of this.
+            grants.pass();
+            true
+        }
+        Answer::Trial(epoch) => {
+            grants.add(epoch);
+            true
+        }
+        Answer::Refuse => false,
+    }
+}
+
+/// Gives back what the handle was granted last.
+pub(crate) fn give_back(page: &Page, grants: &Grants) {
+    if let Some(epoch) = grants.take() {
+        page.trials().give_back(epoch);
     }
 }
 

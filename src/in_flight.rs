@@ -23,8 +23,6 @@ enum On {
     Trial = 2,
     Overdue = 3,
     Expired = 4,
-    /// A call that an epoch has forgotten: it is on no list, but its end is still to come.
-    Forgotten = 5,
 }
 
 #[derive(Clone, Copy)]
@@ -82,7 +80,6 @@ impl InFlight {
     /// Adds the call of a number that stands for none, the youngest of all: `start_ns` is not before the last one's.
     #[inline]
     pub(crate) fn begin(&mut self, number: u32, start_ns: u64, trial: bool) {
-        debug_assert!(number != LIST && matches!(self.on(number), On::Nothing | On::Forgotten));
         let Some(list) = self.slots.first_mut() else { return };
         let tail = core::mem::replace(&mut list.previous, number);
         if let Some(slot) = self.slots.get_mut(number as usize) {
@@ -124,7 +121,7 @@ impl InFlight {
         let Some(&Slot { previous, next, .. }) = self.slot(number) else { return Returned::Unknown };
         let mut returned = Returned::Call;
         match on {
-            On::Nothing | On::Forgotten => return Returned::Unknown,
+            On::Nothing => return Returned::Unknown,
             On::Waiting => {}
             On::Trial => returned = Returned::Trial,
             On::Overdue => self.overdue -= 1,
@@ -167,7 +164,7 @@ impl InFlight {
         let mut number = self.next(LIST);
         while number != LIST {
             let next = self.next(number);
-            self.put(number, On::Forgotten);
+            self.put(number, On::Nothing);
             forget(number);
             number = next;
         }
@@ -180,18 +177,6 @@ impl InFlight {
         self.last_expired = LIST;
         self.last_overdue = LIST;
         self.oldest_trial = LIST;
-    }
-
-    /// The number stands for a call whose end is still to come, but which is not in flight: it began before the epoch.
-    pub(crate) fn begin_forgotten(&mut self, number: u32) {
-        if number != LIST {
-            self.put(number, On::Forgotten);
-        }
-    }
-
-    /// True if this number stands for a call, forgotten or not.
-    pub(crate) fn has(&self, number: u32) -> bool {
-        self.on(number) != On::Nothing
     }
 
     /// How many calls are tracked.
@@ -341,7 +326,6 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Op {
         Begin { later_ns: u64, trial: bool, which: prop::sample::Index },
-        BeginForgotten { which: prop::sample::Index },
         Remove { which: prop::sample::Index },
         MarkOverdue,
         Expire { later_ns: u64 },
@@ -354,7 +338,6 @@ mod tests {
         prop_oneof![
             8 => (0u64..6, prop::bool::weighted(0.2), which())
                 .prop_map(|(later_ns, trial, which)| Op::Begin { later_ns, trial, which }),
-            1 => which().prop_map(|which| Op::BeginForgotten { which }),
             6 => which().prop_map(|which| Op::Remove { which }),
             4 => Just(Op::MarkOverdue),
             3 => (0u64..20).prop_map(|later_ns| Op::Expire { later_ns }),
@@ -378,11 +361,10 @@ mod tests {
         fn behaves_as_a_list_of_calls(capacity in 1u32..9, ops in prop::collection::vec(op(), 0..200)) {
             let mut in_flight = InFlight::new(capacity);
             let mut twin: Vec<TwinCall> = Vec::new();
-            let mut forgotten: Vec<u32> = Vec::new();
             let (mut now_ns, mut threshold_ns, mut age_ns) = (0u64, 10u64, 40u64);
             for op in ops {
                 let free: Vec<u32> = (1..=capacity)
-                    .filter(|number| !forgotten.contains(number) && twin.iter().all(|call| call.number != *number))
+                    .filter(|number| twin.iter().all(|call| call.number != *number))
                     .collect();
                 match op {
                     Op::Begin { later_ns, trial, which } => if !free.is_empty() {
@@ -390,11 +372,6 @@ mod tests {
                         let number = *which.get(&free);
                         in_flight.begin(number, now_ns, trial);
                         twin.push(TwinCall { number, start_ns: now_ns, trial, overdue: false });
-                    }
-                    Op::BeginForgotten { which } => if !free.is_empty() {
-                        let number = *which.get(&free);
-                        in_flight.begin_forgotten(number);
-                        forgotten.push(number);
                     }
                     Op::Remove { which } => {
                         let number = which.index(capacity as usize) as u32 + 1;
@@ -406,8 +383,6 @@ mod tests {
                             None => Returned::Unknown,
                         };
                         prop_assert_eq!(in_flight.remove(number), expected);
-                        forgotten.retain(|&other| other != number);
-                        prop_assert!(!in_flight.has(number));
                     }
                     Op::MarkOverdue => {
                         let expected = twin.iter_mut().find(|call| !call.overdue);
@@ -431,7 +406,6 @@ mod tests {
                         let mut told = Vec::new();
                         in_flight.clear(|number| told.push(number));
                         prop_assert_eq!(&told, &twin.drain(..).map(|call| call.number).collect::<Vec<_>>());
-                        forgotten.append(&mut told);
                     }
                 }
                 let counted = |call: &&TwinCall| call.overdue && !is_expired(call.start_ns, now_ns, age_ns);
@@ -452,8 +426,7 @@ mod tests {
     fn numbers_beyond_the_last_are_no_calls() {
         let mut in_flight = InFlight::new(2);
         for number in [0, 3, u32::MAX] {
-            in_flight.begin_forgotten(number);
-            assert_eq!((in_flight.remove(number), in_flight.has(number)), (Returned::Unknown, false));
+            assert_eq!(in_flight.remove(number), Returned::Unknown);
         }
         assert_eq!(in_flight.len(), 0);
     }

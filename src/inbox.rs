@@ -7,8 +7,9 @@
 //!   begin half ◀──numbers of calls whose end was heard─────┘
 //! ```
 //!
-//! A call has a number from its begin until the owner has heard its end. So each queue has room for the end of every call
-//! that is out, and what is told of a number is of one call alone, whichever half tells it.
+//! A call has a number from its begin until the owner has heard its end, or an epoch has forgotten it: orders that never come
+//! back take no place for ever. So each queue has room for the end of every call that is out. A number's generation tells
+//! the end of a call that was forgotten from that of the next one that has the number.
 //!
 //! The owner first notes how far the end half's queue goes, and then the begin half's: an end is told after its begin was, so
 //! the begin of each end that is noted is noted, too. Then it takes both in by their stamps, but a call's begin before its end.
@@ -16,7 +17,7 @@
 use crate::in_flight::{InFlight, Returned};
 use crate::sync::{AtomicU64, Ordering};
 use crate::tickets::Untracked;
-use crate::trials::Epoch;
+use crate::trials::{Epoch, Grants};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 
@@ -24,11 +25,13 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Message {
     /// A call is sent. It may be a trial of this epoch.
-    Begin { start_ns: u64, number: u32, trial: Option<Epoch> },
+    Begin { start_ns: u64, number: u32, generation: u16, trial: Option<Epoch> },
     /// It came back.
-    End { end_ns: u64, start_ns: u64, number: u32, ok: bool },
+    End { end_ns: u64, start_ns: u64, number: u32, generation: u16, ok: bool },
     /// It was not sent after all.
-    Abandon { now_ns: u64, number: u32 },
+    Abandon { now_ns: u64, number: u32, generation: u16 },
+    /// A ticket came back that isn't out: returned before, forged, or of an epoch that is over.
+    Unknown { now_ns: u64, start_ns: u64, ended: bool },
     /// A call without a number came back. It may be a trial of this epoch.
     Record { end_ns: u64, latency_ns: u64, ok: bool, trial: Option<Epoch> },
     /// The result of a health check.
@@ -43,15 +46,18 @@ impl Message {
             Self::Begin { start_ns: stamp_ns, .. }
             | Self::End { end_ns: stamp_ns, .. }
             | Self::Abandon { now_ns: stamp_ns, .. }
+            | Self::Unknown { now_ns: stamp_ns, .. }
             | Self::Record { end_ns: stamp_ns, .. }
             | Self::Probe { end_ns: stamp_ns, .. } => stamp_ns,
         }
     }
 
-    /// The call that this is the end of.
-    fn ends(&self) -> Option<u32> {
+    /// The call that this is the end of: its number and generation.
+    fn ends(&self) -> Option<(u32, u16)> {
         match *self {
-            Self::End { number, .. } | Self::Abandon { number, .. } => Some(number),
+            Self::End { number, generation, .. } | Self::Abandon { number, generation, .. } => {
+                Some((number, generation))
+            }
             _ => None,
         }
     }
@@ -61,6 +67,8 @@ impl Message {
 pub(crate) struct LaneShared {
     pub(crate) counts: [CachePadded<Counts>; 2],
     pub(crate) untracked: CachePadded<Untracked>,
+    /// What the lane was granted, whichever half reports it.
+    pub(crate) grants: Grants,
 }
 
 /// What one half counts and the owner reports. Written by the half's thread alone.
@@ -72,7 +80,7 @@ pub(crate) struct Counts {
 impl LaneShared {
     pub(crate) fn new() -> Self {
         let counts = || CachePadded::new(Counts { dropped: AtomicU64::new(0), misused: AtomicU64::new(0) });
-        Self { counts: [counts(), counts()], untracked: CachePadded::new(Untracked::new()) }
+        Self { counts: [counts(), counts()], untracked: CachePadded::new(Untracked::new()), grants: Grants::new() }
     }
 
     /// Of both halves.
@@ -93,6 +101,10 @@ pub(crate) struct Inbox {
     shared: Arc<LaneShared>,
     /// In an order of their own.
     pub(crate) in_flight: InFlight,
+    /// Of each number's latest call that the owner has heard of. The lower half of the ticket's is enough: for another call to be
+    /// taken for it, a thread would have to stop between taking a ticket back and telling so, while the number goes round 65 536
+    /// times.
+    generations: Box<[u16]>,
     /// The latest start that this lane told.
     latest_ns: u64,
 }
@@ -145,7 +157,7 @@ impl<Q: Queue> Queues<Q> {
     }
 
     /// The next message of those that were noted. `has_begun` tells of a call whether its begin was taken.
-    fn next(&mut self, has_begun: impl FnOnce(u32) -> bool) -> Option<Message> {
+    fn next(&mut self, has_begun: impl FnOnce((u32, u16)) -> bool) -> Option<Message> {
         if self.end_noted > 0 && !self.begin_is_next(has_begun) {
             self.end_noted -= 1;
             return self.end.pop();
@@ -154,7 +166,7 @@ impl<Q: Queue> Queues<Q> {
         self.begin.pop()
     }
 
-    fn begin_is_next(&self, has_begun: impl FnOnce(u32) -> bool) -> bool {
+    fn begin_is_next(&self, has_begun: impl FnOnce((u32, u16)) -> bool) -> bool {
         if self.begin_noted == 0 {
             return false;
         }
@@ -177,8 +189,8 @@ pub(crate) struct LaneQueues {
 }
 
 impl Inbox {
-    /// For a lane with so many calls and, on each half, as many records at a time.
-    pub(crate) fn new(capacity: u32, shared: Arc<LaneShared>) -> (Self, LaneQueues) {
+    /// For a lane of this capacity, whose tickets begin with this generation.
+    pub(crate) fn new(capacity: u32, seed: u32, shared: Arc<LaneShared>) -> (Self, LaneQueues) {
         let len = capacity as usize;
         // A begin and an end of each call, as the begin half may end calls, too, and the records.
         let (to_begin, begin) = rtrb::RingBuffer::new(3 * len);
@@ -188,7 +200,8 @@ impl Inbox {
             let _ = numbers.push(number); // as many as there is room for
         }
         let queues = Queues { begin, end, begin_noted: 0, end_noted: 0 };
-        let inbox = Self { queues, numbers, shared, in_flight: InFlight::new(capacity), latest_ns: 0 };
+        let generations = vec![seed as u16; len + 1].into_boxed_slice();
+        let inbox = Self { queues, numbers, shared, in_flight: InFlight::new(capacity), generations, latest_ns: 0 };
         (inbox, LaneQueues { begin: to_begin, end: to_end, numbers: free })
     }
 
@@ -199,7 +212,9 @@ impl Inbox {
 
     /// The next message of those that were noted.
     pub(crate) fn next(&mut self) -> Option<Message> {
-        self.queues.next(|number| self.in_flight.has(number))
+        let Self { queues, generations, .. } = self;
+        // A number's calls begin one after the other: only the next one's begin can be unheard.
+        queues.next(|(number, generation)| generation_of(generations, number).wrapping_add(1) != generation)
     }
 
     /// The lane is gone, with nothing left to tell or to wait for.
@@ -212,29 +227,52 @@ impl Inbox {
         self.in_flight.capacity()
     }
 
-    /// Tracks the call of this number from `seen_ns` on, which is its start, but not after now; a time before the lane's
-    /// latest start counts as that.
-    pub(crate) fn begin(&mut self, number: u32, seen_ns: u64, trial: bool) {
+    /// Tracks a call from `seen_ns` on, which is its start, but not after now; a time before the lane's latest start counts as
+    /// that.
+    pub(crate) fn begin(&mut self, number: u32, generation: u16, seen_ns: u64, trial: bool) {
+        self.note_generation(number, generation);
         self.latest_ns = self.latest_ns.max(seen_ns);
         self.in_flight.begin(number, self.latest_ns, trial);
     }
 
     /// A call that isn't to be tracked: it was sent before the epoch.
-    pub(crate) fn begin_stale(&mut self, number: u32) {
-        self.in_flight.begin_forgotten(number);
+    pub(crate) fn begin_stale(&mut self, number: u32, generation: u16) {
+        self.note_generation(number, generation);
+        let _ = self.numbers.push(number); // a full one has all numbers
     }
 
-    /// The end of the call of this number was heard, and the number is free; unknown if the call's epoch is over.
-    pub(crate) fn end(&mut self, number: u32) -> Returned {
+    fn note_generation(&mut self, number: u32, generation: u16) {
+        if let Some(slot) = self.generations.get_mut(number as usize) {
+            *slot = generation;
+        }
+    }
+
+    /// The end of a call was heard, and its number is free; unknown if an epoch has forgotten it.
+    pub(crate) fn end(&mut self, number: u32, generation: u16) -> Returned {
+        if generation_of(&self.generations, number) != generation {
+            return Returned::Unknown;
+        }
         let returned = self.in_flight.remove(number);
-        let _ = self.numbers.push(number); // a full one has all numbers
+        if returned != Returned::Unknown {
+            let _ = self.numbers.push(number); // a full one has all numbers
+        }
         returned
+    }
+
+    /// A new epoch forgets the calls in flight, and their numbers are free.
+    pub(crate) fn clear(&mut self) {
+        let numbers = &mut self.numbers;
+        self.in_flight.clear(|number| _ = numbers.push(number)); // a full one has all numbers
     }
 
     /// How many messages the lane dropped, and how many tickets it was given back wrongly.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.shared.dropped(), self.shared.misused())
     }
+}
+
+fn generation_of(generations: &[u16], number: u32) -> u16 {
+    generations.get(number as usize).copied().unwrap_or_default()
 }
 
 /// The inboxes of all lanes, in the order in which they came: as many places as there may be, so that an owner that takes
@@ -285,11 +323,11 @@ mod tests {
     use super::*;
 
     fn begin(start_ns: u64, number: u32) -> Message {
-        Message::Begin { start_ns, number, trial: None }
+        Message::Begin { start_ns, number, generation: 8, trial: None }
     }
 
     fn end(end_ns: u64, number: u32) -> Message {
-        Message::End { end_ns, start_ns: 0, number, ok: true }
+        Message::End { end_ns, start_ns: 0, number, generation: 8, ok: true }
     }
 
     fn record(end_ns: u64) -> Message {
@@ -302,8 +340,8 @@ mod tests {
         let mut stamps_ns = Vec::new();
         while let Some(message) = inbox.next() {
             match message {
-                Message::Begin { number, start_ns, .. } => inbox.begin(number, start_ns, false),
-                _ => _ = message.ends().map(|number| inbox.end(number)),
+                Message::Begin { number, generation, start_ns, .. } => inbox.begin(number, generation, start_ns, false),
+                _ => _ = message.ends().map(|(number, generation)| inbox.end(number, generation)),
             }
             stamps_ns.push(message.stamp_ns());
         }
@@ -311,7 +349,7 @@ mod tests {
     }
 
     fn lane(capacity: u32) -> (Inbox, LaneQueues) {
-        Inbox::new(capacity, Arc::new(LaneShared::new()))
+        Inbox::new(capacity, 7, Arc::new(LaneShared::new()))
     }
 
     #[test]
@@ -360,6 +398,36 @@ mod tests {
     }
 
     #[test]
+    fn an_epoch_frees_the_numbers_of_its_calls_and_their_ends_end_no_other() {
+        let (mut inbox, mut queues) = lane(2);
+        let numbers = [(); 2].map(|()| queues.numbers.pop().unwrap());
+        for number in numbers {
+            queues.begin.push(begin(1, number)).unwrap();
+        }
+        drain(&mut inbox);
+        queues.end.push(end(2, numbers[0])).unwrap(); // on its way
+        inbox.clear();
+        assert_eq!([(); 3].map(|()| queues.numbers.pop().ok()), [Some(1), Some(2), None]);
+        queues.begin.push(Message::Begin { start_ns: 3, number: 1, generation: 9, trial: None }).unwrap();
+        assert_eq!(drain(&mut inbox), [2, 3]);
+        assert_eq!((inbox.in_flight.len(), queues.numbers.is_empty()), (1, true));
+        queues.end.push(end(4, 1)).unwrap(); // later still
+        drain(&mut inbox);
+        assert_eq!((inbox.in_flight.len(), queues.numbers.is_empty()), (1, true));
+        assert_eq!((inbox.end(1, 9), inbox.end(1, 9)), (Returned::Call, Returned::Unknown));
+        assert_eq!([(); 2].map(|()| queues.numbers.pop().ok()), [Some(1), None]);
+    }
+
+    #[test]
+    fn a_call_from_before_the_epoch_takes_no_place() {
+        let (mut inbox, mut queues) = lane(1);
+        assert_eq!(queues.numbers.pop(), Ok(1));
+        inbox.begin_stale(1, 8);
+        assert_eq!((queues.numbers.pop(), inbox.end(1, 8), inbox.in_flight.len()), (Ok(1), Returned::Unknown, 0));
+        assert!(queues.numbers.is_empty());
+    }
+
+    #[test]
     fn a_lane_is_done_when_both_halves_are_gone_and_nothing_is_left() {
         let (mut inbox, LaneQueues { mut begin, end, numbers: _ }) = lane(4);
         begin.push(self::begin(1, 1)).unwrap();
@@ -369,7 +437,7 @@ mod tests {
         assert!(!inbox.is_done(), "something is told");
         drain(&mut inbox);
         assert!(!inbox.is_done(), "a call is in flight");
-        inbox.end(1);
+        inbox.end(1, 8);
         assert!(inbox.is_done());
     }
 }
@@ -441,19 +509,19 @@ mod loom_tests {
         (Queues { begin: begin.clone(), end: end.clone(), begin_noted: 0, end_noted: 0 }, begin, end)
     }
 
-    type HasBegun = fn(&[u32], u32) -> bool;
+    type HasBegun = fn(&[u32], (u32, u16)) -> bool;
 
-    fn has_begun(in_flight: &[u32], number: u32) -> bool {
+    fn has_begun(in_flight: &[u32], (number, _): (u32, u16)) -> bool {
         in_flight.contains(&number)
     }
 
     /// Takes in what was noted. Each call's begin comes before its end, in whichever half's queue that is.
     fn take_in(queues: &mut Inspected, has_begun: HasBegun, in_flight: &mut Vec<u32>, taken: &mut u32) {
-        while let Some(message) = queues.next(|number| has_begun(in_flight, number)) {
+        while let Some(message) = queues.next(|call| has_begun(in_flight, call)) {
             match message {
                 Message::Begin { number, .. } => in_flight.push(number),
                 _ => {
-                    let ended = message.ends().unwrap();
+                    let (ended, _) = message.ends().unwrap();
                     let at = in_flight.iter().position(|&number| number == ended);
                     in_flight.swap_remove(at.expect("an end before its begin"));
                 }
@@ -470,15 +538,15 @@ mod loom_tests {
             let sender = {
                 let sent = Arc::clone(&sent);
                 loom::thread::spawn(move || {
-                    begin.push(Message::Begin { start_ns: 10, number: 0, trial: None });
-                    begin.push(Message::Begin { start_ns: 20, number: 1, trial: None });
+                    begin.push(Message::Begin { start_ns: 10, number: 0, generation: 1, trial: None });
+                    begin.push(Message::Begin { start_ns: 20, number: 1, generation: 1, trial: None });
                     sent.store(1, Ordering::Release); // the ticket goes to the receiver
-                    begin.push(Message::Abandon { now_ns: 30, number: 0 });
+                    begin.push(Message::Abandon { now_ns: 30, number: 0, generation: 1 });
                 })
             };
             let receiver = loom::thread::spawn(move || {
                 if sent.load(Ordering::Acquire) == 1 {
-                    end.push(Message::End { end_ns: 5, start_ns: 20, number: 1, ok: true });
+                    end.push(Message::End { end_ns: 5, start_ns: 20, number: 1, generation: 1, ok: true });
                     return 4;
                 }
                 3
@@ -524,9 +592,9 @@ mod loom_tests {
         loom::model(move || {
             let (mut queues, begin, end) = queues();
             let lane = loom::thread::spawn(move || {
-                begin.push(Message::Begin { start_ns: 1, number: 0, trial: None });
+                begin.push(Message::Begin { start_ns: 1, number: 0, generation: 1, trial: None });
                 begin.go();
-                end.push(Message::End { end_ns: 2, start_ns: 1, number: 0, ok: true });
+                end.push(Message::End { end_ns: 2, start_ns: 1, number: 0, generation: 1, ok: true });
                 end.go();
             });
             let (mut in_flight, mut taken) = (Vec::new(), 0);

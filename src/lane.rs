@@ -1,7 +1,7 @@
 //! Lanes: what other threads than the owner report through.
 
 use crate::clock::Clock;
-use crate::gate::Gate;
+use crate::gate;
 use crate::inbox::{Counts, Inbox, LaneQueues, LaneShared, Message};
 use crate::page::PageHandle;
 use crate::sync::{AtomicU64, Ordering};
@@ -13,8 +13,9 @@ use std::sync::Arc;
 /// Asks, and reports calls to the owner, through bounded queues: wait-free for the reporting thread, which may be any. The
 /// owner takes in what it is told when it polls.
 ///
-/// A lane of capacity `n` tracks `n` calls: each from its begin until the owner has heard its end. Beside them it takes a
-/// record or check as long as the owner has fewer than `n` messages to take in. What it can't take is dropped, and counted
+/// A lane of capacity `n` tracks `n` calls: each from its begin until the owner has heard its end, or an epoch has forgotten it.
+/// It takes a record or a check as long as the owner has fewer than `n` messages of the same half to take in (of calls two
+/// each, a begin and an end). What it can't take is dropped, and counted
 /// ([`Snapshot::dropped`](crate::Snapshot::dropped)). But the end of a call whose begin went through always goes through,
 /// too, so a full lane can't make a call look lost. A lane that is too full for another call refuses it in
 /// [`allow`](Self::allow).
@@ -40,7 +41,6 @@ pub struct BeginHalf {
     reporter: Reporter,
     /// Those that stand for no call.
     numbers: rtrb::Consumer<u32>,
-    gate: Gate,
 }
 
 /// The half of a [`Lane`] on which calls end. For one thread at a time.
@@ -77,7 +77,8 @@ impl Reporter {
     #[inline(always)] // or it is a second call in the C library, which has two callers of it
     fn finish_at(&mut self, now_ns: u64, call: Call, ok: bool, redeem: Redeem) {
         if redeem(&self.tickets, call) {
-            self.push(Message::End { end_ns: now_ns, start_ns: call.start_ns(), number: call.number(), ok });
+            let (start_ns, number, generation) = (call.start_ns(), call.number(), call.generation() as u16);
+            self.push(Message::End { end_ns: now_ns, start_ns, number, generation, ok });
         } else {
             self.finish_untracked(now_ns, call, ok);
         }
@@ -86,7 +87,7 @@ impl Reporter {
     /// A record without a ticket, and a trial's if the call had claimed one.
     #[cold]
     fn finish_untracked(&mut self, end_ns: u64, call: Call, ok: bool) {
-        if let Some(trial) = self.redeem_untracked(call) {
+        if let Some(trial) = self.redeem_untracked(end_ns, call, true) {
             let latency_ns = end_ns.saturating_sub(call.start_ns());
             self.push_if_room(|_| Message::Record { end_ns, latency_ns, ok, trial });
         }
@@ -95,24 +96,28 @@ impl Reporter {
     #[inline(always)] // as `finish_at`
     fn abandon_at(&mut self, now_ns: u64, call: Call, redeem: Redeem) {
         if redeem(&self.tickets, call) {
-            self.push(Message::Abandon { now_ns, number: call.number() });
+            self.push(Message::Abandon { now_ns, number: call.number(), generation: call.generation() as u16 });
         } else {
-            self.abandon_untracked(call);
+            self.abandon_untracked(now_ns, call);
         }
     }
 
     #[cold]
-    fn abandon_untracked(&mut self, call: Call) {
-        if let Some(Some(epoch)) = self.redeem_untracked(call) {
+    fn abandon_untracked(&mut self, now_ns: u64, call: Call) {
+        if let Some(Some(epoch)) = self.redeem_untracked(now_ns, call, false) {
             self.page.trials().give_back_begun(epoch);
         }
     }
 
-    /// The trial that an untracked call had claimed; `None` if this is no such call's ticket.
-    fn redeem_untracked(&self, call: Call) -> Option<Option<Epoch>> {
+    /// The trial that an untracked call had claimed; `None`, and told to the owner, if this is no such call's ticket.
+    fn redeem_untracked(&mut self, now_ns: u64, call: Call, ended: bool) -> Option<Option<Epoch>> {
         let trial = self.shared.untracked.redeem(call);
         if trial.is_none() {
-            self.count(|counts| &counts.misused);
+            if self.has_room() {
+                self.push(Message::Unknown { now_ns, start_ns: call.start_ns(), ended });
+            } else {
+                self.count(|counts| &counts.misused);
+            }
         }
         trial.map(|trial| Epoch::from_number(call.generation()).filter(|_| trial))
     }
@@ -131,7 +136,11 @@ impl Reporter {
     #[cold]
     #[inline(never)]
     fn claim_trial(&self) -> Option<Epoch> {
-        self.page.trials().claim()
+        let trial = self.page.trials().claim();
+        if let Some(epoch) = trial {
+            self.shared.grants.begin(epoch);
+        }
+        trial
     }
 
     /// There is room for what is told of calls: the queue isn't full.
@@ -144,12 +153,18 @@ impl Reporter {
 
     #[inline(always)] // as `finish_at`
     fn push_if_room(&mut self, message: impl FnOnce(&Self) -> Message) {
-        if self.messages.cached_slots() > self.kept || self.messages.slots() > self.kept {
+        if self.has_room() {
             let message = message(self);
             self.push(message);
         } else {
             self.count(|counts| &counts.dropped);
         }
+    }
+
+    /// For what isn't told of a call that is out.
+    #[inline(always)] // as `finish_at`
+    fn has_room(&self) -> bool {
+        self.messages.cached_slots() > self.kept || self.messages.slots() > self.kept
     }
 
     /// Only this thread writes this half's counts.
@@ -168,18 +183,26 @@ impl BeginHalf {
     #[inline]
     pub fn allow(&mut self) -> bool {
         let has_room = self.numbers.cached_slots() > 0;
-        has_room && self.gate.is_clear() || self.allow_unless_refused()
+        has_room && self.reporter.page.is_clear() || self.allow_unless_refused()
     }
 
     #[cold]
     #[inline(never)]
     fn allow_unless_refused(&mut self) -> bool {
-        if self.numbers.is_empty() { self.gate.page().pass_in_shadow() } else { self.gate.allow() }
+        let Reporter { page, shared, .. } = &self.reporter;
+        if !self.numbers.is_empty() {
+            return page.is_clear() || gate::ask(page, &shared.grants);
+        }
+        let passes = page.pass_in_shadow();
+        if passes {
+            shared.grants.pass();
+        }
+        passes
     }
 
     /// As [`Lane::release`].
     pub fn release(&mut self) {
-        self.gate.release();
+        gate::give_back(&self.reporter.page, &self.reporter.shared.grants);
     }
 
     /// As [`Lane::begin`]. Its ticket goes to the end half.
@@ -194,8 +217,8 @@ impl BeginHalf {
         if let Ok(number) = self.numbers.pop()
             && let Some((call, _)) = self.reporter.tickets.issue(number, now_ns)
         {
-            let trial = self.reporter.claim();
-            self.reporter.push(Message::Begin { start_ns: now_ns, number, trial });
+            let (generation, trial) = (call.generation() as u16, self.reporter.claim());
+            self.reporter.push(Message::Begin { start_ns: now_ns, number, generation, trial });
             call
         } else {
             self.begin_untracked(now_ns)
@@ -208,6 +231,14 @@ impl BeginHalf {
     pub(crate) fn count_misused(&self) -> bool {
         self.reporter.count(|counts| &counts.misused);
         false
+    }
+
+    /// For C: an end on the wrong half is an end all the same.
+    #[cfg(feature = "ffi")]
+    #[cold]
+    pub(crate) fn end_misplaced(&mut self, now_ns: u64, call: Call) {
+        self.count_misused();
+        self.reporter.finish_at(now_ns, call, true, SHARED);
     }
 
     #[cold]
@@ -333,23 +364,23 @@ on_both_halves!(EndHalf, self => self.reporter, SHARED);
 on_the_end_half!(EndHalf, self => self.reporter, SHARED);
 
 impl Lane {
-    /// A lane with room for so many calls, and its inbox, which the owner is to get.
-    pub(crate) fn new(capacity: u32, gate: Gate, clock: Clock, seed: u32) -> (Self, Inbox) {
+    /// A lane of this capacity, and its inbox, which the owner is to get.
+    pub(crate) fn new(capacity: u32, page: &PageHandle, clock: &Clock, seed: u32) -> (Self, Inbox) {
         let shared = Arc::new(LaneShared::new());
         let tickets = Tickets::new(capacity, seed);
-        let (inbox, LaneQueues { begin, end, numbers }) = Inbox::new(capacity, Arc::clone(&shared));
+        let (inbox, LaneQueues { begin, end, numbers }) = Inbox::new(capacity, seed, Arc::clone(&shared));
         let len = capacity as usize;
         let reporter = |messages, kept, half| Reporter {
             messages,
             kept,
             tickets: tickets.clone(),
-            page: gate.observer().page,
+            page: PageHandle::clone(page),
             shared: Arc::clone(&shared),
             half,
             clock: clock.clone(),
         };
         let end = EndHalf { reporter: reporter(end, len, Half::End) };
-        let begin = BeginHalf { reporter: reporter(begin, 2 * len, Half::Begin), numbers, gate: gate.clone() };
+        let begin = BeginHalf { reporter: reporter(begin, 2 * len, Half::Begin), numbers };
         (Self { begin, end }, inbox)
     }
 
@@ -388,7 +419,7 @@ impl Lane {
 
     #[cfg(feature = "ffi")]
     pub(crate) fn observer(&self) -> crate::page::Observer {
-        self.begin.gate.observer()
+        crate::page::Observer { page: PageHandle::clone(&self.begin.reporter.page) }
     }
 
     /// May an order be sent now? While closed this is a load, a look at the lane's own room, and a branch.

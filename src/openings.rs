@@ -42,6 +42,8 @@ pub(crate) struct Opener {
 struct Desk {
     openings: rtrb::Producer<Opening>,
     replaced: rtrb::Consumer<Replaced>,
+    /// Openings for which nothing has come back yet: no more than there is room for, so that the owner can always send back.
+    awaited: usize,
     window_len: usize,
     /// At most so many inboxes, and calls of all of them and of the owner.
     inboxes: usize,
@@ -67,15 +69,17 @@ impl Opener {
         // What a thread that panicked left is whole: each step below is.
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         while let Ok(Replaced { inboxes, .. }) = desk.replaced.pop() {
+            desk.awaited -= 1;
             desk.inboxes = desk.inboxes.saturating_sub(inboxes.iter().count());
             desk.calls = desk.calls.saturating_sub(inboxes.iter().map(Inbox::capacity).sum());
         }
-        if desk.openings.is_full() {
+        if desk.awaited == AT_A_TIME {
             return None;
         }
         let capacity = capacity.clamp(4, 1 << 20);
         let seed = desk.seeds.next() as u32;
-        let (lane, inbox) = Lane::new(capacity, self.gate.clone(), self.clock.clone(), seed);
+        let (lane, inbox) = Lane::new(capacity, &self.gate.observer().page, &self.clock, seed);
+        desk.awaited += 1;
         desk.inboxes += 1;
         desk.calls += capacity as usize;
         let inboxes = Inboxes::with_room_for(desk.inboxes);
@@ -89,8 +93,15 @@ impl Arrivals {
     fn new(gate: Gate, clock: Clock, window_len: usize, calls: usize, seed: u64) -> Self {
         let (to_owner, openings) = rtrb::RingBuffer::new(AT_A_TIME);
         let (replaced, to_openers) = rtrb::RingBuffer::new(AT_A_TIME);
-        let desk =
-            Desk { openings: to_owner, replaced: to_openers, window_len, inboxes: 0, calls, seeds: SplitMix64(seed) };
+        let desk = Desk {
+            openings: to_owner,
+            replaced: to_openers,
+            awaited: 0,
+            window_len,
+            inboxes: 0,
+            calls,
+            seeds: SplitMix64(seed),
+        };
         let opener = Opener { gate, clock, desk: Arc::new(Mutex::new(desk)) };
         Self { openings, replaced, opener }
     }
@@ -113,7 +124,7 @@ impl Arrivals {
         inboxes.move_in(&mut earlier, opening.inbox);
         earlier.iter().for_each(&mut done);
         let earlier_quantiles = core::mem::replace(quantiles, opening.quantiles);
-        // There is room: an opener takes what is here before it sends another opening.
+        // There is room: no more openings are sent than have come back by this queue, and it holds as many.
         let _ = self.replaced.push(Replaced { inboxes: earlier, _quantiles: earlier_quantiles });
         true
     }
@@ -129,8 +140,8 @@ impl Breaker {
         self.lane_with_capacity(Self::LANE_CAPACITY)
     }
 
-    /// A [`lane`](Self::lane) with room for so many calls in flight and, on each half, as many records between two polls. 4 to
-    /// 1 048 576; what is outside is brought within.
+    /// A [`lane`](Self::lane) of this capacity, which [`Lane`] explains: 4 to 1 048 576; what is outside is brought within. It takes
+    /// some 170 bytes for each.
     pub fn lane_with_capacity(&mut self, capacity: u32) -> Lane {
         let opener = self.opener();
         loop {

@@ -79,7 +79,8 @@ impl Word {
 #[repr(C)]
 pub(crate) struct Ledger {
     word: AtomicU64,
-    /// How many trials there may be at a time, left, pending or begun, in range `0 ..= 65 535`. Only the owner writes it.
+    /// How many trials there may be at a time, left, pending or begun, in range `0 ..= 65 535`; 0 once the epoch is over. Only
+    /// the owner writes it, and it goes by its own figure: this one is for others, who give back.
     room: AtomicU64,
 }
 
@@ -133,12 +134,16 @@ impl Ledger {
         });
     }
 
-    /// Gives a trial of this epoch back that has begun, and whose call was abandoned.
+    /// Gives a trial of this epoch back that has begun, and whose call was abandoned; none if there can't be one that has.
     pub(crate) fn give_back_begun(&self, epoch: Epoch) {
-        self.update(|word| word.of(epoch).map(|word| word.with_one_back(self.room())));
+        self.update(|word| {
+            let (word, room) = (word.of(epoch)?, self.room());
+            let has_begun = u64::from(word.left) + u64::from(word.pending) < room;
+            has_begun.then(|| word.with_one_back(room))
+        });
     }
 
-    /// Only a hint to who gives back: the owner changes it as results come in, and each begins the lease anew by itself.
+    /// As of the word that was loaded before: the owner stores it before it changes the word.
     fn room(&self) -> u64 {
         self.room.load(Ordering::Relaxed)
     }
@@ -148,13 +153,16 @@ impl Ledger {
 
     /// A new epoch with room for so many trials.
     pub(crate) fn renew(&self, epoch: Epoch, room: u16) {
-        self.room.store(room.into(), Ordering::Relaxed);
-        let word = Word { epoch: epoch.number(), idle: true, pending: 0, left: room };
+        // The epoch comes first: there is room for nobody who gives back to the one before.
+        let word = Word { epoch: epoch.number(), idle: true, pending: 0, left: 0 };
         self.word.swap(word.to_bits(), Ordering::AcqRel);
+        self.settle(epoch, room, room);
     }
 
     /// No more trials in this epoch, neither left nor pending.
     pub(crate) fn revoke(&self, epoch: Option<Epoch>) {
+        // Before the word: who sees that has no room to give back to.
+        self.room.store(0, Ordering::Relaxed);
         let epoch = epoch.map_or(0, Epoch::number);
         self.word.swap(Word { epoch, idle: false, pending: 0, left: 0 }.to_bits(), Ordering::AcqRel);
     }
@@ -167,10 +175,11 @@ impl Ledger {
         }
     }
 
-    /// `None` if the word isn't of this epoch, or has more left than there can be: somebody scribbled on it.
-    pub(crate) fn look(&self, epoch: Epoch) -> Option<Seen> {
+    /// How many are out of so many in all; `None` if the word isn't of this epoch, or has more left than there can be: somebody
+    /// scribbled on it.
+    pub(crate) fn look(&self, epoch: Epoch, room: u16) -> Option<Seen> {
         let word = Word::from_bits(self.word.load(Ordering::Acquire)).of(epoch)?;
-        let out = u32::try_from(self.room()).ok()?.checked_sub(word.left.into())?;
+        let out = u32::from(room.checked_sub(word.left)?);
         if word.idle {
             self.word.fetch_and(!IDLE, Ordering::AcqRel);
         }
@@ -186,8 +195,8 @@ impl Ledger {
 
 /// What one handle was granted and may give back: of the latest epoch in which it was granted a trial.
 ///
-/// It doesn't know which of its grants were sent, so it may give back as many as it was granted; the ledger gives back no
-/// more than are pending.
+/// A lane knows which of its grants were sent, a gate doesn't: so that may give back as many as it was granted. The ledger
+/// gives back no more than are pending.
 #[derive(Default)]
 pub(crate) struct Grants {
     /// Bits 63-32 the epoch, 31-16 asks that shadow let pass since the last trial, 15-0 trials.
@@ -206,6 +215,12 @@ impl Grants {
             let trials = if word >> 32 == number { word & 0xffff } else { 0 };
             Some(number << 32 | (trials + 1).min(0xffff))
         });
+    }
+
+    /// A call of this handle's has begun, and is a trial of this epoch.
+    pub(crate) fn begin(&self, epoch: Epoch) {
+        let number = u64::from(epoch.number());
+        self.update(|word| (word >> 32 == number && word & 0xffff != 0).then(|| word - 1));
     }
 
     /// Shadow let it pass: there is nothing to give back of this.

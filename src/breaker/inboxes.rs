@@ -86,6 +86,7 @@ impl Breaker {
     #[cold]
     pub(super) fn listen_before_timers(&mut self) {
         self.horizon_ns = self.latest_ns;
+        self.link_lanes();
         self.listen();
         self.look_at_trials();
     }
@@ -110,24 +111,37 @@ impl Breaker {
 
     fn take_in(&mut self, index: usize, message: Message) {
         match message {
-            Message::Begin { number, start_ns, trial } => self.begin_from_lane(index, number, start_ns, trial),
-            Message::End { number, start_ns, end_ns, ok } => {
+            Message::Begin { number, generation, start_ns, trial } => {
+                self.begin_from_lane(index, (number, generation), start_ns, trial);
+            }
+            Message::End { number, generation, start_ns, end_ns, ok } => {
                 self.advance(end_ns);
                 let latency_ns = end_ns.saturating_sub(start_ns);
-                let returned = self.take_from_lane(index, number);
+                let returned = self.take_from_lane(index, number, generation);
                 match returned {
                     _ if self.is_stale(end_ns, latency_ns) => self.stale += 1,
-                    // The lane gave it out, so it is of an epoch that ended at the very nanosecond at which it began.
+                    // An epoch has forgotten it, maybe one that ended at the very nanosecond at which it began.
                     Returned::Unknown => self.stale += 1,
                     Returned::Call => self.take_sample(latency_ns, ok, false),
                     Returned::Trial => self.take_sample(latency_ns, ok, true),
                 }
             }
-            Message::Abandon { number, now_ns } => {
+            Message::Abandon { number, generation, now_ns } => {
                 self.advance(now_ns);
-                if self.take_from_lane(index, number) == Returned::Trial {
+                if self.take_from_lane(index, number, generation) == Returned::Trial {
                     self.give_back_trial();
                 }
+            }
+            Message::Unknown { now_ns, start_ns, ended } => {
+                self.advance(now_ns);
+                // As of a ticket of the owner's own: of an earlier epoch there is a sample to call stale, if it ended.
+                let is_stale = if ended {
+                    self.is_stale(now_ns, now_ns.saturating_sub(start_ns))
+                } else {
+                    start_ns < self.epoch_ns
+                };
+                self.stale += u64::from(is_stale && ended);
+                self.misused += u64::from(!is_stale);
             }
             Message::Record { end_ns, latency_ns, ok, trial } => {
                 self.advance(end_ns);
@@ -146,19 +160,19 @@ impl Breaker {
         }
     }
 
-    fn begin_from_lane(&mut self, index: usize, number: u32, start_ns: u64, trial: Option<Epoch>) {
+    fn begin_from_lane(&mut self, index: usize, (number, generation): (u32, u16), start_ns: u64, trial: Option<Epoch>) {
         self.advance(start_ns);
         let seen_ns = start_ns.min(self.latest_ns);
         if start_ns < self.epoch_ns {
             self.unclaim(trial);
             if let Some(inbox) = self.inboxes.at(index) {
-                inbox.begin_stale(number);
+                inbox.begin_stale(number, generation);
             }
             return;
         }
         let trial = self.is_trial(trial);
         if let Some(inbox) = self.inboxes.at(index) {
-            inbox.begin(number, seen_ns, trial);
+            inbox.begin(number, generation, seen_ns, trial);
         }
         self.wake_for_call(seen_ns);
     }
@@ -178,8 +192,8 @@ impl Breaker {
         }
     }
 
-    fn take_from_lane(&mut self, index: usize, number: u32) -> Returned {
-        self.inboxes.at(index).map_or(Returned::Unknown, |inbox| inbox.end(number))
+    fn take_from_lane(&mut self, index: usize, number: u32, generation: u16) -> Returned {
+        self.inboxes.at(index).map_or(Returned::Unknown, |inbox| inbox.end(number, generation))
     }
 
     /// Of the lanes that are there.
@@ -201,7 +215,7 @@ impl Breaker {
     #[cold]
     pub(super) fn look_at_trials(&mut self) {
         let Some(epoch) = self.trial_epoch() else { return };
-        let seen = self.page.trials().look(epoch);
+        let seen = self.page.trials().look(epoch, self.trials.room());
         if seen.is_none() {
             self.page.trials().revoke(self.epoch);
         }

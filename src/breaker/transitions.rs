@@ -4,6 +4,7 @@ use super::{Breaker, NEVER_NS};
 use crate::backoff::Opening;
 use crate::config::State;
 use crate::in_flight::InFlight;
+use crate::inbox::Inbox;
 use crate::journal::{Event, Reason};
 
 /// The owner publishes its snapshot this often while it is busy, and at each transition.
@@ -165,7 +166,7 @@ impl Breaker {
         self.window.clear();
         self.rules.clear();
         self.calls.clear();
-        self.inboxes.iter_mut().for_each(|inbox| inbox.in_flight.clear(|_| {}));
+        self.inboxes.iter_mut().for_each(Inbox::clear);
         self.stride_left = 0;
         self.plan_trials();
         self.publish();

@@ -62,7 +62,7 @@ fn check_owner(settle: fn(&Ledger)) {
             ledger.claim();
             taken
         });
-        let seen = ledger.look(epoch(1)).unwrap().out;
+        let seen = ledger.look(epoch(1), 2).unwrap().out;
         settle(&ledger);
         let taken = taker.join().unwrap();
         assert!(seen <= taken);
@@ -95,11 +95,11 @@ fn check_give_back(give_back: fn(&Ledger, Epoch)) {
         ledger.take();
         let beginner = spawn(&ledger, |ledger| u32::from(ledger.claim().is_some()));
         let releaser = spawn(&ledger, move |ledger| give_back(ledger, epoch(1)));
-        let seen = ledger.look(epoch(1)).unwrap().out;
+        let seen = ledger.look(epoch(1), 2).unwrap().out;
         assert!((1..=2).contains(&seen));
         releaser.join().unwrap();
         assert_eq!(beginner.join().unwrap(), 1, "a pending trial has vanished");
-        assert_eq!(ledger.look(epoch(1)).unwrap().out, 1, "a trial is lost");
+        assert_eq!(ledger.look(epoch(1), 2).unwrap().out, 1, "a trial is lost");
         assert_eq!(ledger.claim(), None, "a trial that has begun is pending again");
     });
 }
@@ -131,7 +131,7 @@ fn check_epochs(give_back: fn(&Ledger, Epoch)) {
         ledger.renew(epoch(2), 2);
         let mine = ledger.take();
         taker.join().unwrap();
-        let out = ledger.look(epoch(2)).unwrap().out;
+        let out = ledger.look(epoch(2), 2).unwrap().out;
         let theirs = Word::from_bits(ledger.word.load(Ordering::Acquire)).pending;
         assert_eq!(mine, Some(epoch(2)));
         assert_eq!((out, theirs), (1, 1), "given back to another epoch");
@@ -158,14 +158,14 @@ fn check_idle(give_back: fn(&Ledger, Epoch)) {
     loom::model(move || {
         let ledger = ledger(1);
         ledger.take();
-        ledger.look(epoch(1));
+        ledger.look(epoch(1), 1);
         let holder = spawn(&ledger, move |ledger| {
             give_back(ledger, epoch(1));
             ledger.take();
         });
-        let mut was_idle = ledger.look(epoch(1)).unwrap().was_idle;
+        let mut was_idle = ledger.look(epoch(1), 1).unwrap().was_idle;
         holder.join().unwrap();
-        was_idle |= ledger.look(epoch(1)).unwrap().was_idle;
+        was_idle |= ledger.look(epoch(1), 1).unwrap().was_idle;
         assert!(was_idle, "the lease of the second grant began with the first");
     });
 }
@@ -181,5 +181,35 @@ fn the_owner_learns_that_none_was_out() {
 fn a_give_back_that_does_not_say_so_would_keep_the_old_lease() {
     check_idle(|ledger, _| {
         ledger.update(|word| Some(Word { pending: word.pending.checked_sub(1)?, left: word.left + 1, ..word }));
+    });
+}
+
+/// A call that had claimed a trial is abandoned while its epoch ends and another begins; meanwhile somebody asks.
+fn check_abandoned(give_back_begun: fn(&Ledger, Epoch)) {
+    loom::model(move || {
+        let ledger = ledger(1);
+        ledger.take();
+        ledger.claim();
+        let abandoner = spawn(&ledger, move |ledger| give_back_begun(ledger, epoch(1)));
+        ledger.revoke(Some(epoch(1)));
+        let between = ledger.take();
+        ledger.renew(epoch(2), 1);
+        let mine = ledger.take();
+        abandoner.join().unwrap();
+        assert_eq!((between, mine, ledger.take()), (None, Some(epoch(2)), None), "a trial of an epoch that is over");
+    });
+}
+
+#[test]
+fn an_abandoned_trial_goes_with_its_epoch() {
+    check_abandoned(Ledger::give_back_begun);
+}
+
+/// Shows that the model finds what it looks for.
+#[test]
+#[should_panic(expected = "a trial of an epoch that is over")]
+fn without_a_look_at_the_room_it_would_be_granted_once_more() {
+    check_abandoned(|ledger, epoch| {
+        ledger.update(|word| word.of(epoch).map(|word| word.with_one_back(ledger.room())));
     });
 }

@@ -12,8 +12,8 @@ fn ledger(number: u32, room: u16) -> Ledger {
     ledger
 }
 
-fn out(ledger: &Ledger, number: u32) -> Option<u32> {
-    ledger.look(epoch(number)).map(|seen| seen.out)
+fn out(ledger: &Ledger, number: u32, room: u16) -> Option<u32> {
+    ledger.look(epoch(number), room).map(|seen| seen.out)
 }
 
 fn trials(probes: u32, trials_in_flight: u32) -> Trials {
@@ -44,14 +44,14 @@ fn no_more_are_granted_than_there_are() {
     assert_eq!(Ledger::new().take(), None);
     let ledger = ledger(7, 2);
     assert_eq!([ledger.take(), ledger.take(), ledger.take()], [Some(epoch(7)), Some(epoch(7)), None]);
-    assert_eq!((out(&ledger, 7), out(&ledger, 6)), (Some(2), None));
+    assert_eq!((out(&ledger, 7, 2), out(&ledger, 6, 2)), (Some(2), None));
     ledger.settle(epoch(7), 2, 1);
     ledger.settle(epoch(6), 2, 1);
     ledger.settle(epoch(7), 2, 0);
     assert_eq!([ledger.take(), ledger.take()], [Some(epoch(7)), None]);
     ledger.settle(epoch(7), 2, 1);
     ledger.revoke(Some(epoch(7)));
-    assert_eq!((ledger.take(), ledger.claim(), out(&ledger, 7)), (None, None, Some(2)));
+    assert_eq!((ledger.take(), ledger.claim(), out(&ledger, 7, 2)), (None, None, Some(2)));
 }
 
 #[test]
@@ -60,12 +60,12 @@ fn as_many_as_a_setting_may_say() {
     for _ in 0..65_535 {
         assert!(ledger.take().is_some());
     }
-    assert_eq!((ledger.take(), out(&ledger, Epoch::MAX)), (None, Some(65_535)));
+    assert_eq!((ledger.take(), out(&ledger, Epoch::MAX, u16::MAX)), (None, Some(65_535)));
     for _ in 0..65_535 {
         ledger.give_back(epoch(Epoch::MAX));
     }
     ledger.give_back(epoch(Epoch::MAX));
-    assert_eq!(ledger.look(epoch(Epoch::MAX)), Some(Seen { out: 0, was_idle: true }));
+    assert_eq!(ledger.look(epoch(Epoch::MAX), u16::MAX), Some(Seen { out: 0, was_idle: true }));
 }
 
 #[test]
@@ -76,12 +76,12 @@ fn each_grant_is_given_back_by_a_release_of_its_own() {
     }
     ledger.give_back(epoch(1));
     ledger.give_back(epoch(1));
-    assert_eq!(out(&ledger, 1), Some(1));
+    assert_eq!(out(&ledger, 1, 3), Some(1));
     assert_eq!([ledger.claim(), ledger.claim()], [Some(epoch(1)), None]);
     ledger.give_back(epoch(1));
-    assert_eq!(out(&ledger, 1), Some(1), "the last has begun");
+    assert_eq!(out(&ledger, 1, 3), Some(1), "the last has begun");
     ledger.give_back_begun(epoch(1));
-    assert_eq!((out(&ledger, 1), ledger.take()), (Some(0), Some(epoch(1))));
+    assert_eq!((out(&ledger, 1, 3), ledger.take()), (Some(0), Some(epoch(1))));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn whoever_begins_next_has_the_trial() {
     ledger.unclaim(epoch(2));
     assert_eq!(ledger.claim(), None);
     ledger.unclaim(epoch(1));
-    assert_eq!((ledger.claim(), out(&ledger, 1)), (Some(epoch(1)), Some(2)));
+    assert_eq!((ledger.claim(), out(&ledger, 1, 2)), (Some(epoch(1)), Some(2)));
 }
 
 #[test]
@@ -102,18 +102,18 @@ fn trials_of_another_epoch_are_not_given_back() {
     assert_eq!(ledger.take(), Some(epoch(Epoch::MAX)));
     ledger.give_back(epoch(1));
     ledger.give_back_begun(epoch(1));
-    assert_eq!(out(&ledger, Epoch::MAX), Some(1));
+    assert_eq!(out(&ledger, Epoch::MAX, 1), Some(1));
     ledger.renew(epoch(1), 1);
     assert_eq!(ledger.take(), Some(epoch(1)));
     ledger.give_back(epoch(Epoch::MAX));
     ledger.give_back_begun(epoch(Epoch::MAX));
-    assert_eq!(out(&ledger, 1), Some(1));
+    assert_eq!(out(&ledger, 1, 1), Some(1));
 }
 
 #[test]
 fn the_owner_learns_that_all_were_back_between_two_looks() {
     let ledger = ledger(1, 2);
-    let look = || ledger.look(epoch(1)).unwrap();
+    let look = || ledger.look(epoch(1), 2).unwrap();
     assert_eq!(look(), Seen { out: 0, was_idle: true });
     ledger.take();
     ledger.take();
@@ -133,13 +133,37 @@ fn the_owner_learns_that_all_were_back_between_two_looks() {
 fn a_word_that_no_ledger_has_is_not_believed() {
     let ledger = ledger(1, 2);
     ledger.word.store(Word { epoch: 1, idle: false, pending: 0, left: 3 }.to_bits(), Ordering::Relaxed);
-    assert_eq!(ledger.look(epoch(1)), None);
+    assert_eq!(ledger.look(epoch(1), 2), None);
     ledger.room.store(u64::MAX, Ordering::Relaxed);
-    assert_eq!(ledger.look(epoch(1)), None);
+    assert_eq!(ledger.look(epoch(1), 2), None);
     ledger.word.store(u64::MAX, Ordering::Relaxed);
     ledger.unclaim(epoch(Epoch::MAX));
     ledger.give_back_begun(epoch(Epoch::MAX));
     assert_eq!(ledger.word.load(Ordering::Relaxed), u64::MAX);
+}
+
+#[test]
+fn nobody_gives_back_to_an_epoch_that_is_over_nor_more_than_have_begun() {
+    let ledger = ledger(1, 2);
+    assert_eq!([ledger.take(), ledger.claim(), ledger.take()], [Some(epoch(1)); 3]);
+    ledger.give_back_begun(epoch(1));
+    ledger.give_back_begun(epoch(1));
+    assert_eq!(out(&ledger, 1, 2), Some(1), "the other is pending");
+    ledger.revoke(Some(epoch(1)));
+    ledger.give_back_begun(epoch(1));
+    ledger.give_back(epoch(1));
+    assert_eq!(ledger.take(), None);
+}
+
+#[test]
+fn a_handle_whose_call_began_has_one_less_to_give_back() {
+    let grants = Grants::new();
+    grants.begin(epoch(5));
+    grants.add(epoch(5));
+    grants.add(epoch(5));
+    grants.begin(epoch(4));
+    grants.begin(epoch(5));
+    assert_eq!([grants.take(), grants.take()], [Some(epoch(5)), None]);
 }
 
 #[test]

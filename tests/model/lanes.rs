@@ -8,8 +8,10 @@ pub(crate) struct Lane {
     capacity: usize,
     /// What each half told and the owner hasn't heard.
     told: [Vec<Told>; 2],
-    /// Calls that began and whose end the owner hasn't heard.
-    out: usize,
+    /// Places that no call has, the next one to be taken first.
+    free: Vec<usize>,
+    /// Of each place the ticket that is good for it.
+    places: Vec<Option<Ticket>>,
     /// The latest start that the owner has heard of.
     latest_ns: u64,
     grants: Grants,
@@ -17,11 +19,37 @@ pub(crate) struct Lane {
 
 #[derive(Clone, Copy)]
 enum Told {
-    Begin { stamp_ns: u64, ticket: Ticket, trial: Option<u32> },
-    End { stamp_ns: u64, ticket: Ticket, ok: bool },
-    Abandon { stamp_ns: u64, ticket: Ticket },
-    Record { stamp_ns: u64, latency_ns: u64, ok: bool, trial: Option<u32> },
-    Probe { stamp_ns: u64, latency_ns: u64, ok: bool },
+    Begin {
+        stamp_ns: u64,
+        ticket: Ticket,
+        trial: Option<u32>,
+    },
+    End {
+        stamp_ns: u64,
+        ticket: Ticket,
+        ok: bool,
+    },
+    Abandon {
+        stamp_ns: u64,
+        ticket: Ticket,
+    },
+    /// A ticket that is good for nothing.
+    Unknown {
+        stamp_ns: u64,
+        ticket: Ticket,
+        ended: bool,
+    },
+    Record {
+        stamp_ns: u64,
+        latency_ns: u64,
+        ok: bool,
+        trial: Option<u32>,
+    },
+    Probe {
+        stamp_ns: u64,
+        latency_ns: u64,
+        ok: bool,
+    },
 }
 
 impl Told {
@@ -30,6 +58,7 @@ impl Told {
             Self::Begin { stamp_ns, .. }
             | Self::End { stamp_ns, .. }
             | Self::Abandon { stamp_ns, .. }
+            | Self::Unknown { stamp_ns, .. }
             | Self::Record { stamp_ns, .. }
             | Self::Probe { stamp_ns, .. } => stamp_ns,
         }
@@ -45,6 +74,13 @@ impl Grants {
         self.0.retain(|&grant| grant == Some(epoch));
         self.0.push(Some(epoch));
     }
+
+    /// A call began that is a trial.
+    fn begin(&mut self, epoch: u32) {
+        if let Some(at) = self.0.iter().rposition(|&grant| grant == Some(epoch)) {
+            self.0.remove(at);
+        }
+    }
 }
 
 /// The number of a half.
@@ -59,7 +95,8 @@ impl Model {
     pub(crate) fn open_lane(&mut self, capacity: usize) -> usize {
         self.share();
         let (told, grants) = ([Vec::new(), Vec::new()], Grants::default());
-        self.lanes.push(Lane { capacity, told, out: 0, latest_ns: 0, grants });
+        let (free, places) = ((0..capacity).collect(), vec![None; capacity]);
+        self.lanes.push(Lane { capacity, told, free, places, latest_ns: 0, grants });
         self.lanes.len() - 1
     }
 
@@ -96,8 +133,11 @@ impl Model {
     }
 
     pub(crate) fn lane_allow(&mut self, lane: usize) -> bool {
-        if self.lanes[lane].out == self.lanes[lane].capacity {
+        if self.lanes[lane].free.is_empty() {
             let passes = self.config.shadow && !self.halted;
+            if passes {
+                self.lanes[lane].grants.0.push(None);
+            }
             *(if passes { &mut self.refused_in_shadow } else { &mut self.refused }) += 1;
             return passes;
         }
@@ -113,13 +153,17 @@ impl Model {
         self.lanes[lane].grants = grants;
     }
 
-    fn claim_on_lane(&mut self) -> Option<u32> {
-        self.claim().then_some(self.epoch)
+    fn claim_on_lane(&mut self, lane: usize) -> Option<u32> {
+        let claimed = self.claim().then_some(self.epoch);
+        if let Some(epoch) = claimed {
+            self.lanes[lane].grants.begin(epoch);
+        }
+        claimed
     }
 
     pub(crate) fn lane_begin(&mut self, lane: usize, now_ns: u64) -> Ticket {
-        let claimed = self.claim_on_lane();
-        let tracked = self.lanes[lane].out < self.lanes[lane].capacity;
+        let claimed = self.claim_on_lane(lane);
+        let tracked = !self.lanes[lane].free.is_empty();
         let ticket = self.calls.len();
         self.calls.push(Call {
             stamp_ns: now_ns,
@@ -133,7 +177,9 @@ impl Model {
             fate: Fate::InFlight,
         });
         if tracked {
-            self.lanes[lane].out += 1;
+            let place = self.lanes[lane].free.remove(0);
+            self.lanes[lane].places[place] = Some(ticket);
+            self.places_of.push((ticket, place));
             self.lanes[lane].told[BEGIN].push(Told::Begin { stamp_ns: now_ns, ticket, trial: claimed });
         } else {
             self.dropped += 1;
@@ -142,11 +188,22 @@ impl Model {
         ticket
     }
 
-    /// True if the lane takes this ticket back.
-    fn take_on_lane(&mut self, ticket: Ticket) -> bool {
-        let is_out = !self.returned_on_lanes.contains(&ticket);
+    fn place_of(&self, ticket: Ticket) -> Option<usize> {
+        self.places_of.iter().find(|&&(of, _)| of == ticket).map(|&(_, place)| place)
+    }
+
+    /// True if the lane takes this ticket back. Otherwise the owner is told, if there is room.
+    fn take_on_lane(&mut self, lane: usize, half: usize, stamp_ns: u64, ticket: Ticket, ended: bool) -> bool {
+        let is_out = match self.place_of(ticket) {
+            Some(place) => self.lanes[lane].places[place].take_if(|holder| *holder == ticket).is_some(),
+            None => !self.returned_on_lanes.contains(&ticket),
+        };
         self.returned_on_lanes.push(ticket);
-        self.misused += u64::from(!is_out);
+        if !is_out && self.lanes[lane].told[half].len() < self.lanes[lane].capacity {
+            self.lanes[lane].told[half].push(Told::Unknown { stamp_ns, ticket, ended });
+        } else {
+            self.misused += u64::from(!is_out);
+        }
         is_out
     }
 
@@ -155,7 +212,7 @@ impl Model {
     }
 
     pub(crate) fn lane_finish(&mut self, lane: usize, half: usize, now_ns: u64, ticket: Ticket, ok: bool) {
-        if !self.take_on_lane(ticket) {
+        if !self.take_on_lane(lane, half, now_ns, ticket, true) {
             return;
         }
         if self.calls[ticket].tracked {
@@ -168,7 +225,7 @@ impl Model {
     }
 
     pub(crate) fn lane_abandon(&mut self, lane: usize, half: usize, now_ns: u64, ticket: Ticket) {
-        if !self.take_on_lane(ticket) {
+        if !self.take_on_lane(lane, half, now_ns, ticket, false) {
             return;
         }
         if self.calls[ticket].tracked {
@@ -179,7 +236,12 @@ impl Model {
     }
 
     pub(crate) fn lane_record(&mut self, lane: usize, half: usize, stamp_ns: u64, latency_ns: u64, ok: bool) {
-        self.tell_if_room(lane, half, |model| Told::Record { stamp_ns, latency_ns, ok, trial: model.claim_on_lane() });
+        self.tell_if_room(lane, half, |model| Told::Record {
+            stamp_ns,
+            latency_ns,
+            ok,
+            trial: model.claim_on_lane(lane),
+        });
     }
 
     pub(crate) fn lane_probe(&mut self, lane: usize, half: usize, stamp_ns: u64, latency_ns: u64, ok: bool) {
@@ -243,7 +305,7 @@ impl Model {
                 self.calls[ticket].heard = true;
                 if stamp_ns < self.epoch_ns {
                     self.unclaim(trial);
-                    self.calls[ticket].fate = Fate::Forgotten;
+                    self.forget(ticket);
                     return;
                 }
                 if is_trial {
@@ -254,7 +316,7 @@ impl Model {
                 (self.calls[ticket].start_ns, self.calls[ticket].trial) = (latest_ns, is_trial);
             }
             Told::End { ticket, ok, .. } => {
-                self.lanes[lane].out -= 1;
+                self.free_place(lane, ticket);
                 let call = &mut self.calls[ticket];
                 let latency_ns = stamp_ns.saturating_sub(call.stamp_ns);
                 let (fate, trial) = (call.fate, call.trial);
@@ -266,13 +328,20 @@ impl Model {
                 }
             }
             Told::Abandon { ticket, .. } => {
-                self.lanes[lane].out -= 1;
+                self.free_place(lane, ticket);
                 let call = &mut self.calls[ticket];
                 let gives_back = call.fate == Fate::InFlight && call.trial;
                 call.fate = Fate::Returned;
                 if gives_back {
                     self.give_back();
                     self.look();
+                }
+            }
+            Told::Unknown { ticket, ended, .. } => {
+                let start_ns = self.calls[ticket].stamp_ns;
+                match if ended { start_ns.min(stamp_ns) } else { start_ns } < self.epoch_ns {
+                    true => self.stale += u64::from(ended),
+                    false => self.misused += 1,
                 }
             }
             Told::Record { latency_ns, ok, trial, .. } => {
@@ -288,6 +357,23 @@ impl Model {
                 }
             }
             Told::Probe { latency_ns, ok, .. } => self.take_probe(stamp_ns, latency_ns, ok),
+        }
+    }
+
+    /// The owner has heard the end of a call that it hadn't forgotten.
+    fn free_place(&mut self, lane: usize, ticket: Ticket) {
+        if self.calls[ticket].fate == Fate::InFlight {
+            let place = self.place_of(ticket).expect("it is tracked");
+            self.lanes[lane].free.push(place);
+        }
+    }
+
+    /// An epoch forgets a call, and its place is free.
+    pub(super) fn forget(&mut self, ticket: Ticket) {
+        self.calls[ticket].fate = Fate::Forgotten;
+        if let Some(lane) = self.calls[ticket].table.checked_sub(1) {
+            let place = self.place_of(ticket).expect("it is tracked");
+            self.lanes[lane].free.push(place);
         }
     }
 

@@ -98,6 +98,8 @@ pub(crate) struct Model {
     /// Those that are gone, too.
     lanes: Vec<Lane>,
     returned_on_lanes: Vec<Ticket>,
+    /// Of tracked calls of lanes.
+    places_of: Vec<(Ticket, usize)>,
     /// Trials that calls claimed which their lanes couldn't track, and in which epoch.
     untracked_trials: Vec<(Ticket, u32)>,
     /// Gates or lanes were made.
@@ -142,6 +144,7 @@ impl Model {
             dropped: 0,
             lanes: Vec::new(),
             returned_on_lanes: Vec::new(),
+            places_of: Vec::new(),
             untracked_trials: Vec::new(),
             shared: false,
             horizon_ns: 0,
@@ -554,8 +557,10 @@ impl Model {
         self.runs.clear();
         self.verdicts.clear();
         self.strides = 0;
-        for call in self.calls.iter_mut().filter(|call| call.heard && call.fate == Fate::InFlight) {
-            call.fate = Fate::Forgotten;
+        for ticket in 0..self.calls.len() {
+            if self.calls[ticket].heard && self.calls[ticket].fate == Fate::InFlight {
+                self.forget(ticket);
+            }
         }
         self.plan = self.config.clone();
         self.epoch += 1;
