@@ -136,7 +136,30 @@ static void a_start_that_is_refused_gives_back_all() {
     works(taken);
 }
 
+/* One that never ran lets nobody in whose breaker another one has. */
+static void another_supervisor_that_goes_opens_no_gate() {
+    Breaker breaker;
+    Supervisor running;
+    running.add("node", breaker);
+    {
+        Supervisor idle;
+        idle.add("node", breaker);
+        running.start();
+        CHECK(!breaker.allow());
+        idle.stop();
+        CHECK(!breaker.allow());
+        Supervisor moved = std::move(idle);
+    }
+    CHECK(!breaker.allow());
+    Supervisor moved = std::move(running);
+    CHECK(!breaker.allow());
+    moved.stop();
+    CHECK(breaker.allow());
+    works(breaker);
+}
+
 int main() {
+    another_supervisor_that_goes_opens_no_gate();
     what_is_the_owners_is_refused_and_counted();
     breakers_that_go_before_their_supervisor();
     a_start_that_is_refused_gives_back_all();
