@@ -90,7 +90,7 @@ fn a_lane_has_two_ends() {
     let mut breaker = breaker(Config { consecutive_failures: 0, failure_rate_ppm: 1_000_000, ..patient() });
     let (mut begins, mut ends) = breaker.lane_with_capacity(64).split();
     let (begun, abandoned, doubled) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-    let (sent, to_be_answered) = std::sync::mpsc::channel();
+    let (mut sent, mut to_be_answered) = rtrb::RingBuffer::new(4 * rounds() as usize);
     thread::scope(|scope| {
         let (begun, abandoned, doubled) = (&begun, &abandoned, &doubled);
         let sender = scope.spawn(move || {
@@ -108,20 +108,25 @@ fn a_lane_has_two_ends() {
                     1 => begins.fail(call),
                     2 => {
                         // The send seemed to fail, but an answer comes.
-                        sent.send(call).expect("the receiver is there");
+                        sent.push(call).expect("there is room");
                         doubled.fetch_add(1, Ordering::Relaxed);
                         begins.fail(call);
                     }
-                    _ => sent.send(call).expect("the receiver is there"),
+                    _ => sent.push(call).expect("there is room"),
                 }
             }
         });
         let receiver = scope.spawn(move || {
-            for (index, call) in to_be_answered.into_iter().enumerate() {
-                if index % 8 == 0 {
-                    thread::yield_now();
+            let mut answered = 0;
+            loop {
+                let is_over = to_be_answered.is_abandoned();
+                match to_be_answered.pop() {
+                    Ok(call) if answered % 5 == 0 => ends.fail(call),
+                    Ok(call) => ends.end(call),
+                    Err(_) if is_over => break,
+                    Err(_) => thread::yield_now(),
                 }
-                if index % 5 == 0 { ends.fail(call) } else { ends.end(call) }
+                answered += 1;
             }
         });
         poll_while(&mut breaker, vec![sender, receiver]);

@@ -313,8 +313,14 @@ mod loom_tests {
 
     fn check(open: fn(&mut Breaker)) {
         loom::model(move || {
-            let config =
-                Config { consecutive_failures: 1, jitter_ppm: 0, window_len: 1, min_samples: 1, ..Config::default() };
+            let config = Config {
+                consecutive_failures: 1,
+                jitter_ppm: 0,
+                window_len: 1,
+                min_samples: 1,
+                max_in_flight: 1, // each ticket's slot is an atomic
+                ..Config::default()
+            };
             let mut breaker = Breaker::new(config).unwrap();
             let observer = breaker.observer();
             let owner = loom::thread::spawn(move || open(&mut breaker));

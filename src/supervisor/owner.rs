@@ -3,10 +3,9 @@
 use super::to_ns;
 use crate::breaker::Breaker;
 use crate::config::State;
-use crossbeam_utils::sync::Parker;
+use crossbeam_utils::sync::{Parker, Unparker};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 /// A breaker, and how to have its node checked.
@@ -18,9 +17,8 @@ pub(super) struct Owned {
 
 /// The owner's end of a check thread: it asks for checks, one at a time.
 pub(super) struct Checks {
-    /// Holds one question at most, since none is asked while `busy`.
-    ask: SyncSender<()>,
-    busy: Arc<AtomicBool>,
+    question: Arc<AtomicU8>,
+    wake: Unparker,
     every_ns: u64,
     /// No check begins before this.
     next_ns: u64,
@@ -28,16 +26,23 @@ pub(super) struct Checks {
 
 /// The other end, for the thread that makes the checks.
 pub(super) struct Asked {
-    questions: Receiver<()>,
-    busy: Arc<AtomicBool>,
+    question: Arc<AtomicU8>,
+    parker: Parker,
 }
+
+/// What the question is: the check thread waits for one,
+const NONE: u8 = 0;
+/// has one, until its check is done,
+const ASKED: u8 = 1;
+/// or is to end, as none will come.
+const OVER: u8 = 2;
 
 impl Checks {
     pub(super) fn new(every: Duration) -> (Self, Asked) {
-        let (ask, questions) = sync_channel(1); // its memory is there from the start
-        let busy = Arc::new(AtomicBool::new(false));
-        let asked = Asked { questions, busy: Arc::clone(&busy) };
-        (Self { ask, busy, every_ns: to_ns(every), next_ns: 0 }, asked)
+        let (question, parker) = (Arc::new(AtomicU8::new(NONE)), Parker::new());
+        let wake = parker.unparker().clone();
+        let asked = Asked { question: Arc::clone(&question), parker };
+        (Self { question, wake, every_ns: to_ns(every), next_ns: 0 }, asked)
     }
 
     #[cfg(test)]
@@ -50,28 +55,45 @@ impl Checks {
         if now_ns < self.next_ns {
             return self.next_ns;
         }
-        if self.busy.load(Ordering::Acquire) {
+        if self.question.load(Ordering::Acquire) != NONE {
             // The one before is still at it. Its thread wakes the owner when it is done.
             return u64::MAX;
         }
-        self.busy.store(true, Ordering::Relaxed);
-        if self.ask.try_send(()).is_err() {
-            return u64::MAX; // its thread is gone, and nobody will make a check any more
-        }
+        self.question.store(ASKED, Ordering::Release);
+        self.wake.unpark();
         self.next_ns = now_ns.saturating_add(self.every_ns);
         self.next_ns
+    }
+}
+
+impl Drop for Checks {
+    /// Nobody can ask any more.
+    fn drop(&mut self) {
+        self.question.store(OVER, Ordering::Release);
+        self.wake.unpark();
     }
 }
 
 impl Asked {
     /// Waits for the next question; false if none will come.
     pub(super) fn wait(&self) -> bool {
-        self.questions.recv().is_ok()
+        loop {
+            match self.question.load(Ordering::Acquire) {
+                NONE => self.parker.park(),
+                question => return question == ASKED,
+            }
+        }
+    }
+
+    #[cfg(test)]
+    fn is_asked(&self) -> bool {
+        self.question.load(Ordering::Acquire) == ASKED
     }
 
     /// The check is over: the next may be asked for. The owner is to be woken after this, as it may be waiting for it.
     pub(super) fn done(&self) {
-        self.busy.store(false, Ordering::Release);
+        // Not if there is none to come.
+        let _ = self.question.compare_exchange(ASKED, NONE, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 
@@ -115,25 +137,23 @@ mod tests {
     #[test]
     fn checks_are_spaced_and_one_at_a_time() {
         let (mut checks, asked) = Checks::new(Duration::from_nanos(100));
-        let taken = || asked.questions.try_recv().is_ok();
-        assert_eq!(checks.turn(1000), 1100, "the first is due at once");
-        assert!(taken());
-        // Too early, whether the check is back or not.
-        assert_eq!((checks.turn(1099), taken()), (1100, false));
-        assert_eq!((checks.turn(1100), taken()), (u64::MAX, false), "it is still busy");
+        assert!(!asked.is_asked());
+        assert_eq!((checks.turn(1000), asked.is_asked()), (1100, true), "the first is due at once");
+        assert_eq!((checks.turn(1099), checks.turn(1100)), (1100, u64::MAX), "it is still busy");
         asked.done();
+        assert!(!asked.is_asked());
         // The time that the check took too long isn't made up for.
-        assert_eq!((checks.turn(1250), taken()), (1350, true));
+        assert_eq!((checks.turn(1250), asked.is_asked()), (1350, true));
         asked.done();
-        assert_eq!((checks.turn(1349), taken()), (1350, false));
-        assert_eq!((checks.turn(1350), taken()), (1450, true));
+        assert_eq!((checks.turn(1349), asked.is_asked()), (1350, false));
+        assert_eq!((checks.turn(1350), asked.is_asked()), (1450, true));
     }
 
     #[test]
     fn a_spacing_of_zero_asks_as_soon_as_the_check_is_back() {
         let (mut checks, asked) = Checks::new(Duration::ZERO);
         for now_ns in [0, 0, 7] {
-            assert_eq!((checks.turn(now_ns), asked.questions.try_recv()), (now_ns, Ok(())));
+            assert_eq!((checks.turn(now_ns), asked.is_asked()), (now_ns, true));
             assert_eq!(checks.turn(now_ns), u64::MAX);
             asked.done();
         }
@@ -142,17 +162,23 @@ mod tests {
     #[test]
     fn a_spacing_of_centuries_asks_once() {
         let (mut checks, asked) = Checks::new(Duration::MAX);
-        assert_eq!(checks.turn(5), u64::MAX);
+        assert_eq!((checks.turn(5), asked.is_asked()), (u64::MAX, true));
         asked.done();
-        assert_eq!(checks.turn(u64::MAX - 1), u64::MAX);
-        assert_eq!(asked.questions.try_iter().count(), 1);
+        assert_eq!((checks.turn(u64::MAX - 1), asked.is_asked()), (u64::MAX, false));
     }
 
     #[test]
-    fn nobody_is_asked_once_the_thread_is_gone() {
-        let (mut checks, asked) = Checks::new(Duration::ZERO);
-        drop(asked);
-        assert_eq!((checks.turn(0), checks.turn(1)), (u64::MAX, u64::MAX));
+    fn a_thread_whose_owner_is_gone_waits_no_more_whatever_it_was_at() {
+        for was_asked in [false, true] {
+            let (mut checks, asked) = Checks::new(Duration::ZERO);
+            if was_asked {
+                checks.turn(0);
+                assert!(asked.wait());
+            }
+            drop(checks);
+            asked.done();
+            assert!(!asked.wait());
+        }
     }
 
     /// An owner that sleeps as long as a turn says comes in time for the next check, and needn't come for another's.
@@ -164,7 +190,7 @@ mod tests {
             let (checks, asked) = Checks::new(Duration::from_secs(1));
             let mut owned = Owned { name: "gateway".to_owned(), breaker, checks: Some(checks) };
             let idle_ns = owned.turn();
-            assert_eq!(asked.questions.try_recv().is_ok(), is_asked);
+            assert_eq!(asked.is_asked(), is_asked);
             assert_eq!(idle_ns == 1_000_000_000, is_asked, "{idle_ns}");
         }
     }
