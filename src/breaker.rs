@@ -815,8 +815,17 @@ impl Breaker {
 
     /// The quantile of what a verdict in `state` sees, the expired being gone.
     fn select(&mut self, state: State, quantile_ppm: u32) -> Option<u64> {
-        let latest_ns = self.latest_ns;
         let overdue = if self.counts_overdue(state) { self.overdue() } else { 0 };
+        if overdue == 0 {
+            return self.quantiles.quantile(self.window.samples(), core::iter::empty(), quantile_ppm);
+        }
+        self.select_with_overdue(overdue, quantile_ppm)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn select_with_overdue(&mut self, overdue: usize, quantile_ppm: u32) -> Option<u64> {
+        let latest_ns = self.latest_ns;
         let tables = core::iter::once(&self.calls.in_flight).chain(self.inboxes.iter().map(|inbox| &inbox.in_flight));
         let starts_ns = tables.flat_map(InFlight::overdue_starts_ns).take(overdue);
         let ages_ns = starts_ns.map(|start_ns| latest_ns.saturating_sub(start_ns));
