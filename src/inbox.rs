@@ -8,8 +8,9 @@
 //! ```
 //!
 //! A call has a number from its begin until the owner has heard its end, or an epoch has forgotten it: orders that never come
-//! back take no place for ever. So each queue has room for the end of every call that is out. A number's generation tells
-//! the end of a call that was forgotten from that of the next one that has the number.
+//! back take no place for ever. A number's generation tells the end of a call that was forgotten from that of the next one
+//! that has the number. So between two polls of the owner no more is told of a number than the late end of a call that was
+//! forgotten, and begin and end of the next one: each queue has room for all of that, and no end is ever dropped.
 //!
 //! The owner first notes how far the end half's queue goes, and then the begin half's: an end is told after its begin was, so
 //! the begin of each end that is noted is noted, too. Then it takes both in by their stamps, but a call's begin before its end.
@@ -93,6 +94,11 @@ impl LaneShared {
         self.counts.iter().map(|counts| counts.misused.load(Ordering::Relaxed)).fold(0, u64::saturating_add)
     }
 }
+
+/// So many places of a half's queue are kept for each call, and one besides, for what a thread was about to tell when the owner
+/// polled. (The begin half may end calls, too.) As many more as the lane has calls are for all that isn't told of a call.
+pub(crate) const KEPT_BY_BEGINS: usize = 3;
+pub(crate) const KEPT_BY_ENDS: usize = 2;
 
 pub(crate) struct Inbox {
     queues: Queues<rtrb::Consumer<Message>>,
@@ -192,9 +198,8 @@ impl Inbox {
     /// For a lane of this capacity, whose tickets begin with this generation.
     pub(crate) fn new(capacity: u32, seed: u32, shared: Arc<LaneShared>) -> (Self, LaneQueues) {
         let len = capacity as usize;
-        // A begin and an end of each call, as the begin half may end calls, too, and the records.
-        let (to_begin, begin) = rtrb::RingBuffer::new(3 * len);
-        let (to_end, end) = rtrb::RingBuffer::new(2 * len);
+        let (to_begin, begin) = rtrb::RingBuffer::new(KEPT_BY_BEGINS * len + 1 + len);
+        let (to_end, end) = rtrb::RingBuffer::new(KEPT_BY_ENDS * len + 1 + len);
         let (mut numbers, free) = rtrb::RingBuffer::new(len);
         for number in 1..=capacity {
             let _ = numbers.push(number); // as many as there is room for

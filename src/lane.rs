@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::gate;
-use crate::inbox::{Counts, Inbox, LaneQueues, LaneShared, Message};
+use crate::inbox::{Counts, Inbox, KEPT_BY_BEGINS, KEPT_BY_ENDS, LaneQueues, LaneShared, Message};
 use crate::page::PageHandle;
 use crate::sync::{AtomicU64, Ordering};
 use crate::tickets::{Call, Tickets};
@@ -379,8 +379,8 @@ impl Lane {
             half,
             clock: clock.clone(),
         };
-        let end = EndHalf { reporter: reporter(end, len, Half::End) };
-        let begin = BeginHalf { reporter: reporter(begin, 2 * len, Half::Begin), numbers };
+        let end = EndHalf { reporter: reporter(end, KEPT_BY_ENDS * len + 1, Half::End) };
+        let begin = BeginHalf { reporter: reporter(begin, KEPT_BY_BEGINS * len + 1, Half::Begin), numbers };
         (Self { begin, end }, inbox)
     }
 

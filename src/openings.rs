@@ -141,7 +141,7 @@ impl Breaker {
     }
 
     /// A [`lane`](Self::lane) of this capacity, which [`Lane`] explains: 4 to 1 048 576; what is outside is brought within. It takes
-    /// some 170 bytes for each.
+    /// some 210 bytes for each.
     pub fn lane_with_capacity(&mut self, capacity: u32) -> Lane {
         let opener = self.opener();
         loop {

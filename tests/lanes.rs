@@ -2,7 +2,7 @@
 //! time on one thread. (`threads.rs` has real ones.)
 
 mod common;
-use common::{MS, SECOND, breaker, config, half_open, last};
+use common::{MS, SECOND, breaker, config, half_open, last, open_at};
 use trip99::{Breaker, Config, Reason, State};
 
 const THRESHOLD: u64 = 200 * MS;
@@ -156,5 +156,36 @@ fn no_end_is_dropped_however_full_both_halves_queues_are() {
         told += 22;
         let snapshot = breaker.snapshot();
         assert_eq!((snapshot.recorded + dropped, snapshot.in_flight, snapshot.misused), (told, 0, 0));
+    }
+}
+
+/// What an epoch has forgotten may come back all at once, beside calls and records that fill the queues.
+#[test]
+fn no_end_is_dropped_when_the_ends_of_forgotten_calls_come_late() {
+    for is_split in [false, true] {
+        let mut breaker = breaker(Config { spike_count: 1, trials_in_flight: 10, ..config() });
+        let lane = breaker.lane_with_capacity(4);
+        let (mut begins, mut ends) = lane.split();
+        let lost = [1, 2, 3, 4].map(|now_ns| begins.begin_at(now_ns));
+        breaker.poll_at(4);
+        open_at(&mut breaker, 5);
+        breaker.poll_at(2 * SECOND);
+        assert_eq!((breaker.state(), breaker.snapshot().in_flight), (State::HalfOpen, 0));
+        // Until they are full.
+        (0..9).for_each(|_| begins.record_at(2 * SECOND + 1, 1));
+        (0..9).for_each(|_| ends.record_at(2 * SECOND + 1, 1));
+        let dropped = ends.dropped();
+        assert_eq!(dropped, 5 + 5);
+        let mut fail = |begins: &mut trip99::BeginHalf, call| {
+            // Each half in turn may tell all of them.
+            if is_split { ends.end_at(2 * SECOND + 2, call) } else { begins.fail_at(2 * SECOND + 2, call) }
+        };
+        lost.into_iter().for_each(|call| fail(&mut begins, call));
+        let next = [1, 2, 3, 4].map(|_| begins.begin_at(2 * SECOND + 1));
+        next.into_iter().for_each(|call| fail(&mut begins, call));
+        assert_eq!(begins.dropped(), dropped, "an end is dropped");
+        breaker.poll_at(2 * SECOND + 3);
+        let snapshot = breaker.snapshot();
+        assert_eq!((snapshot.in_flight, snapshot.stale, snapshot.misused), (0, 4, 0));
     }
 }

@@ -130,7 +130,7 @@ impl cb_lane {
 /// @param capacity  How many calls it tracks: each from its begin until the owner has heard its end, or an epoch has forgotten
 ///                  it. It takes a record or a check as long as the owner has fewer messages than that of the same half to
 ///                  take in (two of each call, one of each record). 0 = 4096, the default; 4 to 1048576, and what is outside
-///                  is brought within. A lane takes some 170 bytes for each.
+///                  is brought within. A lane takes some 210 bytes for each.
 /// @param out       Where the lane goes; NULL goes there if there is an error. Must not be NULL.
 /// @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_NOT_NOW while a supervisor owns the breaker:
 ///                  cb_supervisor_lane opens one then.
