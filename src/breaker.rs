@@ -1,6 +1,7 @@
 //! The breaker: what callers may do, and the hot path. Timers and transitions, the cold half, are in `transitions`.
 
 mod calm;
+mod handles;
 mod inboxes;
 #[cfg(all(feature = "shm", not(loom)))]
 mod shared;
@@ -15,13 +16,14 @@ use crate::config::{Config, ConfigError, Recovery, State};
 use crate::in_flight::{InFlight, Returned};
 use crate::inbox::Inboxes;
 use crate::journal::{Events, Reason};
+use crate::ledger::Epoch;
 use crate::openings::Arrivals;
 use crate::page::{Observer, Page, PageHandle, Snapshot};
 use crate::quantile::Quantiles;
 use crate::rules::{Counts, Rules};
 use crate::shm::Link;
 use crate::tickets::Call;
-use crate::trials::{Epoch, Trials};
+use crate::trials::Trials;
 use crate::window::Window;
 use core::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -574,6 +576,7 @@ impl Breaker {
     }
 
     /// For those that any thread may use.
+    #[cfg(feature = "ffi")]
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }

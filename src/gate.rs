@@ -1,9 +1,8 @@
 //! A handle to ask a breaker through, for any thread.
 
-use crate::breaker::Breaker;
 use crate::config::State;
+use crate::ledger::Grants;
 use crate::page::{Answer, Observer, Page};
-use crate::trials::Grants;
 use core::fmt;
 
 /// Asks a breaker, from any thread: clone it, send it, share it.
@@ -34,6 +33,10 @@ pub struct Gate {
 }
 
 impl Gate {
+    pub(crate) fn new(observer: Observer) -> Self {
+        Self { observer, grants: Grants::new() }
+    }
+
     /// May an order be sent now? While closed this is one load and a branch.
     ///
     /// Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
@@ -121,13 +124,5 @@ impl Clone for Gate {
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate").field("state", &self.state()).field("halted", &self.is_halted()).finish()
-    }
-}
-
-impl Breaker {
-    /// A handle to ask through, for any thread. Cheap; clone it for more.
-    pub fn gate(&mut self) -> Gate {
-        self.share();
-        Gate { observer: self.observer(), grants: Grants::new() }
     }
 }

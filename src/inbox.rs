@@ -16,9 +16,9 @@
 //! the begin of each end that is noted is noted, too. Then it takes both in by their stamps, but a call's begin before its end.
 
 use crate::in_flight::{InFlight, Returned};
+use crate::ledger::{Epoch, Grants};
 use crate::sync::{AtomicU64, Ordering};
 use crate::tickets::Untracked;
-use crate::trials::{Epoch, Grants};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 

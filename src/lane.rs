@@ -3,10 +3,10 @@
 use crate::clock::Clock;
 use crate::gate;
 use crate::inbox::{Counts, Inbox, KEPT_BY_BEGINS, KEPT_BY_ENDS, LaneQueues, LaneShared, Message};
+use crate::ledger::Epoch;
 use crate::page::PageHandle;
 use crate::sync::{AtomicU64, Ordering};
 use crate::tickets::{Call, Tickets};
-use crate::trials::Epoch;
 use core::fmt;
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@ mod sync;
 mod tickets;
 mod calls;
 mod seqlock;
+mod ledger;
 mod trials;
 #[cfg(all(feature = "shm", not(loom)))]
 #[path = "shm/handle.rs"]
@@ -21,12 +22,12 @@ mod handle;
 mod page;
 mod journal;
 mod rules;
-mod inbox;
-mod shm;
-mod breaker;
 mod gate;
+mod inbox;
 mod lane;
 mod openings;
+mod shm;
+mod breaker;
 #[cfg(not(loom))]
 mod supervisor;
 #[cfg(feature = "ffi")]

@@ -4,7 +4,6 @@
 //! the owner's own tables in their new size included, and takes back, when it opens the next, what the owner has no use for.
 
 use crate::backoff::SplitMix64;
-use crate::breaker::Breaker;
 use crate::clock::Clock;
 use crate::gate::Gate;
 use crate::inbox::{Inbox, Inboxes};
@@ -90,7 +89,11 @@ impl Opener {
 }
 
 impl Arrivals {
-    fn new(gate: Gate, clock: Clock, window_len: usize, calls: usize, seed: u64) -> Self {
+    pub(crate) fn opener(&self) -> &Opener {
+        &self.opener
+    }
+
+    pub(crate) fn new(gate: Gate, clock: Clock, window_len: usize, calls: usize, seed: u64) -> Self {
         let (to_owner, openings) = rtrb::RingBuffer::new(AT_A_TIME);
         let (replaced, to_openers) = rtrb::RingBuffer::new(AT_A_TIME);
         let desk = Desk {
@@ -130,47 +133,11 @@ impl Arrivals {
     }
 }
 
-impl Breaker {
-    /// How many calls a lane has room for, unless said otherwise.
-    pub const LANE_CAPACITY: u32 = 4096;
-
-    /// A handle to ask and to report through, for one other thread, or for two when it is [`split`](Lane::split). It has room
-    /// for [`LANE_CAPACITY`](Self::LANE_CAPACITY) calls. Allocates: open lanes at start-up where you can.
-    pub fn lane(&mut self) -> Lane {
-        self.lane_with_capacity(Self::LANE_CAPACITY)
-    }
-
-    /// A [`lane`](Self::lane) of this capacity, which [`Lane`] explains: 4 to 1 048 576; what is outside is brought within. It takes
-    /// some 210 bytes for each.
-    pub fn lane_with_capacity(&mut self, capacity: u32) -> Lane {
-        let opener = self.opener();
-        loop {
-            let opened = opener.open(capacity);
-            self.link_lanes();
-            if let Some(lane) = opened {
-                return lane;
-            }
-        }
-    }
-
-    /// Opens lanes from other threads while this breaker polls.
-    pub(crate) fn opener(&mut self) -> Opener {
-        if let Some(arrivals) = self.arrivals() {
-            return arrivals.opener.clone();
-        }
-        let (gate, clock) = (self.gate(), self.clock().clone());
-        let (window_len, calls) = (self.config().window_len as usize, self.config().max_in_flight as usize);
-        let arrivals = Arrivals::new(gate, clock, window_len, calls, self.lane_seed());
-        let opener = arrivals.opener.clone();
-        self.set_arrivals(arrivals);
-        opener
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 #[expect(clippy::unwrap_used, reason = "helpers of tests are of tests, too")]
 mod tests {
     use super::*;
+    use crate::breaker::Breaker;
     use crate::config::Config;
 
     fn breaker() -> Breaker {

@@ -21,9 +21,9 @@ mod scribbles;
 
 use crate::clock::ClockSource;
 use crate::config::State;
+use crate::ledger::{Epoch, Ledger};
 use crate::seqlock::SeqLock;
 use crate::sync::{AtomicU8, AtomicU64, Ordering, fence, load_acquire};
-use crate::trials::{Epoch, Ledger};
 use crossbeam_utils::Backoff;
 
 /// Whoever holds one may use the page.

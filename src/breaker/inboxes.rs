@@ -4,8 +4,10 @@ use super::Breaker;
 use crate::config::State;
 use crate::in_flight::{InFlight, Returned};
 use crate::inbox::{Inbox, Message};
+use crate::ledger::Epoch;
+#[cfg(all(test, not(loom)))]
 use crate::openings::Arrivals;
-use crate::trials::{Epoch, Progress, Trials};
+use crate::trials::{Progress, Trials};
 
 impl Breaker {
     /// From now on other threads take part.
@@ -13,22 +15,14 @@ impl Breaker {
         self.is_shared = true;
     }
 
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn arrivals(&self) -> Option<&Arrivals> {
         self.arrivals.as_deref()
-    }
-
-    pub(crate) fn set_arrivals(&mut self, arrivals: Arrivals) {
-        self.share();
-        self.arrivals = Some(Box::new(arrivals));
     }
 
     #[cfg(all(test, not(loom)))]
     pub(crate) fn lanes(&self) -> usize {
         self.inboxes.iter().count()
-    }
-
-    pub(crate) fn lane_seed(&self) -> u64 {
-        self.lane_seed
     }
 
     /// Links lanes in that were opened since.

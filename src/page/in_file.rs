@@ -2,8 +2,8 @@
 
 use super::{HALTED, MAGIC, Page, SHADOW};
 use crate::config::State;
+use crate::ledger::Epoch;
 use crate::sync::Ordering;
-use crate::trials::Epoch;
 
 impl Page {
     /// `None` if this is no page.

@@ -16,12 +16,6 @@ fn out(ledger: &Ledger, number: u32, room: u16) -> Option<u32> {
     ledger.look(epoch(number), room).map(|seen| seen.out)
 }
 
-fn trials(probes: u32, trials_in_flight: u32) -> Trials {
-    Trials::new(&Config { probes, trials_in_flight, ..Config::default() }, 0)
-}
-
-const SEEN: fn(u32) -> Option<Seen> = |out| Some(Seen { out, was_idle: false });
-
 #[test]
 fn a_word_survives_its_bits() {
     for bits in [0, 1, u64::MAX, IDLE, 1 << 33, 1 << 63, 0xffff, 0xffff_0000, 0x0123_4567_89ab_cdef] {
@@ -196,44 +190,4 @@ fn what_shadow_let_pass_is_no_trial_to_give_back() {
     }
     grants.add(epoch(5));
     assert_eq!([grants.take(), grants.take()], [Some(epoch(5)), None]);
-}
-
-#[test]
-fn there_is_room_for_as_many_as_may_be_out_and_are_wanted() {
-    let mut trials = trials(3, 2);
-    assert_eq!(trials.room(), 2);
-    trials.take_note(SEEN(2), 0);
-    assert_eq!((trials.succeed(1), trials.room()), (Progress::More(1), 2));
-    assert_eq!((trials.succeed(2), trials.room()), (Progress::More(0), 1));
-    assert_eq!((trials.granted(), trials.out(), trials.good()), (2, 0, 2));
-    assert_eq!(trials.succeed(3), Progress::Recovered);
-    let checks = Config { recovery: Recovery::HealthChecks, probes: 2, ..Config::default() };
-    let mut trials = Trials::new(&checks, 0);
-    assert_eq!((trials.room(), trials.succeed(1), trials.succeed(2)), (0, Progress::More(0), Progress::Recovered));
-}
-
-#[test]
-fn a_lease_starts_with_the_grant_that_found_none_out_and_with_each_result() {
-    let mut trials = trials(5, 2);
-    assert_eq!(trials.lost_at_ns(10), u64::MAX);
-    trials.take_note(SEEN(1), 100);
-    trials.take_note(SEEN(2), 105);
-    assert_eq!(trials.lost_at_ns(10), 110);
-    trials.succeed(107);
-    assert_eq!(trials.lost_at_ns(10), 117);
-    trials.take_note(SEEN(0), 108);
-    assert_eq!(trials.lost_at_ns(10), u64::MAX);
-    trials.take_note(SEEN(1), 120);
-    assert_eq!(trials.lost_at_ns(10), 130);
-    trials.take_note(Some(Seen { out: 1, was_idle: true }), 125);
-    assert_eq!(trials.lost_at_ns(10), 135);
-    assert_eq!(trials.lost_at_ns(u64::MAX), u64::MAX);
-}
-
-#[test]
-fn a_scribbled_ledger_counts_as_all_out() {
-    let mut trials = trials(5, 3);
-    trials.take_note(None, 100);
-    trials.take_note(None, 105);
-    assert_eq!((trials.out(), trials.lost_at_ns(10)), (3, 110));
 }
