@@ -424,7 +424,7 @@ impl Lane {
 
     /// May an order be sent now? While closed this is a load, a look at the lane's own room, and a branch.
     ///
-    /// As [`Gate::allow`]; and a lane that is too full to take the call's begin refuses, unless in shadow.
+    /// As [`Gate::allow`](crate::Gate::allow); and a lane that is too full to take the call's begin refuses, unless in shadow.
     #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow(&mut self) -> bool {
@@ -432,7 +432,7 @@ impl Lane {
     }
 
     /// Gives back a trial that this lane was granted by [`allow`](Self::allow) and that will not be sent, as
-    /// [`Gate::release`].
+    /// [`Gate::release`](crate::Gate::release).
     pub fn release(&mut self) {
         self.begin.release();
     }

@@ -42,3 +42,82 @@ impl Breaker {
         self.arrivals.get_or_insert_with(new).opener().clone()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[expect(clippy::unwrap_used, reason = "helpers of tests are of tests, too")]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::openings::AT_A_TIME;
+
+    fn breaker() -> Breaker {
+        Breaker::new(Config::default()).unwrap()
+    }
+
+    #[test]
+    fn lanes_that_are_gone_leave_nothing_but_their_counts() {
+        let mut breaker = breaker();
+        let kept = breaker.lane_with_capacity(8);
+        for now_ns in 0..100 {
+            let mut lane = breaker.lane_with_capacity(4);
+            (0..5).for_each(|_| lane.record_at(now_ns, 1));
+            let call = lane.begin_at(now_ns);
+            lane.end_at(now_ns, call);
+            lane.end_at(now_ns, call);
+            drop(lane);
+            breaker.poll_at(now_ns);
+        }
+        drop(kept);
+        // The latest is still there, as it goes when the next one comes; and so does what is told to the desk.
+        let mut last = breaker.lane_with_capacity(4);
+        assert_eq!(breaker.lanes(), 1);
+        let (inboxes, calls) = breaker.opener().sizes();
+        assert!(inboxes <= 3 && calls <= 1024 + 8 + 3 * 4, "{inboxes}, {calls}");
+        last.record_at(100, 1);
+        breaker.poll_at(100);
+        let snapshot = breaker.snapshot();
+        assert_eq!((snapshot.recorded, snapshot.dropped, snapshot.misused), (100 * 5 + 1, 100, 100));
+    }
+
+    #[test]
+    fn a_lane_with_a_call_in_flight_stays() {
+        let mut breaker = breaker();
+        let mut lane = breaker.lane_with_capacity(4);
+        let _lost = lane.begin_at(1);
+        drop(lane);
+        breaker.poll_at(2);
+        let _other = breaker.lane();
+        assert_eq!((breaker.lanes(), breaker.snapshot().in_flight), (2, 1));
+    }
+
+    #[test]
+    fn lanes_opened_elsewhere_are_linked_in_by_the_next_poll_in_their_order() {
+        let mut breaker = breaker();
+        let opener = breaker.opener();
+        let mut lanes: Vec<Lane> = (0..AT_A_TIME).map(|_| opener.open(4).unwrap()).collect();
+        assert!(opener.open(4).is_none(), "the owner has to poll first");
+        lanes.iter_mut().for_each(|lane| lane.record_at(1, 7));
+        assert_eq!(breaker.lanes(), 0);
+        breaker.poll_at(1);
+        assert_eq!((breaker.lanes(), breaker.snapshot().recorded), (AT_A_TIME, AT_A_TIME as u64));
+        lanes.push(opener.open(4).unwrap());
+        drop(lanes);
+        breaker.poll_at(2);
+        assert_eq!(breaker.lanes(), 1, "the others went as it came");
+    }
+
+    /// The owner's tables grow with the lanes: the quantile sees every overdue call, at any number of lanes.
+    #[test]
+    fn overdue_calls_of_all_lanes_are_seen() {
+        let mut breaker =
+            Breaker::new(Config { min_samples: 1000, stall_limit_ns: 0, max_in_flight: 1, ..Config::default() })
+                .unwrap();
+        let mut lanes: Vec<Lane> = (0..20).map(|_| breaker.lane_with_capacity(4)).collect();
+        for (start_ns, lane) in (0..).zip(&mut lanes) {
+            (0..4).for_each(|_| _ = lane.begin_at(start_ns));
+        }
+        breaker.poll_at(1_000_000_000);
+        assert_eq!(breaker.snapshot().overdue, 80);
+        assert_eq!([0, 1_000_000].map(|ppm| breaker.quantile(ppm)), [Some(999_999_981), Some(1_000_000_000)]);
+    }
+}

@@ -5,8 +5,6 @@ use crate::config::State;
 use crate::in_flight::{InFlight, Returned};
 use crate::inbox::{Inbox, Message};
 use crate::ledger::Epoch;
-#[cfg(all(test, not(loom)))]
-use crate::openings::Arrivals;
 use crate::trials::{Progress, Trials};
 
 impl Breaker {
@@ -16,12 +14,7 @@ impl Breaker {
     }
 
     #[cfg(all(test, not(loom)))]
-    pub(crate) fn arrivals(&self) -> Option<&Arrivals> {
-        self.arrivals.as_deref()
-    }
-
-    #[cfg(all(test, not(loom)))]
-    pub(crate) fn lanes(&self) -> usize {
+    pub(super) fn lanes(&self) -> usize {
         self.inboxes.iter().count()
     }
 
