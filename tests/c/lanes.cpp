@@ -3,10 +3,9 @@
  * has in common with C is in tests/conformance.
  */
 #include "trip99.hpp"
+#include "check.hpp"
 
 #include <atomic>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <thread>
@@ -19,14 +18,6 @@ using trip99::Breaker;
 using trip99::Config;
 using trip99::Lane;
 using trip99::State;
-
-#define CHECK(what)                                                                                                    \
-    do {                                                                                                               \
-        if (!(what)) {                                                                                                 \
-            std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);                                    \
-            std::exit(1);                                                                                              \
-        }                                                                                                              \
-    } while (false)
 
 static const std::uint64_t SECOND = 1000000000;
 

@@ -1,8 +1,7 @@
 /* Misuse through the C++ wrapper: clean, and told. */
 #include "trip99_supervisor.hpp"
+#include "check.hpp"
 
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <thread>
@@ -12,14 +11,6 @@ using std::chrono::seconds;
 using trip99::Breaker;
 using trip99::Lane;
 using trip99::Supervisor;
-
-#define CHECK(what)                                                                                                    \
-    do {                                                                                                               \
-        if (!(what)) {                                                                                                 \
-            std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);                                    \
-            std::exit(1);                                                                                              \
-        }                                                                                                              \
-    } while (false)
 
 /* It comes at once; the bound only tells a test that hangs. */
 template <typename F> static void await(F condition) {

@@ -1,7 +1,7 @@
 /* The C++ wrapper of pages in files. Another process takes part: this program, run again with a page's path. */
 #include "trip99_shared.hpp"
+#include "check.hpp"
 
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <sys/wait.h>
@@ -11,14 +11,6 @@
 using std::chrono::milliseconds;
 using trip99::Breaker;
 using trip99::Observer;
-
-#define CHECK(what)                                                                                                    \
-    do {                                                                                                               \
-        if (!(what)) {                                                                                                 \
-            std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);                                    \
-            std::exit(1);                                                                                              \
-        }                                                                                                              \
-    } while (false)
 
 static_assert(!std::is_copy_constructible<Observer>::value && !std::is_copy_assignable<Observer>::value, "move-only");
 static_assert(std::is_nothrow_move_constructible<Observer>::value, "moves");

@@ -1,8 +1,7 @@
 /* The C++ wrapper of supervisors: callbacks that are closures, and what they throw. */
 #include "trip99_supervisor.hpp"
+#include "check.hpp"
 
-#include <cstdio>
-#include <cstdlib>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -14,14 +13,6 @@ using std::chrono::seconds;
 using trip99::Breaker;
 using trip99::Reason;
 using trip99::Supervisor;
-
-#define CHECK(what)                                                                                                    \
-    do {                                                                                                               \
-        if (!(what)) {                                                                                                 \
-            std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);                                    \
-            std::exit(1);                                                                                              \
-        }                                                                                                              \
-    } while (false)
 
 static_assert(!std::is_copy_constructible<Supervisor>::value && !std::is_copy_assignable<Supervisor>::value, "move-only");
 static_assert(std::is_nothrow_move_constructible<Supervisor>::value, "moves");
