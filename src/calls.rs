@@ -1,14 +1,16 @@
-//! The calls that the owner itself has in flight: a ticket for each, in sending order.
+//! All calls in flight: the owner's own, each with a ticket, and those of each lane.
 
 use crate::in_flight::{InFlight, Returned};
+use crate::inbox::{Inbox, Inboxes};
 use crate::tickets::{Call, Tickets, Untracked};
 
 /// No number: there is no such slot.
 const NONE: u32 = u32::MAX >> 1;
 
-pub(crate) struct Calls {
+/// The owner's own.
+pub(crate) struct OwnCalls {
     tickets: Tickets,
-    pub(crate) in_flight: InFlight,
+    in_flight: InFlight,
     /// The first number that stands for no call. The next one is kept in its slot of the tickets, and so on; `NONE` is last.
     free: u32,
     untracked: Untracked,
@@ -16,7 +18,7 @@ pub(crate) struct Calls {
     untracked_generation: u32,
 }
 
-impl Calls {
+impl OwnCalls {
     /// `seed` sets these tickets apart from others'.
     pub(crate) fn new(capacity: u32, seed: u32) -> Self {
         let tickets = Tickets::new(capacity, seed);
@@ -79,18 +81,102 @@ impl Calls {
     }
 }
 
+/// The owner's own and those of all lanes.
+pub(crate) struct Calls {
+    pub(crate) own: OwnCalls,
+    /// One for each lane.
+    pub(crate) lanes: Inboxes,
+}
+
+impl Calls {
+    pub(crate) fn new(max_in_flight: u32, seed: u32) -> Self {
+        Self { own: OwnCalls::new(max_in_flight, seed), lanes: Inboxes::with_room_for(0) }
+    }
+
+    fn tables(&self) -> impl Iterator<Item = &InFlight> + Clone {
+        core::iter::once(&self.own.in_flight).chain(self.lanes.iter().map(|inbox| &inbox.in_flight))
+    }
+
+    fn tables_mut(&mut self) -> impl Iterator<Item = &mut InFlight> {
+        core::iter::once(&mut self.own.in_flight).chain(self.lanes.iter_mut().map(|inbox| &mut inbox.in_flight))
+    }
+
+    /// How many are tracked.
+    pub(crate) fn len(&self) -> usize {
+        self.tables().map(InFlight::len).sum()
+    }
+
+    /// The least start of all tables.
+    pub(crate) fn oldest_ns(&self, of_table: impl Fn(&InFlight) -> Option<u64>) -> Option<u64> {
+        self.tables().filter_map(of_table).min()
+    }
+
+    /// The oldest waiting call of all becomes overdue.
+    pub(crate) fn mark_overdue(&mut self) {
+        let oldest_ns = self.oldest_ns(InFlight::oldest_waiting_ns);
+        if let Some(table) = self.tables_mut().find(|table| table.oldest_waiting_ns() == oldest_ns) {
+            table.mark_overdue();
+        }
+    }
+
+    /// How many are overdue and haven't expired.
+    #[inline]
+    pub(crate) fn overdue(&self) -> usize {
+        self.own.in_flight.overdue() + if self.lanes.is_empty() { 0 } else { self.overdue_of_lanes() }
+    }
+
+    #[cold]
+    fn overdue_of_lanes(&self) -> usize {
+        self.lanes.iter().map(|inbox| inbox.in_flight.overdue()).sum()
+    }
+
+    /// How many overdue calls will count once those too old at `now_ns` don't.
+    pub(crate) fn live_overdue(&self, now_ns: u64, age_ns: u64) -> usize {
+        self.tables().map(|table| table.live_overdue(now_ns, age_ns)).sum()
+    }
+
+    /// The starts of those that are overdue.
+    pub(crate) fn overdue_starts_ns(&self) -> impl Iterator<Item = u64> + Clone {
+        self.tables().flat_map(InFlight::overdue_starts_ns)
+    }
+
+    /// Overdue calls too old for the window no longer count.
+    #[inline]
+    pub(crate) fn expire(&mut self, now_ns: u64, age_ns: u64) {
+        self.own.in_flight.expire(now_ns, age_ns);
+        if !self.lanes.is_empty() {
+            self.expire_those_of_lanes(now_ns, age_ns);
+        }
+    }
+
+    #[cold]
+    fn expire_those_of_lanes(&mut self, now_ns: u64, age_ns: u64) {
+        self.lanes.iter_mut().for_each(|inbox| inbox.in_flight.expire(now_ns, age_ns));
+    }
+
+    pub(crate) fn set_limits(&mut self, now_ns: u64, threshold_ns: u64, age_ns: u64) {
+        self.tables_mut().for_each(|table| table.set_limits(now_ns, threshold_ns, age_ns));
+    }
+
+    /// Forgets every call. Tickets that are out become unknown.
+    pub(crate) fn clear(&mut self) {
+        self.own.clear();
+        self.lanes.iter_mut().for_each(Inbox::clear);
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
-    fn begin(calls: &mut Calls, trial: bool) -> (Call, bool) {
+    fn begin(calls: &mut OwnCalls, trial: bool) -> (Call, bool) {
         let tracked = calls.begin(5, 6, trial);
         (tracked.unwrap_or_else(|| calls.begin_untracked(5, trial)), tracked.is_some())
     }
 
     #[test]
     fn calls_beyond_the_capacity_are_untracked_and_counted() {
-        let mut calls = Calls::new(2, 7);
+        let mut calls = OwnCalls::new(2, 7);
         let [(first, _), (second, tracked), (third, untracked), (trial, _)] =
             [false, false, false, true].map(|trial| begin(&mut calls, trial));
         assert!(tracked && !untracked);
@@ -103,7 +189,7 @@ mod tests {
 
     #[test]
     fn an_epoch_forgets_all_and_begins_with_every_number() {
-        let mut calls = Calls::new(3, 7);
+        let mut calls = OwnCalls::new(3, 7);
         for _ in 0..4 {
             let out = [false, true, false, true, false].map(|trial| begin(&mut calls, trial));
             assert_eq!(out.map(|(_, tracked)| tracked), [true, true, true, false, false]);

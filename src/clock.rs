@@ -1,25 +1,19 @@
 //! TSC to nanoseconds. The only file that names quanta.
 
+use crate::words::named;
 use std::sync::LazyLock;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
-/// What a breaker's plain (not `_at`) operations read the time from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum ClockSource {
-    /// The CPU's time stamp counter (or the ARM system counter), scaled to nanoseconds.
-    Tsc = 0,
-    /// The operating system's monotonic clock, because the counter can't be trusted here.
-    #[default]
-    Monotonic = 1,
-}
-
-impl ClockSource {
-    pub(crate) const fn from_bits(bits: u64) -> Self {
-        match bits {
-            0 => Self::Tsc,
-            _ => Self::Monotonic,
-        }
+named! {
+    /// What a breaker's plain (not `_at`) operations read the time from.
+    #[derive(Default)]
+    #[non_exhaustive]
+    pub enum ClockSource {
+        /// The CPU's time stamp counter (or the ARM system counter), scaled to nanoseconds.
+        Tsc = 0, "tsc";
+        /// The operating system's monotonic clock, because the counter can't be trusted here.
+        #[default]
+        Monotonic = 1, "monotonic";
     }
 }
 
@@ -50,7 +44,7 @@ impl Clock {
     pub(crate) fn now_ns(&self) -> u64 {
         match self {
             Self::Tsc(counter) => counter.delta_as_nanos(0, counter.raw()),
-            Self::Monotonic(origin) => u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            Self::Monotonic(origin) => to_ns(origin.elapsed()),
         }
     }
 
@@ -60,6 +54,16 @@ impl Clock {
             Self::Monotonic(_) => ClockSource::Monotonic,
         }
     }
+}
+
+/// The wall clock, in nanoseconds since the Unix epoch.
+pub(crate) fn wall_ns() -> u64 {
+    to_ns(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+}
+
+/// Saturates after 584 years.
+pub(crate) fn to_ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Linux takes `tsc` off this list when it has found the counter unstable or out of step between CPUs,

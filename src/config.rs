@@ -1,5 +1,6 @@
 //! What a breaker is told: every setting with its default, its legal range and its meaning.
 
+use crate::words::named;
 use core::fmt;
 
 /// One million: shares (`*_ppm`) are given in parts of it.
@@ -13,42 +14,17 @@ const MAX_PROBES: u16 = u16::MAX;
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
 
-/// The automatic state of a breaker. A halt is not a state: it lies over all three.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum State {
-    /// Calls pass, and every sample is judged.
-    #[default]
-    Closed = 0,
-    /// Calls are refused until `retry_at`.
-    Open = 1,
-    /// Only trials (or none, with health checks) pass, to find out whether the node has recovered.
-    HalfOpen = 2,
-}
-
-impl State {
-    /// The name in JSON and in text: `closed`, `open` or `half_open`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-            Self::HalfOpen => "half_open",
-        }
-    }
-
-    pub(crate) const fn from_bits(bits: u64) -> Option<Self> {
-        match bits {
-            0 => Some(Self::Closed),
-            1 => Some(Self::Open),
-            2 => Some(Self::HalfOpen),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+named! {
+    /// The automatic state of a breaker. A halt is not a state: it lies over all three.
+    #[derive(Default)]
+    pub enum State {
+        /// Calls pass, and every sample is judged.
+        #[default]
+        Closed = 0, "closed";
+        /// Calls are refused until `retry_at`.
+        Open = 1, "open";
+        /// Only trials (or none, with health checks) pass, to find out whether the node has recovered.
+        HalfOpen = 2, "half_open";
     }
 }
 

@@ -27,7 +27,7 @@ mod gate;
 mod lane;
 mod snapshot;
 mod events;
-#[cfg(all(feature = "shm", not(loom)))]
+#[cfg(feature = "shm")]
 mod shared;
 #[cfg(not(loom))]
 mod supervisor;
@@ -39,7 +39,7 @@ pub use events::*;
 pub use gate::*;
 pub use lane::*;
 pub use operations::*;
-#[cfg(all(feature = "shm", not(loom)))]
+#[cfg(feature = "shm")]
 pub use shared::*;
 pub use snapshot::*;
 pub use status::*;

@@ -1,128 +1,206 @@
-//! A handle to ask a breaker through, for any thread.
+//! The gate's byte, which every ask reads: the automatic state and two flags that lie over it.
+//!
+//! ```text
+//!  bits 0-1  state   0 closed, 1 open, 2 half-open: the owner's
+//!  bit  2    HALTED  somebody has halted trading: any thread's
+//!  bit  3    SHADOW  refuse nothing (a halt still refuses): the owner's
+//! ```
+//!
+//! A byte of 0 lets every call pass. A byte that no version writes refuses.
 
 use crate::config::State;
-use crate::ledger::Grants;
-use crate::page::{Answer, Observer, Page};
-use core::fmt;
+use crate::sync::{AtomicU8, Ordering, fence};
+use crate::words::Word;
 
-/// Asks a breaker, from any thread: clone it, send it, share it.
-///
-/// It takes part in trials, too: all gates and the owner together never get more than the breaker grants.
-///
-/// ```
-/// use trip99::{Breaker, Config};
-///
-/// let mut breaker = Breaker::new(Config::default())?;
-/// let gate = breaker.gate();
-/// let mut lane = breaker.lane();
-/// let trader = std::thread::spawn(move || {
-///     if gate.allow() {
-///         let call = lane.begin(); // stamps the TSC
-///         // send the order, await the answer ...
-///         lane.end(call);
-///     }
-/// });
-/// trader.join().expect("the trader panicked");
-/// breaker.poll(); // takes in what lanes have sent
-/// assert_eq!(breaker.snapshot().samples, 1);
-/// # Ok::<(), trip99::ConfigError>(())
-/// ```
-pub struct Gate {
-    observer: Observer,
-    grants: Grants,
+const STATE: u8 = 0b0011;
+pub(crate) const HALTED: u8 = 0b0100;
+const SHADOW: u8 = 0b1000;
+
+/// The bits that are the owner's.
+const fn owners(state: State, shadow: bool) -> u8 {
+    state as u8 | if shadow { SHADOW } else { 0 }
 }
 
-impl Gate {
-    pub(crate) fn new(observer: Observer) -> Self {
-        Self { observer, grants: Grants::new() }
+/// What a byte says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) state: State,
+    pub(crate) halted: bool,
+    pub(crate) shadow: bool,
+}
+
+impl Reading {
+    fn of(bits: u8) -> Option<Self> {
+        if bits & !(STATE | HALTED | SHADOW) != 0 {
+            return None;
+        }
+        let state = State::from_word((bits & STATE).into())?;
+        Some(Self { state, halted: bits & HALTED != 0, shadow: bits & SHADOW != 0 })
+    }
+}
+
+#[repr(transparent)]
+pub(crate) struct GateByte(AtomicU8);
+
+impl GateByte {
+    pub(crate) fn new(state: State, shadow: bool) -> Self {
+        Self(AtomicU8::new(owners(state, shadow)))
     }
 
-    /// May an order be sent now? While closed this is one load and a branch.
-    ///
-    /// Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
-    /// While half-open, true means that a trial is granted: send it (the next call begun on any lane, or by the owner, is
-    /// taken for it), or give it back by [`release`](Self::release).
-    ///
-    /// A gate fires no timers: how soon it lets trials pass after a pause is up to how often the owner polls. When the
-    /// breaker is gone its gates show open and refuse (but in shadow, which refuses nothing): nobody watches any more.
-    #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
-    pub fn allow(&self) -> bool {
-        self.observer.page.is_clear() || self.allow_unless_refused()
+    pub(crate) fn bits(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
     }
 
-    #[cold]
-    #[inline(never)]
-    fn allow_unless_refused(&self) -> bool {
-        ask(&self.observer.page, &self.grants)
+    /// True if every call may pass and nothing else is to be done: closed, neither halted nor in shadow.
+    #[inline]
+    pub(crate) fn is_clear(&self) -> bool {
+        self.bits() == 0
     }
 
-    /// Gives back a trial that this handle was granted and that will not be sent: the one that it was granted last. It counts
-    /// neither way, and may be granted again at once. Each grant is given back by a release of its own. Does nothing if
-    /// there is no such trial.
-    pub fn release(&self) {
-        give_back(&self.observer.page, &self.grants);
+    pub(crate) fn is_halted(&self) -> bool {
+        self.bits() & HALTED != 0
     }
 
-    /// The automatic state now; `None` if the gate holds a value that no version writes (calls are refused then).
-    pub fn state(&self) -> Option<State> {
-        self.observer.state()
+    /// `None` if the byte is one that no version writes. What was written before the byte is seen after this.
+    pub(crate) fn read(&self) -> Option<Reading> {
+        let bits = self.bits();
+        fence(Ordering::Acquire); // see `load_acquire`
+        Reading::of(bits)
     }
 
-    /// True if trading is halted now.
-    pub fn is_halted(&self) -> bool {
-        self.observer.is_halted()
+    /// True unless the byte holds just what the owner put there, halted or not: then nobody may pass.
+    pub(crate) fn is_foreign(&self, state: State, shadow: bool) -> bool {
+        self.bits() & !HALTED != owners(state, shadow)
     }
 
-    /// Refuses every call from now on, whatever the automatic state, until [`resume`](Self::resume). The gate is shut when
-    /// this returns; the owner journals it at its next poll or refusal.
-    pub fn halt(&self) {
-        self.observer.page.halt();
+    /// True if the byte holds just this.
+    #[inline]
+    pub(crate) fn shows(&self, state: State, shadow: bool, halted: bool) -> bool {
+        self.bits() == owners(state, shadow) | if halted { HALTED } else { 0 }
     }
 
-    /// Ends a halt. The automatic state decides again, as it went on meanwhile.
-    pub fn resume(&self) {
-        self.observer.page.resume();
+    /// Sets HALTED; true if it wasn't set. Any thread.
+    pub(crate) fn halt(&self) -> bool {
+        self.0.fetch_or(HALTED, Ordering::AcqRel) & HALTED == 0
     }
 
-    /// A read-only view.
-    pub fn observer(&self) -> Observer {
-        self.observer.clone()
+    /// Clears HALTED; true if it was set. Any thread.
+    pub(crate) fn resume(&self) -> bool {
+        self.0.fetch_and(!HALTED, Ordering::AcqRel) & HALTED != 0
     }
-}
 
-/// Asks a gate that isn't simply closed, for the handle that has these grants.
-pub(crate) fn ask(page: &Page, grants: &Grants) -> bool {
-    match page.ask() {
-        Answer::Pass => {
-            // Under shadow it may be half-open all the same: there is nothing to release of this.
-            grants.pass();
-            true
+    // Only the owner changes its bits. So it flips those that differ, which needs no retry and leaves HALTED alone, which others
+    // change at any time.
+
+    pub(crate) fn change_state(&self, from: State, to: State) {
+        self.0.fetch_xor(from as u8 ^ to as u8, Ordering::AcqRel);
+    }
+
+    pub(crate) fn change_shadow(&self, from: bool, to: bool) {
+        if from != to {
+            self.0.fetch_xor(SHADOW, Ordering::AcqRel);
         }
-        Answer::Trial(epoch) => {
-            grants.add(epoch);
-            true
+    }
+
+    /// A new owner's bits replace the earlier one's.
+    #[cfg(feature = "shm")]
+    pub(crate) fn take_over(&self, state: State, shadow: bool) {
+        let earlier = self.bits() & !HALTED;
+        self.0.fetch_xor(earlier ^ owners(state, shadow), Ordering::AcqRel);
+    }
+
+    /// Somebody wrote to the byte what its owner didn't: puts it right, and halts, as nobody knows what else is wrong. True if
+    /// it wasn't halted.
+    pub(crate) fn repair(&self, state: State, shadow: bool) -> bool {
+        self.0.swap(owners(state, shadow) | HALTED, Ordering::AcqRel) & HALTED == 0
+    }
+
+    /// For C, which reads the byte inline.
+    #[cfg(feature = "ffi")]
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        self.0.as_ptr()
+    }
+
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn scribble(&self, bits: u8) {
+        self.0.store(bits, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const STATES: [State; 3] = [State::Closed, State::Open, State::HalfOpen];
+
+    #[test]
+    fn bits_are_as_published() {
+        for (state, bits) in STATES.into_iter().zip(0..) {
+            let gate = GateByte::new(state, false);
+            assert_eq!(gate.bits(), bits);
+            assert_eq!([gate.halt(), gate.halt()], [true, false]);
+            assert_eq!(gate.bits(), bits | 4);
+            gate.change_shadow(false, true);
+            assert_eq!(gate.bits(), bits | 12);
+            assert_eq!([gate.resume(), gate.resume()], [true, false]);
+            assert_eq!(gate.bits(), bits | 8);
+            for to in STATES {
+                gate.change_state(state, to);
+                assert_eq!(gate.bits(), to as u8 | 8);
+                assert_eq!(gate.read(), Some(Reading { state: to, halted: false, shadow: true }));
+                gate.change_state(to, state);
+            }
         }
-        Answer::Refuse => false,
+    }
+
+    #[test]
+    fn only_what_the_owner_put_there_is_its_own() {
+        for bits in 0..=u8::MAX {
+            let gate = GateByte::new(State::Open, false);
+            gate.scribble(bits);
+            assert_eq!(gate.is_foreign(State::Open, false), bits & !HALTED != 1, "{bits:#b}");
+            assert_eq!(gate.shows(State::Open, false, true), bits == 5, "{bits:#b}");
+            assert_eq!(gate.is_clear(), bits == 0);
+            assert_eq!(gate.read().is_some(), bits < 16 && bits & 3 != 3, "{bits:#b}");
+            let halted = bits & HALTED != 0;
+            assert_eq!((gate.repair(State::Closed, true), gate.bits()), (!halted, SHADOW | HALTED));
+        }
     }
 }
 
-/// Gives back what the handle was granted last.
-pub(crate) fn give_back(page: &Page, grants: &Grants) {
-    if let Some(epoch) = grants.take() {
-        page.trials().give_back(epoch);
-    }
-}
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::sync::Arc;
 
-impl Clone for Gate {
-    /// The clone has no trial to release.
-    fn clone(&self) -> Self {
-        Self { observer: self.observer.clone(), grants: Grants::new() }
+    fn check(change_state: fn(&GateByte, State, State)) {
+        loom::model(move || {
+            let gate = Arc::new(GateByte::new(State::Closed, false));
+            let halter = {
+                let gate = Arc::clone(&gate);
+                loom::thread::spawn(move || gate.halt())
+            };
+            change_state(&gate, State::Closed, State::Open);
+            change_state(&gate, State::Open, State::HalfOpen);
+            halter.join().unwrap();
+            assert_eq!(gate.bits(), State::HalfOpen as u8 | HALTED, "the halt is lost");
+        });
     }
-}
 
-impl fmt::Debug for Gate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("state", &self.state()).field("halted", &self.is_halted()).finish()
+    /// A halt from another thread survives the owner's transition, whichever comes first.
+    #[test]
+    fn a_halt_is_never_lost_to_a_transition() {
+        check(GateByte::change_state);
+    }
+
+    /// Shows that the model finds what it looks for.
+    #[test]
+    #[should_panic(expected = "the halt is lost")]
+    fn a_transition_by_load_and_store_would_lose_a_halt() {
+        check(|gate, from, to| {
+            let bits = gate.0.load(Ordering::Acquire);
+            gate.0.store(bits ^ from as u8 ^ to as u8, Ordering::Release);
+        });
     }
 }

@@ -42,7 +42,7 @@ pub(crate) enum Message {
 const _: () = assert!(size_of::<Message>() == 24);
 
 impl Message {
-    fn stamp_ns(&self) -> u64 {
+    pub(crate) fn stamp_ns(&self) -> u64 {
         match *self {
             Self::Begin { start_ns: stamp_ns, .. }
             | Self::End { end_ns: stamp_ns, .. }
@@ -298,6 +298,13 @@ impl Inboxes {
     /// How many places there are.
     pub(crate) fn places(&self) -> usize {
         self.0.len()
+    }
+
+    /// How many messages the lanes that are there dropped, and how many tickets they were given back wrongly.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        self.iter().map(Inbox::counts).fold((0, 0), |(dropped, misused), counts| {
+            (dropped.saturating_add(counts.0), misused.saturating_add(counts.1))
+        })
     }
 
     pub(crate) fn at(&mut self, place: usize) -> Option<&mut Inbox> {

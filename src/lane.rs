@@ -1,13 +1,13 @@
 //! Lanes: what other threads than the owner report through.
 
 use crate::clock::Clock;
-use crate::gate;
+use crate::handles::Gate;
 use crate::inbox::{Counts, Inbox, KEPT_BY_BEGINS, KEPT_BY_ENDS, LaneQueues, LaneShared, Message};
 use crate::ledger::Epoch;
-use crate::page::PageHandle;
 use crate::sync::{AtomicU64, Ordering};
 use crate::tickets::{Call, Tickets};
 use core::fmt;
+use core::ops::Deref;
 use std::sync::Arc;
 
 /// Asks, and reports calls to the owner, through bounded queues: wait-free for the reporting thread, which may be any. The
@@ -54,7 +54,7 @@ struct Reporter {
     /// So many places of the queue are kept for calls.
     kept: usize,
     tickets: Tickets,
-    page: PageHandle,
+    gate: Gate,
     shared: Arc<LaneShared>,
     half: Half,
     clock: Clock,
@@ -105,7 +105,7 @@ impl Reporter {
     #[cold]
     fn abandon_untracked(&mut self, now_ns: u64, call: Call) {
         if let Some(Some(epoch)) = self.redeem_untracked(now_ns, call, false) {
-            self.page.trials().give_back_begun(epoch);
+            self.gate.page.trials.0.give_back_begun(epoch);
         }
     }
 
@@ -130,13 +130,13 @@ impl Reporter {
     /// The trial that the call that begins now is, if trials are out that haven't begun.
     #[inline]
     fn claim(&self) -> Option<Epoch> {
-        if self.page.is_clear() { None } else { self.claim_trial() }
+        if self.gate.page.gate.0.is_clear() { None } else { self.claim_trial() }
     }
 
     #[cold]
     #[inline(never)]
     fn claim_trial(&self) -> Option<Epoch> {
-        let trial = self.page.trials().claim();
+        let trial = self.gate.page.trials.0.claim();
         if let Some(epoch) = trial {
             self.shared.grants.begin(epoch);
         }
@@ -183,26 +183,19 @@ impl BeginHalf {
     #[inline]
     pub fn allow(&mut self) -> bool {
         let has_room = self.numbers.cached_slots() > 0;
-        has_room && self.reporter.page.is_clear() || self.allow_unless_refused()
+        has_room && self.reporter.gate.page.gate.0.is_clear() || self.allow_unless_refused()
     }
 
     #[cold]
     #[inline(never)]
     fn allow_unless_refused(&mut self) -> bool {
-        let Reporter { page, shared, .. } = &self.reporter;
-        if !self.numbers.is_empty() {
-            return page.is_clear() || gate::ask(page, &shared.grants);
-        }
-        let passes = page.pass_in_shadow();
-        if passes {
-            shared.grants.pass();
-        }
-        passes
+        let (page, grants) = (&self.reporter.gate.page, &self.reporter.shared.grants);
+        if self.numbers.is_empty() { page.ask_when_full(grants) } else { page.gate.0.is_clear() || page.ask(grants) }
     }
 
     /// As [`Lane::release`].
     pub fn release(&mut self) {
-        gate::give_back(&self.reporter.page, &self.reporter.shared.grants);
+        self.reporter.gate.page.release(&self.reporter.shared.grants);
     }
 
     /// As [`Lane::begin`]. Its ticket goes to the end half.
@@ -225,22 +218,6 @@ impl BeginHalf {
         }
     }
 
-    /// For C: it did what is the end half's. False.
-    #[cfg(feature = "ffi")]
-    #[cold]
-    pub(crate) fn count_misused(&self) -> bool {
-        self.reporter.count(|counts| &counts.misused);
-        false
-    }
-
-    /// For C: an end on the wrong half is an end all the same.
-    #[cfg(feature = "ffi")]
-    #[cold]
-    pub(crate) fn end_misplaced(&mut self, now_ns: u64, call: Call) {
-        self.count_misused();
-        self.reporter.finish_at(now_ns, call, true, SHARED);
-    }
-
     #[cold]
     fn begin_untracked(&mut self, now_ns: u64) -> Call {
         self.reporter.count(|counts| &counts.dropped);
@@ -250,9 +227,25 @@ impl BeginHalf {
     }
 }
 
+/// For C: what a half is told that is the other half's. It is counted.
+#[cfg(feature = "ffi")]
+impl BeginHalf {
+    #[cold]
+    pub(crate) fn count_misused(&self) -> bool {
+        self.reporter.count(|counts| &counts.misused);
+        false
+    }
+
+    /// An end is an end all the same.
+    #[cold]
+    pub(crate) fn end_misplaced(&mut self, now_ns: u64, call: Call) {
+        self.count_misused();
+        self.reporter.finish_at(now_ns, call, true, SHARED);
+    }
+}
+
 #[cfg(feature = "ffi")]
 impl EndHalf {
-    /// For C: it did what is the begin half's. False.
     #[cold]
     pub(crate) fn count_misused(&self) -> bool {
         self.reporter.count(|counts| &counts.misused);
@@ -276,10 +269,11 @@ macro_rules! on_both_halves {
                 $reporter.finish_at(now_ns, call, false, $redeem);
             }
 
-            /// The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way.
+            /// The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way. Like the
+            /// owner's, it reads no clock.
             #[inline]
             pub fn abandon(&mut self, call: Call) {
-                self.abandon_at(self.now_ns(), call);
+                self.abandon_at(call.start_ns(), call); // which the owner has seen by then
             }
 
             /// [`abandon`](Self::abandon) at a given time, on the breaker's clock.
@@ -365,7 +359,7 @@ on_the_end_half!(EndHalf, self => self.reporter, SHARED);
 
 impl Lane {
     /// A lane of this capacity, and its inbox, which the owner is to get.
-    pub(crate) fn new(capacity: u32, page: &PageHandle, clock: &Clock, seed: u32) -> (Self, Inbox) {
+    pub(crate) fn new(capacity: u32, gate: &Gate, clock: &Clock, seed: u32) -> (Self, Inbox) {
         let shared = Arc::new(LaneShared::new());
         let tickets = Tickets::new(capacity, seed);
         let (inbox, LaneQueues { begin, end, numbers }) = Inbox::new(capacity, seed, Arc::clone(&shared));
@@ -374,7 +368,7 @@ impl Lane {
             messages,
             kept,
             tickets: tickets.clone(),
-            page: PageHandle::clone(page),
+            gate: gate.clone(),
             shared: Arc::clone(&shared),
             half,
             clock: clock.clone(),
@@ -417,11 +411,6 @@ impl Lane {
         (self.begin, self.end)
     }
 
-    #[cfg(feature = "ffi")]
-    pub(crate) fn observer(&self) -> crate::page::Observer {
-        crate::page::Observer { page: PageHandle::clone(&self.begin.reporter.page) }
-    }
-
     /// May an order be sent now? While closed this is a load, a look at the lane's own room, and a branch.
     ///
     /// As [`Gate::allow`](crate::Gate::allow); and a lane that is too full to take the call's begin refuses, unless in shadow.
@@ -452,27 +441,30 @@ impl Lane {
     }
 }
 
-fn debug(f: &mut fmt::Formatter<'_>, name: &str, reporter: &Reporter) -> fmt::Result {
-    f.debug_struct(name)
-        .field("capacity", &reporter.tickets.capacity())
-        .field("dropped", &reporter.shared.dropped())
-        .finish()
+/// Each is a [`Gate`], too, and shows itself alike.
+macro_rules! as_gates {
+    ($($type:ident, $self:ident => $reporter:expr;)+) => {$(
+        impl Deref for $type {
+            type Target = Gate;
+
+            fn deref(&$self) -> &Gate {
+                &$reporter.gate
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&$self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($type))
+                    .field("capacity", &$reporter.tickets.capacity())
+                    .field("dropped", &$reporter.shared.dropped())
+                    .finish()
+            }
+        }
+    )+};
 }
 
-impl fmt::Debug for Lane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug(f, "Lane", &self.begin.reporter)
-    }
-}
-
-impl fmt::Debug for BeginHalf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug(f, "BeginHalf", &self.reporter)
-    }
-}
-
-impl fmt::Debug for EndHalf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug(f, "EndHalf", &self.reporter)
-    }
-}
+as_gates!(
+    Lane, self => self.begin.reporter;
+    BeginHalf, self => self.reporter;
+    EndHalf, self => self.reporter;
+);

@@ -2,32 +2,53 @@
 #![deny(unsafe_code)] // allowed again in the modules that say why
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::float_arithmetic)]
 
+#[cfg(all(feature = "shm", any(loom, not(target_os = "linux"))))]
+compile_error!("the feature `shm` is for Linux alone, and not for loom");
+
 // In the order that data flows: a file uses only files above it.
+
+// Settings and time, what is told of a breaker, and how that is coded as words.
+mod words;
 mod config;
 mod clock;
+mod snapshot;
+mod event;
+// Samples and what is made of them.
 mod ring;
 mod quantile;
 mod window;
-mod in_flight;
+mod rules;
 mod backoff;
+// What is shared: atomics, and what is made of them.
 mod sync;
-mod tickets;
-mod calls;
 mod seqlock;
+mod gate;
+mod notes;
+mod halts;
 mod ledger;
 mod trials;
-#[cfg(all(feature = "shm", not(loom)))]
+mod journal;
+#[cfg(any(feature = "shm", loom))]
+#[cfg_attr(loom, expect(dead_code, reason = "only its models use it"))]
+mod mirror;
+#[cfg(feature = "shm")]
 #[path = "shm/handle.rs"]
 mod handle;
 mod page;
-mod journal;
-mod rules;
-mod gate;
+mod handles;
+// Calls in flight, and what lanes tell of theirs.
+mod tickets;
+mod in_flight;
 mod inbox;
 mod lane;
 mod openings;
+mod calls;
+// What a breaker is made of: what decides, what tells, and the face of both.
+mod judge;
 mod shm;
+mod outlet;
 mod breaker;
+// Who has one.
 #[cfg(not(loom))]
 mod supervisor;
 #[cfg(feature = "ffi")]
@@ -36,12 +57,13 @@ pub mod ffi;
 pub use breaker::Breaker;
 pub use clock::ClockSource;
 pub use config::{Config, ConfigError, PPM, Recovery, State};
-pub use gate::Gate;
-pub use journal::{Event, Events, Reason};
+pub use event::{Event, Reason};
+pub use halts::HaltNote;
+pub use handles::{Events, Gate, Observer};
 pub use lane::{BeginHalf, EndHalf, Lane};
-pub use page::{Observer, Snapshot};
-#[cfg(all(feature = "shm", not(loom)))]
-pub use shm::{HaltNote, Halter, Owner, SharedError, shared_dir, shared_path};
+#[cfg(feature = "shm")]
+pub use shm::{Owner, SharedError, shared_dir, shared_path};
+pub use snapshot::Snapshot;
 #[cfg(all(not(loom), feature = "tracing"))]
 pub use supervisor::log_to_tracing;
 #[cfg(not(loom))]

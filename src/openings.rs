@@ -5,7 +5,7 @@
 
 use crate::backoff::SplitMix64;
 use crate::clock::Clock;
-use crate::gate::Gate;
+use crate::handles::Gate;
 use crate::inbox::{Inbox, Inboxes};
 use crate::lane::Lane;
 use crate::quantile::Quantiles;
@@ -59,6 +59,7 @@ pub(crate) struct Arrivals {
 }
 
 impl Opener {
+    #[cfg(not(loom))]
     pub(crate) fn gate(&self) -> &Gate {
         &self.gate
     }
@@ -84,7 +85,7 @@ impl Opener {
         }
         let capacity = capacity.clamp(4, 1 << 20);
         let seed = desk.seeds.next() as u32;
-        let (lane, inbox) = Lane::new(capacity, &self.gate.observer().page, &self.clock, seed);
+        let (lane, inbox) = Lane::new(capacity, &self.gate, &self.clock, seed);
         desk.awaited += 1;
         desk.inboxes += 1;
         desk.calls += capacity as usize;

@@ -1,7 +1,7 @@
 //! The rules that open a closed breaker, in the order in which they are tried. Each is O(1) for a sample.
 
 use crate::config::{Config, PPM};
-use crate::journal::Reason;
+use crate::event::Reason;
 use crate::quantile::slow_allowed;
 
 /// What the window holds, and how many overdue calls count beside it.
@@ -107,6 +107,11 @@ impl Rules {
     #[inline]
     pub(crate) fn are_at_rest(&self) -> bool {
         self.spike_run == 0 && self.failure_run == 0 && self.over_row == 0
+    }
+
+    /// Whether so many samples are enough for a verdict.
+    pub(crate) fn is_armed(&self, samples: usize) -> bool {
+        samples >= self.min_samples
     }
 
     /// A sample up to this is no spike.

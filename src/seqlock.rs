@@ -39,7 +39,7 @@ impl<const N: usize> SeqLock<N> {
     }
 
     /// Odd while the words are being written.
-    #[cfg(all(feature = "shm", not(loom)))]
+    #[cfg(feature = "shm")]
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Relaxed)
     }

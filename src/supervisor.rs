@@ -24,10 +24,9 @@ pub use listeners::{Listener, Notice};
 pub use tracing::log_to_tracing;
 
 use crate::breaker::Breaker;
-use crate::gate::Gate;
+use crate::handles::{Gate, Observer};
 use crate::lane::Lane;
 use crate::openings::Opener;
-use crate::page::Observer;
 use core::fmt;
 use crossbeam_utils::Backoff;
 use crossbeam_utils::sync::Unparker;

@@ -1,11 +1,13 @@
-//! The trials, or health checks, of a half-open epoch: how many there may be, and what comes of their results.
+//! The trials, or health checks, of a half-open epoch: how many there may be, who has them, and what comes of their results.
 
 use crate::config::{Config, Recovery};
-use crate::ledger::Seen;
+use crate::ledger::{Epoch, Ledger, Seen};
 
-/// The trials, or health checks, of one half-open epoch, as the owner knows them. It keeps the plan that it began with.
-#[derive(Clone, Copy)]
+/// The trials, or health checks, of one half-open epoch, as the owner knows them. It keeps the plan that it began with. The
+/// ledger, where gates and lanes take trials, is the page's.
 pub(crate) struct Trials {
+    /// This epoch, or the latest one if it is over; `None` before the first.
+    epoch: Option<Epoch>,
     recovery: Recovery,
     /// Good results wanted.
     probes: u16,
@@ -18,20 +20,40 @@ pub(crate) struct Trials {
     leased_ns: u64,
 }
 
-/// What becomes of the breaker by a good result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// So many more trials may be granted.
-    More(u16),
-    Recovered,
-}
-
 impl Trials {
-    pub(crate) fn new(config: &Config, now_ns: u64) -> Self {
+    /// Before the first epoch.
+    pub(crate) fn new(config: &Config) -> Self {
+        Self::plan(None, config, 0)
+    }
+
+    fn plan(epoch: Option<Epoch>, config: &Config, now_ns: u64) -> Self {
         // Legal settings fit.
         let [probes, max_out] =
             [config.probes, config.trials_in_flight].map(|count| u16::try_from(count).unwrap_or(u16::MAX));
-        Self { recovery: config.recovery, probes, max_out, out: 0, good: 0, leased_ns: now_ns }
+        Self { epoch, recovery: config.recovery, probes, max_out, out: 0, good: 0, leased_ns: now_ns }
+    }
+
+    /// A new epoch begins, and offers its trials to everybody.
+    pub(crate) fn begin_epoch(&mut self, config: &Config, ledger: &Ledger, now_ns: u64) {
+        let epoch = Epoch::after(self.epoch);
+        *self = Self::plan(Some(epoch), config, now_ns);
+        ledger.renew(epoch, self.room());
+    }
+
+    /// The epoch is over: nobody gets or has a trial any more.
+    pub(crate) fn end_epoch(&self, ledger: &Ledger) {
+        ledger.revoke(self.epoch);
+    }
+
+    /// An earlier owner's epoch, which is over.
+    #[cfg(feature = "shm")]
+    pub(crate) fn go_on_after(&mut self, epoch: Option<Epoch>) {
+        self.epoch = epoch;
+    }
+
+    /// Whether what claimed a trial as a call began is of this epoch, while there is one.
+    pub(crate) fn is_of_epoch(&self, claimed: Option<Epoch>) -> bool {
+        claimed.is_some() && claimed == self.epoch
     }
 
     pub(crate) fn recovery(&self) -> Recovery {
@@ -51,9 +73,46 @@ impl Trials {
         }
     }
 
+    // While the epoch lasts.
+
+    /// Takes note of the trials that are out.
+    pub(crate) fn look(&mut self, ledger: &Ledger, now_ns: u64) {
+        let Some(epoch) = self.epoch else { return };
+        let seen = ledger.look(epoch, self.room());
+        if seen.is_none() {
+            ledger.revoke(self.epoch);
+        }
+        self.take_note(seen, now_ns);
+    }
+
+    /// The owner is granted a trial, as gates are: true if there is one.
+    pub(crate) fn take(&mut self, ledger: &Ledger, now_ns: u64) -> bool {
+        self.look(ledger, now_ns);
+        let taken = ledger.take();
+        self.look(ledger, now_ns);
+        self.is_of_epoch(taken)
+    }
+
+    /// The next call of the owner's that begins, or is recorded without a ticket, takes a grant: true if there is one.
+    pub(crate) fn claim(&mut self, ledger: &Ledger, now_ns: u64) -> bool {
+        self.look(ledger, now_ns);
+        self.is_of_epoch(ledger.claim())
+    }
+
+    /// A trial counts neither way: one that has begun, or one that is pending.
+    pub(crate) fn give_back(&mut self, has_begun: bool, ledger: &Ledger, now_ns: u64) {
+        let Some(epoch) = self.epoch else { return };
+        if has_begun {
+            ledger.give_back_begun(epoch);
+        } else {
+            ledger.give_back(epoch);
+        }
+        self.look(ledger, now_ns);
+    }
+
     /// What the ledger shows; `None` if it was scribbled on, and somebody may have passed by that: as if all were out, so
     /// that it ends as lost.
-    pub(crate) fn take_note(&mut self, seen: Option<Seen>, now_ns: u64) {
+    fn take_note(&mut self, seen: Option<Seen>, now_ns: u64) {
         let Seen { out, was_idle } = seen.unwrap_or(Seen { out: self.room().into(), was_idle: false });
         if out > 0 && (self.out == 0 || was_idle) {
             self.leased_ns = now_ns;
@@ -61,20 +120,20 @@ impl Trials {
         self.out = out;
     }
 
-    /// A trial's good result, or a good check.
-    pub(crate) fn succeed(&mut self, now_ns: u64) -> Progress {
+    /// A trial's good result, or a good check. True if it was the last that was wanted.
+    pub(crate) fn succeed(&mut self, ledger: &Ledger, now_ns: u64) -> bool {
         let before = self.room();
         self.out = self.out.saturating_sub(1);
         self.leased_ns = now_ns;
         self.good = self.good.saturating_add(1);
         if self.good >= self.probes {
-            return Progress::Recovered;
+            return true;
         }
-        match self.recovery {
-            // The trial's own place, unless there is none for another.
-            Recovery::Trials => Progress::More((self.room() + 1).saturating_sub(before)),
-            Recovery::HealthChecks => Progress::More(0),
+        if let Some(epoch) = self.epoch {
+            // The trial's own place may be granted again, unless no more are wanted.
+            ledger.settle(epoch, self.room(), (self.room() + 1).saturating_sub(before).min(self.room()));
         }
+        false
     }
 
     /// When the lack of results reopens; `u64::MAX` while none is due.
@@ -103,38 +162,46 @@ impl Trials {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
-    fn trials(probes: u32, trials_in_flight: u32) -> Trials {
-        Trials::new(&Config { probes, trials_in_flight, ..Config::default() }, 0)
+    fn trials(config: &Config) -> (Trials, Ledger) {
+        let (mut trials, ledger) = (Trials::new(config), Ledger::new());
+        trials.begin_epoch(config, &ledger, 0);
+        (trials, ledger)
     }
 
     const SEEN: fn(u32) -> Option<Seen> = |out| Some(Seen { out, was_idle: false });
 
     #[test]
     fn there_is_room_for_as_many_as_may_be_out_and_are_wanted() {
-        let mut trials = trials(3, 2);
-        assert_eq!(trials.room(), 2);
-        trials.take_note(SEEN(2), 0);
-        assert_eq!((trials.succeed(1), trials.room()), (Progress::More(1), 2));
-        assert_eq!((trials.succeed(2), trials.room()), (Progress::More(0), 1));
-        assert_eq!((trials.granted(), trials.out(), trials.good()), (2, 0, 2));
-        assert_eq!(trials.succeed(3), Progress::Recovered);
-        let checks = Config { recovery: Recovery::HealthChecks, probes: 2, ..Config::default() };
-        let mut trials = Trials::new(&checks, 0);
-        assert_eq!((trials.room(), trials.succeed(1), trials.succeed(2)), (0, Progress::More(0), Progress::Recovered));
+        let (mut trials, ledger) = trials(&Config { probes: 3, trials_in_flight: 2, ..Config::default() });
+        let take = |trials: &mut Trials| trials.take(&ledger, 0);
+        assert_eq!([(); 3].map(|()| take(&mut trials)), [true, true, false]);
+        assert_eq!((trials.succeed(&ledger, 1), trials.room()), (false, 2));
+        assert_eq!([(); 2].map(|()| take(&mut trials)), [true, false]);
+        assert_eq!((trials.succeed(&ledger, 2), trials.room(), take(&mut trials)), (false, 1, false));
+        assert_eq!((trials.granted(), trials.out(), trials.good()), (3, 1, 2));
+        assert!(trials.succeed(&ledger, 3));
+    }
+
+    #[test]
+    fn health_checks_have_no_trials() {
+        let (mut trials, ledger) = trials(&Config { recovery: Recovery::HealthChecks, probes: 2, ..Config::default() });
+        assert!(!trials.take(&ledger, 0));
+        assert!(!trials.succeed(&ledger, 1) && !trials.take(&ledger, 1) && trials.succeed(&ledger, 2));
+        assert_eq!((trials.room(), trials.granted(), trials.good()), (0, 0, 2));
     }
 
     #[test]
     fn a_lease_starts_with_the_grant_that_found_none_out_and_with_each_result() {
-        let mut trials = trials(5, 2);
+        let (mut trials, ledger) = trials(&Config { probes: 5, trials_in_flight: 2, ..Config::default() });
         assert_eq!(trials.lost_at_ns(10), u64::MAX);
         trials.take_note(SEEN(1), 100);
         trials.take_note(SEEN(2), 105);
         assert_eq!(trials.lost_at_ns(10), 110);
-        trials.succeed(107);
+        trials.succeed(&ledger, 107);
         assert_eq!(trials.lost_at_ns(10), 117);
         trials.take_note(SEEN(0), 108);
         assert_eq!(trials.lost_at_ns(10), u64::MAX);
@@ -147,9 +214,10 @@ mod tests {
 
     #[test]
     fn a_scribbled_ledger_counts_as_all_out() {
-        let mut trials = trials(5, 3);
-        trials.take_note(None, 100);
-        trials.take_note(None, 105);
+        let (mut trials, ledger) = trials(&Config { probes: 5, trials_in_flight: 3, ..Config::default() });
+        ledger.revoke(Epoch::from_number(7));
+        trials.look(&ledger, 100);
+        trials.look(&ledger, 105);
         assert_eq!((trials.out(), trials.lost_at_ns(10)), (3, 110));
     }
 }

@@ -120,14 +120,6 @@ impl Window {
         live
     }
 
-    /// When the sample `age` places after the oldest will be too old; `u64::MAX` if never, or if there is none.
-    pub(crate) fn expiry_ns(&self, age: usize) -> u64 {
-        match self.ring.get(age) {
-            Some(sample) if self.age_ns > 0 => sample.end_ns.saturating_add(self.age_ns),
-            _ => u64::MAX,
-        }
-    }
-
     /// Applies new limits to the samples that are there.
     pub(crate) fn set_limits(&mut self, threshold_ns: u64, age_ns: u64) {
         self.threshold_ns = threshold_ns;
@@ -252,9 +244,7 @@ mod tests {
         window.push(100, 11, false);
         window.expire(129);
         assert_eq!((window.len(), window.slow(), window.failed()), (1, 1, 1));
-        assert_eq!(window.expiry_ns(0), 130);
         window.expire(130);
         assert_eq!((window.len(), window.slow(), window.failed()), (0, 0, 0));
-        assert_eq!(window.expiry_ns(0), u64::MAX);
     }
 }

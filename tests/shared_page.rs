@@ -39,10 +39,10 @@ fn word(page: &Path, offset: u64) -> u64 {
 /// Offsets in the file; that of the mirror depends on the page's.
 const PID: u64 = 128;
 const ATTEMPT: u64 = 144;
-const PAGE: u64 = 1408;
+const PAGE: u64 = 256;
 const GATE: u64 = PAGE + 128;
-const SNAPSHOT: u64 = PAGE + 640;
-const EVENTS: u64 = PAGE + 896;
+const SNAPSHOT: u64 = PAGE + 1920;
+const EVENTS: u64 = PAGE + 2176;
 
 #[test]
 fn the_file_is_laid_out_as_drawn() {

@@ -1,8 +1,8 @@
 //! A breaker whose page is in a file: how it begins and ends.
 
 use super::Breaker;
-use crate::config::{Config, State};
-use crate::shm::{Link, Opened, SharedError};
+use crate::config::Config;
+use crate::shm::{Link, SharedError};
 use std::path::Path;
 
 impl Breaker {
@@ -35,29 +35,7 @@ impl Breaker {
     /// damaged. Then the file is left exactly as it was. To begin anew, remove it.
     pub fn create_shared(path: impl AsRef<Path>, config: Config) -> Result<Self, SharedError> {
         let mut breaker = Self::new(config)?;
-        let Opened { link, page, legacy } = Link::open(path.as_ref(), &breaker.config)?;
-        breaker.page = page;
-        breaker.link = link;
-        if let Some(legacy) = legacy {
-            let healthy = legacy.state == State::Closed && legacy.sealed;
-            breaker.state = if healthy { State::Closed } else { State::Open };
-            breaker.backoff.restore(if healthy { legacy.attempt } else { legacy.attempt.or(Some(0)) });
-            breaker.flips = breaker.page.flips(); // before the bit: who flips that counts it afterwards
-            breaker.halted = legacy.halted;
-            breaker.events = legacy.events;
-            // The next is even, and was never there.
-            breaker.published = legacy.published & !1;
-            if !healthy {
-                // There is work for the first operation.
-                breaker.retry_at_ns = 0;
-                breaker.link.set_attempt(Some(breaker.backoff.attempt()));
-            }
-            // The earlier owner's clock was another.
-            breaker.page.set_retry_at_ns(u64::MAX);
-            breaker.epoch = breaker.page.take_over(breaker.state, breaker.config.shadow);
-        } else if breaker.state == State::HalfOpen {
-            breaker.offer_trials();
-        }
+        breaker.machine.move_to(Link::open(path.as_ref(), breaker.config())?);
         Ok(breaker)
     }
 }

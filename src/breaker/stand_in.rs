@@ -10,7 +10,7 @@
 //! Should several threads misuse a breaker at once, then of what they write without order here nothing is a pointer, and each
 //! index is checked where it is used.
 
-use super::{Breaker, NEVER_NS};
+use super::Breaker;
 use crate::config::{Config, State};
 use crate::page::PageHandle;
 
@@ -21,12 +21,7 @@ impl Breaker {
             Config { start: State::Open, window_len: 1, max_in_flight: 1, min_samples: 1, ..Config::default() };
         let mut breaker = Self::with_legal(config);
         breaker.stands_in_for = Some(PageHandle::clone(page));
-        breaker.page.halt();
-        breaker.halted = true; // it knows
-        breaker.flips = breaker.page.flips();
-        breaker.started = true; // nothing is left to the first operation
-        breaker.epoch_ns = NEVER_NS;
-        debug_assert!(breaker.wake_ns == 0 && breaker.retry_at_ns == NEVER_NS);
+        breaker.machine.refuse_for_ever();
         breaker
     }
 }
@@ -39,7 +34,7 @@ mod tests {
     #[test]
     fn refuses_counts_and_does_nothing_else() {
         let mut real = Breaker::new(Config::default()).unwrap();
-        let mut breaker = Breaker::stand_in(&real.page);
+        let mut breaker = Breaker::stand_in(&real.observer().page);
         let mut misuses = 0;
         for now_ns in [0, 1, 1_000_000_000_000, u64::MAX - 1, 5] {
             assert!(!breaker.allow_at(now_ns));
@@ -56,11 +51,12 @@ mod tests {
             breaker.release_at(now_ns);
             breaker.poll_at(now_ns);
             misuses += 1 + 4 + 4 + 3 + 1;
-            assert_eq!((breaker.state, breaker.wake_ns, breaker.window.len()), (State::Open, 0, 0));
-            assert_eq!((breaker.events, breaker.published), (0, 0));
+            let machine = &breaker.machine;
+            assert_eq!((machine.state, machine.wake_ns, machine.judge.window_len()), (State::Open, 0, 0));
+            assert_eq!((machine.outlet.events(), breaker.observer().snapshot()), (0, None));
             let snapshot = real.snapshot();
             assert_eq!(snapshot.misused, misuses);
-            assert_eq!(snapshot.refused, breaker.refused);
+            assert_eq!(snapshot.refused, breaker.machine.refused);
         }
         assert!(breaker.observer().snapshot().is_none());
         drop(breaker);
@@ -71,7 +67,7 @@ mod tests {
     #[test]
     fn goes_on_for_ever() {
         let real = Breaker::new(Config::default()).unwrap();
-        let mut breaker = Breaker::stand_in(&real.page);
+        let mut breaker = Breaker::stand_in(&real.observer().page);
         for now_ns in 0..100_000 {
             let call = breaker.begin_at(now_ns);
             if now_ns % 3 != 0 {

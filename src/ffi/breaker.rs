@@ -7,7 +7,7 @@ use super::status::{Failure, cb_status, guard};
 use super::structs::write_out;
 use crate::breaker::Breaker;
 use crate::clock::Clock;
-use crate::page::Observer;
+use crate::handles::{Gate, Observer};
 use core::ptr;
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ use std::sync::Arc;
 pub struct cb_breaker {
     /// For any thread.
     pub(super) observer: Observer,
+    pub(super) gate: Gate,
     clock: Clock,
     pub(super) standing: AtomicStanding,
     pub(super) thread: ThreadCheck,
@@ -68,6 +69,7 @@ pub unsafe extern "C" fn cb_create(config: *const cb_config, out: *mut *mut cb_b
 pub(super) unsafe fn hand_out(breaker: Breaker, out: *mut *mut cb_breaker) {
     let breaker = cb_breaker {
         observer: breaker.observer(),
+        gate: breaker.gate_unshared(),
         clock: breaker.clock().clone(),
         standing: AtomicStanding::new(Standing::Owned),
         thread: ThreadCheck::new(),
@@ -194,7 +196,7 @@ pub unsafe extern "C" fn cb_next_deadline_ns(breaker: *const cb_breaker) -> u64 
         return u64::MAX;
     }
     // SAFETY: by the caller.
-    unsafe { cb_breaker::owner_or_count(breaker) }.map_or(u64::MAX, |owner| owner.next_deadline())
+    unsafe { cb_breaker::owner_or_count(breaker) }.map_or(u64::MAX, |owner| owner.next_deadline_ns())
 }
 
 /// The time on the breaker's clock, for the _at functions: nanoseconds from an arbitrary origin, the same for all

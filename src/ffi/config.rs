@@ -3,6 +3,7 @@
 use super::status::{CB_STATUS_OUT_OF_RANGE, CB_STATUS_STRUCT_SIZE, CB_STATUS_UNKNOWN_SETTING, Failure};
 use super::structs::{MAX_SIZE, Versioned, read_in, write_out};
 use crate::config::{Config, Recovery, State};
+use crate::words::Word;
 use core::mem::offset_of;
 
 /// One of cb_state_value.
@@ -212,7 +213,7 @@ impl cb_config {
             jitter_ppm: self.jitter_ppm,
             jitter_seed: self.jitter_seed,
             stable_after_ns: self.stable_after_ns,
-            start: match State::from_bits(self.start.into()) {
+            start: match State::from_word(self.start.into()) {
                 Some(State::Open) | None => return Err(illegal("start", self.start, "0 (closed) or 2 (half-open)")),
                 Some(start) => start,
             },

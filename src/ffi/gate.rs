@@ -2,7 +2,7 @@
 
 use super::breaker::cb_breaker;
 use super::config::{CB_STATE_OPEN, cb_state};
-use crate::page::Observer;
+use crate::handles::Observer;
 use core::ffi::{CStr, c_char};
 use core::ptr;
 
@@ -22,7 +22,7 @@ pub struct cb_gate {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_gate_of(breaker: *const cb_breaker) -> *const cb_gate {
     // SAFETY: by the caller.
-    unsafe { cb_breaker::observer(breaker) }.map_or(ptr::null(), |observer| observer.page.gate_ptr().cast())
+    unsafe { cb_breaker::observer(breaker) }.map_or(ptr::null(), |observer| observer.page.gate.0.as_ptr().cast())
 }
 
 /// The automatic state.
@@ -58,8 +58,8 @@ pub unsafe extern "C" fn cb_is_halted(breaker: *const cb_breaker) -> bool {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_halt(breaker: *mut cb_breaker) {
     // SAFETY: by the caller.
-    if let Some(observer) = unsafe { cb_breaker::observer(breaker) } {
-        observer.page.halt();
+    if let Some(gate) = unsafe { cb_breaker::gate(breaker) } {
+        gate.halt("");
     }
 }
 
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn cb_halt_at(breaker: *mut cb_breaker, now_ns: u64) {
     unsafe { cb_halt(breaker) };
     // SAFETY: by the caller.
     if let Some(owner) = unsafe { cb_breaker::owner_if_there(breaker) } {
-        owner.halt_at(now_ns);
+        owner.halt_at(now_ns, "");
     }
 }
 
@@ -92,8 +92,8 @@ pub unsafe extern "C" fn cb_halt_at(breaker: *mut cb_breaker, now_ns: u64) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_resume(breaker: *mut cb_breaker) {
     // SAFETY: by the caller.
-    if let Some(observer) = unsafe { cb_breaker::observer(breaker) } {
-        observer.page.resume();
+    if let Some(gate) = unsafe { cb_breaker::gate(breaker) } {
+        gate.resume();
     }
 }
 

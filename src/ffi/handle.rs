@@ -19,7 +19,7 @@ use super::breaker::cb_breaker;
 use super::checked::Checked;
 use super::status::{CB_STATUS_NOT_NOW, Failure};
 use crate::breaker::Breaker;
-use crate::page::Observer;
+use crate::handles::{Gate, Observer};
 use core::cell::UnsafeCell;
 use core::mem;
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -202,6 +202,13 @@ impl cb_breaker {
     pub(super) unsafe fn observer<'a>(breaker: *const Self) -> Option<&'a Observer> {
         // SAFETY: by the caller. Only the field is borrowed: the owner may hold a unique reference to its own.
         (!breaker.is_null()).then(|| unsafe { &(*breaker).observer })
+    }
+
+    /// # Safety
+    /// As [`observer`](Self::observer).
+    pub(super) unsafe fn gate<'a>(breaker: *const Self) -> Option<&'a Gate> {
+        // SAFETY: by the caller. Only the field is borrowed: the owner may hold a unique reference to its own.
+        (!breaker.is_null()).then(|| unsafe { &(*breaker).gate })
     }
 
     /// A stand-in for the breaker of this handle. Allocates.

@@ -6,8 +6,8 @@ use super::gate::cb_gate;
 use super::operations::cb_call;
 use super::status::{CB_STATUS_NOT_NOW, Failure, cb_status, guard};
 use crate::breaker::Breaker;
+use crate::handles::Observer;
 use crate::lane::{BeginHalf, EndHalf, Lane};
-use crate::page::Observer;
 use crate::tickets::Call;
 use core::ptr;
 
@@ -256,7 +256,7 @@ pub unsafe extern "C" fn cb_lane_gate_of(lane: *const cb_lane) -> *const cb_gate
         return ptr::null();
     }
     // SAFETY: by the caller. Only the field is borrowed: the lane's thread may hold a reference to the other.
-    unsafe { &(*lane).observer }.page.gate_ptr().cast()
+    unsafe { &(*lane).observer }.page.gate.0.as_ptr().cast()
 }
 
 /// May an order be sent now? While closed this is a load, a look at the lane's own room, and a branch. A lane that is too

@@ -9,8 +9,9 @@ use super::status::{
 };
 use super::structs::{Versioned, write_out};
 use crate::breaker::Breaker;
-use crate::page::Observer;
-use crate::shm::{HaltNote, Halter, Owner, SharedError, shared_path};
+use crate::halts::HaltNote;
+use crate::handles::{Gate, Observer};
+use crate::shm::{Owner, SharedError, shared_path};
 use core::ffi::{CStr, c_char};
 use core::mem::offset_of;
 use core::ptr;
@@ -73,7 +74,7 @@ pub unsafe extern "C" fn cb_create_shared(
 pub unsafe extern "C" fn cb_halt_shared(path_or_name: *const c_char, reason: *const c_char) -> cb_status {
     guard(|| {
         // SAFETY: by the caller.
-        let halter = Halter::open(unsafe { page_path(path_or_name) }?)?;
+        let gate = Gate::open(unsafe { page_path(path_or_name) }?)?;
         let reason = if reason.is_null() {
             c""
         } else {
@@ -81,7 +82,7 @@ pub unsafe extern "C" fn cb_halt_shared(path_or_name: *const c_char, reason: *co
             unsafe { CStr::from_ptr(reason) }
         };
         // A halt is worth more than its spelling: what isn't UTF-8 is replaced.
-        halter.halt(&reason.to_string_lossy());
+        gate.halt(&reason.to_string_lossy());
         Ok(())
     })
 }
@@ -96,7 +97,7 @@ pub unsafe extern "C" fn cb_halt_shared(path_or_name: *const c_char, reason: *co
 pub unsafe extern "C" fn cb_resume_shared(path_or_name: *const c_char) -> cb_status {
     guard(|| {
         // SAFETY: by the caller.
-        Halter::open(unsafe { page_path(path_or_name) }?)?.resume();
+        Gate::open(unsafe { page_path(path_or_name) }?)?.resume();
         Ok(())
     })
 }
@@ -209,7 +210,7 @@ pub unsafe extern "C" fn cb_observer_get_snapshot(observer: *const cb_observer, 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_observer_quantile_ns(observer: *const cb_observer, quantile_ppm: u32) -> u64 {
     // SAFETY: by the caller.
-    unsafe { cb_observer::get(observer) }.and_then(|observer| observer.quantile(quantile_ppm)).unwrap_or(0)
+    unsafe { cb_observer::get(observer) }.and_then(|observer| observer.quantile_ns(quantile_ppm)).unwrap_or(0)
 }
 
 /// Opens a reader of the page's events, as cb_events_open does of a breaker's.

@@ -5,7 +5,8 @@ use super::config::cb_state;
 use super::structs::{Versioned, write_out};
 use crate::clock::ClockSource;
 use crate::config::State;
-use crate::page::{Observer, Snapshot};
+use crate::handles::Observer;
+use crate::snapshot::Snapshot;
 use core::mem::offset_of;
 
 /// One of cb_clock_value.
@@ -209,7 +210,7 @@ pub unsafe extern "C" fn cb_quantile_ns(breaker: *mut cb_breaker, quantile_ppm: 
         return 0;
     }
     // SAFETY: by the caller.
-    unsafe { cb_breaker::owner_or_count(breaker) }.and_then(|owner| owner.quantile(quantile_ppm)).unwrap_or(0)
+    unsafe { cb_breaker::owner_or_count(breaker) }.and_then(|owner| owner.quantile_ns(quantile_ppm)).unwrap_or(0)
 }
 
 /// cb_quantile_ns at a given time. Fires no timers.
@@ -225,6 +226,6 @@ pub unsafe extern "C" fn cb_quantile_ns_at(breaker: *mut cb_breaker, now_ns: u64
     }
     // SAFETY: by the caller.
     unsafe { cb_breaker::owner_or_count(breaker) }
-        .and_then(|owner| owner.quantile_at(now_ns, quantile_ppm))
+        .and_then(|owner| owner.quantile_ns_at(now_ns, quantile_ppm))
         .unwrap_or(0)
 }

@@ -4,18 +4,18 @@
 //!  offset   bytes
 //!       0     128  header   magic, layout version, size of the page, number of slots: fixed, but for growing slots
 //!     128     128  owner    pid, seal, attempt, heartbeat, whether the memory is locked
-//!     256    1152  notes    the number of the next halt note, and the latest 4 (256 bytes each, a seqlock)
-//!    1408   33792  page     as in memory (see `page`)
-//!   35200     128  mirror   how many samples entered the window, and how many are in it
-//!   35328   8 << n slots    2^n latencies, n in range 10 ..= 21: the window twice
+//!     256   35072  page     as in memory (see `page`)
+//!   35328     128  mirror   how many samples entered the window, and how many are in it
+//!   35456   8 << n slots    2^n latencies, n in range 10 ..= 21: the window twice
 //! ```
 //!
 //! Every word is an atomic of this machine's byte order. The length of the file is believed rather than any word in it; it may
 //! be longer than this.
 
-use super::mirror::Mirror;
-use super::notes::{Notes, check};
 use crate::config::State;
+use crate::gate::Reading;
+use crate::mirror::Mirror;
+use crate::notes::check;
 use crate::page::{LAYOUT_VERSION, Page};
 use crate::sync::{AtomicU64, Ordering, load_acquire};
 use core::mem::offset_of;
@@ -61,7 +61,6 @@ pub(crate) struct OwnerLine {
 pub(crate) struct File<S: ?Sized = [AtomicU64]> {
     pub(crate) header: Header,
     pub(crate) owner: OwnerLine,
-    pub(crate) notes: Notes,
     pub(crate) page: Page,
     pub(crate) mirror: Mirror<S>,
 }
@@ -69,10 +68,9 @@ pub(crate) struct File<S: ?Sized = [AtomicU64]> {
 const _: () = {
     assert!(offset_of!(File<[AtomicU64; 0]>, header) == 0);
     assert!(offset_of!(File<[AtomicU64; 0]>, owner) == 128);
-    assert!(offset_of!(File<[AtomicU64; 0]>, notes) == 256);
-    assert!(offset_of!(File<[AtomicU64; 0]>, page) == 1408);
-    assert!(offset_of!(File<[AtomicU64; 0]>, mirror) == 1408 + size_of::<Page>());
-    assert!(size_of::<File<[AtomicU64; 0]>>() == 1408 + size_of::<Page>() + 128);
+    assert!(offset_of!(File<[AtomicU64; 0]>, page) == 256);
+    assert!(offset_of!(File<[AtomicU64; 0]>, mirror) == 256 + size_of::<Page>());
+    assert!(size_of::<File<[AtomicU64; 0]>>() == 256 + size_of::<Page>() + 128);
     assert!(size_of::<File<[AtomicU64; 1024]>>() == size_of::<File<[AtomicU64; 0]>>() + 8 * 1024);
     assert!(offset_of!(Header, magic) == 0 && offset_of!(Header, version) == 8);
     assert!(offset_of!(Header, page_len) == 16 && offset_of!(Header, slots_log2) == 24);
@@ -163,12 +161,12 @@ impl File {
     /// What an earlier owner left, if all of it is what an owner leaves.
     pub(crate) fn legacy(&self) -> Result<Legacy, Flaw> {
         self.check_page()?;
-        let (state, halted) = self.page.gate().ok_or(Flaw::Damaged("the gate"))?;
+        let Reading { state, halted, .. } = self.page.gate.0.read().ok_or(Flaw::Damaged("the gate"))?;
         let attempt = self.owner.attempt.load(Ordering::Relaxed);
         if attempt > MAX_ATTEMPT + 1 {
             return Err(Flaw::Damaged("the attempt"));
         }
-        let events = self.page.head().load(Ordering::Relaxed);
+        let events = self.page.journal.head();
         if events > MAX_EVENTS {
             return Err(Flaw::Damaged("the number of events"));
         }
@@ -184,7 +182,7 @@ impl File {
             sealed: sealed.is_some(),
             attempt,
             events,
-            published: self.page.published(),
+            published: self.page.status.0.version(),
         })
     }
 }
@@ -202,8 +200,8 @@ impl OwnerLine {
     }
 
     /// To be called before the gate opens, so that whoever takes over doesn't pause for less.
-    pub(crate) fn set_attempt(&self, attempt: Option<u32>) {
-        self.attempt.store(attempt.map_or(0, |attempt| u64::from(attempt) + 1), Ordering::Release);
+    pub(crate) fn set_attempt(&self, attempt: u32) {
+        self.attempt.store(u64::from(attempt) + 1, Ordering::Release);
     }
 }
 

@@ -4,9 +4,9 @@ use super::error::SharedError;
 use super::layout::{File, Legacy};
 use super::lock::{OwnerLock, own_pid};
 use super::mapping::{Access, Mapping, refusal};
-use super::mirror::slots_log2;
 use crate::config::{Config, State};
 use crate::handle::Handle;
+use crate::mirror::slots_log2;
 use crate::page::PageHandle;
 use crate::sync::Ordering;
 use std::path::Path;
@@ -99,10 +99,6 @@ impl Link {
 
     /// The breaker is about to open. To be called before the gate does.
     pub(crate) fn opening(&self, attempt: u32) {
-        self.set_attempt(Some(attempt));
-    }
-
-    pub(crate) fn set_attempt(&self, attempt: Option<u32>) {
         if let Some(shared) = &self.0 {
             shared.file.owner.set_attempt(attempt);
         }

@@ -2,8 +2,9 @@
 
 use super::faults::{Fault, Faults, Reports, message};
 use super::join_by;
-use crate::journal::{Event, Events};
-use crate::page::{JOURNAL_LEN, Observer};
+use crate::event::Event;
+use crate::handles::{Events, Observer};
+use crate::page::JOURNAL_LEN;
 use core::fmt;
 use crossbeam_utils::sync::{Parker, Unparker};
 use std::io;

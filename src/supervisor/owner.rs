@@ -106,7 +106,7 @@ impl Owned {
             Some(checks) if self.breaker.state() == State::HalfOpen => checks.turn(now_ns),
             _ => u64::MAX,
         };
-        self.breaker.next_deadline().min(check_ns).saturating_sub(now_ns)
+        self.breaker.next_deadline_ns().min(check_ns).saturating_sub(now_ns)
     }
 
     /// Checks are asked for no more.

@@ -1,9 +1,8 @@
-//! Who halted, when and why. Halters are many, in several processes, and any of them may be killed at any moment; none shall
-//! ever wait for another. So each writes to a slot of its own.
+//! Notes that any thread of any process may leave. Writers may be killed at any moment, and none ever waits for another. So
+//! each writes to a slot of its own.
 
-use crate::page::Line;
 use crate::seqlock::SeqLock;
-use crate::sync::{AtomicU64, Ordering, load_acquire};
+use crate::sync::{AtomicU64, Line, Ordering, load_acquire};
 use crossbeam_utils::Backoff;
 
 /// The latest few notes, of `N` words each: the last is a check of the others.
@@ -11,7 +10,7 @@ use crossbeam_utils::Backoff;
 /// Each writer draws a number, and writes to that slot (a seqlock). Two may be at one slot only if one was held up while
 /// as many others as there are slots came and went; the check tells then that their words are mixed.
 #[repr(C)]
-pub(crate) struct Notes<const N: usize = 31, const SLOTS: usize = 4> {
+pub(crate) struct Notes<const N: usize, const SLOTS: usize> {
     /// The number of the next note.
     next: Line<AtomicU64>,
     slots: Line<[SeqLock<N>; SLOTS]>,
@@ -31,6 +30,10 @@ const fn version(number: u64) -> u64 {
 }
 
 impl<const N: usize, const SLOTS: usize> Notes<N, SLOTS> {
+    pub(crate) fn new() -> Self {
+        Self { next: Line(AtomicU64::new(0)), slots: Line(core::array::from_fn(|_| SeqLock::new())) }
+    }
+
     /// Reads this often while the latest note is being written.
     const TRIES: u32 = if cfg!(loom) { 1 } else { 100 };
 
@@ -66,18 +69,13 @@ impl<const N: usize, const SLOTS: usize> Notes<N, SLOTS> {
     }
 }
 
-#[cfg(test)]
-fn notes<const N: usize, const SLOTS: usize>() -> Notes<N, SLOTS> {
-    Notes { next: Line(AtomicU64::new(0)), slots: Line(core::array::from_fn(|_| SeqLock::new())) }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
     #[test]
     fn the_latest_is_read() {
-        let notes = notes::<3, 2>();
+        let notes = Notes::<3, 2>::new();
         assert_eq!(notes.read(), None);
         for number in 0..5 {
             notes.write([number, 7, 0]);
@@ -87,7 +85,7 @@ mod tests {
 
     #[test]
     fn any_number_is_taken_without_harm() {
-        let notes = notes::<3, 2>();
+        let notes = Notes::<3, 2>::new();
         for number in [u64::MAX, u64::MAX / 2, u64::MAX / 4, u64::MAX / 4 - 1] {
             notes.next.0.store(number, Ordering::Relaxed);
             assert_eq!(notes.read(), None);
@@ -98,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_note_that_was_tampered_with_is_none() {
-        let notes = notes::<3, 1>();
+        let notes = Notes::<3, 1>::new();
         notes.write([1, 2, 0]);
         let (version, mut words) = notes.slots.0[0].read().unwrap();
         words[0] ^= 1;
@@ -117,7 +115,7 @@ mod loom_tests {
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(3);
         model.check(|| {
-            let notes = Arc::new(notes::<3, 1>());
+            let notes = Arc::new(Notes::<3, 1>::new());
             let writers = [1, 2].map(|writer| {
                 let notes = Arc::clone(&notes);
                 loom::thread::spawn(move || notes.write([writer, writer * 10, 0]))

@@ -1,7 +1,6 @@
 //! The window's latencies once more, where observers can read them: the owner writes, and never reads.
 
-use crate::page::Line;
-use crate::sync::{AtomicU64, Ordering, fence, load_acquire};
+use crate::sync::{AtomicU64, Line, Ordering, fence, load_acquire};
 
 /// The low bits of the state: a window has up to 2^20 samples. The others count samples, modulo 2^43, which every number of
 /// slots divides.

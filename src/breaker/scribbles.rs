@@ -1,9 +1,9 @@
-//! A gate that somebody scribbled on is put right by the owner's next look, halted, and journaled.
+//! A gate that somebody scribbled on refuses. The owner's next look puts it right, halts, and journals that.
 
-use crate::breaker::Breaker;
+use super::Breaker;
 use crate::config::{Config, State};
-use crate::journal::Reason;
-use crate::page::HALTED;
+use crate::event::Reason;
+use crate::gate::HALTED;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -47,25 +47,26 @@ fn the_owners_next_look_puts_the_gate_right_and_halts() {
                     let mut breaker = breaker(state, shadow);
                     let observer = breaker.observer();
                     let page = &observer.page;
-                    if !is_scribble(page.gate_bits(), bits) || (name == "allow" && bits == 0) {
+                    if !is_scribble(page.gate.0.bits(), bits) || (name == "allow" && bits == 0) {
                         continue; // and a gate of 0 lets `allow` pass without a look
                     }
                     scribbles += 1;
-                    let (right, events) = (page.gate_bits(), breaker.snapshot().events);
-                    page.scribble_on_gate(bits);
+                    let (right, events) = (page.gate.0.bits(), breaker.snapshot().events);
+                    page.gate.0.scribble(bits);
                     look(&mut breaker);
                     let what = format!("{bits:#b} when {state}, shadow {shadow}, found by {name}");
-                    assert_eq!(page.gate_bits(), right | HALTED, "{what}");
+                    assert_eq!(page.gate.0.bits(), right | HALTED, "{what}");
                     assert_eq!(observer.state(), Some(state), "{what}");
                     assert!(breaker.snapshot().halted && !breaker.allow_at(2), "{what}");
                     assert_eq!(reasons(&breaker, events), [Reason::Halt], "{what}");
                     // It is a halt as any other.
                     breaker.resume_at(3);
-                    assert_eq!(page.gate_bits(), right, "{what}");
+                    assert_eq!(page.gate.0.bits(), right, "{what}");
                     assert_eq!(reasons(&breaker, events), [Reason::Halt, Reason::Resume], "{what}");
                     // Nor does it hide the next ones, between two looks.
-                    observer.page.halt();
-                    observer.page.resume();
+                    let gate = breaker.gate();
+                    gate.halt("");
+                    gate.resume();
                     breaker.poll_at(10_000_000);
                     assert_eq!(reasons(&breaker, events + 2), [Reason::Halt, Reason::Resume], "{what}");
                 }
@@ -84,12 +85,38 @@ fn is_scribble(owners: u8, bits: u8) -> bool {
 fn a_scribble_ends_no_halt() {
     for bits in [0, 1, 2, 3, 8, 0x80, u8::MAX] {
         let mut breaker = breaker(State::Open, false);
-        breaker.halt_at(1);
+        breaker.halt_at(1, "");
         let observer = breaker.observer();
-        observer.page.scribble_on_gate(bits);
+        observer.page.gate.0.scribble(bits);
         breaker.poll_at(2);
         let expected = if bits & !HALTED == 1 { 1 } else { 1 | HALTED }; // that one is a resume
-        assert_eq!(observer.page.gate_bits(), expected, "{bits:#b}");
+        assert_eq!(observer.page.gate.0.bits(), expected, "{bits:#b}");
         assert_eq!(breaker.snapshot().halted, expected != 1);
     }
+}
+
+#[test]
+fn a_gate_that_somebody_else_wrote_to_refuses_through_every_transition() {
+    // Values that this breaker's owner never writes: state 3, SHADOW, the unused bits.
+    for bits in (0..=u8::MAX).filter(|bits| bits & 3 == 3 || bits & !0b0111 != 0) {
+        let config = Config { consecutive_failures: 1, jitter_ppm: 0, ..Config::default() };
+        let mut breaker = Breaker::new(config).unwrap_or_else(|error| unreachable!("{error}"));
+        breaker.observer().page.gate.0.scribble(bits);
+        assert!(!breaker.allow_at(0), "{bits:#b}");
+        breaker.record_failure_at(0, 0);
+        assert!(!breaker.allow_at(1) && !breaker.allow_at(1_000_000_000), "{bits:#b} when {}", breaker.state());
+        assert_eq!(breaker.state(), State::HalfOpen);
+    }
+}
+
+#[test]
+fn a_halt_by_a_gate_is_journaled_by_the_next_poll() {
+    let mut breaker = breaker(State::Closed, false);
+    let gate = breaker.gate();
+    gate.halt("");
+    breaker.poll_at(1);
+    gate.resume();
+    breaker.poll_at(2);
+    let events: Vec<_> = breaker.events().map(|event| (event.t_ns, event.reason)).collect();
+    assert_eq!(events, [(1, Reason::Halt), (2, Reason::Resume)]);
 }

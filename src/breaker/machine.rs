@@ -1,0 +1,562 @@
+//! The state machine: what the judge says becomes a state, timers and transitions. It knows neither a clock nor other threads:
+//! the time is told to it, and what lanes say, too.
+
+use crate::backoff::{Backoff, Opening};
+use crate::clock::{Clock, ClockSource};
+use crate::config::{Config, Recovery, State};
+use crate::event::Reason;
+use crate::in_flight::Returned;
+use crate::judge::{Judge, NEVER_NS};
+use crate::ledger::{Epoch, Ledger};
+use crate::outlet::{Change, Outlet};
+use crate::snapshot::Snapshot;
+use crate::tickets::Call;
+use crate::trials::Trials;
+use std::hash::{BuildHasher, RandomState};
+
+pub(super) struct Machine {
+    pub(super) outlet: Outlet,
+
+    /// The latest time seen, and that before the operation under way.
+    pub(super) latest_ns: u64,
+    pub(super) previous_ns: u64,
+    /// The owner's own time in the poll under way: what lanes tell moves the latest time on up to here.
+    pub(super) horizon_ns: u64,
+    /// No timer is due before this; it may be early.
+    pub(super) wake_ns: u64,
+    /// The first timer of a call is due so long after it began.
+    first_timer_ns: u64,
+
+    pub(super) state: State,
+    /// False before the first operation.
+    started: bool,
+    pub(super) config: Config,
+    pub(super) judge: Judge,
+    trials: Trials,
+    backoff: Backoff,
+    retry_at_ns: u64,
+    closed_since_ns: u64,
+    clock: ClockSource,
+
+    pub(super) stale: u64,
+    pub(super) untracked: u64,
+    pub(super) refused: u64,
+    refused_in_shadow: u64,
+    pub(super) misused: u64,
+    /// By lanes that are gone.
+    pub(super) dropped: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timer {
+    Retry,
+    Overdue,
+    LateTrial,
+    Stall,
+    ProbeLost,
+}
+
+impl Machine {
+    /// Of a legal config.
+    pub(super) fn new(config: Config, clock: &Clock) -> Self {
+        let random = RandomState::new();
+        let jitter_seed = if config.jitter_seed == 0 { random.hash_one("jitter") } else { config.jitter_seed };
+        let mut machine = Self {
+            outlet: Outlet::new(config.start, config.shadow, clock),
+            latest_ns: 0,
+            previous_ns: 0,
+            horizon_ns: 0,
+            wake_ns: 0, // the first operation is to `start`
+            first_timer_ns: 0,
+            state: config.start,
+            started: false,
+            judge: Judge::new(&config, random.hash_one("tickets") as u32),
+            trials: Trials::new(&config),
+            backoff: Backoff::new(&config, jitter_seed),
+            retry_at_ns: NEVER_NS,
+            closed_since_ns: 0,
+            clock: clock.source(),
+            stale: 0,
+            untracked: 0,
+            refused: 0,
+            refused_in_shadow: 0,
+            misused: 0,
+            dropped: 0,
+            config,
+        };
+        if machine.state == State::HalfOpen {
+            machine.begin_trials();
+        }
+        machine
+    }
+
+    // Time.
+
+    #[inline]
+    pub(super) fn see(&mut self, now_ns: u64) -> u64 {
+        self.previous_ns = self.latest_ns;
+        self.latest_ns = self.latest_ns.max(now_ns);
+        self.latest_ns
+    }
+
+    /// The owner hears its lanes at this time. Their stamps are no sign of life from it, and don't move the time on beyond this.
+    pub(super) fn set_horizon(&mut self, now_ns: u64) {
+        self.horizon_ns = self.latest_ns.max(now_ns);
+        if !self.started {
+            self.latest_ns = self.horizon_ns;
+            self.start();
+        }
+        self.previous_ns = self.latest_ns;
+    }
+
+    /// A lane's stamp.
+    pub(super) fn advance(&mut self, stamp_ns: u64) {
+        self.latest_ns = self.latest_ns.max(stamp_ns.min(self.horizon_ns));
+    }
+
+    /// All lanes have been heard.
+    pub(super) fn reach_horizon(&mut self) {
+        self.latest_ns = self.horizon_ns;
+        self.look_at_trials();
+    }
+
+    /// Takes note of the time for operations that fire no timers.
+    pub(super) fn note(&mut self, now_ns: u64) {
+        self.see(now_ns);
+        self.start();
+    }
+
+    /// In the first operation: only now is it known what time it is on the caller's clock.
+    pub(super) fn start(&mut self) {
+        if self.started {
+            return;
+        }
+        self.started = true;
+        self.previous_ns = self.latest_ns;
+        // Of a breaker that starts half-open. No epoch begins: nothing was sent before.
+        self.trials.begin_lease(self.latest_ns);
+        if let Some(from) = self.outlet.take_restart() {
+            self.restart(from);
+        }
+        self.publish();
+    }
+
+    /// The page had an earlier owner, who left it in state `from`. A pause begins anew, on this owner's clock.
+    fn restart(&mut self, from: State) {
+        if self.state == State::Open {
+            self.retry_at_ns = self.latest_ns.saturating_add(self.backoff.same_pause_ns());
+            self.outlet.set_retry_at_ns(self.retry_at_ns);
+        }
+        self.closed_since_ns = self.latest_ns;
+        self.journal(from, Reason::Restart);
+        if self.outlet.knows_halt() {
+            self.journal(self.state, Reason::Halt); // once more, for who begins to read here
+        } else {
+            self.note_halts();
+        }
+    }
+
+    // Asks.
+
+    /// While the gate isn't simply closed, and neither halted nor foreign.
+    pub(super) fn allow(&mut self) -> bool {
+        let passes = match self.state {
+            State::Closed => true,
+            State::Open => false,
+            State::HalfOpen => self.with_trials(Trials::take),
+        };
+        let in_shadow = !passes && self.config.shadow;
+        self.refused_in_shadow += u64::from(in_shadow);
+        self.refused += u64::from(!passes && !in_shadow);
+        passes || in_shadow
+    }
+
+    /// Does something with the trials of the epoch, while there is one; false if there is none.
+    #[cold]
+    fn with_trials(&mut self, what: impl FnOnce(&mut Trials, &Ledger, u64) -> bool) -> bool {
+        if self.state != State::HalfOpen {
+            return false;
+        }
+        let done = what(&mut self.trials, self.outlet.ledger(), self.latest_ns);
+        self.wake_ns = self.wake_ns.min(self.probe_lost_at_ns());
+        done
+    }
+
+    /// Takes note of the trials that are out.
+    pub(super) fn look_at_trials(&mut self) {
+        self.with_trials(|trials, ledger, now_ns| {
+            trials.look(ledger, now_ns);
+            true
+        });
+    }
+
+    /// The next `begin`, or a `record` without one, takes a grant: true if there is one.
+    pub(super) fn claim_trial(&mut self) -> bool {
+        self.with_trials(Trials::claim)
+    }
+
+    /// A trial counts neither way: one that has begun, or one that is pending.
+    pub(super) fn give_back_trial(&mut self, has_begun: bool) {
+        self.with_trials(|trials, ledger, now_ns| {
+            trials.give_back(has_begun, ledger, now_ns);
+            true
+        });
+    }
+
+    /// Whether what a lane claimed as it began a call is a trial of this epoch.
+    pub(super) fn is_trial(&mut self, claimed: Option<Epoch>) -> bool {
+        self.with_trials(|trials, ledger, now_ns| {
+            let is_trial = trials.is_of_epoch(claimed);
+            if is_trial {
+                trials.look(ledger, now_ns);
+            }
+            is_trial
+        })
+    }
+
+    /// What claimed a trial was no call of the epoch.
+    pub(super) fn unclaim(&self, claimed: Option<Epoch>) {
+        if let Some(epoch) = claimed {
+            self.outlet.ledger().unclaim(epoch);
+        }
+    }
+
+    fn begin_trials(&mut self) {
+        self.trials.begin_epoch(&self.config, self.outlet.ledger(), self.latest_ns);
+    }
+
+    // Calls and samples.
+
+    /// Sees to it that the timers of a call sent at `start_ns` will be looked at.
+    #[inline]
+    pub(super) fn wake_for_call(&mut self, start_ns: u64) {
+        self.wake_ns = self.wake_ns.min(start_ns.saturating_add(self.first_timer_ns));
+    }
+
+    #[inline(always)]
+    pub(super) fn begin(&mut self, now_ns: u64, seen_ns: u64, trial: bool) -> Call {
+        let call = match self.judge.calls.own.begin(now_ns, seen_ns, trial) {
+            Some(call) => call,
+            None => self.begin_untracked(now_ns, trial),
+        };
+        self.wake_for_call(seen_ns);
+        call
+    }
+
+    #[cold]
+    fn begin_untracked(&mut self, now_ns: u64, trial: bool) -> Call {
+        self.untracked += 1;
+        self.judge.calls.own.begin_untracked(now_ns, trial)
+    }
+
+    /// A sample that isn't stale, and ended now.
+    pub(super) fn take_sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
+        let (entered, verdict) = self.judge.take(self.latest_ns, latency_ns, ok, self.state);
+        if entered {
+            self.outlet.entered(latency_ns, self.judge.window_len());
+        }
+        if let Some(reason) = verdict {
+            self.open(reason);
+        } else if self.state == State::HalfOpen && self.trials.recovery() == Recovery::Trials {
+            self.take_result(latency_ns, ok, trial);
+        }
+    }
+
+    /// All that a sample with a ticket may be.
+    #[inline(never)]
+    pub(super) fn take_returned(&mut self, now_ns: u64, latency_ns: u64, ok: bool, returned: Returned) {
+        if self.judge.is_stale(now_ns, latency_ns) {
+            self.stale += 1;
+        } else if returned == Returned::Unknown {
+            self.misused += 1;
+        } else {
+            self.take_sample(latency_ns, ok, returned == Returned::Trial);
+        }
+    }
+
+    /// All that the owner's sample without a ticket may be.
+    #[inline]
+    pub(super) fn take_recorded(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
+        if self.judge.is_stale(now_ns, latency_ns) {
+            self.stale += 1;
+            return;
+        }
+        let trial = self.state == State::HalfOpen && self.claim_trial();
+        self.take_sample(latency_ns, ok, trial);
+    }
+
+    /// The result of a health check.
+    #[cold]
+    pub(super) fn take_probe(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
+        let wanted = self.state == State::HalfOpen && self.trials.recovery() == Recovery::HealthChecks;
+        if wanted && !self.judge.is_stale(now_ns, latency_ns) {
+            self.take_result(latency_ns, ok, true);
+        } else {
+            self.stale += 1;
+        }
+    }
+
+    /// A result that counts while half-open: a bad one, whoever's; a good one, if it is a trial's or a check's.
+    #[cold]
+    fn take_result(&mut self, latency_ns: u64, ok: bool, counts_if_good: bool) {
+        if let Some(reason) = self.judge.flaw(latency_ns, ok) {
+            self.open(reason);
+        } else if counts_if_good && self.with_trials(Trials::succeed) {
+            self.close();
+        }
+    }
+
+    // Timers.
+
+    pub(super) fn is_timer_due(&self) -> bool {
+        self.due_timer().is_some()
+    }
+
+    /// The first timer that is due, in the order in which they fire.
+    fn due_timer(&self) -> Option<Timer> {
+        let due = |deadline_ns: u64| deadline_ns != NEVER_NS && self.latest_ns >= deadline_ns;
+        match self.state {
+            State::Open => due(self.retry_at_ns).then_some(Timer::Retry),
+            State::Closed if due(self.judge.overdue_at_ns()) => Some(Timer::Overdue),
+            State::Closed => due(self.judge.stall_at_ns()).then_some(Timer::Stall),
+            State::HalfOpen if due(self.judge.late_trial_at_ns()) => Some(Timer::LateTrial),
+            State::HalfOpen => due(self.probe_lost_at_ns()).then_some(Timer::ProbeLost),
+        }
+    }
+
+    pub(super) fn next_deadline_ns(&self) -> u64 {
+        match self.state {
+            State::Open => self.retry_at_ns,
+            State::Closed => self.judge.overdue_at_ns().min(self.judge.stall_at_ns()),
+            State::HalfOpen => self.judge.late_trial_at_ns().min(self.probe_lost_at_ns()),
+        }
+    }
+
+    fn probe_lost_at_ns(&self) -> u64 {
+        self.trials.lost_at_ns(self.config.probe_timeout_ns)
+    }
+
+    pub(super) fn fire_timers(&mut self) {
+        while let Some(timer) = self.due_timer() {
+            match timer {
+                Timer::Retry => self.half_open(),
+                Timer::Overdue => {
+                    let is_over = self.judge.mark_overdue(self.latest_ns);
+                    self.outlet.left(self.judge.window_len());
+                    if is_over {
+                        self.open(Reason::Latency);
+                    }
+                }
+                Timer::LateTrial => self.open(Reason::ProbeSlow),
+                Timer::Stall => self.open(Reason::Stall),
+                Timer::ProbeLost => self.open(Reason::ProbeLost),
+            }
+        }
+        if self.latest_ns >= self.outlet.publish_at_ns() {
+            self.note_halts();
+            self.publish();
+        }
+        self.judge.end_calm(); // last, as samples of lanes may have found it
+        self.set_wake();
+    }
+
+    /// After whatever may change when timers are due.
+    fn set_wake(&mut self) {
+        self.first_timer_ns = self.judge.first_deadline_ns(self.state);
+        self.wake_ns = if self.started { self.next_deadline_ns().min(self.outlet.publish_at_ns()) } else { 0 };
+    }
+
+    // Transitions.
+
+    #[cold]
+    pub(super) fn open(&mut self, reason: Reason) {
+        let opening = match self.state {
+            State::Closed => Opening::Trip { closed_ns: self.latest_ns.saturating_sub(self.closed_since_ns) },
+            _ => Opening::Reopen,
+        };
+        // A lane may tell of it late: the pause begins when the gate shuts.
+        let now_ns = self.latest_ns.max(self.horizon_ns);
+        self.retry_at_ns = now_ns.saturating_add(self.backoff.next_pause_ns(opening));
+        self.trials.end_epoch(self.outlet.ledger());
+        self.change_state(State::Open, reason);
+    }
+
+    /// Begins a new epoch.
+    #[cold]
+    fn half_open(&mut self) {
+        self.retry_at_ns = NEVER_NS;
+        self.change_state(State::HalfOpen, Reason::Retry);
+        self.judge.begin_epoch(self.latest_ns);
+        self.begin_trials();
+        self.publish();
+        self.set_wake();
+    }
+
+    /// Keeps the window that the trials filled.
+    #[cold]
+    fn close(&mut self) {
+        self.closed_since_ns = self.latest_ns;
+        self.trials.end_epoch(self.outlet.ledger());
+        self.change_state(State::Closed, Reason::Recovered);
+    }
+
+    fn change_state(&mut self, to: State, reason: Reason) {
+        let from = core::mem::replace(&mut self.state, to);
+        let change = self.change(from, reason);
+        self.outlet.tell(&change, || self.judge.figures(self.latest_ns, from, self.config.quantile_ppm));
+        self.publish();
+        self.set_wake();
+    }
+
+    /// From this state to the present one.
+    fn change(&self, from: State, reason: Reason) -> Change {
+        Change {
+            t_ns: self.latest_ns,
+            from,
+            to: self.state,
+            reason,
+            attempt: self.backoff.attempt(),
+            retry_at_ns: self.retry_at_ns,
+            owner_gap_ns: if self.started { self.latest_ns - self.previous_ns } else { 0 },
+        }
+    }
+
+    /// Journals what is no transition.
+    fn journal(&mut self, from: State, reason: Reason) {
+        let change = self.change(from, reason);
+        let figures = self.judge.figures(self.latest_ns, from, self.config.quantile_ppm);
+        self.outlet.journal(&change, figures);
+    }
+
+    // Halts.
+
+    /// Journals halts and resumes, by whomever.
+    #[cold]
+    pub(super) fn note_halts(&mut self) {
+        let (flips, is_beyond_belief) = self.outlet.unseen_flips();
+        for _ in 0..flips {
+            let reason = if self.outlet.see_flip() { Reason::Halt } else { Reason::Resume };
+            self.journal(self.state, reason);
+            self.publish();
+        }
+        if is_beyond_belief {
+            self.outlet.see_all_flips(); // somebody plays with it
+        }
+    }
+
+    /// The gate isn't as the owner left it: a halt or a resume, or somebody's scribbling.
+    #[cold]
+    pub(super) fn look_at_gate(&mut self) {
+        let was_foreign = self.outlet.repair(self.state);
+        self.note_halts();
+        if was_foreign {
+            self.outlet.see_all_flips(); // who scribbled a halt didn't count it
+        }
+    }
+
+    // What it tells.
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let counts = self.judge.live_counts(self.latest_ns, self.state);
+        let (dropped, misused) = self.judge.calls.lanes.counts();
+        let (refused, refused_in_shadow, misused_by_others) = self.outlet.counts_of_others();
+        let of_trials = |count: fn(&Trials) -> u32| if self.state == State::HalfOpen { count(&self.trials) } else { 0 };
+        Snapshot {
+            state: self.state,
+            halted: self.outlet.is_halted(),
+            shadow: self.config.shadow,
+            armed: self.judge.is_armed(counts),
+            clock: self.clock,
+            now_ns: self.latest_ns,
+            epoch_ns: self.judge.epoch_ns(),
+            retry_at_ns: self.retry_at_ns,
+            attempt: self.backoff.attempt(),
+            samples: counts.samples as u32,
+            slow: counts.slow as u32,
+            failed: counts.failed as u32,
+            overdue: counts.overdue as u32,
+            in_flight: self.judge.calls.len() as u32,
+            trials_granted: of_trials(Trials::granted),
+            trials_out: of_trials(Trials::out),
+            trials_good: of_trials(Trials::good),
+            recorded: self.judge.recorded(),
+            stale: self.stale,
+            untracked: self.untracked,
+            // Whoever can write to the page can make these overflow.
+            refused: self.refused.wrapping_add(refused),
+            refused_in_shadow: self.refused_in_shadow.wrapping_add(refused_in_shadow),
+            misused: self.misused.saturating_add(misused).saturating_add(misused_by_others),
+            dropped: self.dropped.saturating_add(dropped),
+            events: self.outlet.events(),
+        }
+    }
+
+    pub(super) fn publish(&mut self) {
+        self.expire();
+        self.outlet.publish(&self.snapshot());
+    }
+
+    fn expire(&mut self) {
+        self.judge.expire(self.latest_ns);
+        self.outlet.left(self.judge.window_len());
+    }
+
+    pub(super) fn quantile_ns(&mut self, quantile_ppm: u32) -> Option<u64> {
+        self.expire();
+        self.judge.quantile_ns(self.latest_ns, self.state, quantile_ppm)
+    }
+
+    // Settings, and the end.
+
+    /// Of a legal config, whose fixed settings are the same.
+    pub(super) fn set_limits(&mut self, config: &Config) {
+        self.judge.expire(self.latest_ns);
+        self.outlet.change_shadow(self.state, config.shadow);
+        self.config = config.clone();
+        self.judge.set_limits(config, self.latest_ns);
+        self.backoff.set_limits(config);
+        self.publish();
+        self.set_wake();
+    }
+
+    pub(super) fn end(&mut self) {
+        if self.outlet.is_owners() {
+            if self.started {
+                self.publish();
+            }
+            self.outlet.end(self.state);
+        }
+    }
+
+    /// From now on the page is in a file, which an earlier owner may have left. Before the first operation.
+    #[cfg(feature = "shm")]
+    pub(super) fn move_to(&mut self, opened: crate::shm::Opened) {
+        let crate::shm::Opened { page, link, legacy } = opened;
+        self.judge.mirror();
+        self.outlet.move_to(page, link, legacy.as_ref());
+        let Some(legacy) = legacy else {
+            if self.state == State::HalfOpen {
+                self.begin_trials();
+            }
+            return;
+        };
+        let is_healthy = legacy.state == State::Closed && legacy.sealed;
+        self.state = if is_healthy { State::Closed } else { State::Open };
+        self.backoff.restore(if is_healthy { legacy.attempt } else { legacy.attempt.or(Some(0)) });
+        if !is_healthy {
+            self.retry_at_ns = 0; // there is work for the first operation
+        }
+        let epoch = self.outlet.take_over(self.state, self.backoff.attempt());
+        self.trials.go_on_after(epoch);
+    }
+
+    /// It refuses from now on, counts, and does nothing else: see `stand_in`.
+    #[cfg(feature = "ffi")]
+    pub(super) fn refuse_for_ever(&mut self) {
+        self.outlet.halt("");
+        self.outlet.see_flip(); // the journal knows
+        self.started = true; // nothing is left to the first operation
+        self.judge.end_time();
+        debug_assert!(self.wake_ns == 0 && self.retry_at_ns == NEVER_NS);
+    }
+}

@@ -1,0 +1,163 @@
+//! Halts: the gate's HALTED bit is set and cleared here, with a note of who halted, when and why.
+
+use crate::clock::wall_ns;
+use crate::gate::GateByte;
+use crate::notes::Notes;
+use crate::sync::{AtomicU64, Line, Ordering};
+
+/// Who halted, when and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HaltNote {
+    /// As given, at most [`HaltNote::MAX_REASON`] bytes; control characters are replaced by spaces. It is empty if none was
+    /// given.
+    pub reason: String,
+    /// The user that the halter ran as; `u32::MAX` if it can't be told (it can with the feature `shm`).
+    pub uid: u32,
+    /// The halter's process.
+    pub pid: u32,
+    /// When, in nanoseconds since the Unix epoch.
+    pub wall_ns: u64,
+}
+
+/// When, who, length; then the text; then the notes' own check.
+const NOTE_WORDS: usize = 31;
+const TEXT_WORDS: usize = NOTE_WORDS - 4;
+
+impl HaltNote {
+    /// A longer reason is cut, between characters.
+    pub const MAX_REASON: usize = TEXT_WORDS * 8;
+
+    fn words(halter: Halter, wall_ns: u64, reason: &str) -> [u64; NOTE_WORDS] {
+        let text = reason.get(..reason.floor_char_boundary(Self::MAX_REASON)).unwrap_or_default();
+        let mut words = [0; NOTE_WORDS];
+        let who = u64::from(halter.uid) | u64::from(halter.pid) << 32;
+        let chunks = text.as_bytes().chunks(8).map(|bytes| {
+            let mut padded = [0; 8];
+            padded.iter_mut().zip(bytes).for_each(|(place, &byte)| *place = byte);
+            u64::from_le_bytes(padded)
+        });
+        let used = [wall_ns, who, text.len() as u64].into_iter().chain(chunks);
+        words.iter_mut().zip(used).for_each(|(word, value)| *word = value);
+        words
+    }
+
+    /// `None` if no version of this library writes such words.
+    fn from_words(words: &[u64; NOTE_WORDS]) -> Option<Self> {
+        let &[wall_ns, who, len, ref rest @ ..] = words;
+        let mut text: Vec<u8> = rest.iter().take(TEXT_WORDS).flat_map(|word| word.to_le_bytes()).collect();
+        let len = usize::try_from(len).ok().filter(|&len| len <= text.len())?;
+        text.truncate(len);
+        let reason = String::from_utf8(text).ok()?.replace(char::is_control, " ");
+        Some(Self { reason, uid: who as u32, pid: (who >> 32) as u32, wall_ns })
+    }
+}
+
+/// Who halts through a handle: the process that got it. A handle knows it from the start, so that to halt takes no system call.
+#[derive(Clone, Copy)]
+pub(crate) struct Halter {
+    uid: u32,
+    pid: u32,
+}
+
+impl Halter {
+    pub(crate) fn this_process() -> Self {
+        #[cfg(feature = "shm")]
+        let uid = rustix::process::getuid().as_raw();
+        #[cfg(not(feature = "shm"))]
+        let uid = u32::MAX;
+        Self { uid, pid: std::process::id() }
+    }
+}
+
+/// What is known of halts beside the gate's bit.
+#[repr(C)]
+pub(crate) struct Halts {
+    /// How often HALTED was set or cleared, so that a halt that came and went isn't missed. Who flips the bit counts it
+    /// afterwards.
+    flips: Line<AtomicU64>,
+    notes: Notes<NOTE_WORDS, { if cfg!(loom) { 1 } else { 4 } }>,
+}
+
+// Any thread, but for `repair`.
+impl Halts {
+    pub(crate) fn new() -> Self {
+        Self { flips: Line(AtomicU64::new(0)), notes: Notes::new() }
+    }
+
+    /// Halts, and leaves a note. The gate is shut when this returns.
+    pub(crate) fn halt(&self, gate: &GateByte, halter: Halter, reason: &str) {
+        self.count(gate.halt());
+        self.notes.write(HaltNote::words(halter, wall_ns(), reason));
+    }
+
+    pub(crate) fn resume(&self, gate: &GateByte) {
+        self.count(gate.resume());
+    }
+
+    /// Counts the halt of a gate that the owner had to put right.
+    pub(crate) fn count(&self, flipped: bool) {
+        if flipped {
+            self.flips.0.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    pub(crate) fn flips(&self) -> u64 {
+        self.flips.0.load(Ordering::Acquire)
+    }
+
+    /// Of the latest halt; `None` if there was none, or if its halter was killed while writing it.
+    pub(crate) fn note(&self) -> Option<HaltNote> {
+        HaltNote::from_words(&self.notes.read()?)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const WHO: Halter = Halter { uid: u32::MAX, pid: 7 };
+
+    fn words(reason: &str) -> [u64; NOTE_WORDS] {
+        HaltNote::words(WHO, u64::MAX, reason)
+    }
+
+    #[test]
+    fn notes_survive_their_words() {
+        for reason in ["", "a", "12345678", "prices look wrong", "Preisfehler \u{2013} \u{1f6d1}", &"x".repeat(216)] {
+            let note = HaltNote { reason: reason.to_owned(), uid: u32::MAX, pid: 7, wall_ns: u64::MAX };
+            assert_eq!(HaltNote::from_words(&words(reason)), Some(note));
+        }
+        assert_eq!(HaltNote::MAX_REASON, 216);
+    }
+
+    #[test]
+    fn long_reasons_are_cut_between_characters_and_control_characters_removed() {
+        let read = |reason: &str| HaltNote::from_words(&words(reason)).unwrap().reason;
+        assert_eq!(read(&"x".repeat(217)), "x".repeat(216));
+        assert_eq!(read(&format!("{}\u{1f6d1}", "x".repeat(214))), "x".repeat(214));
+        assert_eq!(read("a\x1b[31mb\n\u{9b}"), "a [31mb  ");
+    }
+
+    #[test]
+    fn words_that_no_version_writes_are_no_note() {
+        for (at, word) in [(2, 217), (2, u64::MAX), (3, u64::MAX)] {
+            let mut words = words("abc");
+            words[at] = word;
+            assert_eq!(HaltNote::from_words(&words), None);
+        }
+    }
+
+    #[test]
+    fn flips_are_counted_and_the_latest_note_stays() {
+        let (gate, halts) = (GateByte::new(crate::config::State::Closed, false), Halts::new());
+        assert_eq!((halts.flips(), halts.note()), (0, None));
+        halts.halt(&gate, WHO, "first");
+        halts.halt(&gate, WHO, "second");
+        assert!(gate.is_halted() && halts.flips() == 1);
+        halts.resume(&gate);
+        halts.resume(&gate);
+        assert!(gate.is_clear() && halts.flips() == 2);
+        assert_eq!(halts.note().unwrap().reason, "second");
+    }
+}

@@ -1,0 +1,181 @@
+//! Reading a breaker's page: its state, what it published, and its events.
+
+use crate::config::State;
+use crate::event::Event;
+use crate::halts::HaltNote;
+use crate::journal::Cursor;
+use crate::page::{JOURNAL_LEN, PageHandle};
+use crate::snapshot::Snapshot;
+use crate::sync::load_acquire;
+use core::fmt;
+use crossbeam_utils::Backoff;
+
+/// A read-only view of a breaker, for any thread: clone it, send it, keep it after the breaker is gone.
+///
+/// ```
+/// use trip99::{Breaker, Config, State};
+///
+/// let mut breaker = Breaker::new(Config::default())?;
+/// let observer = breaker.observer();
+/// breaker.poll();
+/// let watcher = std::thread::spawn(move || (observer.state(), observer.snapshot()));
+/// let (state, snapshot) = watcher.join().expect("the watcher panicked");
+/// assert_eq!(state, Some(State::Closed));
+/// assert!(snapshot.is_some_and(|snapshot| !snapshot.armed));
+/// # Ok::<(), trip99::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Observer {
+    pub(crate) page: PageHandle,
+}
+
+impl Observer {
+    /// Tries to read the snapshot this often while the owner is writing it, which takes it a few nanoseconds. The first few
+    /// tries spin, for longer and longer. The others yield, since the owner may need this core to go on.
+    const TRIES: u32 = 100;
+
+    /// The automatic state now; `None` if the gate holds a value that no version writes (calls are refused then).
+    pub fn state(&self) -> Option<State> {
+        self.page.gate.0.read().map(|gate| gate.state)
+    }
+
+    /// True if trading is halted now.
+    pub fn is_halted(&self) -> bool {
+        self.page.gate.0.is_halted()
+    }
+
+    /// When the latest pause ends or ended, on the breaker's clock; `u64::MAX` before the first.
+    ///
+    /// Never older than the state: who has seen the breaker open sees its deadline.
+    pub fn retry_at_ns(&self) -> u64 {
+        load_acquire(&self.page.retry_at_ns.0)
+    }
+
+    /// The snapshot that the owner published last: at each transition, and about every millisecond that it is busy.
+    ///
+    /// `None` before the first, or if the owner stopped in the middle of writing one.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        let backoff = Backoff::new();
+        (0..Self::TRIES).find_map(|_| {
+            let read = self.page.status.0.read();
+            if read.is_none() {
+                backoff.snooze();
+            }
+            read.and_then(|(_, words)| Snapshot::from_words(&words))
+        })
+    }
+
+    /// A reader that begins with the oldest event that the journal still has.
+    pub fn events(&self) -> Events {
+        Events { page: PageHandle::clone(&self.page), cursor: self.page.journal.cursor() }
+    }
+
+    /// Who halted last, when and why: the reason of the halt that is in force, if [one is](Self::is_halted).
+    ///
+    /// `None` if there was no halt, or if its halter was killed while writing the note. Allocates.
+    pub fn halt_note(&self) -> Option<HaltNote> {
+        self.page.halts.note()
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer").field("state", &self.state()).field("halted", &self.is_halted()).finish()
+    }
+}
+
+/// A reader of a breaker's events: an iterator that ends where the journal ends for now, and goes on when there is more.
+///
+/// The journal keeps the latest 256 events. A reader that falls further behind is told how many it [`missed`](Self::missed).
+///
+/// ```
+/// use trip99::{Breaker, Config, Reason, State};
+///
+/// let mut breaker = Breaker::new(Config { spike_count: 1, ..Config::default() })?;
+/// let mut events = breaker.events();
+/// assert_eq!(events.next(), None);
+///
+/// breaker.record_at(1_000_000_000, 200_000_001);
+/// let event = events.next().expect("the breaker tripped");
+/// assert_eq!((event.to, event.reason, event.slow), (State::Open, Reason::Spike, 1));
+/// assert_eq!((events.next(), events.missed()), (None, 0));
+/// # Ok::<(), trip99::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Events {
+    page: PageHandle,
+    cursor: Cursor,
+}
+
+impl Events {
+    /// How many events were overwritten before this reader came to them.
+    pub fn missed(&self) -> u64 {
+        self.cursor.missed()
+    }
+}
+
+impl Iterator for Events {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        for _ in 0..=JOURNAL_LEN {
+            match Event::from_words(&self.page.journal.next(&mut self.cursor)?) {
+                Some(event) => return Some(event),
+                None => self.cursor.miss(1),
+            }
+        }
+        None
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Events").field(&self.cursor).finish()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::event::Reason;
+    use crate::page::Page;
+
+    fn observer() -> Observer {
+        Observer { page: PageHandle::new(Page::new(State::Closed, false)) }
+    }
+
+    #[test]
+    fn no_snapshot_before_the_first() {
+        let observer = observer();
+        assert_eq!(observer.snapshot(), None);
+        let snapshot = Snapshot { halted: true, now_ns: 7, slow: 8, events: 9, ..Snapshot::default() };
+        observer.page.status.0.write(2, snapshot.to_words());
+        assert_eq!(observer.snapshot(), Some(snapshot));
+    }
+
+    #[test]
+    fn words_that_no_version_writes_are_missed_not_believed() {
+        let observer = observer();
+        observer.page.journal.append(0, [u64::MAX; Event::WORDS]);
+        let event = Event {
+            sequence: 1,
+            t_ns: 10,
+            wall_ns: 2,
+            from: State::Open,
+            to: State::HalfOpen,
+            reason: Reason::Retry,
+            quantile_ns: 3,
+            samples: 4,
+            slow: 5,
+            overdue: 6,
+            failures: 7,
+            attempt: 8,
+            retry_at_ns: u64::MAX,
+            owner_gap_ns: 9,
+        };
+        observer.page.journal.append(1, event.to_words());
+        let mut events = observer.events();
+        assert_eq!(events.next(), Some(event));
+        assert_eq!((events.next(), events.missed()), (None, 1));
+    }
+}

@@ -1,0 +1,266 @@
+//! The judge: a sample goes in, a reason to trip comes out. It has the window, the rules and all calls in flight, and knows
+//! neither clocks nor states but by what it is told.
+
+mod calm;
+
+use crate::calls::Calls;
+use crate::config::{Config, State};
+use crate::event::{Figures, Reason};
+use crate::in_flight::InFlight;
+use crate::quantile::Quantiles;
+use crate::rules::{Counts, Rules};
+use crate::window::Window;
+
+/// A deadline that never comes.
+pub(crate) const NEVER_NS: u64 = u64::MAX;
+
+pub(crate) struct Judge {
+    window: Window,
+    rules: Rules,
+    pub(crate) calls: Calls,
+    pub(crate) quantiles: Quantiles,
+
+    window_age_ns: u64,
+    stall_limit_ns: u64,
+    recover_threshold_ns: u64,
+    sample_every: u32,
+    /// Samples that the stride still passes over; the next enters the window at 0. Below `sample_every`.
+    stride_left: u32,
+    /// While calm, a good sample faster than this is all good; 0 = not calm.
+    calm_below_ns: u64,
+    /// The window is shown to others sample by sample, so that none may go the calm way.
+    is_mirrored: bool,
+    /// Samples that start before this are stale.
+    epoch_ns: u64,
+    /// Samples that the stride passed over.
+    passed_over: u64,
+}
+
+impl Judge {
+    /// `seed` is for tickets.
+    pub(crate) fn new(config: &Config, seed: u32) -> Self {
+        let mut judge = Self {
+            window: Window::new(config.window_len as usize, config.threshold_ns, config.window_age_ns),
+            rules: Rules::new(config),
+            calls: Calls::new(config.max_in_flight, seed),
+            quantiles: Quantiles::new(config.window_len as usize, config.max_in_flight as usize),
+            window_age_ns: 0,
+            stall_limit_ns: 0,
+            recover_threshold_ns: 0,
+            sample_every: 0,
+            stride_left: 0,
+            calm_below_ns: 0,
+            is_mirrored: false,
+            epoch_ns: 0,
+            passed_over: 0,
+        };
+        judge.set_limits(config, 0);
+        judge
+    }
+
+    /// Applies new settings to the samples and calls that are there, the expired being gone.
+    pub(crate) fn set_limits(&mut self, config: &Config, now_ns: u64) {
+        self.end_calm();
+        self.window_age_ns = config.window_age_ns;
+        self.stall_limit_ns = config.stall_limit_ns;
+        self.recover_threshold_ns = config.effective_recover_threshold_ns();
+        self.sample_every = config.sample_every;
+        self.stride_left = self.stride_left.min(config.sample_every - 1);
+        self.rules.set_limits(config);
+        self.window.set_limits(config.threshold_ns, config.window_age_ns);
+        self.calls.set_limits(now_ns, config.threshold_ns, config.window_age_ns);
+    }
+
+    /// From now on each sample that enters the window is shown.
+    #[cfg(feature = "shm")]
+    pub(crate) fn mirror(&mut self) {
+        self.is_mirrored = true;
+    }
+
+    /// A new epoch: what was sent before can neither close the breaker nor reopen it.
+    pub(crate) fn begin_epoch(&mut self, now_ns: u64) {
+        self.epoch_ns = now_ns;
+        self.window.clear();
+        self.rules.clear();
+        self.calls.clear();
+        self.stride_left = 0;
+    }
+
+    /// Everything is stale, for ever.
+    #[cfg(feature = "ffi")]
+    pub(crate) fn end_time(&mut self) {
+        self.epoch_ns = NEVER_NS;
+    }
+
+    pub(crate) fn epoch_ns(&self) -> u64 {
+        self.epoch_ns
+    }
+
+    /// By the sample's own stamps: clamped ones would let an old sample into the epoch.
+    #[inline]
+    pub(crate) fn is_stale(&self, end_ns: u64, latency_ns: u64) -> bool {
+        end_ns.saturating_sub(latency_ns) < self.epoch_ns
+    }
+
+    /// Takes in a sample that isn't stale, and ended now. Tells whether it entered the window, and why a closed breaker is to
+    /// open.
+    pub(crate) fn take(&mut self, now_ns: u64, latency_ns: u64, ok: bool, state: State) -> (bool, Option<Reason>) {
+        self.end_calm();
+        self.rules.take(latency_ns, ok);
+        let enters = state == State::HalfOpen || self.sample_every == 1 || self.stride();
+        if enters {
+            self.window.push(now_ns, latency_ns, ok);
+        } else {
+            self.passed_over += 1;
+        }
+        if state != State::Closed {
+            return (enters, None);
+        }
+        self.expire_overdue(now_ns);
+        let counts = enters.then(|| self.counts(state));
+        let reason = self.rules.judge(counts);
+        if reason.is_none() {
+            self.look_for_calm(now_ns);
+        }
+        (enters, reason)
+    }
+
+    /// Whether this sample enters the window.
+    fn stride(&mut self) -> bool {
+        let enters = self.stride_left == 0;
+        self.stride_left = if enters { self.sample_every - 1 } else { self.stride_left - 1 };
+        enters
+    }
+
+    /// Why a half-open breaker is to open again, by a result.
+    pub(crate) fn flaw(&self, latency_ns: u64, ok: bool) -> Option<Reason> {
+        if !ok {
+            Some(Reason::ProbeFailed)
+        } else {
+            (latency_ns > self.recover_threshold_ns).then_some(Reason::ProbeSlow)
+        }
+    }
+
+    /// The oldest waiting call becomes overdue. True if by that the quantile is over the threshold.
+    pub(crate) fn mark_overdue(&mut self, now_ns: u64) -> bool {
+        self.calls.mark_overdue();
+        self.expire(now_ns);
+        let counts = self.counts(State::Closed);
+        self.rules.is_confirmed_over(counts)
+    }
+
+    /// What is too old leaves the window, and the verdict.
+    pub(crate) fn expire(&mut self, now_ns: u64) {
+        self.window.expire(now_ns);
+        self.expire_overdue(now_ns);
+    }
+
+    #[inline]
+    fn expire_overdue(&mut self, now_ns: u64) {
+        self.calls.expire(now_ns, self.window_age_ns);
+    }
+
+    // Deadlines; `NEVER_NS` if there is none.
+
+    /// When the next call becomes overdue.
+    pub(crate) fn overdue_at_ns(&self) -> u64 {
+        self.deadline_ns(InFlight::oldest_waiting_ns, self.window.threshold_ns().saturating_add(1))
+    }
+
+    pub(crate) fn stall_at_ns(&self) -> u64 {
+        match self.stall_limit_ns {
+            0 => NEVER_NS,
+            limit_ns => self.deadline_ns(InFlight::oldest_ns, limit_ns),
+        }
+    }
+
+    /// When a trial has been in flight for too long.
+    pub(crate) fn late_trial_at_ns(&self) -> u64 {
+        self.deadline_ns(InFlight::oldest_trial_ns, self.recover_threshold_ns.saturating_add(1))
+    }
+
+    fn deadline_ns(&self, start_of_table_ns: impl Fn(&InFlight) -> Option<u64>, limit_ns: u64) -> u64 {
+        self.calls.oldest_ns(start_of_table_ns).map_or(NEVER_NS, |start_ns| start_ns.saturating_add(limit_ns))
+    }
+
+    /// The first deadline of a call that begins in this state is so long after its start.
+    pub(crate) fn first_deadline_ns(&self, state: State) -> u64 {
+        let half_open = state == State::HalfOpen;
+        let limit_ns = if half_open { self.recover_threshold_ns } else { self.window.threshold_ns() };
+        let stall_ns = if self.stall_limit_ns == 0 { NEVER_NS } else { self.stall_limit_ns };
+        limit_ns.saturating_add(1).min(stall_ns)
+    }
+
+    // What a verdict in this state sees: the window and, while closed, the overdue calls.
+
+    /// The expired being gone.
+    #[inline]
+    fn counts(&self, state: State) -> Counts {
+        Counts {
+            samples: self.window.len(),
+            slow: self.window.slow(),
+            failed: self.window.failed(),
+            overdue: if self.counts_overdue(state) { self.calls.overdue() } else { 0 },
+        }
+    }
+
+    /// A sampled window can't be compared with calls in flight, which aren't sampled.
+    #[inline]
+    fn counts_overdue(&self, state: State) -> bool {
+        state == State::Closed && self.sample_every == 1
+    }
+
+    /// What will be left of it once those that are too old are gone.
+    pub(crate) fn live_counts(&self, now_ns: u64, state: State) -> Counts {
+        let (samples, slow, failed) = self.window.live(now_ns);
+        let counted = self.counts_overdue(state);
+        let overdue = if counted { self.calls.live_overdue(now_ns, self.window_age_ns) } else { 0 };
+        Counts { samples, slow, failed, overdue }
+    }
+
+    /// Whether it is enough for a verdict.
+    pub(crate) fn is_armed(&self, counts: Counts) -> bool {
+        self.rules.is_armed(counts.samples + counts.overdue)
+    }
+
+    /// Its figures for an event.
+    pub(crate) fn figures(&mut self, now_ns: u64, state: State, quantile_ppm: u32) -> Figures {
+        let quantile_ns = self.quantile_ns(now_ns, state, quantile_ppm).unwrap_or(0);
+        let Counts { samples, slow, failed, overdue } = self.counts(state);
+        Figures {
+            quantile_ns,
+            samples: (samples + overdue) as u32,
+            slow: (slow + overdue) as u32,
+            overdue: overdue as u32,
+            failures: failed as u32,
+        }
+    }
+
+    /// A quantile of it; `None` of nothing.
+    pub(crate) fn quantile_ns(&mut self, now_ns: u64, state: State, quantile_ppm: u32) -> Option<u64> {
+        self.expire(now_ns);
+        let overdue = self.counts(state).overdue;
+        if overdue == 0 {
+            return self.quantiles.quantile(self.window.samples(), core::iter::empty(), quantile_ppm);
+        }
+        self.quantile_with_overdue_ns(now_ns, overdue, quantile_ppm)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn quantile_with_overdue_ns(&mut self, now_ns: u64, overdue: usize, quantile_ppm: u32) -> Option<u64> {
+        let starts_ns = self.calls.overdue_starts_ns().take(overdue);
+        let ages_ns = starts_ns.map(|start_ns| now_ns.saturating_sub(start_ns));
+        self.quantiles.quantile(self.window.samples(), ages_ns, quantile_ppm)
+    }
+
+    /// Samples in the window, the expired being gone.
+    pub(crate) fn window_len(&self) -> usize {
+        self.window.len()
+    }
+
+    /// Samples that were taken in.
+    pub(crate) fn recorded(&self) -> u64 {
+        self.window.pushed() + self.passed_over
+    }
+}
