@@ -328,8 +328,10 @@ pub unsafe extern "C" fn cb_supervisor_lane(
             .as_ref()
             .and_then(|running| running.lane_with_capacity(name, capacity_or_default(capacity)));
         let lane = lane.ok_or_else(|| {
-            let why = format_args!("the supervisor doesn't run: open a lane of {name} by cb_lane_open");
-            Failure::new(CB_STATUS_NOT_NOW, why)
+            Failure::new(
+                CB_STATUS_NOT_NOW,
+                format_args!("the supervisor doesn't run: open a lane of {name} by cb_lane_open"),
+            )
         })?;
         // SAFETY: by the caller.
         unsafe { hand_out_lane(lane, out) };

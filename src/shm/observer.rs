@@ -50,7 +50,8 @@ impl HaltNote {
     pub const MAX_REASON: usize = TEXT_WORDS * 8;
 
     fn to_words(&self) -> [u64; NOTE_WORDS] {
-        let text = self.reason.get(..self.reason.floor_char_boundary(Self::MAX_REASON)).unwrap_or_default();
+        let end = (0..=Self::MAX_REASON).rfind(|&end| self.reason.is_char_boundary(end)).unwrap_or(0);
+        let text = self.reason.get(..end).unwrap_or_default();
         let mut words = [0; NOTE_WORDS];
         let who = u64::from(self.uid) | u64::from(self.pid) << 32;
         for (word, value) in words.iter_mut().zip([self.wall_ns, who, text.len() as u64]) {

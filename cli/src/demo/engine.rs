@@ -155,9 +155,11 @@ impl Engine {
         if is_lost {
             self.end_all(now_ns, End::Failed);
         }
-        let give_up = |pending: &mut Pending| now_ns.saturating_sub(pending.call.start_ns()) >= GIVE_UP_NS;
-        while let Some(pending) = self.pending.pop_front_if(give_up) {
-            self.end(now_ns, pending, End::GivenUp);
+        let is_too_old = |pending: &Pending| now_ns.saturating_sub(pending.call.start_ns()) >= GIVE_UP_NS;
+        while self.pending.front().is_some_and(is_too_old) {
+            if let Some(pending) = self.pending.pop_front() {
+                self.end(now_ns, pending, End::GivenUp);
+            }
         }
         let is_paused = self.breaker.state() != State::Closed || self.observer.is_halted();
         let may_rest = if is_paused || !wants_orders { 0 } else { MAX_RESTING };
