@@ -47,7 +47,7 @@ pub use shm::{HaltNote, Halter, Owner, SharedError, shared_dir, shared_path};
 pub use supervisor::log_to_tracing;
 #[cfg(not(loom))]
 pub use supervisor::{
-    CheckError, Fault, Faults, HealthCheck, Listener, Node, Notice, Supervisor, SupervisorBuilder, SupervisorError,
-    TcpConnect,
+    CheckError, Fault, Faults, HealthCheck, Listener, Node, Notice, StartError, Supervisor, SupervisorBuilder,
+    SupervisorError, TcpConnect,
 };
 pub use tickets::Call;

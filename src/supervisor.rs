@@ -10,14 +10,16 @@
 
 mod builder;
 mod checks;
+mod error;
 mod faults;
 mod listeners;
 mod owner;
 #[cfg(feature = "tracing")]
 mod tracing;
 
-pub use builder::{Node, SupervisorBuilder, SupervisorError};
+pub use builder::{Node, SupervisorBuilder};
 pub use checks::{CheckError, HealthCheck, TcpConnect};
+pub use error::{StartError, SupervisorError};
 pub use faults::{Fault, Faults};
 pub use listeners::{Listener, Notice};
 #[cfg(feature = "tracing")]
@@ -62,6 +64,7 @@ use std::time::{Duration, Instant};
 ///     .listener(|name, notice| match notice {
 ///         Notice::Event(event) => println!("{name}: {} -> {}: {}", event.from, event.to, event.reason),
 ///         Notice::Missed(count) => println!("{name}: {count} events missed"),
+///         _ => {}
 ///     })
 ///     .start()?;
 ///

@@ -2,6 +2,7 @@
 
 use super::Supervisor;
 use super::checks::{self, HealthCheck};
+use super::error::{StartError, SupervisorError};
 use super::faults::{Fault, OnFault, Reports};
 use super::listeners::{Listen, Listener, Notice};
 use super::owner::{self, Checks, Owned};
@@ -9,7 +10,6 @@ use crate::breaker::Breaker;
 use crate::config::Recovery;
 use core::fmt;
 use crossbeam_utils::sync::Parker;
-use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -176,13 +176,8 @@ impl SupervisorBuilder {
     ///
     /// # Errors
     /// There is no breaker, a name is empty or not the only one, a check would never run or come too late, or the operating
-    /// system refuses a thread. The breakers are dropped then.
-    pub fn start(self) -> Result<Supervisor, SupervisorError> {
-        self.start_or_give_back().map_err(|(error, _)| error)
-    }
-
-    /// As [`start`](Self::start), but the breakers come back, in their order, if it doesn't start.
-    pub(crate) fn start_or_give_back(mut self) -> Result<Supervisor, (SupervisorError, Vec<Breaker>)> {
+    /// system refuses a thread. The error gives the breakers back: [`StartError::into_breakers`].
+    pub fn start(mut self) -> Result<Supervisor, StartError> {
         let started = self.validate().and_then(|()| {
             let (hand_over, handed) = sync_channel(1);
             let mut supervisor = self.start_owner(handed)?;
@@ -203,7 +198,10 @@ impl SupervisorBuilder {
                 let _ = hand_over.send(owned.collect());
                 Ok(supervisor)
             }
-            Err(error) => Err((error, self.nodes.into_iter().map(|node| node.breaker).collect())),
+            Err(error) => {
+                let breakers = self.nodes.into_iter().map(|node| (node.name, node.breaker)).collect();
+                Err(StartError::new(error, breakers))
+            }
         }
     }
 
@@ -281,66 +279,6 @@ impl fmt::Debug for SupervisorBuilder {
             .field("interval", &self.interval)
             .field("listeners", &self.listeners.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Why a supervisor didn't start.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum SupervisorError {
-    /// It was given no breaker.
-    NoBreakers,
-    /// A breaker's name is empty.
-    NoName,
-    /// Two breakers have this name.
-    SameName {
-        /// The name.
-        breaker: String,
-    },
-    /// The breaker has a health check but recovers by trials.
-    NeverChecked {
-        /// Its name.
-        breaker: String,
-    },
-    /// Checks would begin so far apart that half-open always ends by `probe_lost`.
-    CheckEvery {
-        /// The breaker's name.
-        breaker: String,
-        /// What was asked for.
-        spacing: Duration,
-        /// Its `probe_timeout`: the spacing must be below.
-        limit: Duration,
-    },
-    /// The operating system refused a thread.
-    Thread(io::Error),
-}
-
-impl fmt::Display for SupervisorError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoBreakers => f.write_str("there is no breaker to supervise"),
-            Self::NoName => f.write_str("a breaker's name is empty"),
-            Self::SameName { breaker } => write!(f, "two breakers have the name {breaker}"),
-            Self::NeverChecked { breaker } => {
-                write!(f, "{breaker} has a health check but recovers by trials: it would never run")
-            }
-            Self::CheckEvery { breaker, spacing, limit } => {
-                write!(
-                    f,
-                    "health checks of {breaker} every {spacing:?}: must be less than its probe_timeout, {limit:?}"
-                )
-            }
-            Self::Thread(error) => write!(f, "no thread for the supervisor: {error}"),
-        }
-    }
-}
-
-impl Error for SupervisorError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Thread(error) => Some(error),
-            _ => None,
-        }
     }
 }
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 /// What a listener is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Notice {
     /// A transition, a halt or a resume.
     Event(Event),
