@@ -2,6 +2,7 @@
 
 use crate::timeline::Timeline;
 use console::{Style, style};
+use std::io::{self, Write};
 use trip99::{Config, Event, PPM, Reason, State};
 
 /// What a breaker with these settings does, a line for each rule: its name and what it says.
@@ -188,6 +189,14 @@ pub(crate) fn escape(text: &str) -> String {
         if letter.is_control() { letter.escape_default().to_string() } else { letter.into() }
     };
     text.chars().map(escape).collect()
+}
+
+/// Writes a list of names and texts, a line each.
+pub(crate) fn write_lines(
+    out: &mut impl Write,
+    lines: impl IntoIterator<Item = (&'static str, String)>,
+) -> io::Result<()> {
+    lines.into_iter().try_for_each(|(name, text)| writeln!(out, "{}", show_line(name, &text)))
 }
 
 /// A line of a list of names and texts.

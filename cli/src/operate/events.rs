@@ -1,11 +1,13 @@
 //! `trip99 events`
 
+use crate::arguments::{format_arg, is_json, on_page, page};
 use crate::failure::Failure;
-use crate::operate::json;
-use crate::operate::place::{Place, refused};
-use crate::operate::reading::show_wall;
-use crate::report::Json;
+use crate::json::Json;
+use crate::page::json;
+use crate::page::place::{Place, refused};
+use crate::page::reading::show_wall;
 use crate::show::{WIDE, event_header, show_counted, show_event};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use console::{Term, style};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::json;
@@ -17,16 +19,35 @@ use trip99::{Event, Events, Observer};
 
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-pub(crate) fn run(place: &Place, follow: bool, is_json: bool) -> Result<(), Failure> {
+pub(crate) fn command() -> Command {
+    on_page("events")
+        .about("Show what happened to a breaker: the latest 256 events, which its page keeps")
+        .long_about(
+            "Show what happened to a breaker: the latest 256 events, which its page keeps.\n\n\
+             With --follow, JSON has other objects, too: {\"missed\":N} if so many events were overwritten before they \
+             could be read, and {\"page\":\"removed\"} or {\"page\":\"replaced\"} if that happened to the page.",
+        )
+        .arg(
+            Arg::new("follow")
+                .long("follow")
+                .short('f')
+                .action(ArgAction::SetTrue)
+                .help("Go on with what happens next until interrupted, also when the breaker's process restarts"),
+        )
+        .arg(format_arg("For people, or one JSON object a line: the events"))
+}
+
+pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let place = page(matches)?;
     let mut page = Page::open(&place.path)?;
     let out = io::stdout();
-    let mut print: Box<dyn Print> = if is_json { Box::new(Json(out)) } else { Box::new(Table::new(out)) };
-    print.begin(place)?;
+    let mut print: Box<dyn Print> = if is_json(matches) { Box::new(Json(out)) } else { Box::new(Table::new(out)) };
+    print.begin(&place)?;
     loop {
         // Before its events: those of a page that is gone by then are complete.
         let found = identify(&place.path);
         page.print_new(&mut *print)?;
-        if !follow {
+        if !matches.get_flag("follow") {
             return print.end();
         }
         if found != page.found {

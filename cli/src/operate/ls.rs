@@ -1,24 +1,37 @@
 //! `trip99 ls`
 
+use crate::arguments::{format_arg, is_json};
 use crate::failure::Failure;
-use crate::operate::json;
-use crate::operate::place::Place;
-use crate::operate::reading::Reading;
-use crate::report::Json;
+use crate::json::Json;
+use crate::page::json;
+use crate::page::place::Place;
+use crate::page::reading::Reading;
 use crate::show::{WIDE, escape, show_count, show_ns};
+use clap::{ArgMatches, Command};
 use console::{Alignment, Term, measure_text_width, pad_str, style};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use trip99::{Observer, SharedError, shared_dir};
 
-pub(crate) fn run(is_json: bool) -> Result<(), Failure> {
+pub(crate) fn command() -> Command {
+    Command::new("ls")
+        .args_override_self(true)
+        .about("List this user's breakers that are published in pages")
+        .long_about(
+            "List this user's breakers that are published in pages: those in the conventional directory, \
+             /dev/shm/trip99-USER. Pages that can't be read are listed with the reason.",
+        )
+        .arg(format_arg("For people, or one JSON object a line: the pages"))
+}
+
+pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let directory = shared_dir().map_err(Failure::new)?;
     let pages = pages(&directory)
         .map_err(|error| Failure::new(format_args!("{}: {error}; the pages can't be listed", directory.display())))?;
     let readings = pages.iter().map(|place| (place, Observer::open(&place.path).map(|page| Reading::take(&page))));
     let mut out = io::stdout().lock();
-    if is_json {
+    if is_json(matches) {
         let mut out = Json(out);
         return readings.into_iter().try_for_each(|(place, reading)| match reading {
             Ok(reading) => out.line(&json::page(place, &reading)),

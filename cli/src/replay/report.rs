@@ -1,19 +1,17 @@
 //! What a replay prints: a line of JSON for each thing, or text for people.
 
 use crate::failure::Failure;
-use crate::replay::{Report, Summary};
+use crate::json::Json;
+use crate::replay::drive::{Report, Summary};
 use crate::show::{
-    WIDE, event_header, show_count, show_line, show_ns, show_part, show_quantile, show_settings, show_timeline,
-    show_transition,
+    WIDE, event_header, show_count, show_ns, show_part, show_quantile, show_settings, show_timeline, show_transition,
+    write_lines,
 };
 use crate::timeline::Timeline;
 use console::style;
 use serde::Serialize;
 use std::io::Write;
 use trip99::{Config, Event, State};
-
-/// One JSON object a line: transitions, then the summary. Without a summary the output is not complete.
-pub(crate) struct Json<W>(pub(crate) W);
 
 #[derive(Serialize)]
 struct TransitionLine {
@@ -42,13 +40,7 @@ struct SummaryLine {
     state: &'static str,
 }
 
-impl<W: Write> Json<W> {
-    pub(crate) fn line(&mut self, line: &impl Serialize) -> Result<(), Failure> {
-        serde_json::to_writer(&mut self.0, line).map_err(std::io::Error::from)?;
-        Ok(self.0.write_all(b"\n")?)
-    }
-}
-
+/// One JSON object a line: transitions, then the summary. Without a summary the output is not complete.
 impl<W: Write> Report for Json<W> {
     fn begin(&mut self, _: &Config) -> Result<(), Failure> {
         Ok(())
@@ -111,9 +103,7 @@ impl<W: Write> Report for Text<W> {
     fn begin(&mut self, config: &Config) -> Result<(), Failure> {
         self.quantile_ppm = config.quantile_ppm;
         writeln!(self.out, "{} {}\n", style("trip99 replay").bold(), self.file)?;
-        for (name, value) in show_settings(config) {
-            writeln!(self.out, "{}", show_line(name, &value))?;
-        }
+        write_lines(&mut self.out, show_settings(config))?;
         Ok(writeln!(self.out)?)
     }
 
