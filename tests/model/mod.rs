@@ -313,19 +313,6 @@ impl Model {
         (live.len(), slow, failed, self.overdue_ages(self.state).len())
     }
 
-    /// When so many have expired that too few are left for a verdict.
-    pub(crate) fn armed_until(&self) -> Option<u64> {
-        let live = self.samples.iter().map(|sample| sample.end_ns).filter(|&end_ns| !self.is_expired(end_ns));
-        let overdue = self.overdue_ages(self.state).into_iter().map(|age_ns| self.latest_ns - age_ns);
-        let mut stamps_ns: Vec<u64> = live.chain(overdue).collect();
-        stamps_ns.sort_unstable();
-        let spare = stamps_ns.len().checked_sub(self.config.min_samples as usize)?;
-        match self.config.window_age_ns {
-            0 => Some(u64::MAX),
-            age_ns => Some(stamps_ns[spare].saturating_add(age_ns)),
-        }
-    }
-
     pub(crate) fn tracked(&self) -> usize {
         self.in_flight().count()
     }

@@ -31,8 +31,8 @@ pub(crate) struct Summary {
     pub(crate) first_ns: u64,
     pub(crate) end_ns: u64,
     pub(crate) state: State,
-    /// Time for which there were enough samples for a verdict.
-    pub(crate) armed_ns: u64,
+    /// Rows that asked while a verdict was possible: while there were enough samples and overdue calls.
+    pub(crate) armed: u64,
     /// The longest time from leaving closed to closing again (or to the end).
     pub(crate) longest_pause_ns: u64,
 }
@@ -162,24 +162,24 @@ impl<R: Report> Replay<'_, R> {
             State::Open => self.summary.open_ns += span_ns,
             State::HalfOpen => self.summary.half_open_ns += span_ns,
         }
-        if let Some(until_ns) = self.breaker.armed_until() {
-            self.summary.armed_ns += until_ns.clamp(from_ns, to_ns) - from_ns;
-        }
         self.report.span(state, from_ns, to_ns);
     }
 
     fn ask(&mut self, row: Row) {
         self.summary.asked += 1;
-        if !self.breaker.allow_at(self.now_ns) {
+        if self.breaker.allow_at(self.now_ns) {
+            self.summary.allowed += 1;
+            let call = self.breaker.begin_at(self.now_ns);
+            if let Some(latency_ns) = row.latency_ns {
+                let end_ns = row.start_ns.saturating_add(latency_ns);
+                self.due.push(Reverse(Due { end_ns, sequence: self.summary.asked, ok: row.ok, call }));
+            }
+        } else {
             self.summary.refused += 1;
-            return;
         }
-        self.summary.allowed += 1;
-        let call = self.breaker.begin_at(self.now_ns);
-        if let Some(latency_ns) = row.latency_ns {
-            let end_ns = row.start_ns.saturating_add(latency_ns);
-            self.due.push(Reverse(Due { end_ns, sequence: self.summary.asked, ok: row.ok, call }));
-        }
+        // Not before the ask: a calm breaker learns the time from the call that begins. A call that has only begun counts for
+        // nothing yet.
+        self.summary.armed += u64::from(self.breaker.snapshot().armed);
     }
 
     fn complete(&mut self) {

@@ -125,15 +125,19 @@ impl<W: Write> Report for Text<W> {
         }
         writeln!(self.out)?;
         let whole_ns = summary.end_ns - summary.first_ns;
+        let armed = match summary.asked {
+            0 => String::new(),
+            asked => format!("{}: a verdict was possible", show_part(summary.armed, asked)),
+        };
         let lines = [
             ("asked", show_count(summary.asked), format!("over {}", show_ns(whole_ns))),
             ("allowed", show_count(summary.allowed), String::new()),
             ("refused", show_count(summary.refused), show_part(summary.refused, summary.asked)),
+            ("armed", show_count(summary.armed), armed),
             ("trips", show_count(summary.trips), format!("and {} reopened", show_count(summary.reopens))),
             ("open", show_ns(summary.open_ns), show_part(summary.open_ns, whole_ns)),
             ("half-open", show_ns(summary.half_open_ns), show_part(summary.half_open_ns, whole_ns)),
             ("longest pause", show_ns(summary.longest_pause_ns), String::new()),
-            ("armed", show_ns(summary.armed_ns), show_part(summary.armed_ns, whole_ns)),
             ("at the end", summary.state.to_string(), String::new()),
         ];
         for (name, value, note) in lines {
