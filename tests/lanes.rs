@@ -5,7 +5,6 @@ mod common;
 use common::{MS, SECOND, breaker, config, half_open, last, open_at};
 use trip99::{Breaker, Config, Reason, State};
 
-
 /// Half-open since 1 s, with so many trials, so many at a time.
 fn with_trials(probes: u32, trials_in_flight: u32) -> Breaker {
     half_open(Config { probes, trials_in_flight, ..config() })
