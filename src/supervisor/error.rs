@@ -82,7 +82,7 @@ impl Error for SupervisorError {
 /// ```
 pub struct StartError {
     error: SupervisorError,
-    /// Never locked. A mutex makes the error `Sync`, as `Box<dyn Error + Send + Sync>` wants it; a breaker isn't.
+    /// Never locked. The mutex makes the error `Sync`, which a breaker isn't: `Box<dyn Error + Send + Sync>` wants that.
     breakers: Mutex<Vec<(String, Breaker)>>,
 }
 
@@ -104,7 +104,7 @@ impl StartError {
 }
 
 impl fmt::Debug for StartError {
-    /// Without the breakers: this is what a program prints that ends with the error.
+    /// Leaves the breakers out, as this is what a program prints that ends with the error.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StartError").field("error", &self.error).finish_non_exhaustive()
     }
@@ -117,7 +117,7 @@ impl fmt::Display for StartError {
 }
 
 impl Error for StartError {
-    /// That of the [`SupervisorError`], as the texts are the same.
+    /// The source of the [`SupervisorError`], as the text is its text already.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.error.source()
     }
