@@ -1,4 +1,4 @@
-//! The command line: which commands there are, and what is said of one that can't be read.
+//! The command line: which commands there are, and what a user is told whose command line is wrong.
 
 use crate::demo;
 use crate::failure::Failure;
@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command};
 use std::ffi::OsString;
 
-/// How each command is read, and how the command of that name runs.
+/// A command's arguments, and how it runs.
 type Entry = (fn() -> Command, fn(&ArgMatches) -> Result<(), Failure>);
 
 const COMMANDS: [Entry; 8] = [
@@ -46,7 +46,7 @@ fn command() -> Command {
         .subcommands(COMMANDS.map(|(command, _)| command()))
 }
 
-/// Help goes to standard output; a mistake becomes one line, which points to `help`.
+/// Prints help to standard output. A mistake becomes one line, which points to the command `help`.
 fn usage(error: &clap::Error, help: &str) -> Result<(), Failure> {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Ok(error.print()?),
@@ -57,7 +57,7 @@ fn usage(error: &clap::Error, help: &str) -> Result<(), Failure> {
         }
         _ => {}
     }
-    // The first paragraph says what is wrong; what is legal follows from the context.
+    // The first paragraph says what is wrong. The context says what is legal.
     let text = error.to_string();
     let wrong = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     let wrong = wrong.split("\n  [").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");

@@ -54,17 +54,17 @@ pub(crate) fn command() -> Command {
             "Where the trace goes [default: a new file in the directory for temporary files]",
         ))
         .arg(page_arg().long("page").help(
-            "Publishes the breaker in a page, for trip99 status and the like: its name, or its path, with a /",
+            "Publish the breaker in a page, for trip99 status and the like: a name, or a path with a / in it",
         ))
 }
 
-/// An error if a trouble did not pause trading, or trading did not resume after it.
+/// Plays the demo. It fails if a trouble did not pause trading, or if trading did not resume after it.
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let page = matches.get_one::<PathBuf>("page").map(|page| Place::find(page)).transpose()?;
     let config = config();
     let breaker = make_breaker(&config, page.as_ref())?;
     let (observer, mut events) = (breaker.observer(), breaker.events());
-    // A page that was there has those of an earlier owner.
+    // A page that was there before has the events of an earlier owner.
     events.by_ref().for_each(drop);
     let (trace, file) = create_trace(matches.get_one::<PathBuf>("trace").cloned())?;
     let node = Process::start()?;
@@ -91,7 +91,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     judge(&episodes)
 }
 
-/// The node, which the demo starts.
+/// The node's process: the demo starts the program once more, with this command.
 pub(crate) fn node_command() -> Command {
     Command::new(process::SUBCOMMAND).about("The node of the demo, which starts it").hide(true)
 }
@@ -100,8 +100,8 @@ pub(crate) fn run_node(_: &ArgMatches) -> Result<(), Failure> {
     node::run()
 }
 
-/// The defaults, but for a recovery that doesn't take longer than anybody wants to watch. Without jitter, as a replay has
-/// none either, so that the two can be compared.
+/// The defaults, but with a recovery that is quick enough to watch. There is no jitter, as a replay has none, so that the two can
+/// be compared.
 fn config() -> Config {
     const MS: u64 = 1_000_000;
     Config {
@@ -114,7 +114,7 @@ fn config() -> Config {
     }
 }
 
-/// A breaker that is published in the page, if one is named.
+/// Makes the breaker, in the page if one is named.
 fn make_breaker(config: &Config, page: Option<&Place>) -> Result<Breaker, Failure> {
     match page {
         Some(page) => Breaker::create_shared(&page.path, config.clone()).map_err(|error| {
@@ -124,7 +124,7 @@ fn make_breaker(config: &Config, page: Option<&Place>) -> Result<Breaker, Failur
     }
 }
 
-/// The file for the trace. By default one that didn't exist, where temporary files go.
+/// Makes the file for the trace. By default that is a new file in the directory for temporary files.
 fn create_trace(trace: Option<PathBuf>) -> Result<(PathBuf, File), Failure> {
     let (path, file) = match trace {
         Some(path) => (path.clone(), File::create(path)),

@@ -1,12 +1,12 @@
 //! The `trip99` command.
 //!
 //! ```text
-//!   command ─▶ demo      a breaker at its job: a node, an engine and a script
-//!            ─▶ replay    a breaker driven over a recorded trace
-//!            ─▶ operate   ls, status, events, halt, resume: on pages of other processes' breakers
+//!   command ─┬─▶ demo      a breaker at its job: a node, an engine and a script
+//!            ├─▶ replay    a breaker driven over a recorded trace
+//!            └─▶ operate   ls, status, events, halt, resume: on pages of other processes' breakers
 //! ```
 //!
-//! What they share stands above them.
+//! The files above them in the list below hold what the commands share.
 
 // A file uses only files above it.
 mod timeline;

@@ -1,4 +1,4 @@
-//! Pages in files, by which breakers show themselves to other processes: where one is, and how its breaker stands.
+//! Pages in files, by which breakers show themselves to other processes: where a page is, and how its breaker stands.
 
 pub(crate) mod place;
 pub(crate) mod reading;

@@ -1,4 +1,4 @@
-//! `trip99 replay`: a breaker is driven over a recorded trace, in virtual time.
+//! `trip99 replay` drives a breaker over a recorded trace, in virtual time.
 
 mod drive;
 mod report;
@@ -33,7 +33,7 @@ pub(crate) fn command() -> Command {
         .arg(Arg::new("trace").value_name("TRACE").required(true).value_parser(value_parser!(PathBuf)).help(
             "The trace; - reads standard input",
         ))
-        .arg(format_arg("For people, or one JSON object a line: transitions, then a summary"))
+        .arg(format_arg("Text for people, or one JSON object a line: transitions, then a summary"))
         .arg(Arg::new("sort").long("sort").action(ArgAction::SetTrue).help(
             "Sort the rows by start_ns first (in memory); otherwise they must ascend",
         ))
@@ -80,10 +80,10 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 struct Source {
-    /// For messages.
+    /// The name that messages use.
     name: String,
     input: Box<dyn Read>,
-    /// In bytes, if it is known.
+    /// The length in bytes, if it is known.
     len: Option<u64>,
 }
 
@@ -99,7 +99,7 @@ fn open(path: &Path) -> Result<Source, Failure> {
     if metadata.as_ref().is_some_and(std::fs::Metadata::is_dir) {
         return Err(Failure::new(format_args!("{name}: a directory; legal: a file of CSV, or - for standard input")));
     }
-    // What isn't a file (a pipe, say) has no length to speak of.
+    // A pipe has no length.
     let len = metadata.filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
     Ok(Source { name, input: Box::new(file), len })
 }

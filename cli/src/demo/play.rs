@@ -1,4 +1,4 @@
-//! The demo under way: the script is played, and the breaker watched, as any other thread may watch it.
+//! The demo under way. This thread plays the script, and watches the breaker as any thread may.
 
 use crate::demo::engine::Gauges;
 use crate::demo::halts::Halts;
@@ -54,7 +54,7 @@ impl Play {
         }
     }
 
-    /// Plays the script to its end, or to the engine's if that comes first.
+    /// Plays the script until it ends, or until the engine ends.
     pub(crate) fn play(&mut self, quantile_ppm: u32, engine_ended: impl Fn() -> bool) -> Result<(), Failure> {
         let played = self.play_on(quantile_ppm, engine_ended);
         self.view.finish();
@@ -65,11 +65,11 @@ impl Play {
         self.view.header(quantile_ppm)?;
         self.view.phase(Phase::Calm, 0)?;
         while !engine_ended() {
-            // Before the events, so that what is judged by now has been seen.
+            // The time is read before the events: all that was judged before this time is seen.
             self.now_ns = self.gauges.now_ns.load(Relaxed);
             self.watch()?;
             let is_trading = self.state == State::Closed && !self.halts.is_halted();
-            // The script stands still while a human has halted trading: the breaker has nothing to notice a trouble by then.
+            // The script stands still during a halt: no orders go out then by which the breaker could notice a trouble.
             let script_ns = |ns: u64| ns.saturating_sub(self.halts.total_ns(self.now_ns));
             let trading_since_ns = is_trading.then(|| script_ns(self.trading_since_ns));
             if self.halts.is_too_long(self.now_ns) {
@@ -99,7 +99,7 @@ impl Play {
         Ok(())
     }
 
-    /// The moment counts before which the node can't know; so noticing a trouble includes telling the node.
+    /// A trouble begins when this thread tells the node. So the time to notice it includes the time that the message takes.
     fn begin(&mut self, phase: Phase) -> Result<(), Failure> {
         let now_ns = self.gauges.now_ns.load(Relaxed);
         self.node.enter(phase)?;

@@ -10,7 +10,7 @@ use console::{Term, style};
 use std::io::{self, Write};
 use trip99::{Event, State};
 
-/// Says it. `last_lines` come after the counts.
+/// Prints all of it. `last_lines` come after the counts.
 pub(crate) fn conclude(
     play: &Play,
     episodes: &[Episode],

@@ -32,9 +32,9 @@ pub(crate) fn command() -> Command {
                 .long("follow")
                 .short('f')
                 .action(ArgAction::SetTrue)
-                .help("Go on with what happens next until interrupted, also when the breaker's process restarts"),
+                .help("Go on with new events until interrupted, even if the breaker's process restarts"),
         )
-        .arg(format_arg("For people, or one JSON object a line: the events"))
+        .arg(format_arg("Text for people, or one JSON object a line: the events"))
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
@@ -44,7 +44,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let mut print: Box<dyn Print> = if is_json(matches) { Box::new(Json(out)) } else { Box::new(Table::new(out)) };
     print.begin(&place)?;
     loop {
-        // Before its events: those of a page that is gone by then are complete.
+        // The place is looked at before the events are read: of a page that has gone by then all events are read.
         let found = identify(&place.path);
         page.print_new(&mut *print)?;
         if !matches.get_flag("follow") {
@@ -79,7 +79,7 @@ struct Page {
     events: Events,
     missed: u64,
     opened: Option<Identity>,
-    /// What was at its place when that was last looked at.
+    /// The file that was at the page's place at the latest look.
     found: Option<Identity>,
 }
 
@@ -94,7 +94,7 @@ impl Page {
         }
     }
 
-    /// Prints what has come since the last time.
+    /// Prints the events that have come since the last time.
     fn print_new(&mut self, print: &mut dyn Print) -> Result<(), Failure> {
         loop {
             let event = self.events.next();
@@ -111,11 +111,11 @@ impl Page {
     }
 }
 
-/// Waits a moment; false if nobody reads our output any more, which writing would only tell at the next event.
+/// Waits a moment; false if nobody reads our output any more. (Writing would only find that out at the next event.)
 fn wait() -> bool {
     let out = io::stdout();
     let mut fds = [PollFd::new(&out, PollFlags::empty())];
-    // An error is an interruption by a signal.
+    // An error here means that a signal interrupted the wait.
     let _ = poll(&mut fds, Some(&LOOK_EVERY));
     let [fd] = fds;
     !fd.revents().intersects(PollFlags::ERR | PollFlags::HUP)
@@ -149,7 +149,7 @@ impl<W: Write> Print for Json<W> {
     }
 }
 
-/// For people: a heading for each day.
+/// A table for people, with a heading for each day.
 struct Table<W> {
     out: W,
     is_wide: bool,

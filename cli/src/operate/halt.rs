@@ -12,8 +12,9 @@ pub(crate) fn command() -> Command {
     on_page("halt")
         .about("Halt trading: the breaker refuses every call until trip99 resume")
         .long_about(
-            "Halt trading: from its next call on the breaker refuses every one, until trip99 resume. Nothing automatic \
-             overrides that, and it outlives the breaker's process. If no process owns the page now, it waits for the next.",
+            "Halt trading: the breaker refuses every call, from the next one on, until trip99 resume. Nothing automatic \
+             overrides a halt, and a halt outlives the breaker's process. If no process owns the page now, the halt waits \
+             for the next owner.",
         )
         .arg(
             Arg::new("reason")
@@ -21,7 +22,7 @@ pub(crate) fn command() -> Command {
                 .value_name("TEXT")
                 .required(true)
                 .allow_hyphen_values(true)
-                .help(format!("Why, for whoever looks at it later; at most {} bytes", HaltNote::MAX_REASON)),
+                .help(format!("The reason, for whoever looks at it later; at most {} bytes", HaltNote::MAX_REASON)),
         )
 }
 

@@ -22,7 +22,7 @@ pub(crate) fn command() -> Command {
             "List this user's breakers that are published in pages: those in the conventional directory, \
              /dev/shm/trip99-USER. Pages that can't be read are listed with the reason.",
         )
-        .arg(format_arg("For people, or one JSON object a line: the pages"))
+        .arg(format_arg("Text for people, or one JSON object a line: the pages"))
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
@@ -48,7 +48,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     for (place, reading) in readings {
         let mut name = place.name();
         if measure_text_width(&name) > names {
-            // The columns stay where they are.
+            // A long name has a line of its own, so that the columns stay where they are.
             writeln!(out, "{name}")?;
             name.clear();
         }
@@ -61,7 +61,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The pages of a directory, by name. Hidden files are none: they are locks, and pages that are being made.
+/// The pages of a directory, by name. Hidden files are no pages: they are locks, and pages that are being made.
 fn pages(directory: &Path) -> io::Result<Vec<Place>> {
     let entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
     let is_hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
@@ -78,7 +78,7 @@ fn header(names: usize, is_wide: bool) -> String {
     style(header).dim().to_string()
 }
 
-/// Padded. (Styled text has more letters than are seen.)
+/// Pads a text to a width. (Styled text has more letters than are seen.)
 fn left(text: &str, width: usize) -> String {
     pad_str(text, width, Alignment::Left, None).into_owned()
 }
@@ -100,7 +100,7 @@ fn row(reading: &Reading, is_wide: bool) -> String {
     )
 }
 
-/// Why it can't be read, without the path, as the name is there already.
+/// Why a page can't be read. The page's path is left out, as its name is there already.
 fn why(error: &SharedError, place: &Place) -> String {
     let path = place.path.display().to_string();
     format!("refused: {}", escape(&error.to_string().replace(&format!("{path} is "), "").replace(&path, "it")))

@@ -9,7 +9,7 @@ use clap::{ArgMatches, Command};
 use trip99::Halter;
 
 pub(crate) fn command() -> Command {
-    on_page("resume").about("End a halt, whoever's: the breaker decides again")
+    on_page("resume").about("End a halt, whoever made it: the breaker decides again")
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use trip99::{Observer, Snapshot, State};
 
 pub(crate) fn command() -> Command {
-    on_page("status").about("Show how a breaker stands").arg(format_arg("For people, or one JSON object"))
+    on_page("status").about("Show how a breaker stands").arg(format_arg("Text for people, or one JSON object"))
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
@@ -68,7 +68,7 @@ fn halt(reading: &Reading) -> Vec<(&'static str, String)> {
     }
 }
 
-/// The P99, and what stands beside it.
+/// The P99, and the other quantiles.
 fn latency(reading: &Reading) -> [(&'static str, String); 2] {
     let others = QUANTILES.iter().zip(reading.quantiles_ns).skip(1);
     let others = others.filter_map(|(&(_, _, name), ns)| Some(format!("{} {}", style(name).dim(), show_ns(ns?))));

@@ -1,4 +1,4 @@
-//! What was done to a breaker, and how it stands now.
+//! What a command did to a breaker, and how the breaker stands now.
 
 use crate::failure::Failure;
 use crate::page::place::Place;
@@ -25,7 +25,7 @@ pub(crate) fn tell(place: &Place, did: &str, reading: &Reading) -> Result<(), Fa
     } else {
         return Ok(());
     };
-    // Nobody is left to tell if this fails.
+    // If this fails nobody is left to be told.
     let _ = writeln!(io::stderr(), "{} {warning}", style("warning:").for_stderr().yellow());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Pages and events for machines: fields have the library's names, times are nanoseconds, and null is none.
+//! Pages and events for machines. Fields have the library's names, times are nanoseconds, and null means none.
 
 use crate::page::place::Place;
 use crate::page::reading::{QUANTILES, Reading};

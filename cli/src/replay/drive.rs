@@ -1,8 +1,8 @@
 //! Drives a breaker over a trace, in virtual time.
 //!
-//! At one instant timers come first, then calls that come back (in sending order), then calls that ask; after each such
-//! step the order is taken up again. Between steps the breaker is polled exactly when its next deadline says so, and
-//! after the last step no more.
+//! At one instant timers come first, then calls that come back (in sending order), then calls that ask. After each such step
+//! the order begins again. Between steps the breaker is polled exactly at each of its deadlines. After the last step it is not
+//! polled any more.
 
 use crate::failure::Failure;
 use crate::trace::Row;
@@ -13,7 +13,7 @@ use trip99::{Breaker, Call, Config, Event, Events, State};
 /// Learns what happens, as it happens.
 pub(crate) trait Report {
     fn begin(&mut self, config: &Config) -> Result<(), Failure>;
-    /// Time passes from one moment to the next in one state. Spans join up, from the first row to the last step.
+    /// Time passes in one state. Each span begins where the one before ended, from the first row to the last step.
     fn span(&mut self, _state: State, _from_ns: u64, _to_ns: u64) {}
     fn transition(&mut self, event: &Event) -> Result<(), Failure>;
     fn end(&mut self, summary: &Summary) -> Result<(), Failure>;
@@ -40,15 +40,15 @@ pub(crate) struct Summary {
 /// The most that a breaker can track.
 const MAX_IN_FLIGHT: u32 = 1 << 20;
 
-/// A replay watches every call, and repeats itself.
+/// A replay tracks every call, and two replays of one trace are the same.
 fn lift_limits(config: &Config) -> Config {
     Config { max_in_flight: MAX_IN_FLIGHT, jitter_ppm: 0, ..config.clone() }
 }
 
-/// A call that will come back. Ordered by when, then by when it was sent.
+/// A call that will come back. Calls are ordered by when they come back, then by when they were sent.
 struct Due {
     end_ns: u64,
-    /// Differs for each call.
+    /// A number that differs for each call.
     sequence: u64,
     ok: bool,
     call: Call,
@@ -137,14 +137,14 @@ impl<R: Report> Replay<'_, R> {
         }
     }
 
-    /// Fires each timer up to `until_ns` at its very deadline, and makes that the time.
+    /// Fires each timer up to `until_ns` exactly at its deadline. Then the time is `until_ns`.
     fn poll_until(&mut self, until_ns: u64) -> Result<(), Failure> {
         loop {
             let deadline_ns = self.breaker.next_deadline();
             if deadline_ns > until_ns || deadline_ns == u64::MAX {
                 break;
             }
-            // A deadline may be past: a call that was overdue before the breaker closed.
+            // A deadline may be past: that of a call that became overdue before the breaker closed.
             self.advance(deadline_ns.max(self.now_ns));
             self.breaker.poll_at(self.now_ns);
             self.take_events()?;

@@ -1,4 +1,4 @@
-//! What a replay prints: a line of JSON for each thing, or text for people.
+//! What a replay prints: lines of JSON, or text for people.
 
 use crate::failure::Failure;
 use crate::json::Json;
@@ -40,7 +40,7 @@ struct SummaryLine {
     state: &'static str,
 }
 
-/// One JSON object a line: transitions, then the summary. Without a summary the output is not complete.
+/// Prints one JSON object a line: transitions, then the summary. Output without a summary is not complete.
 impl<W: Write> Report for Json<W> {
     fn begin(&mut self, _: &Config) -> Result<(), Failure> {
         Ok(())
@@ -77,11 +77,11 @@ impl<W: Write> Report for Json<W> {
     }
 }
 
-/// Text for people: what was configured, each transition, a summary, a timeline.
+/// Prints text for people: the settings, each transition, a summary and a timeline.
 pub(crate) struct Text<W> {
     out: W,
     file: String,
-    /// Columns of the terminal.
+    /// The columns of the terminal.
     width: usize,
     is_wide: bool,
     quantile_ppm: u32,
