@@ -29,7 +29,8 @@ impl HaltNote {
     pub const MAX_REASON: usize = TEXT_WORDS * 8;
 
     fn words(halter: Halter, wall_ns: u64, reason: &str) -> [u64; NOTE_WORDS] {
-        let text = reason.get(..reason.floor_char_boundary(Self::MAX_REASON)).unwrap_or_default();
+        let end = (0..=Self::MAX_REASON).rfind(|&end| reason.is_char_boundary(end)).unwrap_or(0);
+        let text = reason.get(..end).unwrap_or_default();
         let mut words = [0; NOTE_WORDS];
         let who = u64::from(halter.uid) | u64::from(halter.pid) << 32;
         let chunks = text.as_bytes().chunks(8).map(|bytes| {

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(loom))))] // items show the feature that they need
 #![deny(unsafe_code)] // allowed again in the modules that say why
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::float_arithmetic)]
 
@@ -68,7 +69,7 @@ pub use snapshot::Snapshot;
 pub use supervisor::log_to_tracing;
 #[cfg(not(loom))]
 pub use supervisor::{
-    CheckError, Fault, Faults, HealthCheck, Listener, Node, Notice, Supervisor, SupervisorBuilder, SupervisorError,
-    TcpConnect,
+    CheckError, Fault, Faults, HealthCheck, Listener, Node, Notice, StartError, Supervisor, SupervisorBuilder,
+    SupervisorError, TcpConnect,
 };
 pub use tickets::Call;

@@ -1,4 +1,4 @@
-//! A thread that owns breakers: it drains their lanes, runs their timers, has health checks made, and feeds listeners.
+//! A thread that owns breakers. It drains their lanes, fires their timers, asks for health checks and feeds listeners.
 //!
 //! ```text
 //!   engine threads ──lanes──▶ owner ──journal──▶ listeners, a thread each
@@ -10,14 +10,16 @@
 
 mod builder;
 mod checks;
+mod error;
 mod faults;
 mod listeners;
 mod owner;
 #[cfg(feature = "tracing")]
 mod tracing;
 
-pub use builder::{Node, SupervisorBuilder, SupervisorError};
+pub use builder::{Node, SupervisorBuilder};
 pub use checks::{CheckError, HealthCheck, TcpConnect};
+pub use error::{StartError, SupervisorError};
 pub use faults::{Fault, Faults};
 pub use listeners::{Listener, Notice};
 #[cfg(feature = "tracing")]
@@ -37,15 +39,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// A thread that owns breakers, one or many (one for each node), so that they keep time with nobody asking: it takes in
-/// what lanes send, fires timers, has a node's health checked when its breaker is half-open with
-/// [`Recovery::HealthChecks`](crate::Recovery::HealthChecks), and feeds listeners.
+/// A thread that owns breakers, one or many, usually one for each node. The breakers keep time there even while nobody asks
+/// them. The thread takes in what lanes send and fires timers. It feeds listeners. While a breaker is half-open with
+/// [`Recovery::HealthChecks`](crate::Recovery::HealthChecks), it has the breaker's node checked.
 ///
-/// The engine's threads ask through [`Gate`]s and report through [`Lane`]s, which are taken from a breaker before it is handed
-/// over, or from the supervisor at any time ([`gate`](Self::gate), [`lane`](Self::lane)). Breakers here run on the real clock: hand none over that has seen virtual time.
+/// The engine's threads ask through [`Gate`]s and report through [`Lane`]s. They get both from a breaker before it is handed
+/// over, or from the supervisor at any time ([`gate`](Self::gate), [`lane`](Self::lane)). A supervisor's breakers run on the
+/// real clock, so a breaker that has seen virtual time must not be handed over.
 ///
-/// Dropping it stops it, like [`stop`](Self::stop), and drops the breakers: gates that outlive them refuse, as
-/// nobody judges any more (but in shadow they go on letting calls pass).
+/// Dropping a supervisor stops it, like [`stop`](Self::stop), and drops the breakers. Nobody judges calls any more then, so
+/// gates that outlive their breaker refuse. (A gate of a breaker in shadow goes on letting calls pass.)
 ///
 /// ```
 /// use std::time::Duration;
@@ -61,6 +64,7 @@ use std::time::{Duration, Instant};
 ///     .listener(|name, notice| match notice {
 ///         Notice::Event(event) => println!("{name}: {} -> {}: {}", event.from, event.to, event.reason),
 ///         Notice::Missed(count) => println!("{name}: {count} events missed"),
+///         _ => {}
 ///     })
 ///     .start()?;
 ///
@@ -81,9 +85,9 @@ pub struct Supervisor {
     owner: Option<JoinHandle<Vec<Owned>>>,
     stop: Arc<AtomicBool>,
     wake_owner: Unparker,
-    /// What any thread may have of each breaker.
+    /// For each breaker, by its name, what makes handles for any thread.
     openers: Vec<(String, Opener)>,
-    /// Each with the name of its breaker.
+    /// The check threads, each with the name of its breaker.
     checks: Vec<(String, JoinHandle<()>)>,
     listeners: Vec<Listener>,
     reports: Arc<Reports>,
@@ -91,23 +95,23 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// A supervisor to be: give it breakers, and start it.
+    /// A supervisor that is to be started: give it breakers first.
     pub fn builder() -> SupervisorBuilder {
         SupervisorBuilder::new()
     }
 
-    /// A read-only view of the breaker of this name; `None` if there is none. Any thread.
+    /// A read-only view of the breaker of this name; `None` if no breaker has it. Any thread may call this.
     pub fn observer(&self, name: &str) -> Option<Observer> {
         self.opener(name).map(|opener| opener.gate().observer())
     }
 
-    /// A handle to ask the breaker of this name through; `None` if there is none. Any thread.
+    /// A handle by which to ask the breaker of this name; `None` if no breaker has it. Any thread may call this.
     pub fn gate(&self, name: &str) -> Option<Gate> {
         self.opener(name).map(|opener| opener.gate().clone())
     }
 
-    /// Opens a lane of the breaker of this name, which has room for [`Breaker::LANE_CAPACITY`] calls; `None` if there is no such
-    /// breaker. The owner hears it from its next poll on, and allocates nothing for it. Any thread.
+    /// Opens a lane of the breaker of this name, with room for [`Breaker::LANE_CAPACITY`] calls; `None` if no breaker has the
+    /// name. The owner hears the lane from its next poll on, and allocates nothing for it. Any thread may call this.
     ///
     /// ```
     /// use trip99::{Breaker, Config, Supervisor};
@@ -127,14 +131,14 @@ impl Supervisor {
         self.lane_with_capacity(name, Breaker::LANE_CAPACITY)
     }
 
-    /// A [`lane`](Self::lane) with room for so many calls, as [`Breaker::lane_with_capacity`] has it.
+    /// A [`lane`](Self::lane) with room for so many calls: see [`Breaker::lane_with_capacity`].
     pub fn lane_with_capacity(&self, name: &str, capacity: u32) -> Option<Lane> {
         let opener = self.opener(name)?;
         let backoff = Backoff::new();
         loop {
             let lane = opener.open(capacity);
             self.wake_owner.unpark();
-            // If none could be opened the owner has to link those in first that others have opened.
+            // No lane could be opened: the owner has to take in first the lanes that others have opened.
             if lane.is_some() || self.owner.as_ref().is_none_or(JoinHandle::is_finished) {
                 return lane;
             }
@@ -150,17 +154,17 @@ impl Supervisor {
         self.openers.iter().find(|(its_name, _)| its_name == name).map(|(_, opener)| opener)
     }
 
-    /// What went wrong since the start, counted. Any thread.
+    /// Counts of what went wrong since the start. Any thread may call this.
     pub fn faults(&self) -> Faults {
         self.reports.faults()
     }
 
     /// Stops, and gives the breakers back, in the order in which they were added.
     ///
-    /// What lanes had been told before is taken in, and what that leads to reaches the listeners, as does everything
-    /// journaled before. A check or listener of yours that is still busy after
-    /// [`stop_timeout`](SupervisorBuilder::stop_timeout) is left to itself ([`Fault::LeftRunning`]); nothing else takes
-    /// longer than a poll.
+    /// The breakers first take in what lanes were told before the stop. The listeners are told what comes of that, and
+    /// everything that was journaled before. A check or listener that is still busy after
+    /// [`stop_timeout`](SupervisorBuilder::stop_timeout) is left to itself ([`Fault::LeftRunning`]). Nothing else takes longer
+    /// than a poll.
     pub fn stop(mut self) -> Vec<(String, Breaker)> {
         self.shut_down()
     }
@@ -169,11 +173,11 @@ impl Supervisor {
         let Some(owner) = self.owner.take() else { return Vec::new() };
         self.stop.store(true, Ordering::Release);
         self.wake_owner.unpark();
-        // It never waits for anybody. (Nothing in it panics; if it did, there would be no breakers to give back.)
+        // The owner never waits for anybody. (Nothing in it panics. If it did, there would be no breakers to give back.)
         let owned = owner.join().unwrap_or_default();
-        // Frees the check threads, which wait to be asked.
+        // This also ends the check threads, as nobody can ask them any more.
         let breakers = owned.into_iter().map(Owned::into_breaker).collect();
-        // Now the journals are final: all at once are told, so that they have the same time.
+        // Now the journals are final. All listeners are told to stop before the first is waited for, so that they share the time.
         let deadline = Instant::now().checked_add(self.stop_timeout);
         self.listeners.iter().for_each(Listener::tell_to_stop);
         for listener in self.listeners.drain(..) {
@@ -214,10 +218,11 @@ impl fmt::Debug for Breakers<'_> {
     }
 }
 
-/// Joins a thread that was told to end; if it hasn't by the deadline (`None` = never), lets go of it and returns false.
+/// Joins a thread that was told to end. If the thread hasn't ended by the deadline (`None` = never), lets go of it and returns
+/// false.
 fn join_by(thread: JoinHandle<()>, deadline: Option<Instant>) -> bool {
     if thread.thread().id() == thread::current().id() {
-        return false; // dropped by its own listener: it can't wait for itself
+        return false; // its own listener drops it, and can't wait for itself
     }
     // The standard library can't join with a deadline.
     while !thread.is_finished() {
@@ -226,7 +231,7 @@ fn join_by(thread: JoinHandle<()>, deadline: Option<Instant>) -> bool {
         }
         thread::sleep(Duration::from_millis(1));
     }
-    // What checks and listeners panic with was told when it happened; this could only be from dropping one.
+    // The thread told of its panics when they happened. An error here is from dropping a check or a listener.
     let _ = thread.join();
     true
 }

@@ -41,7 +41,6 @@ fn exercise(breaker: &mut Breaker, trials: bool) {
             breaker.record_at(now_ns, 0);
         }
         breaker.quantile_at(now_ns, 990_000);
-        breaker.armed_until();
         let same = breaker.config().clone();
         assert_eq!(breaker.reconfigure_at(now_ns, &same), Ok(()));
         assert_eq!(breaker.snapshot().events, breaker.events().last().map_or(0, |event| event.sequence + 1));

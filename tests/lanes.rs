@@ -5,8 +5,6 @@ mod common;
 use common::{MS, SECOND, breaker, config, half_open, last, open_at};
 use trip99::{Breaker, Config, Reason, State};
 
-const THRESHOLD: u64 = 200 * MS;
-
 /// Half-open since 1 s, with so many trials, so many at a time.
 fn with_trials(probes: u32, trials_in_flight: u32) -> Breaker {
     half_open(Config { probes, trials_in_flight, ..config() })
@@ -78,21 +76,6 @@ fn a_lane_has_room_for_as_many_calls_and_records_as_it_says() {
         (0..len + 1).for_each(|now_ns| lane.record_at(now_ns, 1));
         assert_eq!(lane.dropped(), 3);
     }
-}
-
-#[test]
-fn armed_until_counts_the_overdue_calls_of_lanes() {
-    let mut breaker =
-        breaker(Config { min_samples: 2, window_age_ns: 10 * SECOND, quantile_ppm: 1, stall_limit_ns: 0, ..config() });
-    let mut lane = breaker.lane();
-    let _own = breaker.begin_at(10);
-    let _out = lane.begin_at(20);
-    breaker.record_at(30, 1);
-    assert_eq!(breaker.armed_until(), None);
-    breaker.poll_at(THRESHOLD + 21);
-    assert_eq!(breaker.snapshot().overdue, 2);
-    // The owner's call goes first, then the lane's; then there is one sample left.
-    assert_eq!(breaker.armed_until(), Some(10 * SECOND + 20));
 }
 
 #[test]

@@ -36,6 +36,7 @@ fn sequences(heard: &Heard) -> Vec<(u64, u64)> {
                 missed = 0;
             }
             Notice::Missed(count) => missed += count,
+            other => panic!("{other:?}"),
         }
     }
     assert_eq!(missed, 0, "missed events are told before the one that follows");

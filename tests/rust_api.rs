@@ -153,36 +153,6 @@ fn the_plain_forms_read_the_clock() {
 }
 
 #[test]
-fn armed_until_tells_when_too_few_samples_will_be_left() {
-    let mut breaker = breaker(Config { min_samples: 2, window_age_ns: 100, stall_limit_ns: 0, ..config() });
-    breaker.record_at(1000, 1);
-    assert_eq!((breaker.snapshot().armed, breaker.armed_until()), (false, None));
-    breaker.record_at(1010, 1);
-    assert_eq!((breaker.snapshot().armed, breaker.armed_until()), (true, Some(1100)));
-    breaker.record_at(1020, 1);
-    assert_eq!(breaker.armed_until(), Some(1110));
-    breaker.poll_at(1109);
-    assert!(breaker.snapshot().armed);
-    breaker.poll_at(1110);
-    assert_eq!((breaker.snapshot().armed, breaker.armed_until()), (false, None));
-}
-
-#[test]
-fn armed_until_counts_overdue_calls_as_long_as_they_count() {
-    let config = Config { min_samples: 3, threshold_ns: 10, window_age_ns: 100, ..quantile_only() };
-    let mut breaker = breaker(Config { quantile_ppm: 1, ..config });
-    breaker.record_at(1000, 1);
-    let _calls = [breaker.begin_at(1005), breaker.begin_at(1050)];
-    breaker.poll_at(1070);
-    // Of four stamps, 1000, 1005, 1050 and 1080, two may expire.
-    breaker.record_at(1080, 1);
-    assert_eq!((breaker.snapshot().overdue, breaker.armed_until()), (2, Some(1105)));
-    breaker.record_at(1090, 1);
-    breaker.record_at(1091, 1);
-    assert_eq!(breaker.armed_until(), Some(1180));
-}
-
-#[test]
 fn handles_may_cross_threads() {
     fn send<T: Send>() {}
     fn shared<T: Send + Sync>() {}

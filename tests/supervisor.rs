@@ -232,6 +232,42 @@ fn mistakes_are_told_before_anything_starts() {
 }
 
 #[test]
+fn a_start_that_fails_gives_the_breakers_back() {
+    let (mut first, mut second) = (breaker(config()), breaker(config()));
+    let mut lane = first.lane();
+    lane.record(1);
+    second.halt();
+    let error = Supervisor::builder()
+        .listener(|_, _| ())
+        .breaker("a", first)
+        .node(Node::new("b", second).health_check(|_timeout| Ok(())))
+        .start()
+        .expect_err("a check that would never run");
+    assert_eq!(error.to_string(), error.error().to_string());
+    assert!(matches!(error.error(), SupervisorError::NeverChecked { breaker } if breaker == "b"));
+    let mut breakers = error.into_breakers();
+    let states: Vec<_> = breakers.iter().map(|(name, breaker)| (name.as_str(), breaker.snapshot().halted)).collect();
+    assert_eq!(states, [("a", false), ("b", true)]);
+    // They are owned here again, and go on.
+    let (_, first) = breakers.first_mut().expect("the first");
+    first.poll();
+    assert_eq!(first.snapshot().samples, 1);
+    let (supervisor, _heard) = start(Supervisor::builder().breaker("a", breakers.remove(0).1));
+    lane.record(1);
+    assert_eq!(supervisor.stop().remove(0).1.snapshot().samples, 2);
+}
+
+/// As with any error.
+#[test]
+fn a_start_that_fails_can_be_passed_on() {
+    fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+        Supervisor::builder().start()?;
+        Ok(())
+    }
+    assert_eq!(main().expect_err("there is no breaker").to_string(), "there is no breaker to supervise");
+}
+
+#[test]
 fn what_is_there_can_be_printed() {
     let node = Node::new("gateway", breaker(config()));
     assert!(format!("{node:?}").contains("gateway"));

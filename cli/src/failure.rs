@@ -9,7 +9,7 @@ use std::process::ExitCode;
 pub(crate) enum Failure {
     /// What is wrong, where, and what is legal.
     Message(String),
-    /// Whoever read our output has had enough, as `head` does. Nothing is wrong.
+    /// The reader of our output has had enough, as `head` does. Nothing is wrong.
     PipeClosed,
 }
 
@@ -21,7 +21,7 @@ impl Failure {
     pub(crate) fn report(self) -> ExitCode {
         match self {
             Self::Message(message) => {
-                // Nobody is left to tell if this fails.
+                // If this fails nobody is left to be told.
                 let _ = writeln!(io::stderr(), "error: {}", escape(&message));
                 ExitCode::from(2)
             }
@@ -30,7 +30,7 @@ impl Failure {
     }
 }
 
-/// Failures to write the report.
+/// The report couldn't be written.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

@@ -1,13 +1,23 @@
 //! The `trip99` command.
+//!
+//! ```text
+//!   command ─┬─▶ demo      a breaker at its job: a node, an engine and a script
+//!            ├─▶ replay    a breaker driven over a recorded trace
+//!            └─▶ operate   ls, status, events, halt, resume: on pages of other processes' breakers
+//! ```
+//!
+//! The files above them in the list below hold what the commands share.
 
+// A file uses only files above it.
 mod timeline;
 mod show;
 mod failure;
+mod json;
+mod page;
+mod arguments;
 mod settings;
 mod trace;
 mod replay;
-mod report;
-mod progress;
 mod demo;
 mod operate;
 mod command;

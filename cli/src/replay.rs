@@ -1,231 +1,135 @@
-//! Drives a breaker over a trace, in virtual time.
-//!
-//! At one instant timers come first, then calls that come back (in sending order), then calls that ask; after each such
-//! step the order is taken up again. Between steps the breaker is polled exactly when its next deadline says so, and
-//! after the last step no more.
+//! `trip99 replay` drives a breaker over a recorded trace, in virtual time.
 
+mod drive;
+mod report;
+mod progress;
+
+use crate::arguments::{format_arg, is_json};
 use crate::failure::Failure;
-use crate::trace::Row;
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
-use trip99::{Breaker, Call, Config, Event, Events, State};
+use crate::json::Json;
+use crate::settings::{SETTINGS, Setting, Settings};
+use crate::trace::{Row, Trace};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use console::Term;
+use drive::{Report, replay};
+use progress::Progress;
+use report::Text;
+use std::fs::File;
+use std::io::{self, BufWriter, Read};
+use std::path::{Path, PathBuf};
+use trip99::Config;
 
-/// Learns what happens, as it happens.
-pub(crate) trait Report {
-    fn begin(&mut self, config: &Config) -> Result<(), Failure>;
-    /// Time passes from one moment to the next in one state. Spans join up, from the first row to the last step.
-    fn span(&mut self, _state: State, _from_ns: u64, _to_ns: u64) {}
-    fn transition(&mut self, event: &Event) -> Result<(), Failure>;
-    fn end(&mut self, summary: &Summary) -> Result<(), Failure>;
+pub(crate) fn command() -> Command {
+    Command::new("replay")
+        .args_override_self(true)
+        .about("Drive a breaker over a recorded trace, in virtual time")
+        .long_about(
+            "Drive a breaker over a recorded trace, in virtual time.\n\n\
+             A trace is CSV with the header start_ns,latency_ns,ok: when a call was to be sent, how long it took (empty: \
+             it never came back), and 1 or 0 (column optional, default 1). Each row asks the breaker; what it refuses \
+             does not happen.\n\n\
+             Durations are written like 200ms, 1.5s or 1m; a bare number is nanoseconds. Shares are fractions from 0 to 1.",
+        )
+        .arg(Arg::new("trace").value_name("TRACE").required(true).value_parser(value_parser!(PathBuf)).help(
+            "The trace; - reads standard input",
+        ))
+        .arg(format_arg("Text for people, or one JSON object a line: transitions, then a summary"))
+        .arg(Arg::new("sort").long("sort").action(ArgAction::SetTrue).help(
+            "Sort the rows by start_ns first (in memory); otherwise they must ascend",
+        ))
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("A TOML file of the settings below, named with underscores; options override it"),
+        )
+        .next_help_heading("Settings of the breaker")
+        .args(SETTINGS.iter().map(option))
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Summary {
-    pub(crate) asked: u64,
-    pub(crate) allowed: u64,
-    pub(crate) refused: u64,
-    pub(crate) trips: u64,
-    pub(crate) reopens: u64,
-    pub(crate) open_ns: u64,
-    pub(crate) half_open_ns: u64,
-    pub(crate) first_ns: u64,
-    pub(crate) end_ns: u64,
-    pub(crate) state: State,
-    /// Time for which there were enough samples for a verdict.
-    pub(crate) armed_ns: u64,
-    /// The longest time from leaving closed to closing again (or to the end).
-    pub(crate) longest_pause_ns: u64,
-}
-
-/// The most that a breaker can track.
-const MAX_IN_FLIGHT: u32 = 1 << 20;
-
-/// A replay watches every call, and repeats itself.
-fn lift_limits(config: &Config) -> Config {
-    Config { max_in_flight: MAX_IN_FLIGHT, jitter_ppm: 0, ..config.clone() }
-}
-
-/// A call that will come back. Ordered by when, then by when it was sent.
-struct Due {
-    end_ns: u64,
-    /// Differs for each call.
-    sequence: u64,
-    ok: bool,
-    call: Call,
-}
-
-impl Due {
-    fn key(&self) -> (u64, u64) {
-        (self.end_ns, self.sequence)
+fn option(setting: &Setting) -> Arg {
+    let arg = Arg::new(setting.name).long(setting.option()).allow_negative_numbers(true).help(format!(
+        "{} [default: {}]",
+        setting.help,
+        setting.show(&Config::default())
+    ));
+    if setting.is_switch() {
+        arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("true|false")
+    } else {
+        arg.value_name("VALUE")
     }
 }
 
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key())
-    }
-}
-
-struct Replay<'a, R> {
-    breaker: Breaker,
-    events: Events,
-    report: &'a mut R,
-    due: BinaryHeap<Reverse<Due>>,
-    summary: Summary,
-    now_ns: u64,
-    paused_since_ns: Option<u64>,
-}
-
-/// Replays the rows, which start in ascending order.
-pub(crate) fn replay<R: Report>(
-    config: &Config,
-    rows: impl Iterator<Item = Result<Row, Failure>>,
-    report: &mut R,
-) -> Result<(), Failure> {
-    let breaker = Breaker::new(lift_limits(config)).map_err(Failure::new)?;
-    report.begin(config)?;
-    let mut replay = Replay {
-        events: breaker.events(),
-        summary: Summary { state: breaker.state(), ..Summary::default() },
-        breaker,
-        report,
-        due: BinaryHeap::new(),
-        now_ns: 0,
-        paused_since_ns: None,
+pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let config = settings(matches)?;
+    let sort = matches.get_flag("sort");
+    let path = matches.get_one::<PathBuf>("trace").cloned().unwrap_or_default();
+    let Source { name, input, len } = open(&path)?;
+    let progress = Progress::new(len);
+    let out = BufWriter::new(progress.output(io::stdout().lock()));
+    let result = if is_json(matches) {
+        replay_rows(&config, progress.input(input), name, sort, &mut Json(out))
+    } else {
+        let width = Term::stdout().size_checked().map(|(_, width)| width.into());
+        let mut text = Text::new(out, name.clone(), width);
+        replay_rows(&config, progress.input(input), name, sort, &mut text)
     };
-    replay.run(rows)?;
-    replay.finish()
+    progress.finish();
+    result
 }
 
-impl<R: Report> Replay<'_, R> {
-    fn run(&mut self, mut rows: impl Iterator<Item = Result<Row, Failure>>) -> Result<(), Failure> {
-        let mut next_row = rows.next().transpose()?;
-        if let Some(row) = next_row {
-            self.now_ns = row.start_ns;
-            self.summary.first_ns = row.start_ns;
-            self.paused_since_ns = (self.breaker.state() != State::Closed).then_some(row.start_ns);
-        }
-        loop {
-            let next_end_ns = self.due.peek().map(|Reverse(due)| due.end_ns);
-            match (next_end_ns, next_row) {
-                (Some(end_ns), row) if row.is_none_or(|row| end_ns <= row.start_ns) => {
-                    self.poll_until(end_ns)?;
-                    self.complete();
-                }
-                (_, Some(row)) => {
-                    self.poll_until(row.start_ns)?;
-                    self.ask(row);
-                    next_row = rows.next().transpose()?;
-                }
-                (_, None) => return Ok(()),
-            }
-            self.take_events()?;
+struct Source {
+    /// The name that messages use.
+    name: String,
+    input: Box<dyn Read>,
+    /// The length in bytes, if it is known.
+    len: Option<u64>,
+}
+
+fn open(path: &Path) -> Result<Source, Failure> {
+    if path == Path::new("-") {
+        return Ok(Source { name: "standard input".to_owned(), input: Box::new(io::stdin().lock()), len: None });
+    }
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|error| {
+        Failure::new(format_args!("{name}: {error}; legal: a file of CSV, or - for standard input"))
+    })?;
+    let metadata = file.metadata().ok();
+    if metadata.as_ref().is_some_and(std::fs::Metadata::is_dir) {
+        return Err(Failure::new(format_args!("{name}: a directory; legal: a file of CSV, or - for standard input")));
+    }
+    // A pipe has no length.
+    let len = metadata.filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
+    Ok(Source { name, input: Box::new(file), len })
+}
+
+fn settings(matches: &ArgMatches) -> Result<Config, Failure> {
+    let mut settings = Settings::default();
+    if let Some(path) = matches.get_one::<PathBuf>("config") {
+        settings.set_from_file(path)?;
+    }
+    for setting in SETTINGS {
+        if let Some(text) = matches.get_one::<String>(setting.name) {
+            settings.set(setting, text, format!("--{}", setting.option()))?;
         }
     }
+    settings.finish()
+}
 
-    /// Fires each timer up to `until_ns` at its very deadline, and makes that the time.
-    fn poll_until(&mut self, until_ns: u64) -> Result<(), Failure> {
-        loop {
-            let deadline_ns = self.breaker.next_deadline();
-            if deadline_ns > until_ns || deadline_ns == u64::MAX {
-                break;
-            }
-            // A deadline may be past: a call that was overdue before the breaker closed.
-            self.advance(deadline_ns.max(self.now_ns));
-            self.breaker.poll_at(self.now_ns);
-            self.take_events()?;
-        }
-        self.advance(until_ns);
-        Ok(())
-    }
-
-    fn advance(&mut self, to_ns: u64) {
-        let (from_ns, state) = (self.now_ns, self.breaker.state());
-        self.now_ns = to_ns;
-        let span_ns = to_ns - from_ns;
-        match state {
-            State::Closed => {}
-            State::Open => self.summary.open_ns += span_ns,
-            State::HalfOpen => self.summary.half_open_ns += span_ns,
-        }
-        if let Some(until_ns) = self.breaker.armed_until() {
-            self.summary.armed_ns += until_ns.clamp(from_ns, to_ns) - from_ns;
-        }
-        self.report.span(state, from_ns, to_ns);
-    }
-
-    fn ask(&mut self, row: Row) {
-        self.summary.asked += 1;
-        if !self.breaker.allow_at(self.now_ns) {
-            self.summary.refused += 1;
-            return;
-        }
-        self.summary.allowed += 1;
-        let call = self.breaker.begin_at(self.now_ns);
-        if let Some(latency_ns) = row.latency_ns {
-            let end_ns = row.start_ns.saturating_add(latency_ns);
-            self.due.push(Reverse(Due { end_ns, sequence: self.summary.asked, ok: row.ok, call }));
-        }
-    }
-
-    fn complete(&mut self) {
-        if let Some(Reverse(Due { ok, call, .. })) = self.due.pop() {
-            if ok {
-                self.breaker.end_at(self.now_ns, call);
-            } else {
-                self.breaker.fail_at(self.now_ns, call);
-            }
-        }
-    }
-
-    fn take_events(&mut self) -> Result<(), Failure> {
-        while let Some(event) = self.events.next() {
-            match (event.from, event.to) {
-                (State::Closed, State::Open) => {
-                    self.summary.trips += 1;
-                    self.paused_since_ns = Some(event.t_ns);
-                }
-                (State::HalfOpen, State::Open) => self.summary.reopens += 1,
-                (_, State::Closed) => self.end_pause(event.t_ns),
-                _ => {}
-            }
-            self.report.transition(&event)?;
-        }
-        match self.events.missed() {
-            0 => Ok(()),
-            missed => Err(Failure::new(format_args!("{missed} transitions at {} ns were lost", self.now_ns))),
-        }
-    }
-
-    fn end_pause(&mut self, now_ns: u64) {
-        if let Some(since_ns) = self.paused_since_ns.take() {
-            self.summary.longest_pause_ns = self.summary.longest_pause_ns.max(now_ns - since_ns);
-        }
-    }
-
-    fn finish(mut self) -> Result<(), Failure> {
-        self.end_pause(self.now_ns);
-        self.summary.end_ns = self.now_ns;
-        self.summary.state = self.breaker.state();
-        if self.breaker.snapshot().untracked > 0 {
-            return Err(Failure::new(format_args!(
-                "more than {MAX_IN_FLIGHT} calls are in flight at once; legal: no more, or a --stall-limit that ends it"
-            )));
-        }
-        self.report.end(&self.summary)
+fn replay_rows(
+    config: &Config,
+    input: impl Read,
+    name: String,
+    sort: bool,
+    report: &mut impl Report,
+) -> Result<(), Failure> {
+    let trace = Trace::new(input, name, !sort)?;
+    if sort {
+        let mut rows = trace.collect::<Result<Vec<Row>, Failure>>()?;
+        rows.sort_by_key(|row| row.start_ns); // stable: equal starts stay in the order of the file
+        replay(config, rows.into_iter().map(Ok), report)
+    } else {
+        replay(config, trace, report)
     }
 }

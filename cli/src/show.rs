@@ -1,10 +1,11 @@
-//! How figures, settings and transitions are shown to people, by whatever command.
+//! How all commands show figures, settings and transitions to people.
 
 use crate::timeline::Timeline;
 use console::{Style, style};
+use std::io::{self, Write};
 use trip99::{Config, Event, PPM, Reason, State};
 
-/// What a breaker with these settings does, a line for each rule: its name and what it says.
+/// What a breaker with these settings does: for each rule its name, and what it says.
 pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     let quantile = show_quantile(config.quantile_ppm);
@@ -79,12 +80,12 @@ pub(crate) fn event_header(time: &str, quantile: &str, is_wide: bool) -> String 
     style(header).dim().to_string()
 }
 
-/// A transition, and how long after `first_ns` it was: in all columns, or without those that a narrow terminal lacks.
+/// A transition, and how long after `first_ns` it was. A narrow terminal gets fewer columns.
 pub(crate) fn show_transition(event: &Event, first_ns: u64, is_wide: bool) -> String {
     show_event(event, &show_time(event.t_ns.saturating_sub(first_ns)), is_wide)
 }
 
-/// As [`show_transition`], of any event, with its time in words.
+/// Any event, with a text for its time. A narrow terminal gets fewer columns.
 pub(crate) fn show_event(event: &Event, time: &str, is_wide: bool) -> String {
     let samples = match event.overdue {
         _ if !is_wide => String::new(),
@@ -109,7 +110,7 @@ pub(crate) fn show_event(event: &Event, time: &str, is_wide: bool) -> String {
     line.trim_end().to_owned()
 }
 
-/// The states over time, in one line of a terminal so wide, and a legend below it.
+/// The states over time in one line of a terminal of this width, and a legend below the line.
 pub(crate) fn show_timeline(timeline: &Timeline, width: usize, whole_ns: u64) -> String {
     let columns = timeline.columns(width.saturating_sub(4));
     let line: String = columns.iter().map(|&state| state_style(state).apply_to(glyph(state)).to_string()).collect();
@@ -134,7 +135,7 @@ pub(crate) fn state_style(state: State) -> Style {
     }
 }
 
-/// Three to four significant digits and a unit; from two minutes on, two units. Rounded down.
+/// A duration, rounded down, in three to four significant digits and a unit. From two minutes on it has two units.
 pub(crate) fn show_ns(ns: u64) -> String {
     let scaled = |unit_ns: u64, unit: &str| {
         let (whole, milli) = (ns / unit_ns, ns % unit_ns * 1000 / unit_ns);
@@ -157,7 +158,7 @@ pub(crate) fn show_ns(ns: u64) -> String {
     }
 }
 
-/// Seconds to the millisecond, rounded down, with the thousands apart; less than a second as any duration.
+/// A time in seconds to the millisecond, rounded down, with spaces between thousands. Less than a second is shown as a duration.
 pub(crate) fn show_time(ns: u64) -> String {
     if ns < 1_000_000_000 {
         return show_ns(ns);
@@ -182,7 +183,7 @@ pub(crate) fn show_counted(count: u64, what: &str) -> String {
     format!("{} {what}{}", show_count(count), if count == 1 { "" } else { "s" })
 }
 
-/// A file name or a key may hold anything; it shall not move the cursor or add lines.
+/// Escapes control characters: a file name or a key may hold any, and must not move the cursor or add lines.
 pub(crate) fn escape(text: &str) -> String {
     let escape = |letter: char| {
         if letter.is_control() { letter.escape_default().to_string() } else { letter.into() }
@@ -190,7 +191,15 @@ pub(crate) fn escape(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-/// A line of a list of names and texts.
+/// Writes names and texts, a line for each pair.
+pub(crate) fn write_lines(
+    out: &mut impl Write,
+    lines: impl IntoIterator<Item = (&'static str, String)>,
+) -> io::Result<()> {
+    lines.into_iter().try_for_each(|(name, text)| writeln!(out, "{}", show_line(name, &text)))
+}
+
+/// A line of such a list.
 pub(crate) fn show_line(name: &str, text: &str) -> String {
     format!("  {} {text}", style(format_args!("{name:<9}")).dim())
 }

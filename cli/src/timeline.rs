@@ -2,7 +2,7 @@
 
 use trip99::State;
 
-/// Time is cut into equal buckets; when they run out, neighbours join and buckets get twice as long.
+/// Time is cut into equal buckets. When they run out neighbours are joined, so that each bucket is twice as long.
 pub(crate) struct Timeline {
     buckets: Vec<Bucket>,
     bucket_ns: u64,
@@ -22,7 +22,7 @@ impl Bucket {
         }
     }
 
-    /// What to draw: a pause shows, however short beside the column.
+    /// The state to draw. A pause shows, even if it is much shorter than the column.
     fn state(self) -> State {
         let [_, open_ns, half_open_ns] = self.ns;
         match (open_ns, half_open_ns) {
@@ -40,12 +40,12 @@ impl Timeline {
         Self { buckets: Vec::new(), bucket_ns: 1, first_ns: None }
     }
 
-    /// Where it begins.
+    /// When the timeline begins.
     pub(crate) fn first_ns(&self) -> u64 {
         self.first_ns.unwrap_or(0)
     }
 
-    /// Adds a span. Spans join up.
+    /// Adds a span, which begins where the one before ended.
     pub(crate) fn add(&mut self, state: State, from_ns: u64, to_ns: u64) {
         let first_ns = *self.first_ns.get_or_insert(from_ns);
         let (mut at_ns, end_ns) = (from_ns - first_ns, to_ns - first_ns);

@@ -1,13 +1,13 @@
-//! Traces: CSV with the header `start_ns,latency_ns,ok`, read row by row.
+//! Traces, which are CSV with the header `start_ns,latency_ns,ok`. They are read row by row.
 
 use crate::failure::Failure;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-/// One call: when it was to be sent, and how it would go.
+/// One call: when it was to be sent, and how it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) start_ns: u64,
-    /// `None`: it never came back.
+    /// `None` if the call never came back.
     pub(crate) latency_ns: Option<u64>,
     pub(crate) ok: bool,
 }
@@ -30,12 +30,12 @@ struct Columns {
     count: usize,
 }
 
-/// Reads a trace, and checks each row on the way. The format has no quotes, so a row is a line: that keeps the line
-/// numbers in messages exact, and a stray quote from swallowing the rows after it.
+/// Reads a trace, and checks each row on the way. The format has no quotes, so a row is a line. So the line numbers in messages
+/// are exact, and a stray quote can't swallow the rows after it.
 pub(crate) struct Trace<R> {
     lines: Lines<R>,
     columns: Columns,
-    /// For messages.
+    /// The name that messages use.
     file: String,
     sorted: bool,
     previous_ns: u64,
@@ -48,7 +48,7 @@ struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    /// No legal line comes near; a file without line ends is not read into memory.
+    /// Every legal line is much shorter. The limit keeps a file without line ends out of memory.
     const MAX_LEN: u64 = 1000;
 
     /// The next line that isn't blank, without its end.
@@ -115,7 +115,7 @@ impl<R: Read> Iterator for Trace<R> {
 }
 
 fn show(field: &[u8]) -> String {
-    // Long enough for any number; a wrong file shouldn't flood the terminal.
+    // This is long enough for any number. A wrong file shouldn't flood the terminal.
     let text: String = String::from_utf8_lossy(field).chars().take(40).collect();
     format!("{text:?}")
 }
@@ -181,7 +181,7 @@ impl Columns {
     }
 }
 
-/// Digits only: no sign, no space. `None` if it isn't a `u64`.
+/// A number of digits only, without a sign or a space. `None` if the text is no such `u64`.
 fn parse_u64(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;

@@ -187,13 +187,14 @@ fn the_summary_has_the_longest_of_several_pauses() {
 }
 
 #[test]
-fn the_summary_has_the_time_that_the_breaker_was_armed() {
-    // One lost call, then 200 of 1 µs from 50 s on: armed by the fiftieth, until the end, at 105 s. The lost call, overdue
-    // from 0.2 s to 60 s, arms it one sample sooner.
+fn the_summary_has_the_share_of_asks_at_which_a_verdict_was_possible() {
+    // One lost call, then 200 of 1 µs from 50 s on, each 1 ms after the one before. The lost call is overdue from 0.2 s to
+    // 60 s, so 49 samples arm the breaker: the first 50 asks find fewer. The ask at 105 s finds all 200, and the ask at
+    // 120 s finds that they have expired. That leaves 152 of 203.
     let calls = (0..200).map(|call| format!("{},1000\n", 50_000_000_000u64 + call * 1_000_000));
-    let trace = format!("start_ns,latency_ns\n0,\n{}105000000000,1000\n", calls.collect::<String>());
+    let trace = format!("start_ns,latency_ns\n0,\n{}105000000000,1000\n120000000000,1000\n", calls.collect::<String>());
     let text = run("replay - --stall-limit 0 --min-samples 50 --quantile 0.9", &trace);
-    assert_eq!(figure(&text, "armed"), "54.95 s  52.3 %");
+    assert_eq!(figure(&text, "armed"), "152  74.9 %: a verdict was possible");
 }
 
 #[test]

@@ -123,11 +123,11 @@ pub unsafe extern "C" fn cb_supervisor_add(
             return Err(Failure::null("breaker"));
         }
         if name.is_empty() {
-            return Err(SupervisorError::NoName.into());
+            return Err((&SupervisorError::NoName).into());
         }
         for node in &supervisor.nodes {
             if node.name == name {
-                return Err(SupervisorError::SameName { breaker: name.to_owned() }.into());
+                return Err((&SupervisorError::SameName { breaker: name.to_owned() }).into());
             }
             if node.breaker.is(breaker) {
                 return Err(Failure::new(CB_STATUS_NOT_NOW, format_args!("{name} is here already, as {}", node.name)));
@@ -276,16 +276,17 @@ pub unsafe extern "C" fn cb_supervisor_start(supervisor: *mut cb_supervisor) -> 
         for (node, breaker) in supervisor.nodes.iter().zip(lent) {
             builder = builder.node(node.supervise(breaker));
         }
-        match builder.start_or_give_back() {
+        match builder.start() {
             Ok(running) => {
                 supervisor.running = Some(running);
                 loan.goes_on();
                 Ok(())
             }
-            Err((error, breakers)) => {
+            Err(error) => {
+                let failure = Failure::from(error.error());
                 // SAFETY: they were lent right here, and come back in order.
-                unsafe { loan.take_back(breakers) };
-                Err(error.into())
+                unsafe { loan.take_back(error.into_breakers().into_iter().map(|(_, breaker)| breaker)) };
+                Err(failure)
             }
         }
     })
@@ -328,8 +329,10 @@ pub unsafe extern "C" fn cb_supervisor_lane(
             .as_ref()
             .and_then(|running| running.lane_with_capacity(name, capacity_or_default(capacity)));
         let lane = lane.ok_or_else(|| {
-            let why = format_args!("the supervisor doesn't run: open a lane of {name} by cb_lane_open");
-            Failure::new(CB_STATUS_NOT_NOW, why)
+            Failure::new(
+                CB_STATUS_NOT_NOW,
+                format_args!("the supervisor doesn't run: open a lane of {name} by cb_lane_open"),
+            )
         })?;
         // SAFETY: by the caller.
         unsafe { hand_out_lane(lane, out) };
@@ -472,8 +475,8 @@ unsafe fn tell(
     }
 }
 
-impl From<SupervisorError> for Failure {
-    fn from(error: SupervisorError) -> Self {
+impl From<&SupervisorError> for Failure {
+    fn from(error: &SupervisorError) -> Self {
         let status = match error {
             SupervisorError::NoBreakers => CB_STATUS_NOT_NOW,
             SupervisorError::NoName | SupervisorError::SameName { .. } => CB_STATUS_BAD_NAME,

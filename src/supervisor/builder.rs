@@ -1,7 +1,8 @@
-//! What a supervisor is made of, and its start.
+//! What a supervisor is made of, and how it starts.
 
 use super::Supervisor;
 use super::checks::{self, HealthCheck};
+use super::error::{StartError, SupervisorError};
 use super::faults::{Fault, OnFault, Reports};
 use super::listeners::{Listen, Listener, Notice};
 use super::owner::{self, Checks, Owned};
@@ -9,7 +10,6 @@ use crate::breaker::Breaker;
 use crate::config::Recovery;
 use core::fmt;
 use crossbeam_utils::sync::Parker;
-use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -26,27 +26,27 @@ pub struct Node {
 }
 
 impl Node {
-    /// How far apart health checks begin, unless said otherwise (or a quarter of `probe_timeout`, if that is less): ten of
-    /// them, the default of `probes`, then watch the node for a second.
+    /// How far apart health checks begin by default, or a quarter of `probe_timeout` if that is less. Ten checks, the default
+    /// of `probes`, then watch the node for a second.
     pub const CHECK_EVERY: Duration = Duration::from_millis(100);
 
-    /// A node of this name. Take the breaker's handles ([`gate`](Breaker::gate), [`lane`](Breaker::lane),
-    /// [`observer`](Breaker::observer)) before.
+    /// A node of this name. Take handles from the breaker ([`gate`](Breaker::gate), [`lane`](Breaker::lane),
+    /// [`observer`](Breaker::observer)) before this.
     pub fn new(name: impl Into<String>, breaker: Breaker) -> Self {
         Self { name: name.into(), breaker, check: None, check_every: None }
     }
 
-    /// How to check the node while its breaker is half-open, which must recover by [`Recovery::HealthChecks`].
+    /// Has the node checked while its breaker is half-open. The breaker must recover by [`Recovery::HealthChecks`].
     ///
-    /// Without one, somebody else has to report results, through a [`Lane`](crate::Lane).
+    /// If such a breaker has no check, somebody else has to report results through a [`Lane`](crate::Lane).
     #[must_use]
     pub fn health_check(mut self, check: impl HealthCheck + 'static) -> Self {
         self.check = Some(Box::new(check));
         self
     }
 
-    /// How far apart health checks begin; one that takes longer puts the next one off until it is back. Less than the
-    /// breaker's `probe_timeout`; zero makes them back to back, at the supervisor's interval.
+    /// Sets how far apart health checks begin: less than the breaker's `probe_timeout`. A check that takes longer than this puts
+    /// the next one off until it is back. With zero the next check begins as soon as the supervisor sees that the last is back.
     #[must_use]
     pub fn check_every(mut self, spacing: Duration) -> Self {
         self.check_every = Some(spacing);
@@ -83,7 +83,7 @@ impl fmt::Debug for Node {
     }
 }
 
-/// A supervisor to be; see [`Supervisor`].
+/// A supervisor that is to be started; see [`Supervisor`].
 #[must_use = "does nothing until it is started"]
 pub struct SupervisorBuilder {
     nodes: Vec<Node>,
@@ -106,20 +106,20 @@ impl SupervisorBuilder {
         }
     }
 
-    /// Adds a breaker without a health check. Names are for listeners and observers; each must differ.
+    /// Adds a breaker without a health check. Listeners and observers know the breaker by its name, so no two may have the same.
     pub fn breaker(self, name: impl Into<String>, breaker: Breaker) -> Self {
         self.node(Node::new(name, breaker))
     }
 
-    /// Adds a breaker, with what a [`Node`] may say of it.
+    /// Adds a node: a breaker, and how it is checked.
     pub fn node(mut self, node: Node) -> Self {
         self.nodes.push(node);
         self
     }
 
-    /// How often the owner polls its breakers; 1 ms by default. So long a report through a lane or a halt to be journaled may
-    /// wait; timers that are known to be due earlier fire earlier. A health check wakes the owner when it has its result. A
-    /// gate shows a halt at once.
+    /// Sets how often the owner polls its breakers; 1 ms by default. A report through a lane waits for the next poll, and so
+    /// does the journal's entry of a halt. A gate shows a halt at once. A timer that is due before the next poll wakes the
+    /// owner, and so does the result of a health check.
     ///
     /// Zero is [`busy`](Self::busy).
     pub fn interval(mut self, interval: Duration) -> Self {
@@ -127,28 +127,28 @@ impl SupervisorBuilder {
         self
     }
 
-    /// Polls without a pause. Takes a whole CPU.
+    /// The owner polls without a pause, which takes a whole CPU.
     pub fn busy(self) -> Self {
         self.interval(Duration::ZERO)
     }
 
-    /// Adds a closure that is told each event of each breaker, with the breaker's name: in order for each breaker,
-    /// beginning with the oldest event that its journal still has. See [`Listener`] for what it may do.
+    /// Adds a closure that is told each event of each breaker, with the breaker's name. The events of one breaker come in order,
+    /// from the oldest that its journal still has. [`Listener`] says what the closure may do.
     ///
-    /// Each listener has a thread of its own: a slow one, or one that panics, delays nobody else.
+    /// Each listener has a thread of its own. A listener that is slow or panics delays nobody else.
     pub fn listener(mut self, listener: impl FnMut(&str, Notice) + Send + 'static) -> Self {
         self.listeners.push(Box::new(listener));
         self
     }
 
-    /// How often listeners look for events; [`Listener::INTERVAL`] by default.
+    /// Sets how often listeners look for events; [`Listener::INTERVAL`] by default.
     pub fn listen_every(mut self, interval: Duration) -> Self {
         self.listen_every = interval;
         self
     }
 
-    /// Tells what goes wrong, as it happens, on the thread where it does; [`Supervisor::faults`] has the counts. (The panic
-    /// hook prints panics, whether this is set or not.)
+    /// Sets a closure that is told what goes wrong, as it happens, on the thread where it happens. [`Supervisor::faults`] has the
+    /// counts. (The panic hook prints panics, whether this is set or not.)
     ///
     /// ```
     /// use trip99::{Breaker, Config, Supervisor};
@@ -165,8 +165,8 @@ impl SupervisorBuilder {
         self
     }
 
-    /// For how long, in all, stopping waits for checks and listeners that are busy; 5 s by default. `Duration::MAX` waits
-    /// for ever, which is what code needs that will free what its closures use.
+    /// Sets for how long, in all, stopping waits for checks and listeners that are busy; 5 s by default. `Duration::MAX` waits
+    /// for ever: choose it if you free what the closures use.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
         self
@@ -176,20 +176,15 @@ impl SupervisorBuilder {
     ///
     /// # Errors
     /// There is no breaker, a name is empty or not the only one, a check would never run or come too late, or the operating
-    /// system refuses a thread. The breakers are dropped then.
-    pub fn start(self) -> Result<Supervisor, SupervisorError> {
-        self.start_or_give_back().map_err(|(error, _)| error)
-    }
-
-    /// As [`start`](Self::start), but the breakers come back, in their order, if it doesn't start.
-    pub(crate) fn start_or_give_back(mut self) -> Result<Supervisor, (SupervisorError, Vec<Breaker>)> {
+    /// system refuses a thread. The error gives the breakers back: [`StartError::into_breakers`].
+    pub fn start(mut self) -> Result<Supervisor, StartError> {
         let started = self.validate().and_then(|()| {
             let (hand_over, handed) = sync_channel(1);
             let mut supervisor = self.start_owner(handed)?;
             match self.start_callers(&mut supervisor) {
                 Ok(checks) => Ok((supervisor, hand_over, checks)),
                 Err(error) => {
-                    // So the owner ends; dropping the supervisor then stops those that did start.
+                    // So the owner ends. Dropping the supervisor then stops the threads that did start.
                     drop(hand_over);
                     Err(SupervisorError::Thread(error))
                 }
@@ -199,15 +194,18 @@ impl SupervisorBuilder {
             Ok((supervisor, hand_over, checks)) => {
                 let owned = self.nodes.into_iter().zip(checks);
                 let owned = owned.map(|(node, checks)| Owned { name: node.name, breaker: node.breaker, checks });
-                // The owner waits for just this.
+                // The owner waits for this message.
                 let _ = hand_over.send(owned.collect());
                 Ok(supervisor)
             }
-            Err(error) => Err((error, self.nodes.into_iter().map(|node| node.breaker).collect())),
+            Err(error) => {
+                let breakers = self.nodes.into_iter().map(|node| (node.name, node.breaker)).collect();
+                Err(StartError::new(error, breakers))
+            }
         }
     }
 
-    /// Its thread waits for the breakers, which come when all other threads are there.
+    /// Starts the owner's thread. It waits for the breakers, which it gets when all other threads are there.
     fn start_owner(&mut self, handed: Receiver<Vec<Owned>>) -> Result<Supervisor, SupervisorError> {
         let stop = Arc::new(AtomicBool::new(false));
         let (told_to_stop, interval) = (Arc::clone(&stop), self.interval);
@@ -232,7 +230,7 @@ impl SupervisorBuilder {
         })
     }
 
-    /// Listeners and checks.
+    /// Starts the threads of listeners and checks.
     fn start_callers(&mut self, supervisor: &mut Supervisor) -> io::Result<Vec<Option<Checks>>> {
         let reports = &supervisor.reports;
         for listen in self.listeners.drain(..) {
@@ -247,7 +245,7 @@ impl SupervisorBuilder {
             checks.push(match node.check.take() {
                 None => None,
                 Some(check) => {
-                    // One result at a time.
+                    // There is one result at a time.
                     let lane = node.breaker.lane_with_capacity(4);
                     let (checks, asked) = Checks::new(spacing);
                     let (name, owner) = (node.name.clone(), supervisor.wake_owner.clone());
@@ -281,66 +279,6 @@ impl fmt::Debug for SupervisorBuilder {
             .field("interval", &self.interval)
             .field("listeners", &self.listeners.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Why a supervisor didn't start.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum SupervisorError {
-    /// It was given no breaker.
-    NoBreakers,
-    /// A breaker's name is empty.
-    NoName,
-    /// Two breakers have this name.
-    SameName {
-        /// The name.
-        breaker: String,
-    },
-    /// The breaker has a health check but recovers by trials.
-    NeverChecked {
-        /// Its name.
-        breaker: String,
-    },
-    /// Checks would begin so far apart that half-open always ends by `probe_lost`.
-    CheckEvery {
-        /// The breaker's name.
-        breaker: String,
-        /// What was asked for.
-        spacing: Duration,
-        /// Its `probe_timeout`: the spacing must be below.
-        limit: Duration,
-    },
-    /// The operating system refused a thread.
-    Thread(io::Error),
-}
-
-impl fmt::Display for SupervisorError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoBreakers => f.write_str("there is no breaker to supervise"),
-            Self::NoName => f.write_str("a breaker's name is empty"),
-            Self::SameName { breaker } => write!(f, "two breakers have the name {breaker}"),
-            Self::NeverChecked { breaker } => {
-                write!(f, "{breaker} has a health check but recovers by trials: it would never run")
-            }
-            Self::CheckEvery { breaker, spacing, limit } => {
-                write!(
-                    f,
-                    "health checks of {breaker} every {spacing:?}: must be less than its probe_timeout, {limit:?}"
-                )
-            }
-            Self::Thread(error) => write!(f, "no thread for the supervisor: {error}"),
-        }
-    }
-}
-
-impl Error for SupervisorError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Thread(error) => Some(error),
-            _ => None,
-        }
     }
 }
 

@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 /// Why a health check failed.
 pub type CheckError = Box<dyn Error + Send + Sync + 'static>;
 
-/// Asks a node, once, whether it is well. How long that takes is measured, and is judged like the latency of a trial.
+/// Asks a node, once, whether it is well. The breaker judges how long that takes like the latency of a trial.
 ///
-/// It may block: it is called on a thread of its own, never twice at a time.
+/// A check may block: it has a thread of its own, and is never called twice at a time.
 ///
-/// A closure is one, too:
+/// A closure is a health check, too:
 ///
 /// ```
 /// use std::time::Duration;
@@ -34,12 +34,12 @@ pub type CheckError = Box<dyn Error + Send + Sync + 'static>;
 /// # Ok::<(), trip99::ConfigError>(())
 /// ```
 pub trait HealthCheck: Send {
-    /// One check. Should give up after `timeout`, the breaker's `probe_timeout`: what comes later than that is ignored, and
-    /// no other check begins before this one returns.
+    /// Makes one check. It should give up after `timeout`, which is the breaker's `probe_timeout`: a result that comes later is
+    /// ignored, and no other check begins before this one returns.
     ///
     /// # Errors
-    /// The node isn't well: the breaker opens again. The reason goes to
-    /// [`on_fault`](super::SupervisorBuilder::on_fault). To panic is to fail.
+    /// The node isn't well. The breaker opens again, and [`on_fault`](super::SupervisorBuilder::on_fault) is told the reason. A
+    /// check that panics has failed, too.
     fn check(&mut self, timeout: Duration) -> Result<(), CheckError>;
 }
 
@@ -56,15 +56,15 @@ impl<F: FnMut(Duration) -> Result<(), CheckError> + Send> HealthCheck for F {
 /// asks the node for something proves more; `examples/http_health_check.rs` is one.
 #[derive(Clone, Debug)]
 pub struct TcpConnect {
-    /// At least one.
+    /// There is at least one.
     addresses: Box<[SocketAddr]>,
 }
 
 impl TcpConnect {
-    /// A check of this address. If a name stands for several (one for IPv6 and one for IPv4, say), they are tried in turn,
-    /// with an equal share of the time that is left for each; the first to accept will do.
+    /// A check of this address. A name may stand for several addresses, for example one of IPv6 and one of IPv4. They are tried
+    /// in turn, each for an equal share of the time that is left, until one accepts.
     ///
-    /// Names are resolved here, once. Blocks for that.
+    /// A name is resolved here, once. This call blocks for that.
     ///
     /// # Errors
     /// The name can't be resolved, or stands for no address.
@@ -84,7 +84,7 @@ impl HealthCheck for TcpConnect {
         for (address, to_try) in self.addresses.iter().zip((1..=self.addresses.len()).rev()) {
             let left = timeout.saturating_sub(begun.elapsed()) / u32::try_from(to_try).unwrap_or(u32::MAX);
             if left.is_zero() {
-                break; // which `connect_timeout` doesn't take
+                break; // `connect_timeout` takes no zero
             }
             match TcpStream::connect_timeout(address, left) {
                 Ok(_) => return Ok(()),
@@ -95,9 +95,10 @@ impl HealthCheck for TcpConnect {
     }
 }
 
-/// Starts the thread that makes one breaker's checks, one each time that it is asked. It ends when nobody can ask any more.
+/// Starts the thread that makes one breaker's checks, one each time that it is asked. The thread ends when nobody can ask any
+/// more.
 ///
-/// It wakes the owner, who may sleep for long, at each result, and again when the next check may be asked for.
+/// The thread wakes the owner, who may sleep for long, at each result, and again when the next check may be asked for.
 pub(super) fn spawn(
     name: String,
     mut check: Box<dyn HealthCheck>,
@@ -112,9 +113,9 @@ pub(super) fn spawn(
             let start_ns = lane.now_ns();
             let result = catch_unwind(AssertUnwindSafe(|| check.check(timeout)));
             let end_ns = lane.now_ns();
-            // Its own stamps: if the breaker has opened again since, this is stale.
+            // The stamps are the check's own: if the breaker has opened again since, the result is stale.
             lane.record_probe_at(end_ns, end_ns.saturating_sub(start_ns), matches!(result, Ok(Ok(()))));
-            owner.unpark(); // now, as whoever is told of a fault may take its time
+            owner.unpark(); // before the report, as whoever is told of a fault may take its time
             match result {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => reports.tell(&Fault::CheckFailed { breaker: &name, error: &*error }),

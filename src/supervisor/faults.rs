@@ -6,26 +6,26 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Something that went wrong while a supervisor went on: for [`on_fault`](super::SupervisorBuilder::on_fault). Its text
-/// says all of it.
+/// Something that went wrong while the supervisor went on. [`on_fault`](super::SupervisorBuilder::on_fault) is told of it. Its
+/// text says everything.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Fault<'a> {
-    /// A health check found the node in trouble. That is what checks are for; here is why.
+    /// A health check found the node in trouble, as checks are meant to.
     CheckFailed {
         /// The breaker's name.
         breaker: &'a str,
         /// What the check returned.
         error: &'a (dyn Error + Send + Sync + 'static),
     },
-    /// A health check panicked. It counts as failed, and will be called again.
+    /// A health check panicked. The check counts as failed, and will be called again.
     CheckPanicked {
         /// The breaker's name.
         breaker: &'a str,
         /// What it panicked with, if that is text.
         message: &'a str,
     },
-    /// A listener panicked. It goes on with the next event.
+    /// A listener panicked. The listener goes on with the next event.
     ListenerPanicked {
         /// The name of the breaker that the event was about.
         breaker: &'a str,
@@ -34,7 +34,7 @@ pub enum Fault<'a> {
     },
     /// A check or a listener was still busy when the time for stopping was up. Its thread goes on until it returns.
     LeftRunning {
-        /// Which, in words.
+        /// What is still busy, in words.
         what: &'a str,
     },
 }
@@ -56,7 +56,7 @@ impl fmt::Display for Fault<'_> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Faults {
-    /// Health checks that failed, those that panicked apart.
+    /// Health checks that failed without a panic.
     pub checks_failed: u64,
     /// Health checks that panicked.
     pub checks_panicked: u64,
@@ -91,7 +91,7 @@ impl Reports {
             count.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(on_fault) = &self.on_fault {
-            // There is nobody left to tell that this panicked, but for the panic hook, which has been told.
+            // Nobody is left to be told of a panic of this closure. The panic hook has been told.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| on_fault(fault))) {
                 core::mem::forget(payload); // its drop may panic, too
             }

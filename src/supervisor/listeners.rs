@@ -16,24 +16,26 @@ use std::time::{Duration, Instant};
 
 /// What a listener is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Notice {
     /// A transition, a halt or a resume.
     Event(Event),
-    /// So many events were overwritten before this listener came to them: the journal keeps the latest 256. Told in their
-    /// place, before the event that follows them.
+    /// So many events were overwritten before this listener came to them, as the journal keeps the latest 256. This notice takes
+    /// their place, before the event that follows them.
     Missed(u64),
 }
 
 pub(super) type Listen = Box<dyn FnMut(&str, Notice) + Send>;
 
-/// A closure that is told each event of a breaker, in order, on a thread of its own: for an engine that owns its breaker
-/// itself. (A [`Supervisor`](super::Supervisor) makes its own.)
+/// A closure that is told each event of a breaker, in order, on a thread of its own. It is for an engine that owns its breaker
+/// itself. (A [`Supervisor`](super::Supervisor) makes its own listeners.)
 ///
-/// The thread looks at the journal at an interval, so the owner does nothing for its listeners: no system call, no lock,
-/// and no waiting for a slow one. After a panic, which is counted, the closure is called with the next event.
+/// The thread looks at the journal at an interval. So the owner does nothing for its listeners: it makes no system call, takes
+/// no lock and doesn't wait for a slow listener. If the closure panics, the panic is counted, and the closure is called with
+/// the next event.
 ///
-/// Dropping it stops it: what was journaled before is told first, but nothing is waited for longer than
-/// [`STOP_TIMEOUT`](Self::STOP_TIMEOUT).
+/// Dropping a listener stops it. The closure is first told what was journaled before the drop, but the drop doesn't wait longer
+/// than [`STOP_TIMEOUT`](Self::STOP_TIMEOUT) for that.
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -60,14 +62,14 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// How often a listener looks for events, unless said otherwise.
+    /// How often a supervisor's listener looks for events by default.
     pub const INTERVAL: Duration = Duration::from_millis(5);
 
     /// How long dropping a listener waits for it.
     pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-    /// Follows the events that `observer` sees, from the oldest that the journal still has, looking every `interval`.
-    /// `name` is handed to the closure.
+    /// Follows the events that `observer` sees, from the oldest that the journal still has. The thread looks for new events every
+    /// `interval`. The closure gets `name` with each event.
     ///
     /// # Errors
     /// The operating system refuses a thread.
@@ -87,14 +89,14 @@ impl Listener {
         reports: Arc<Reports>,
     ) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        // Not the thread's own token: the closure may sleep by that one, and take a wake-up that is meant for the loop.
+        // The loop doesn't sleep by the thread's own token: a closure that does would take a wake-up that is meant for the loop.
         let parker = Parker::new();
         let wake = parker.unparker().clone();
         let mut followed: Vec<_> =
             sources.into_iter().map(|(name, events)| Followed { name, events, told: 0 }).collect();
         let (told_to_stop, to) = (Arc::clone(&stop), Arc::clone(&reports));
         let thread = thread::Builder::new().name("trip99-listen".to_owned()).spawn(move || {
-            // Looked at before the turn: the last one tells all that was journaled before the stop.
+            // The flag is looked at before the turn, so the last turn tells all that was journaled before the stop.
             while !told_to_stop.load(Ordering::Acquire) {
                 followed.iter_mut().for_each(|followed| followed.turn(&mut listen, &to));
                 parker.park_timeout(interval);
@@ -104,14 +106,14 @@ impl Listener {
         Ok(Self { thread: Some(thread), stop, wake, reports })
     }
 
-    /// At how many events the closure panicked.
+    /// The number of events at which the closure panicked.
     pub fn panics(&self) -> u64 {
         let Faults { listeners_panicked, .. } = self.reports.faults();
         listeners_panicked
     }
 
-    /// Stops, as dropping does, but waits for up to `timeout`. False if the closure is still busy then: its thread is left
-    /// to itself, and goes on until it has told the rest.
+    /// Stops, as dropping does, but waits for up to `timeout`. False if the closure is still busy then. In that case its thread is
+    /// left to itself, and goes on until it has told the rest.
     pub fn stop(self, timeout: Duration) -> bool {
         self.tell_to_stop();
         self.join_by(Instant::now().checked_add(timeout))
@@ -122,7 +124,7 @@ impl Listener {
         self.wake.unpark();
     }
 
-    /// It was told to stop.
+    /// Waits for a listener that was told to stop; false if it is still busy at the deadline.
     pub(super) fn join_by(mut self, deadline: Option<Instant>) -> bool {
         self.thread.take().is_none_or(|thread| join_by(thread, deadline))
     }
@@ -147,13 +149,13 @@ impl fmt::Debug for Listener {
 struct Followed {
     name: String,
     events: Events,
-    /// Of the events missed.
+    /// How many missed events the listener has been told of.
     told: u64,
 }
 
 impl Followed {
-    /// Tells what there is, but no more than the journal holds: that reaches whatever is there now, and then it is another
-    /// one's turn, or the end.
+    /// Tells what there is, but no more events than the journal holds. So a turn tells all that is there when it begins, and
+    /// ends even if events keep coming.
     fn turn(&mut self, listen: &mut Listen, reports: &Reports) {
         for _ in 0..JOURNAL_LEN {
             let event = self.events.next();

@@ -1,4 +1,4 @@
-//! The owner's thread: polls each breaker in turn, and asks for the checks that are due.
+//! The owner's thread: it polls each breaker in turn, and asks for the checks that are due.
 
 use super::to_ns;
 use crate::breaker::Breaker;
@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
-/// A breaker, and how to have its node checked.
+/// A breaker, and the way to have its node checked.
 pub(super) struct Owned {
     pub(super) name: String,
     pub(super) breaker: Breaker,
     pub(super) checks: Option<Checks>,
 }
 
-/// The owner's end of a check thread: it asks for checks, one at a time.
+/// The owner's end of the line to a check thread: here the owner asks for checks, one at a time.
 pub(super) struct Checks {
     question: Arc<AtomicU8>,
     wake: Unparker,
@@ -24,17 +24,17 @@ pub(super) struct Checks {
     next_ns: u64,
 }
 
-/// The other end, for the thread that makes the checks.
+/// The check thread's end of that line.
 pub(super) struct Asked {
     question: Arc<AtomicU8>,
     parker: Parker,
 }
 
-/// What the question is: the check thread waits for one,
+/// There is no question: the check thread waits for one.
 const NONE: u8 = 0;
-/// has one, until its check is done,
+/// A check was asked for, and isn't done yet.
 const ASKED: u8 = 1;
-/// or is to end, as none will come.
+/// No question will come any more: the check thread ends.
 const OVER: u8 = 2;
 
 impl Checks {
@@ -50,13 +50,13 @@ impl Checks {
         self.every_ns
     }
 
-    /// Asks for a check if one is due; returns when to come again for that.
+    /// Asks for a check if one is due. Returns when the next check is due, or `u64::MAX` while one is under way.
     fn turn(&mut self, now_ns: u64) -> u64 {
         if now_ns < self.next_ns {
             return self.next_ns;
         }
         if self.question.load(Ordering::Acquire) != NONE {
-            // The one before is still at it. Its thread wakes the owner when it is done.
+            // The check before is still under way. Its thread wakes the owner when it is done.
             return u64::MAX;
         }
         self.question.store(ASKED, Ordering::Release);
@@ -67,7 +67,7 @@ impl Checks {
 }
 
 impl Drop for Checks {
-    /// Nobody can ask any more.
+    /// Ends the check thread, as nobody can ask it any more.
     fn drop(&mut self) {
         self.question.store(OVER, Ordering::Release);
         self.wake.unpark();
@@ -75,7 +75,7 @@ impl Drop for Checks {
 }
 
 impl Asked {
-    /// Waits for the next question; false if none will come.
+    /// Waits for the next question; false if no question will come.
     pub(super) fn wait(&self) -> bool {
         loop {
             match self.question.load(Ordering::Acquire) {
@@ -90,15 +90,15 @@ impl Asked {
         self.question.load(Ordering::Acquire) == ASKED
     }
 
-    /// The check is over: the next may be asked for. The owner is to be woken after this, as it may be waiting for it.
+    /// The check is over, so the next may be asked for. The owner may be waiting for this: wake it afterwards.
     pub(super) fn done(&self) {
-        // Not if there is none to come.
+        // `OVER` stays.
         let _ = self.question.compare_exchange(ASKED, NONE, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 
 impl Owned {
-    /// Returns for how many nanoseconds there is nothing to do, as far as is known.
+    /// Polls, and asks for a check if one is due. Returns for how many nanoseconds there is nothing to do, as far as is known.
     fn turn(&mut self) -> u64 {
         self.breaker.poll();
         let now_ns = self.breaker.now_ns();
@@ -109,15 +109,15 @@ impl Owned {
         self.breaker.next_deadline_ns().min(check_ns).saturating_sub(now_ns)
     }
 
-    /// Checks are asked for no more.
+    /// Gives the breaker back. No check is asked for any more.
     pub(super) fn into_breaker(self) -> (String, Breaker) {
         (self.name, self.breaker)
     }
 }
 
-/// Until it is told to stop. An interval of zero never sleeps.
+/// Owns the breakers until it is told to stop. An interval of zero never sleeps.
 pub(super) fn run(mut owned: Vec<Owned>, interval: Duration, stop: &AtomicBool, parker: &Parker) -> Vec<Owned> {
-    // Looked at before the turn: the last one takes in all that lanes were told before the stop.
+    // The flag is looked at before the turn, so the last poll takes in all that lanes were told before the stop.
     while !stop.load(Ordering::Acquire) {
         let idle_ns = owned.iter_mut().map(Owned::turn).min().unwrap_or(u64::MAX);
         match interval.min(Duration::from_nanos(idle_ns)) {

@@ -3,8 +3,8 @@
 use super::Notice;
 use crate::config::State;
 
-/// Logs each event with `tracing`, under this crate's target: what opens a breaker as a warning, everything else as
-/// information, with the figures as fields. What was missed is a warning. For feature `tracing`.
+/// Logs each event with `tracing`, under the target `trip99` and with the figures as fields. An event that opens a breaker is a
+/// warning, and so is a notice of missed events. Every other event is information. Needs the feature `tracing`.
 ///
 /// ```
 /// use trip99::{Breaker, Config, Supervisor, log_to_tracing};
@@ -18,7 +18,7 @@ use crate::config::State;
 pub fn log_to_tracing(name: &str, notice: Notice) {
     match notice {
         Notice::Event(event) => {
-            // Levels are constants of the place where they are logged.
+            // `tracing` wants the level as a constant at each place that logs.
             macro_rules! log {
                 ($level:ident) => {
                     ::tracing::$level!(

@@ -13,19 +13,19 @@ use trip99::{Breaker, Call, Observer, State};
 
 const MS: u64 = 1_000_000;
 
-/// An order is wanted this often.
+/// The engine wants to send an order this often.
 pub(crate) const ORDER_EVERY_NS: u64 = 2 * MS;
-/// Beyond so many resting orders the oldest is cancelled, as ordinary business.
+/// When more orders than this rest, the engine cancels the oldest, as ordinary business.
 const MAX_RESTING: usize = 32;
-/// The engine gives up on what hasn't been answered for so long.
+/// The engine gives up on a request that hasn't been answered for so long.
 const GIVE_UP_NS: u64 = 2000 * MS;
-/// The quantile is computed this often, for the view.
+/// The engine computes the quantile this often, for the view.
 const QUANTILE_EVERY_NS: u64 = 100 * MS;
-/// Waiting for the first connection; and at the end, for the last answers.
+/// How long the engine waits for the first connection, and at the end for the last answers.
 const LOGON_PATIENCE_NS: u64 = 5000 * MS;
 const CLOSING_PATIENCE_NS: u64 = 500 * MS;
 
-/// What the engine's thread shows others while it runs. Each figure is exact, together they may be a turn apart.
+/// What the engine's thread shows others while it runs. Each figure is exact, but two figures may be a turn apart.
 #[derive(Default)]
 pub(crate) struct Gauges {
     /// The breaker's clock.
@@ -34,23 +34,23 @@ pub(crate) struct Gauges {
     pub(crate) refused: AtomicU64,
     pub(crate) resting: AtomicU64,
     pub(crate) in_flight: AtomicU64,
-    /// 0 of nothing.
+    /// 0 if there are no samples.
     pub(crate) quantile_ns: AtomicU64,
-    /// Set by others: the engine is to end.
+    /// Others set this to end the engine.
     pub(crate) stop: AtomicBool,
 }
 
-/// What became of orders and cancels. Every order sent was answered, failed or given up in the end.
+/// What became of orders and cancels. In the end every order that was sent was answered, failed or given up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) sent: u64,
     pub(crate) answered: u64,
-    /// With the connection, or for lack of one.
+    /// Orders that failed because the connection was lost, or because there was none.
     pub(crate) failed: u64,
     pub(crate) unanswered: u64,
     pub(crate) refused: u64,
     pub(crate) cancels: u64,
-    /// Of the cancels, sent while trading was paused.
+    /// Those of the cancels that were sent while trading was paused.
     pub(crate) cancels_in_pauses: u64,
     pub(crate) cancels_answered: u64,
 }
@@ -58,8 +58,8 @@ pub(crate) struct Tally {
 /// What the engine leaves behind.
 pub(crate) struct Outcome {
     pub(crate) tally: Tally,
-    /// The calls that the breaker judged: every order, and the cancels of ordinary business, by start. (Those of a pause
-    /// are left out: a replay asks the breaker about each row, and the engine doesn't ask it about cancels.)
+    /// The calls that the breaker judged, by start: every order, and the cancels of ordinary business. (The cancels of a pause are
+    /// left out: a replay asks the breaker about each row, and the engine doesn't ask it about cancels.)
     pub(crate) rows: Vec<Row>,
 }
 
@@ -81,11 +81,11 @@ enum End {
 
 pub(crate) struct Engine {
     breaker: Breaker,
-    /// Of that breaker.
+    /// A view of that breaker.
     observer: Observer,
     session: Session,
     gauges: Arc<Gauges>,
-    /// In the order of sending.
+    /// Requests without an answer, in the order of sending.
     pending: VecDeque<Pending>,
     /// Orders that rest at the node, the oldest first.
     resting: VecDeque<u64>,
@@ -96,7 +96,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// An engine that is logged on to the node.
+    /// Makes an engine, and logs it on to the node.
     pub(crate) fn start(breaker: Breaker, node: SocketAddr, gauges: Arc<Gauges>) -> Result<Self, Failure> {
         let mut session = Session::new(node);
         let start_ns = breaker.now_ns();
@@ -124,7 +124,7 @@ impl Engine {
         })
     }
 
-    /// Trades until it is told to stop; then cancels what rests and awaits the last answers.
+    /// Trades until it is told to stop. Then it cancels what rests and awaits the last answers.
     pub(crate) fn run(mut self) -> Outcome {
         while !self.gauges.stop.load(Relaxed) {
             self.turn(self.breaker.now_ns(), true);
@@ -136,7 +136,7 @@ impl Engine {
             thread::yield_now();
         }
         self.end_all(self.breaker.now_ns(), End::GivenUp);
-        // From the first order on.
+        // The trace's time begins with the first order.
         let first_ns = self.rows.first().map_or(0, |row| row.start_ns);
         self.rows.iter_mut().for_each(|row| row.start_ns -= first_ns);
         Outcome { tally: self.tally, rows: self.rows }
@@ -155,9 +155,11 @@ impl Engine {
         if is_lost {
             self.end_all(now_ns, End::Failed);
         }
-        let give_up = |pending: &mut Pending| now_ns.saturating_sub(pending.call.start_ns()) >= GIVE_UP_NS;
-        while let Some(pending) = self.pending.pop_front_if(give_up) {
-            self.end(now_ns, pending, End::GivenUp);
+        let is_too_old = |pending: &Pending| now_ns.saturating_sub(pending.call.start_ns()) >= GIVE_UP_NS;
+        while self.pending.front().is_some_and(is_too_old) {
+            if let Some(pending) = self.pending.pop_front() {
+                self.end(now_ns, pending, End::GivenUp);
+            }
         }
         let is_paused = self.breaker.state() != State::Closed || self.observer.is_halted();
         let may_rest = if is_paused || !wants_orders { 0 } else { MAX_RESTING };
@@ -165,7 +167,7 @@ impl Engine {
             self.cancel_oldest(now_ns, is_paused);
         }
         if wants_orders && now_ns >= self.next_order_ns {
-            // After a hiccup, on from here; no burst to make up for it.
+            // After a hiccup the engine goes on from here, without a burst to make up for it.
             self.next_order_ns = now_ns.max(self.next_order_ns + ORDER_EVERY_NS);
             self.order(now_ns);
         }
@@ -191,7 +193,8 @@ impl Engine {
         if let Some(id) = self.resting.pop_front() {
             self.tally.cancels += 1;
             self.tally.cancels_in_pauses += u64::from(is_paused);
-            // A halt isn't in the trace; a replay's breaker is closed then, as this one, and shall see what this one sees.
+            // The trace has no halts. While this breaker is halted and closed a replay's breaker is closed, too, and sees the
+            // same calls.
             let is_traced = self.breaker.state() == State::Closed;
             self.send(now_ns, Message::request(Kind::Cancel, id), is_traced);
         }
@@ -236,7 +239,7 @@ impl Engine {
             (Kind::Order, End::Failed) => tally.failed += 1,
             (Kind::Order, End::GivenUp) => tally.unanswered += 1,
             (Kind::Cancel, End::Answered) => tally.cancels_answered += 1,
-            // As far as anybody knows the order still rests.
+            // As far as anybody knows, the order still rests.
             (Kind::Cancel, _) => self.resting.push_back(request.id),
             (Kind::Logon, _) => {}
         }

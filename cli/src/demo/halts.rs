@@ -1,18 +1,18 @@
-//! An operator may halt the demo's breaker while it runs, as any other: what that means for the script.
+//! An operator may halt the demo's breaker while the demo runs. This file says what that means for the script.
 
 use crate::failure::Failure;
 use crate::show::show_ns;
 use trip99::{Event, Reason};
 
-/// Longer than an operator needs to look round. A demo that nobody resumes shall end.
+/// An operator needs less time than this to look round. A demo that nobody resumes ends after it.
 const PATIENCE_NS: u64 = 60_000_000_000;
 
 #[derive(Default)]
 pub(crate) struct Halts {
     count: u64,
-    /// Of those that are over.
+    /// How long the halts lasted that are over.
     ns: u64,
-    /// Of the one in force.
+    /// When the halt in force began.
     since_ns: Option<u64>,
 }
 
@@ -35,7 +35,7 @@ impl Halts {
         self.since_ns.is_some()
     }
 
-    /// How long it was halted in all.
+    /// How long the breaker was halted in all.
     pub(crate) fn total_ns(&self, now_ns: u64) -> u64 {
         self.ns + self.so_far_ns(now_ns)
     }
@@ -55,7 +55,7 @@ impl Halts {
         (self.count > 0).then_some(text)
     }
 
-    /// An error if nobody resumed: then the script's end is nothing to judge the breaker by.
+    /// An error if nobody resumed. The script didn't end then, so there is nothing to judge the breaker by.
     pub(crate) fn judge(&self, now_ns: u64) -> Result<(), Failure> {
         if self.is_too_long(now_ns) {
             let so_far = show_ns(self.so_far_ns(now_ns));

@@ -1,6 +1,7 @@
-//! The node that the demo trades with: a process of its own that answers orders, well or badly, as it is told.
+//! The node that the demo trades with. It is a process of its own that answers orders, well or badly, as it is told.
 //!
-//! Its first line of output is its port. Each line of input names the phase that begins; when the input ends, so does it.
+//! The node's first line of output is its port. Each line of its input names the phase that begins. The node ends when its
+//! input ends.
 
 use crate::demo::script::Phase;
 use crate::demo::wire::{Kind, Message, Wire};
@@ -13,7 +14,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// So that a core is left for the engine.
+/// The node sleeps for so long between two turns, so that a core is left for the engine.
 const NAP: Duration = Duration::from_micros(200);
 
 /// Serves until standard input ends.
@@ -36,7 +37,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     }
 }
 
-/// What standard input says, read by a thread of its own, as reading blocks.
+/// The phases that standard input names. A thread of its own reads them, as reading blocks.
 fn read_phases() -> Receiver<Phase> {
     let (sender, phases) = channel();
     thread::spawn(move || {
@@ -52,10 +53,10 @@ fn read_phases() -> Receiver<Phase> {
 
 struct Node {
     listener: TcpListener,
-    /// The newest connection; an older one is closed.
+    /// The newest connection. The node closes an older one.
     client: Option<Wire<TcpStream>>,
     phase: Phase,
-    /// When each is to be sent.
+    /// Answers, each with the moment when it is to be sent.
     answers: BinaryHeap<Reverse<(Instant, u64, Kind)>>,
     random: u64,
 }
@@ -104,7 +105,7 @@ impl Node {
     }
 }
 
-/// A random duration (by xorshift64), given its bounds in microseconds.
+/// A random duration between two bounds in microseconds, by xorshift64.
 fn between(random: &mut u64, low_us: u64, high_us: u64) -> Duration {
     *random ^= *random << 13;
     *random ^= *random >> 7;

@@ -1,4 +1,4 @@
-//! The node's process, as the demo holds it: started, told what to do, and ended.
+//! The node's process as the demo sees it: the demo starts it, tells it what to do, and ends it.
 
 use crate::demo::script::Phase;
 use crate::failure::Failure;
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// The subcommand that is the node.
 pub(crate) const SUBCOMMAND: &str = "demo-node";
 
-/// Ends with its standard input, so it doesn't outlive the demo, however that ends.
+/// The process ends with its standard input, so it doesn't outlive the demo, however the demo ends.
 pub(crate) struct Process {
     child: Child,
     input: Option<ChildStdin>,
@@ -20,7 +20,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it and waits for it to listen.
+    /// Starts the process, and waits until it listens.
     pub(crate) fn start() -> Result<Self, Failure> {
         let failed = |error| Failure::new(format_args!("the node can't be started: {error}"));
         let program = env::current_exe().map_err(failed)?;
@@ -47,10 +47,10 @@ impl Process {
         self.child.id()
     }
 
-    /// Tells it to begin a phase.
+    /// Tells the node to begin a phase.
     pub(crate) fn enter(&mut self, phase: Phase) -> Result<(), Failure> {
         let Some(input) = &mut self.input else { return Ok(()) };
-        // Not as a failure to write the report: a node that is gone is no reader who has had enough.
+        // This is no failure to write the report: there a closed pipe means that the reader has had enough.
         writeln!(input, "{}", phase.name())
             .map_err(|error| Failure::new(format_args!("the node is gone in the middle of the demo: {error}")))
     }
@@ -65,7 +65,7 @@ impl Drop for Process {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        // It doesn't listen. Nothing more can be done if this fails.
+        // The node doesn't end by itself. Nothing more can be done if this fails.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

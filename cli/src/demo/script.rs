@@ -10,7 +10,7 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    /// On the line to the node, and where there is little room.
+    /// The phase's name on the line to the node, and where there is little room.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Calm => "calm",
@@ -24,7 +24,7 @@ impl Phase {
         [Self::Calm, Self::Slow, Self::Silent, Self::Lost].into_iter().find(|phase| phase.name() == name)
     }
 
-    /// For people.
+    /// The phase's name for people.
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Calm => "calm",
@@ -47,15 +47,15 @@ impl Phase {
 
 const MS: u64 = 1_000_000;
 
-/// The troubles, and how long each lasts. They end well before or after a trial is due, so that it doesn't hang on
-/// microseconds whether one meets the trouble: with the demo's backoff, trials go out some 0.7, 1.9 and 4.1 s after the
-/// first two began, and 0.5, 1.5 and 3.5 s after the last.
+/// The troubles, and how long each lasts. No trouble ends close to a moment when a trial is due: otherwise microseconds would
+/// decide whether the trial meets the trouble. With the demo's backoff, trials go out some 0.7, 1.9 and 4.1 s after each of the
+/// first two troubles began, and 0.5, 1.5 and 3.5 s after the last began.
 const TROUBLES: [(Phase, u64); 3] = [(Phase::Slow, 3500 * MS), (Phase::Silent, 3500 * MS), (Phase::Lost, 3000 * MS)];
 
 /// The next trouble begins when trading has gone on for so long.
 const SETTLED_NS: u64 = 2000 * MS;
 
-/// If that isn't so this long after a trouble, the script ends: trading has not resumed.
+/// If trading hasn't gone on for so long by this time after a trouble, the script ends: trading has not resumed.
 const PATIENCE_NS: u64 = 8000 * MS;
 
 /// What is to happen now.
@@ -66,13 +66,13 @@ pub(crate) enum Cue {
     End,
 }
 
-/// Follows the script. Calm lasts until trading has settled, not for a fixed time: on a busy machine a hiccup between
-/// two troubles may pause trading for reasons of its own, and a trouble can only be noticed by who is trading.
+/// Follows the script. Calm lasts until trading has settled, not for a fixed time. On a busy machine a hiccup between two
+/// troubles may pause trading, and only an engine that trades can notice a trouble.
 pub(crate) struct Director {
     troubles: std::slice::Iter<'static, (Phase, u64)>,
     phase: Phase,
     since_ns: u64,
-    /// At least.
+    /// The phase lasts at least so long.
     lasts_ns: u64,
 }
 

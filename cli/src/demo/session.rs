@@ -1,4 +1,4 @@
-//! The engine's connection: logged on, or on its way there, without ever blocking the loop for long.
+//! The engine's connection. It connects and logs on without blocking the engine's loop for long.
 
 use crate::demo::wire::{Kind, Message, Wire};
 use std::io;
@@ -6,7 +6,8 @@ use std::mem;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A lost connection is tried again this often, each time waiting at most so long (on loopback, microseconds).
+/// The engine tries this often to connect again, and waits each time for at most the timeout. (On loopback it takes
+/// microseconds.)
 const RETRY_NS: u64 = 100_000_000;
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(20);
 
@@ -19,7 +20,7 @@ enum Line {
     Down {
         retry_at_ns: u64,
     },
-    /// Connected; the node hasn't answered the logon yet.
+    /// The line is connected, but the node hasn't answered the logon yet.
     LoggingOn(Wire<TcpStream>),
     Up {
         wire: Wire<TcpStream>,
@@ -28,7 +29,7 @@ enum Line {
 }
 
 impl Session {
-    /// A session that is to be connected by [`receive`](Self::receive).
+    /// A session that [`receive`](Self::receive) will connect.
     pub(crate) fn new(address: SocketAddr) -> Self {
         Self { address, line: Line::Down { retry_at_ns: 0 } }
     }
@@ -37,24 +38,24 @@ impl Session {
         matches!(self.line, Line::Up { .. })
     }
 
-    /// The node doesn't read what it was sent: the next message would have to wait.
+    /// The node doesn't read what it was sent, so the next message would have to wait.
     pub(crate) fn is_backed_up(&self) -> bool {
         matches!(&self.line, Line::Up { wire, .. } if wire.is_backed_up())
     }
 
-    /// Adds the answers that have come to `answers`; connects and logs on if that is due. False if the line was up and is
-    /// lost now: what was sent will not be answered.
+    /// Adds the answers that have come to `answers`. Connects and logs on if that is due. False if the line was up and is lost
+    /// now: what was sent will not be answered.
     pub(crate) fn receive(&mut self, now_ns: u64, answers: &mut Vec<Message>) -> bool {
         let was_up = self.is_up();
         let down = Line::Down { retry_at_ns: now_ns.saturating_add(RETRY_NS) };
         match mem::replace(&mut self.line, down).advance(self.address, now_ns, answers) {
             Ok(line) => self.line = line,
-            Err(_) => return !was_up, // it stays down
+            Err(_) => return !was_up, // the line stays down
         }
         true
     }
 
-    /// Sends a request if the line is up; false if it isn't. (One that breaks now is found lost by the next `receive`.)
+    /// Sends a request if the line is up; false if it isn't. (If the line breaks now, the next `receive` finds that out.)
     pub(crate) fn send(&mut self, request: Message) -> bool {
         if let Line::Up { wire, is_broken } = &mut self.line {
             *is_broken |= wire.send(request).is_err();
@@ -64,7 +65,7 @@ impl Session {
 }
 
 impl Line {
-    /// The line a moment later; an error if it is lost, or still can't be had.
+    /// The line a moment later. An error means that it was lost, or that it still can't be had.
     fn advance(self, address: SocketAddr, now_ns: u64, answers: &mut Vec<Message>) -> io::Result<Self> {
         match self {
             Self::Down { retry_at_ns } if now_ns < retry_at_ns => Ok(self),

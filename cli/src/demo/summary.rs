@@ -1,14 +1,44 @@
 //! What the demo says at the end.
 
 use crate::demo::engine::Tally;
+use crate::demo::play::Play;
 use crate::demo::verdict::Episode;
-use crate::operate::Place;
-use crate::show::{show_count, show_ns};
-use console::style;
-use std::path::Path;
+use crate::failure::Failure;
+use crate::show::{show_count, show_ns, show_timeline, write_lines};
+use crate::timeline::Timeline;
+use console::{Term, style};
+use std::io::{self, Write};
+use trip99::{Event, State};
+
+/// Prints all of it. `last_lines` come after the counts.
+pub(crate) fn conclude(
+    play: &Play,
+    episodes: &[Episode],
+    tally: &Tally,
+    last_lines: [(&'static str, String); 2],
+) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let (_, width) = Term::stdout().size_checked().unwrap_or((0, 80));
+    let timeline = timeline(&play.happened, play.first_ns, play.now_ns);
+    writeln!(out, "\n{}\n", show_timeline(&timeline, usize::from(width).min(120), play.now_ns - play.first_ns))?;
+    writeln!(out, "{}\n", show_episodes(episodes))?;
+    let halts = play.halts.show(play.now_ns).map(|text| ("halted", text));
+    Ok(write_lines(&mut out, show_totals(tally).into_iter().chain(halts).chain(last_lines))?)
+}
+
+fn timeline(events: &[Event], first_ns: u64, end_ns: u64) -> Timeline {
+    let mut timeline = Timeline::new();
+    let (mut state, mut since_ns) = (events.first().map_or(State::Closed, |event| event.from), first_ns);
+    for event in events {
+        timeline.add(state, since_ns, event.t_ns);
+        (state, since_ns) = (event.to, event.t_ns);
+    }
+    timeline.add(state, since_ns, end_ns.max(since_ns));
+    timeline
+}
 
 /// A table of the troubles, a line for each.
-pub(crate) fn show_episodes(episodes: &[Episode]) -> String {
+fn show_episodes(episodes: &[Episode]) -> String {
     let header = format!(
         "  {:<15} {:>10}  {:<20} {:>10} {:>16}",
         "trouble", "noticed in", "by rule", "paused for", "resumed after it"
@@ -32,8 +62,8 @@ pub(crate) fn show_episodes(episodes: &[Episode]) -> String {
     table
 }
 
-/// What became of orders and cancels, and what to do with the trace: lines of name and text.
-pub(crate) fn show_totals(tally: &Tally) -> [(&'static str, String); 3] {
+/// What became of orders and cancels: lines of name and text.
+fn show_totals(tally: &Tally) -> [(&'static str, String); 3] {
     let Tally { sent, answered, failed, unanswered, refused, cancels, cancels_in_pauses, cancels_answered } =
         tally.clone();
     let sent = format!(
@@ -50,31 +80,6 @@ pub(crate) fn show_totals(tally: &Tally) -> [(&'static str, String); 3] {
         show_count(cancels - cancels_answered)
     );
     [("orders", sent), ("refused", format!("{} orders, while paused", show_count(refused))), ("cancels", cancels)]
-}
-
-/// How to watch and halt the breaker from another shell.
-pub(crate) fn show_page(program: &str, page: &Place) -> [(&'static str, String); 5] {
-    let (program, argument) = (quote(program), quote(&page.argument()));
-    [
-        ("page", format!("{}; from another shell:", page.path())),
-        ("", format!("{program} status {argument}")),
-        ("", format!("{program} events {argument} --follow")),
-        ("", format!("{program} halt {argument} --reason 'prices look wrong'")),
-        ("", format!("{program} resume {argument}")),
-    ]
-}
-
-/// The command that replays a trace, to be pasted into a shell.
-pub(crate) fn show_replay(program: &str, trace: &Path, options: &str) -> String {
-    format!("{} replay {} {options}", quote(program), quote(&trace.display().to_string()))
-}
-
-fn quote(word: &str) -> String {
-    let plain = |letter: char| letter.is_alphanumeric() || "/._-+:=@%,\\".contains(letter);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
@@ -97,11 +102,5 @@ mod tests {
         assert_eq!(words[1], "slow answers 220 ms latency 3.28 s 500 ms");
         assert_eq!(words[2], "slow answers 220 ms latency never never");
         assert_eq!(words[3], "slow answers never never never");
-    }
-
-    #[test]
-    fn the_replay_line_survives_a_shell() {
-        let line = show_replay("target/release/trip99", Path::new("/tmp/my traces/it's.csv"), "--probes 5");
-        assert_eq!(line, r"target/release/trip99 replay '/tmp/my traces/it'\''s.csv' --probes 5");
     }
 }

@@ -1,15 +1,15 @@
-//! What the breaker made of each trouble, and whether that is what a breaker is for.
+//! What the breaker made of each trouble, and whether it did its job.
 
 use crate::demo::script::{Phase, troubles};
 use crate::failure::Failure;
 use trip99::{Event, Reason, State};
 
-/// A trouble of the script, when the node was told to begin it, and to end it.
+/// A trouble of the script, with the times at which the node was told to begin it and to end it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trouble {
     pub(crate) phase: Phase,
     pub(crate) start_ns: u64,
-    /// `None`: it hasn't ended.
+    /// `None` if it hasn't ended.
     pub(crate) end_ns: Option<u64>,
 }
 
@@ -22,12 +22,12 @@ pub(crate) struct Episode {
     pub(crate) resumed_ns: Option<u64>,
 }
 
-/// A trip so soon after a trouble is still that trouble's.
+/// A trip so soon after a trouble still belongs to that trouble.
 const MARGIN_NS: u64 = 1_000_000_000;
 
 /// Finds the pause of each trouble: from the first trip in its time to the last closing before the next trouble.
 ///
-/// How long things take doesn't matter otherwise: a busy machine may well be late.
+/// Apart from that it doesn't matter how long things take, as a busy machine may be late.
 pub(crate) fn episodes(troubles: &[Trouble], events: &[Event]) -> Vec<Episode> {
     let until = |index: usize| troubles.get(index + 1).map_or(u64::MAX, |next| next.start_ns);
     let episode = |(index, &trouble): (usize, &Trouble)| {
@@ -37,7 +37,7 @@ pub(crate) fn episodes(troubles: &[Trouble], events: &[Event]) -> Vec<Episode> {
         let is_trip = |event: &&Event| event.from == State::Closed && event.to == State::Open && event.t_ns <= last_ns;
         let trip = within.clone().find(is_trip);
         let last = within.rfind(|event| event.from != event.to);
-        // Closing in the middle of the trouble for good would be a wonder, but then trading goes on as it ends.
+        // It would be odd if the breaker closed for good before the trouble ended. But then trading goes on when it ends.
         let resumed = last.filter(|event| trip.is_some() && trouble.end_ns.is_some() && event.to == State::Closed);
         Episode {
             trouble,

@@ -1,4 +1,4 @@
-//! What is seen while the demo runs: on a terminal lines that scroll above a status, otherwise plain lines.
+//! What the user sees while the demo runs. On a terminal lines scroll above a status line. Elsewhere there are plain lines.
 
 use crate::demo::script::Phase;
 use crate::failure::Failure;
@@ -12,13 +12,13 @@ use trip99::{Event, State};
 const PLAIN_EVERY_NS: u64 = 1_000_000_000;
 const LIVE_EVERY_NS: u64 = 100_000_000;
 
-/// How things stand. Times are since the demo began.
+/// How things stand. Times are counted from the demo's beginning.
 pub(crate) struct Status {
     pub(crate) now_ns: u64,
     pub(crate) phase: Phase,
     pub(crate) state: State,
     pub(crate) is_halted: bool,
-    /// While open: when the next trial may go out.
+    /// When the next trial may go out, while the breaker is open.
     pub(crate) retry_at_ns: Option<u64>,
     pub(crate) quantile_ns: u64,
     pub(crate) sent: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Status {
 pub(crate) struct View {
     /// The status line of a terminal.
     live: Option<ProgressBar>,
-    /// Enough columns for all there is to know of a transition.
+    /// The terminal has enough columns for all that there is to know of a transition.
     is_wide: bool,
     next_status_ns: u64,
 }
@@ -78,7 +78,7 @@ impl View {
             bar.tick();
             return Ok(());
         }
-        // On whole seconds, whatever the first was.
+        // Plain lines come on whole seconds.
         self.next_status_ns = (status.now_ns / PLAIN_EVERY_NS + 1) * PLAIN_EVERY_NS;
         self.line(&show_status(status))
     }

@@ -9,7 +9,7 @@ pub(crate) enum Kind {
     Logon = 1,
     /// A new order, by its number.
     Order = 2,
-    /// Takes the order of this number back.
+    /// Cancels the order of this number.
     Cancel = 3,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Message {
     pub(crate) id: u64,
 }
 
-/// Of the first byte; the others are the number, little-endian.
+/// The first byte is the kind, with this bit set in an answer. The other bytes are the number, little-endian.
 const ANSWER: u8 = 0x80;
 const LEN: usize = 9;
 
@@ -49,9 +49,9 @@ impl Message {
 /// One end of a connection. Any error means that the connection is lost.
 pub(crate) struct Wire<S> {
     stream: S,
-    /// Received, not yet a whole message.
+    /// Bytes that were received and are not a whole message yet.
     inbox: Vec<u8>,
-    /// To be sent as soon as the stream takes it.
+    /// Bytes that are sent as soon as the stream takes them.
     outbox: Vec<u8>,
 }
 
@@ -79,12 +79,13 @@ impl<S: Read + Write> Wire<S> {
         Ok(())
     }
 
-    /// The stream took less than it was given: another message would only wait behind the rest.
+    /// The stream took less than it was given, so another message would only wait behind the rest.
     pub(crate) fn is_backed_up(&self) -> bool {
         !self.outbox.is_empty()
     }
 
-    /// Adds the messages that have come to `messages`, also before an error. The other end's closing is an error.
+    /// Adds the messages that have come to `messages`, even if an error follows them. It is an error, too, if the other end
+    /// closes the connection.
     pub(crate) fn receive(&mut self, messages: &mut Vec<Message>) -> io::Result<()> {
         let mut buffer = [0; 4096];
         let result = loop {
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
     use std::collections::VecDeque;
 
-    /// Each step gives or takes so many bytes; 0 would block, and the end of the steps is the end of the stream.
+    /// Each step gives or takes so many bytes. A step of 0 would block. The stream ends when the steps end.
     #[derive(Default)]
     struct Stream {
         to_read: VecDeque<u8>,

@@ -1,11 +1,13 @@
 //! `trip99 events`
 
+use crate::arguments::{format_arg, is_json, on_page, page};
 use crate::failure::Failure;
-use crate::operate::json;
-use crate::operate::place::{Place, refused};
-use crate::operate::reading::show_wall;
-use crate::report::Json;
+use crate::json::Json;
+use crate::page::json;
+use crate::page::place::{Place, refused};
+use crate::page::reading::show_wall;
 use crate::show::{WIDE, event_header, show_counted, show_event};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use console::{Term, style};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::json;
@@ -17,16 +19,35 @@ use trip99::{Event, Events, Observer};
 
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-pub(crate) fn run(place: &Place, follow: bool, is_json: bool) -> Result<(), Failure> {
+pub(crate) fn command() -> Command {
+    on_page("events")
+        .about("Show what happened to a breaker: the latest 256 events, which its page keeps")
+        .long_about(
+            "Show what happened to a breaker: the latest 256 events, which its page keeps.\n\n\
+             With --follow, JSON has other objects, too: {\"missed\":N} if so many events were overwritten before they \
+             could be read, and {\"page\":\"removed\"} or {\"page\":\"replaced\"} if that happened to the page.",
+        )
+        .arg(
+            Arg::new("follow")
+                .long("follow")
+                .short('f')
+                .action(ArgAction::SetTrue)
+                .help("Go on with new events until interrupted, even if the breaker's process restarts"),
+        )
+        .arg(format_arg("Text for people, or one JSON object a line: the events"))
+}
+
+pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let place = page(matches)?;
     let mut page = Page::open(&place.path)?;
     let out = io::stdout();
-    let mut print: Box<dyn Print> = if is_json { Box::new(Json(out)) } else { Box::new(Table::new(out)) };
-    print.begin(place)?;
+    let mut print: Box<dyn Print> = if is_json(matches) { Box::new(Json(out)) } else { Box::new(Table::new(out)) };
+    print.begin(&place)?;
     loop {
-        // Before its events: those of a page that is gone by then are complete.
+        // The place is looked at before the events are read: of a page that has gone by then all events are read.
         let found = identify(&place.path);
         page.print_new(&mut *print)?;
-        if !follow {
+        if !matches.get_flag("follow") {
             return print.end();
         }
         if found != page.found {
@@ -58,7 +79,7 @@ struct Page {
     events: Events,
     missed: u64,
     opened: Option<Identity>,
-    /// What was at its place when that was last looked at.
+    /// The file that was at the page's place at the latest look.
     found: Option<Identity>,
 }
 
@@ -73,7 +94,7 @@ impl Page {
         }
     }
 
-    /// Prints what has come since the last time.
+    /// Prints the events that have come since the last time.
     fn print_new(&mut self, print: &mut dyn Print) -> Result<(), Failure> {
         loop {
             let event = self.events.next();
@@ -90,11 +111,11 @@ impl Page {
     }
 }
 
-/// Waits a moment; false if nobody reads our output any more, which writing would only tell at the next event.
+/// Waits a moment; false if nobody reads our output any more. (Writing would only find that out at the next event.)
 fn wait() -> bool {
     let out = io::stdout();
     let mut fds = [PollFd::new(&out, PollFlags::empty())];
-    // An error is an interruption by a signal.
+    // An error here means that a signal interrupted the wait.
     let _ = poll(&mut fds, Some(&LOOK_EVERY));
     let [fd] = fds;
     !fd.revents().intersects(PollFlags::ERR | PollFlags::HUP)
@@ -128,7 +149,7 @@ impl<W: Write> Print for Json<W> {
     }
 }
 
-/// For people: a heading for each day.
+/// A table for people, with a heading for each day.
 struct Table<W> {
     out: W,
     is_wide: bool,

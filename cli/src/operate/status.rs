@@ -1,27 +1,31 @@
 //! `trip99 status`
 
+use crate::arguments::{format_arg, is_json, on_page, page};
 use crate::failure::Failure;
-use crate::operate::json;
-use crate::operate::place::{Place, refused};
-use crate::operate::reading::{QUANTILES, Reading, show_ago, show_user};
-use crate::report::Json;
-use crate::show::{show_count, show_counted, show_line, show_ns};
+use crate::json::Json;
+use crate::page::json;
+use crate::page::place::refused;
+use crate::page::reading::{QUANTILES, Reading, show_ago, show_user};
+use crate::show::{show_count, show_counted, show_ns, write_lines};
+use clap::{ArgMatches, Command};
 use console::style;
 use std::io::{self, Write};
 use trip99::{Observer, Snapshot, State};
 
-pub(crate) fn run(place: &Place, is_json: bool) -> Result<(), Failure> {
+pub(crate) fn command() -> Command {
+    on_page("status").about("Show how a breaker stands").arg(format_arg("Text for people, or one JSON object"))
+}
+
+pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let place = page(matches)?;
     let observer = Observer::open(&place.path).map_err(|error| refused(&error))?;
     let reading = Reading::take(&observer);
     let mut out = io::stdout().lock();
-    if is_json {
-        return Json(out).line(&json::page(place, &reading));
+    if is_json(matches) {
+        return Json(out).line(&json::page(&place, &reading));
     }
     writeln!(out, "{} {}\n", style("trip99 status").bold(), place.path())?;
-    for (name, text) in lines(&reading) {
-        writeln!(out, "{}", show_line(name, &text))?;
-    }
-    Ok(())
+    Ok(write_lines(&mut out, lines(&reading))?)
 }
 
 fn lines(reading: &Reading) -> Vec<(&'static str, String)> {
@@ -64,7 +68,7 @@ fn halt(reading: &Reading) -> Vec<(&'static str, String)> {
     }
 }
 
-/// The P99, and what stands beside it.
+/// The P99, and the other quantiles.
 fn latency(reading: &Reading) -> [(&'static str, String); 2] {
     let others = QUANTILES.iter().zip(reading.quantiles_ns).skip(1);
     let others = others.filter_map(|(&(_, _, name), ns)| Some(format!("{} {}", style(name).dim(), show_ns(ns?))));

@@ -1,4 +1,4 @@
-//! Which page is meant.
+//! Where a page is.
 
 use crate::failure::Failure;
 use crate::show::escape;
@@ -6,13 +6,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use trip99::{SharedError, shared_path};
 
-/// Where a page is.
+/// The file of a page.
 pub(crate) struct Place {
     pub(crate) path: PathBuf,
 }
 
 impl Place {
-    /// By its path, with a `/` in it, or else by its name in the conventional directory.
+    /// Finds a page: a text with a `/` in it is a path, any other is a name in the conventional directory.
     pub(crate) fn find(page: &Path) -> Result<Self, Failure> {
         let name = page.to_string_lossy();
         if name.contains('/') {
@@ -27,18 +27,18 @@ impl Place {
         }
     }
 
-    /// For people.
+    /// The page's name, for people.
     pub(crate) fn name(&self) -> String {
         let name = self.path.file_name().unwrap_or(self.path.as_os_str());
         escape(&name.to_string_lossy())
     }
 
-    /// For people, too.
+    /// The page's path, for people.
     pub(crate) fn path(&self) -> String {
         escape(&self.path.to_string_lossy())
     }
 
-    /// What to type for it, without what a shell needs.
+    /// What a user types for this page, not yet quoted for a shell.
     pub(crate) fn argument(&self) -> String {
         let name = self.name();
         if shared_path(&name).is_ok_and(|path| path == self.path) { name } else { self.path() }
@@ -47,7 +47,7 @@ impl Place {
 
 const LEGAL: &str = "legal: a page that trip99 ls shows, or the path of one, with a / in it";
 
-/// The page can't be had: why, and what could.
+/// Why a page can't be had, and what is legal.
 pub(crate) fn refused(error: &SharedError) -> Failure {
     match error {
         SharedError::Io { path, error, .. } if error.kind() == io::ErrorKind::NotFound => {

@@ -1,7 +1,7 @@
-//! Pages and events for machines: fields have the library's names, times are nanoseconds, and null is none.
+//! Pages and events for machines. Fields have the library's names, times are nanoseconds, and null means none.
 
-use crate::operate::place::Place;
-use crate::operate::reading::{QUANTILES, Reading};
+use crate::page::place::Place;
+use crate::page::reading::{QUANTILES, Reading};
 use serde_json::{Map, Value, json};
 use trip99::{ClockSource, Event, Snapshot, State};
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use trip99::{Event, HaltNote, Observer, Owner, Reason, Snapshot, State};
 
-/// Nearest rank, in ppm, with the names that they have in JSON and for people; the one that matters first.
+/// Quantiles by nearest rank, in ppm, each with its name in JSON and its name for people. The most important comes first.
 pub(crate) const QUANTILES: [(u32, &str, &str); 5] = [
     (990_000, "p99_ns", "P99"),
     (500_000, "p50_ns", "P50"),
@@ -15,25 +15,25 @@ pub(crate) const QUANTILES: [(u32, &str, &str); 5] = [
     (1_000_000, "max_ns", "max"),
 ];
 
-/// An owner publishes every millisecond or so that it is busy. One that hasn't for so long is idle at best.
+/// A busy owner publishes every millisecond or so. An owner that hasn't published for so long is idle at best.
 const STALE_NS: u64 = 5_000_000_000;
 
 pub(crate) struct Reading {
-    /// `None`: the gate holds what no version writes, and refuses.
+    /// `None` if the gate holds what no version writes. Such a gate refuses.
     pub(crate) state: Option<State>,
     pub(crate) halted: bool,
-    /// Of the halt in force, if an operator's; otherwise the engine itself has halted.
+    /// The note of the halt in force, if an operator halted. If the engine itself halted, there is no note.
     pub(crate) note: Option<HaltNote>,
-    /// When the halt in force began, by the journal.
+    /// When the halt in force began, as the journal says.
     pub(crate) halted_wall_ns: Option<u64>,
     /// The latest change of state that the journal has.
     pub(crate) last_change: Option<Event>,
     /// `None` until the owner's first operation.
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) owner: Option<Owner>,
-    /// The owner's process is there, but was stopped by a signal.
+    /// The owner's process is there, but a signal has stopped it.
     pub(crate) stopped: bool,
-    /// As in [`QUANTILES`].
+    /// The values of [`QUANTILES`], in the same order.
     pub(crate) quantiles_ns: [Option<u64>; QUANTILES.len()],
 }
 
@@ -71,7 +71,7 @@ impl Reading {
         if self.halted { format!("{state}, {}", style("halted").red().bold()) } else { state.to_string() }
     }
 
-    /// When the next trial is due, as far as that can be told: the clock of the owner stands still without it.
+    /// When the next trial is due, as far as that can be told: without an owner its clock stands still.
     pub(crate) fn show_retry(&self) -> Option<String> {
         let snapshot = self.snapshot.as_ref().filter(|_| self.state == Some(State::Open))?;
         let text = match snapshot.retry_at_ns {
@@ -92,7 +92,7 @@ impl Reading {
         self.owner.as_ref().is_some_and(|owner| owner.alive)
     }
 
-    /// The owner is there, but nothing has been seen of it for a while.
+    /// The owner is there, but has published nothing for a while.
     pub(crate) fn is_stale(&self) -> bool {
         self.has_owner() && (self.stopped || self.seen_ago_ns().is_none_or(|ago_ns| ago_ns >= STALE_NS))
     }
@@ -105,7 +105,7 @@ impl Reading {
         self.owner.as_ref().map_or(0, |owner| owner.pid)
     }
 
-    /// In one word.
+    /// How the owner is, in one word.
     pub(crate) fn owner_state(&self) -> &'static str {
         match (self.has_owner(), self.stopped, self.is_stale()) {
             (false, _, _) => "gone",
@@ -130,7 +130,7 @@ impl Reading {
     }
 }
 
-/// When the latest halt began, if none of the events ended it; and when the latest one ended, 0 if none did.
+/// When the latest halt began, if no event ended it, and when the latest ended halt ended, 0 if no event ended one.
 fn latest_halt(events: &[Event]) -> (Option<u64>, u64) {
     let (mut halted_wall_ns, mut free_wall_ns) = (None, 0);
     for (index, event) in events.iter().enumerate() {
@@ -147,15 +147,15 @@ fn latest_halt(events: &[Event]) -> (Option<u64>, u64) {
     (halted_wall_ns, free_wall_ns)
 }
 
-/// By the kernel's word.
+/// Whether a signal has stopped a process, as the kernel says.
 fn is_stopped(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name before it is in parentheses, and may have any in it.
+    // The process's name stands before the state, in parentheses, and may have parentheses in it.
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
     matches!(state, Some('T' | 't'))
 }
 
-/// Date and time of day, both UTC, the latter to the millisecond.
+/// The date and the time of day to the millisecond, both UTC.
 pub(crate) fn show_wall(wall_ns: u64) -> (String, String) {
     let text = humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_nanos(wall_ns)).to_string();
     let (date, time) = text.split_once('T').unwrap_or_default();
@@ -170,7 +170,7 @@ pub(crate) fn show_ago(wall_ns: u64) -> String {
     format!("{} ago ({date} {time} UTC)", show_ns(ago_ns))
 }
 
-/// By name if `/etc/passwd` has one.
+/// A user's name if `/etc/passwd` has it, otherwise the number.
 pub(crate) fn show_user(uid: u32) -> String {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = passwd.lines().find_map(|line| {

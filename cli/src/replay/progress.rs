@@ -1,10 +1,10 @@
-//! A progress bar on standard error, if that is a terminal and the work takes long enough to wonder.
+//! A progress bar on standard error, if that is a terminal and the work takes long.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-/// Shorter work ends before anybody wonders.
+/// Work that takes less time than this shows no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Progress {
@@ -22,12 +22,12 @@ impl Progress {
         Self { bar: ProgressBar::with_draw_target(len, ProgressDrawTarget::hidden()).with_style(style) }
     }
 
-    /// Counts what is read.
+    /// Counts what is read from the input.
     pub(crate) fn input<R: Read>(&self, input: R) -> impl Read + use<R> {
         Input { input, bar: self.bar.clone(), show_at: Some(Instant::now() + PATIENCE) }
     }
 
-    /// Makes room for what is written, as it may go to the same terminal.
+    /// Hides the bar while something is written, as that may go to the same terminal.
     pub(crate) fn output<W: Write>(&self, output: W) -> impl Write + use<W> {
         Output { output, bar: self.bar.clone() }
     }

@@ -1,19 +1,17 @@
-//! What a replay prints: a line of JSON for each thing, or text for people.
+//! What a replay prints: lines of JSON, or text for people.
 
 use crate::failure::Failure;
-use crate::replay::{Report, Summary};
+use crate::json::Json;
+use crate::replay::drive::{Report, Summary};
 use crate::show::{
-    WIDE, event_header, show_count, show_line, show_ns, show_part, show_quantile, show_settings, show_timeline,
-    show_transition,
+    WIDE, event_header, show_count, show_ns, show_part, show_quantile, show_settings, show_timeline, show_transition,
+    write_lines,
 };
 use crate::timeline::Timeline;
 use console::style;
 use serde::Serialize;
 use std::io::Write;
 use trip99::{Config, Event, State};
-
-/// One JSON object a line: transitions, then the summary. Without a summary the output is not complete.
-pub(crate) struct Json<W>(pub(crate) W);
 
 #[derive(Serialize)]
 struct TransitionLine {
@@ -42,13 +40,7 @@ struct SummaryLine {
     state: &'static str,
 }
 
-impl<W: Write> Json<W> {
-    pub(crate) fn line(&mut self, line: &impl Serialize) -> Result<(), Failure> {
-        serde_json::to_writer(&mut self.0, line).map_err(std::io::Error::from)?;
-        Ok(self.0.write_all(b"\n")?)
-    }
-}
-
+/// Prints one JSON object a line: transitions, then the summary. Output without a summary is not complete.
 impl<W: Write> Report for Json<W> {
     fn begin(&mut self, _: &Config) -> Result<(), Failure> {
         Ok(())
@@ -85,11 +77,11 @@ impl<W: Write> Report for Json<W> {
     }
 }
 
-/// Text for people: what was configured, each transition, a summary, a timeline.
+/// Prints text for people: the settings, each transition, a summary and a timeline.
 pub(crate) struct Text<W> {
     out: W,
     file: String,
-    /// Columns of the terminal.
+    /// The columns of the terminal.
     width: usize,
     is_wide: bool,
     quantile_ppm: u32,
@@ -111,9 +103,7 @@ impl<W: Write> Report for Text<W> {
     fn begin(&mut self, config: &Config) -> Result<(), Failure> {
         self.quantile_ppm = config.quantile_ppm;
         writeln!(self.out, "{} {}\n", style("trip99 replay").bold(), self.file)?;
-        for (name, value) in show_settings(config) {
-            writeln!(self.out, "{}", show_line(name, &value))?;
-        }
+        write_lines(&mut self.out, show_settings(config))?;
         Ok(writeln!(self.out)?)
     }
 
@@ -135,15 +125,19 @@ impl<W: Write> Report for Text<W> {
         }
         writeln!(self.out)?;
         let whole_ns = summary.end_ns - summary.first_ns;
+        let armed = match summary.asked {
+            0 => String::new(),
+            asked => format!("{}: a verdict was possible", show_part(summary.armed, asked)),
+        };
         let lines = [
             ("asked", show_count(summary.asked), format!("over {}", show_ns(whole_ns))),
             ("allowed", show_count(summary.allowed), String::new()),
             ("refused", show_count(summary.refused), show_part(summary.refused, summary.asked)),
+            ("armed", show_count(summary.armed), armed),
             ("trips", show_count(summary.trips), format!("and {} reopened", show_count(summary.reopens))),
             ("open", show_ns(summary.open_ns), show_part(summary.open_ns, whole_ns)),
             ("half-open", show_ns(summary.half_open_ns), show_part(summary.half_open_ns, whole_ns)),
             ("longest pause", show_ns(summary.longest_pause_ns), String::new()),
-            ("armed", show_ns(summary.armed_ns), show_part(summary.armed_ns, whole_ns)),
             ("at the end", summary.state.to_string(), String::new()),
         ];
         for (name, value, note) in lines {

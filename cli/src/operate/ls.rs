@@ -1,24 +1,37 @@
 //! `trip99 ls`
 
+use crate::arguments::{format_arg, is_json};
 use crate::failure::Failure;
-use crate::operate::json;
-use crate::operate::place::Place;
-use crate::operate::reading::Reading;
-use crate::report::Json;
+use crate::json::Json;
+use crate::page::json;
+use crate::page::place::Place;
+use crate::page::reading::Reading;
 use crate::show::{WIDE, escape, show_count, show_ns};
+use clap::{ArgMatches, Command};
 use console::{Alignment, Term, measure_text_width, pad_str, style};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use trip99::{Observer, SharedError, shared_dir};
 
-pub(crate) fn run(is_json: bool) -> Result<(), Failure> {
+pub(crate) fn command() -> Command {
+    Command::new("ls")
+        .args_override_self(true)
+        .about("List this user's breakers that are published in pages")
+        .long_about(
+            "List this user's breakers that are published in pages: those in the conventional directory, \
+             /dev/shm/trip99-USER. Pages that can't be read are listed with the reason.",
+        )
+        .arg(format_arg("Text for people, or one JSON object a line: the pages"))
+}
+
+pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let directory = shared_dir().map_err(Failure::new)?;
     let pages = pages(&directory)
         .map_err(|error| Failure::new(format_args!("{}: {error}; the pages can't be listed", directory.display())))?;
     let readings = pages.iter().map(|place| (place, Observer::open(&place.path).map(|page| Reading::take(&page))));
     let mut out = io::stdout().lock();
-    if is_json {
+    if is_json(matches) {
         let mut out = Json(out);
         return readings.into_iter().try_for_each(|(place, reading)| match reading {
             Ok(reading) => out.line(&json::page(place, &reading)),
@@ -35,7 +48,7 @@ pub(crate) fn run(is_json: bool) -> Result<(), Failure> {
     for (place, reading) in readings {
         let mut name = place.name();
         if measure_text_width(&name) > names {
-            // The columns stay where they are.
+            // A long name has a line of its own, so that the columns stay where they are.
             writeln!(out, "{name}")?;
             name.clear();
         }
@@ -48,7 +61,7 @@ pub(crate) fn run(is_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The pages of a directory, by name. Hidden files are none: they are locks, and pages that are being made.
+/// The pages of a directory, by name. Hidden files are no pages: they are locks, and pages that are being made.
 fn pages(directory: &Path) -> io::Result<Vec<Place>> {
     let entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
     let is_hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
@@ -65,7 +78,7 @@ fn header(names: usize, is_wide: bool) -> String {
     style(header).dim().to_string()
 }
 
-/// Padded. (Styled text has more letters than are seen.)
+/// Pads a text to a width. (Styled text has more letters than are seen.)
 fn left(text: &str, width: usize) -> String {
     pad_str(text, width, Alignment::Left, None).into_owned()
 }
@@ -87,7 +100,7 @@ fn row(reading: &Reading, is_wide: bool) -> String {
     )
 }
 
-/// Why it can't be read, without the path, as the name is there already.
+/// Why a page can't be read. The page's path is left out, as its name is there already.
 fn why(error: &SharedError, place: &Place) -> String {
     let path = place.path.display().to_string();
     format!("refused: {}", escape(&error.to_string().replace(&format!("{path} is "), "").replace(&path, "it")))

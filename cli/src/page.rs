@@ -1,0 +1,5 @@
+//! Pages in files, by which breakers show themselves to other processes: where a page is, and how its breaker stands.
+
+pub(crate) mod place;
+pub(crate) mod reading;
+pub(crate) mod json;

@@ -1,0 +1,231 @@
+//! Drives a breaker over a trace, in virtual time.
+//!
+//! At one instant timers come first, then calls that come back (in sending order), then calls that ask. After each such step
+//! the order begins again. Between steps the breaker is polled exactly at each of its deadlines. After the last step it is not
+//! polled any more.
+
+use crate::failure::Failure;
+use crate::trace::Row;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use trip99::{Breaker, Call, Config, Event, Events, State};
+
+/// Learns what happens, as it happens.
+pub(crate) trait Report {
+    fn begin(&mut self, config: &Config) -> Result<(), Failure>;
+    /// Time passes in one state. Each span begins where the one before ended, from the first row to the last step.
+    fn span(&mut self, _state: State, _from_ns: u64, _to_ns: u64) {}
+    fn transition(&mut self, event: &Event) -> Result<(), Failure>;
+    fn end(&mut self, summary: &Summary) -> Result<(), Failure>;
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Summary {
+    pub(crate) asked: u64,
+    pub(crate) allowed: u64,
+    pub(crate) refused: u64,
+    pub(crate) trips: u64,
+    pub(crate) reopens: u64,
+    pub(crate) open_ns: u64,
+    pub(crate) half_open_ns: u64,
+    pub(crate) first_ns: u64,
+    pub(crate) end_ns: u64,
+    pub(crate) state: State,
+    /// Rows that asked while a verdict was possible: while there were enough samples and overdue calls.
+    pub(crate) armed: u64,
+    /// The longest time from leaving closed to closing again (or to the end).
+    pub(crate) longest_pause_ns: u64,
+}
+
+/// The most that a breaker can track.
+const MAX_IN_FLIGHT: u32 = 1 << 20;
+
+/// A replay tracks every call, and two replays of one trace are the same.
+fn lift_limits(config: &Config) -> Config {
+    Config { max_in_flight: MAX_IN_FLIGHT, jitter_ppm: 0, ..config.clone() }
+}
+
+/// A call that will come back. Calls are ordered by when they come back, then by when they were sent.
+struct Due {
+    end_ns: u64,
+    /// A number that differs for each call.
+    sequence: u64,
+    ok: bool,
+    call: Call,
+}
+
+impl Due {
+    fn key(&self) -> (u64, u64) {
+        (self.end_ns, self.sequence)
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+struct Replay<'a, R> {
+    breaker: Breaker,
+    events: Events,
+    report: &'a mut R,
+    due: BinaryHeap<Reverse<Due>>,
+    summary: Summary,
+    now_ns: u64,
+    paused_since_ns: Option<u64>,
+}
+
+/// Replays the rows, which start in ascending order.
+pub(crate) fn replay<R: Report>(
+    config: &Config,
+    rows: impl Iterator<Item = Result<Row, Failure>>,
+    report: &mut R,
+) -> Result<(), Failure> {
+    let breaker = Breaker::new(lift_limits(config)).map_err(Failure::new)?;
+    report.begin(config)?;
+    let mut replay = Replay {
+        events: breaker.events(),
+        summary: Summary { state: breaker.state(), ..Summary::default() },
+        breaker,
+        report,
+        due: BinaryHeap::new(),
+        now_ns: 0,
+        paused_since_ns: None,
+    };
+    replay.run(rows)?;
+    replay.finish()
+}
+
+impl<R: Report> Replay<'_, R> {
+    fn run(&mut self, mut rows: impl Iterator<Item = Result<Row, Failure>>) -> Result<(), Failure> {
+        let mut next_row = rows.next().transpose()?;
+        if let Some(row) = next_row {
+            self.now_ns = row.start_ns;
+            self.summary.first_ns = row.start_ns;
+            self.paused_since_ns = (self.breaker.state() != State::Closed).then_some(row.start_ns);
+        }
+        loop {
+            let next_end_ns = self.due.peek().map(|Reverse(due)| due.end_ns);
+            match (next_end_ns, next_row) {
+                (Some(end_ns), row) if row.is_none_or(|row| end_ns <= row.start_ns) => {
+                    self.poll_until(end_ns)?;
+                    self.complete();
+                }
+                (_, Some(row)) => {
+                    self.poll_until(row.start_ns)?;
+                    self.ask(row);
+                    next_row = rows.next().transpose()?;
+                }
+                (_, None) => return Ok(()),
+            }
+            self.take_events()?;
+        }
+    }
+
+    /// Fires each timer up to `until_ns` exactly at its deadline. Then the time is `until_ns`.
+    fn poll_until(&mut self, until_ns: u64) -> Result<(), Failure> {
+        loop {
+            let deadline_ns = self.breaker.next_deadline();
+            if deadline_ns > until_ns || deadline_ns == u64::MAX {
+                break;
+            }
+            // A deadline may be past: that of a call that became overdue before the breaker closed.
+            self.advance(deadline_ns.max(self.now_ns));
+            self.breaker.poll_at(self.now_ns);
+            self.take_events()?;
+        }
+        self.advance(until_ns);
+        Ok(())
+    }
+
+    fn advance(&mut self, to_ns: u64) {
+        let (from_ns, state) = (self.now_ns, self.breaker.state());
+        self.now_ns = to_ns;
+        let span_ns = to_ns - from_ns;
+        match state {
+            State::Closed => {}
+            State::Open => self.summary.open_ns += span_ns,
+            State::HalfOpen => self.summary.half_open_ns += span_ns,
+        }
+        self.report.span(state, from_ns, to_ns);
+    }
+
+    fn ask(&mut self, row: Row) {
+        self.summary.asked += 1;
+        if self.breaker.allow_at(self.now_ns) {
+            self.summary.allowed += 1;
+            let call = self.breaker.begin_at(self.now_ns);
+            if let Some(latency_ns) = row.latency_ns {
+                let end_ns = row.start_ns.saturating_add(latency_ns);
+                self.due.push(Reverse(Due { end_ns, sequence: self.summary.asked, ok: row.ok, call }));
+            }
+        } else {
+            self.summary.refused += 1;
+        }
+        // Not before the ask: a calm breaker learns the time from the call that begins. A call that has only begun counts for
+        // nothing yet.
+        self.summary.armed += u64::from(self.breaker.snapshot().armed);
+    }
+
+    fn complete(&mut self) {
+        if let Some(Reverse(Due { ok, call, .. })) = self.due.pop() {
+            if ok {
+                self.breaker.end_at(self.now_ns, call);
+            } else {
+                self.breaker.fail_at(self.now_ns, call);
+            }
+        }
+    }
+
+    fn take_events(&mut self) -> Result<(), Failure> {
+        while let Some(event) = self.events.next() {
+            match (event.from, event.to) {
+                (State::Closed, State::Open) => {
+                    self.summary.trips += 1;
+                    self.paused_since_ns = Some(event.t_ns);
+                }
+                (State::HalfOpen, State::Open) => self.summary.reopens += 1,
+                (_, State::Closed) => self.end_pause(event.t_ns),
+                _ => {}
+            }
+            self.report.transition(&event)?;
+        }
+        match self.events.missed() {
+            0 => Ok(()),
+            missed => Err(Failure::new(format_args!("{missed} transitions at {} ns were lost", self.now_ns))),
+        }
+    }
+
+    fn end_pause(&mut self, now_ns: u64) {
+        if let Some(since_ns) = self.paused_since_ns.take() {
+            self.summary.longest_pause_ns = self.summary.longest_pause_ns.max(now_ns - since_ns);
+        }
+    }
+
+    fn finish(mut self) -> Result<(), Failure> {
+        self.end_pause(self.now_ns);
+        self.summary.end_ns = self.now_ns;
+        self.summary.state = self.breaker.state();
+        if self.breaker.snapshot().untracked > 0 {
+            return Err(Failure::new(format_args!(
+                "more than {MAX_IN_FLIGHT} calls are in flight at once; legal: no more, or a --stall-limit that ends it"
+            )));
+        }
+        self.report.end(&self.summary)
+    }
+}

@@ -1,0 +1,76 @@
+//! What a sample leads to.
+
+use super::{Model, Sample, by_rank};
+use trip99::{Reason, Recovery, State};
+
+impl Model {
+    pub(super) fn sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
+        self.recorded += 1;
+        self.runs.push((latency_ns > self.spike_limit_ns(), !ok));
+        let half_open = self.state == State::HalfOpen;
+        let entered = half_open || self.strides.is_multiple_of(u64::from(self.config.sample_every));
+        self.strides += u64::from(!half_open);
+        if entered {
+            self.forget_expired();
+            if self.samples.len() == self.config.window_len as usize {
+                self.samples.remove(0);
+            }
+            self.samples.push(Sample { end_ns: self.latest_ns, latency_ns, ok });
+        }
+        match self.state {
+            State::Open => {}
+            State::HalfOpen if self.plan.recovery == Recovery::Trials => self.result(latency_ns, ok, trial),
+            State::HalfOpen => {}
+            State::Closed => {
+                if let Some(reason) = self.first_rule(entered) {
+                    self.open(reason);
+                }
+            }
+        }
+    }
+
+    fn first_rule(&mut self, entered: bool) -> Option<Reason> {
+        if entered && self.verdict() {
+            return Some(Reason::Latency);
+        }
+        let (samples, _, failed, _) = self.counts();
+        let armed = samples >= self.config.min_samples as usize;
+        if entered && armed && failed as u128 * 1_000_000 > self.config.failure_rate_ppm as u128 * samples as u128 {
+            return Some(Reason::FailureRate);
+        }
+        let run = |counts: fn(&(bool, bool)) -> bool| self.runs.iter().rev().take_while(|&run| counts(run)).count();
+        let reached = |run: usize, limit: u32| limit > 0 && run >= limit as usize;
+        if reached(run(|&(_, failed)| failed), self.config.consecutive_failures) {
+            return Some(Reason::ConsecutiveFailures);
+        }
+        reached(run(|&(slow, _)| slow), self.config.spike_count).then_some(Reason::Spike)
+    }
+
+    /// Makes a verdict; true if it is the last that was missing in a row.
+    pub(super) fn verdict(&mut self) -> bool {
+        let values = self.values(State::Closed);
+        let armed = values.len() >= self.config.min_samples as usize;
+        let quantile = by_rank(values, self.config.quantile_ppm);
+        let over = armed && quantile.is_some_and(|quantile_ns| quantile_ns > self.config.threshold_ns);
+        self.verdicts.push(over);
+        let row = self.verdicts.iter().rev().take_while(|&&over| over).count();
+        row >= self.config.confirm_verdicts as usize
+    }
+
+    pub(super) fn result(&mut self, latency_ns: u64, ok: bool, counts: bool) {
+        if !ok {
+            self.open(Reason::ProbeFailed);
+        } else if latency_ns > self.recover_threshold_ns() {
+            self.open(Reason::ProbeSlow);
+        } else if counts {
+            self.out = self.out.saturating_sub(1);
+            self.noted_out = self.noted_out.saturating_sub(1);
+            self.leased_ns = self.latest_ns;
+            self.good += 1;
+            if self.good == self.plan.probes {
+                self.closed_since_ns = self.latest_ns;
+                self.change(State::Closed, Reason::Recovered);
+            }
+        }
+    }
+}
