@@ -1,10 +1,12 @@
 //! TSC to nanoseconds. The only file that names quanta.
 
+use crate::config::to_ns;
 use std::sync::LazyLock;
 use std::time::Instant;
 
 /// What a breaker's plain (not `_at`) operations read the time from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 #[repr(u8)]
 pub enum ClockSource {
     /// The CPU's time stamp counter (or the ARM system counter), scaled to nanoseconds.
@@ -50,7 +52,7 @@ impl Clock {
     pub(crate) fn now_ns(&self) -> u64 {
         match self {
             Self::Tsc(counter) => counter.delta_as_nanos(0, counter.raw()),
-            Self::Monotonic(origin) => u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            Self::Monotonic(origin) => to_ns(origin.elapsed()),
         }
     }
 

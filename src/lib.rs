@@ -35,7 +35,7 @@ pub mod ffi;
 
 pub use breaker::Breaker;
 pub use clock::ClockSource;
-pub use config::{Config, ConfigError, PPM, Recovery, State};
+pub use config::{Config, ConfigError, PPM, Recovery, Setting, SettingKind, State};
 pub use gate::Gate;
 pub use journal::{Event, Events, Reason};
 pub use lane::{BeginHalf, EndHalf, Lane};

@@ -24,6 +24,7 @@ pub use listeners::{Listener, Notice};
 pub use tracing::log_to_tracing;
 
 use crate::breaker::Breaker;
+use crate::config::to_ns;
 use crate::gate::Gate;
 use crate::lane::Lane;
 use crate::openings::Opener;
@@ -230,8 +231,4 @@ fn join_by(thread: JoinHandle<()>, deadline: Option<Instant>) -> bool {
     // What checks and listeners panic with was told when it happened; this could only be from dropping one.
     let _ = thread.join();
     true
-}
-
-fn to_ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -6,7 +6,7 @@ use crate::operate;
 use crate::progress::Progress;
 use crate::replay::{Report, replay};
 use crate::report::{Json, Text};
-use crate::settings::{SETTINGS, Setting, Settings};
+use crate::settings::{self, Settings};
 use crate::trace::{Row, Trace};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Read};
 use std::path::{Path, PathBuf};
-use trip99::Config;
+use trip99::{Config, Setting};
 
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     let args: Vec<OsString> = args.into_iter().collect();
@@ -83,7 +83,7 @@ fn command() -> Command {
                 .help("A TOML file of the settings below, named with underscores; options override it"),
         )
         .next_help_heading("Settings of the breaker")
-        .args(SETTINGS.iter().map(option));
+        .args(Config::SETTINGS.iter().map(option));
     Command::new("trip99")
         .about("A latency circuit breaker for trading engines")
         .version(clap::crate_version!())
@@ -103,12 +103,9 @@ pub(crate) fn is_json(matches: &ArgMatches) -> bool {
 }
 
 fn option(setting: &Setting) -> Arg {
-    let arg = Arg::new(setting.name).long(setting.option()).allow_negative_numbers(true).help(format!(
-        "{} [default: {}]",
-        setting.help,
-        setting.show(&Config::default())
-    ));
-    if setting.is_switch() {
+    let arg = Arg::new(setting.name()).long(settings::option(setting));
+    let arg = arg.allow_negative_numbers(true).help(settings::help(setting));
+    if settings::is_switch(setting) {
         arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("true|false")
     } else {
         arg.value_name("VALUE")
@@ -186,9 +183,9 @@ fn settings(matches: &ArgMatches) -> Result<Config, Failure> {
     if let Some(path) = matches.get_one::<PathBuf>("config") {
         settings.set_from_file(path)?;
     }
-    for setting in SETTINGS {
-        if let Some(text) = matches.get_one::<String>(setting.name) {
-            settings.set(setting, text, format!("--{}", setting.option()))?;
+    for setting in Config::SETTINGS {
+        if let Some(text) = matches.get_one::<String>(setting.name()) {
+            settings.set(setting, text, format!("--{}", settings::option(setting)))?;
         }
     }
     settings.finish()
