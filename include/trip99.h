@@ -373,7 +373,7 @@ typedef struct cb_config {
      */
     uint32_t struct_size;
     /**
-     * The quantile that is judged. 1 to 999999; default 990000, the P99.
+     * The quantile that is judged. 1 to 999999; default 990000.
      */
     uint32_t quantile_ppm;
     /**
@@ -381,7 +381,7 @@ typedef struct cb_config {
      */
     uint64_t threshold_ns;
     /**
-     * A sample leaves the window when it is this old. 0 = off; default 60 s.
+     * A sample leaves the window when it is this old; 0 = off. Default 60 s.
      */
     uint64_t window_age_ns;
     /**
@@ -389,12 +389,13 @@ typedef struct cb_config {
      */
     uint32_t window_len;
     /**
-     * Sampling rate: the first of each so many samples enters the window; every sample counts for everything else.
-     * Above 1, overdue calls don't count in the verdict. 1 to 1048576; default 1.
+     * The first of each so many samples enters the window; above 1, overdue calls don't count in the verdict. Every sample
+     * counts for everything else. 1 to 1048576; default 1.
      */
     uint32_t sample_every;
     /**
-     * No verdict on the quantile or the failure rate below this many samples. 1 to window_len; default 100.
+     * Below this many samples the breaker is not armed: no verdict on the quantile or the failure rate. 1 to window_len;
+     * default 100.
      */
     uint32_t min_samples;
     /**
@@ -402,35 +403,35 @@ typedef struct cb_config {
      */
     uint32_t confirm_verdicts;
     /**
-     * Trips when more than this share of the window failed. 0 to 1000000 (= never); default 500000.
+     * Trips when more than this share of the window failed. 1000000 means never. 0 to 1000000; default 500000.
      */
     uint32_t failure_rate_ppm;
     /**
-     * Trips when this many samples in a row failed. 0 = off; default 5.
+     * Trips when this many samples in a row failed; 0 = off. Default 5.
      */
     uint32_t consecutive_failures;
     /**
-     * What the spike rule calls slow: strictly above it. 0 = threshold_ns, the default.
+     * What the spike rule calls slow: strictly above it; 0 = the threshold. Default 0.
      */
     uint64_t spike_limit_ns;
     /**
-     * Trips when this many samples in a row are slower than spike_limit_ns, from the first sample on. 0 = off; default 5.
+     * Trips when this many samples in a row are above the spike limit; 0 = off. It works from the first sample on. Default 5.
      */
     uint32_t spike_count;
     /**
-     * Calls in flight that are tracked. 1 to 1048576; default 1024. Fixed at creation.
+     * Calls in flight that are tracked; newer ones beyond it are only counted. 1 to 1048576; default 1024. Fixed at creation.
      */
     uint32_t max_in_flight;
     /**
-     * Trips when one call has been in flight for this long. 0 = off; default 1 s.
+     * Trips when one call has been in flight for this long; 0 = off. Default 1 s.
      */
     uint64_t stall_limit_ns;
     /**
-     * A trial slower than this is a failed trial. 0 = 80 % of threshold_ns, the default; at most threshold_ns.
+     * A trial slower than this is a failed trial; 0 = 80 % of the threshold. 0 to threshold_ns; default 0.
      */
     uint64_t recover_threshold_ns;
     /**
-     * Who tests the node while half-open: a cb_recovery_value. Default CB_RECOVERY_TRIALS.
+     * Who tests the node while half-open. CB_RECOVERY_TRIALS or CB_RECOVERY_HEALTH_CHECKS; default CB_RECOVERY_TRIALS.
      */
     cb_recovery recovery;
     /**
@@ -462,11 +463,11 @@ typedef struct cb_config {
      */
     uint32_t jitter_ppm;
     /**
-     * The first state: CB_STATE_CLOSED (default) or CB_STATE_HALF_OPEN. Fixed at creation.
+     * The first state. CB_STATE_CLOSED or CB_STATE_HALF_OPEN; default CB_STATE_CLOSED. Fixed at creation.
      */
     cb_state start;
     /**
-     * Seeds the jitter. 0, the default, draws a seed at creation, so that breakers don't retry in step.
+     * Seeds the jitter; 0 draws a seed. It is drawn at creation, so that breakers don't retry in step. Default 0.
      */
     uint64_t jitter_seed;
     /**
@@ -474,7 +475,7 @@ typedef struct cb_config {
      */
     uint64_t stable_after_ns;
     /**
-     * 1: judge and report as usual, but refuse nothing; a halt still refuses. 0 or 1; default 0.
+     * Judge and report as usual, but refuse nothing. A halt still refuses. 0 or 1; default 0.
      */
     uint32_t shadow;
     /**

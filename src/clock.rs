@@ -1,8 +1,9 @@
 //! TSC to nanoseconds. The only file that names quanta.
 
+use crate::config::to_ns;
 use crate::words::named;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 named! {
     /// What a breaker's plain (not `_at`) operations read the time from.
@@ -59,11 +60,6 @@ impl Clock {
 /// The wall clock, in nanoseconds since the Unix epoch.
 pub(crate) fn wall_ns() -> u64 {
     to_ns(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
-}
-
-/// Saturates after 584 years.
-pub(crate) fn to_ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Linux takes `tsc` off this list when it has found the counter unstable or out of step between CPUs,

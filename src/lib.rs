@@ -57,7 +57,7 @@ pub mod ffi;
 
 pub use breaker::Breaker;
 pub use clock::ClockSource;
-pub use config::{Config, ConfigError, PPM, Recovery, State};
+pub use config::{Config, ConfigError, PPM, Recovery, Setting, SettingKind, State};
 pub use event::{Event, Reason};
 pub use halts::HaltNote;
 pub use handles::{Events, Gate, Observer};

@@ -26,6 +26,7 @@ pub use listeners::{Listener, Notice};
 pub use tracing::log_to_tracing;
 
 use crate::breaker::Breaker;
+use crate::config::to_ns;
 use crate::handles::{Gate, Observer};
 use crate::lane::Lane;
 use crate::openings::Opener;
@@ -234,8 +235,4 @@ fn join_by(thread: JoinHandle<()>, deadline: Option<Instant>) -> bool {
     // The thread told of its panics when they happened. An error here is from dropping a check or a listener.
     let _ = thread.join();
     true
-}
-
-fn to_ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -96,7 +96,7 @@ fn config() -> impl Strategy<Value = Config> {
             start: if half_open { State::HalfOpen } else { State::Closed },
             shadow,
             jitter_ppm: 0,
-            jitter_seed: 0,
+            ..Config::default()
         },
     )
 }

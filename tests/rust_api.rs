@@ -19,7 +19,7 @@ fn an_illegal_change_is_refused_and_changes_nothing() {
         (Config { start: State::HalfOpen, ..config() }, fixed("start", 2, 0)),
         (
             Config { threshold_ns: 0, ..config() },
-            Err(ConfigError::OutOfRange { field: "threshold_ns", value: 0, min: 1, max: u64::MAX }),
+            Err(ConfigError::OutOfRange { field: "threshold_ns", value: 0, min: 1, max: u64::MAX, bound: None }),
         ),
     ] {
         assert_eq!(breaker.reconfigure_at(1, &new), error);

@@ -7,7 +7,7 @@ mod progress;
 use crate::arguments::{format_arg, is_json};
 use crate::failure::Failure;
 use crate::json::Json;
-use crate::settings::{SETTINGS, Setting, Settings};
+use crate::settings::{self, Settings};
 use crate::trace::{Row, Trace};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use console::Term;
@@ -17,7 +17,7 @@ use report::Text;
 use std::fs::File;
 use std::io::{self, BufWriter, Read};
 use std::path::{Path, PathBuf};
-use trip99::Config;
+use trip99::{Config, Setting};
 
 pub(crate) fn command() -> Command {
     Command::new("replay")
@@ -45,16 +45,13 @@ pub(crate) fn command() -> Command {
                 .help("A TOML file of the settings below, named with underscores; options override it"),
         )
         .next_help_heading("Settings of the breaker")
-        .args(SETTINGS.iter().map(option))
+        .args(Config::SETTINGS.iter().map(option))
 }
 
 fn option(setting: &Setting) -> Arg {
-    let arg = Arg::new(setting.name).long(setting.option()).allow_negative_numbers(true).help(format!(
-        "{} [default: {}]",
-        setting.help,
-        setting.show(&Config::default())
-    ));
-    if setting.is_switch() {
+    let arg = Arg::new(setting.name()).long(settings::option(setting));
+    let arg = arg.allow_negative_numbers(true).help(settings::help(setting));
+    if settings::is_switch(setting) {
         arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("true|false")
     } else {
         arg.value_name("VALUE")
@@ -62,7 +59,7 @@ fn option(setting: &Setting) -> Arg {
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let config = settings(matches)?;
+    let config = read_settings(matches)?;
     let sort = matches.get_flag("sort");
     let path = matches.get_one::<PathBuf>("trace").cloned().unwrap_or_default();
     let Source { name, input, len } = open(&path)?;
@@ -104,17 +101,17 @@ fn open(path: &Path) -> Result<Source, Failure> {
     Ok(Source { name, input: Box::new(file), len })
 }
 
-fn settings(matches: &ArgMatches) -> Result<Config, Failure> {
-    let mut settings = Settings::default();
+fn read_settings(matches: &ArgMatches) -> Result<Config, Failure> {
+    let mut given = Settings::default();
     if let Some(path) = matches.get_one::<PathBuf>("config") {
-        settings.set_from_file(path)?;
+        given.set_from_file(path)?;
     }
-    for setting in SETTINGS {
-        if let Some(text) = matches.get_one::<String>(setting.name) {
-            settings.set(setting, text, format!("--{}", setting.option()))?;
+    for setting in Config::SETTINGS {
+        if let Some(text) = matches.get_one::<String>(setting.name()) {
+            given.set(setting, text, format!("--{}", settings::option(setting)))?;
         }
     }
-    settings.finish()
+    given.finish()
 }
 
 fn replay_rows(

@@ -61,6 +61,7 @@ fn config(bytes: &mut Unstructured) -> Result<Config> {
         stable_after_ns: bytes.int_in_range(1..=300)?,
         start: if bytes.arbitrary()? { State::HalfOpen } else { State::Closed },
         shadow: bytes.ratio(1u8, 8u8)?,
+        ..Config::default()
     };
     assert_eq!(config.validate(), Ok(()));
     Ok(config)

@@ -56,36 +56,37 @@ pub struct cb_config {
     /// cb_get_config 0 and what is above 4096 stand for the first version's, 152, which it then says here; below that it
     /// leaves the struct as it is. cb_create and cb_reconfigure refuse all of these.
     pub struct_size: u32,
-    /// The quantile that is judged. 1 to 999999; default 990000, the P99.
+    /// The quantile that is judged. 1 to 999999; default 990000.
     pub quantile_ppm: u32,
     /// Strictly above it a call is slow. At least 1; default 200 ms.
     pub threshold_ns: u64,
-    /// A sample leaves the window when it is this old. 0 = off; default 60 s.
+    /// A sample leaves the window when it is this old; 0 = off. Default 60 s.
     pub window_age_ns: u64,
     /// At most this many of the latest samples are judged. 1 to 1048576; default 1024. Fixed at creation.
     pub window_len: u32,
-    /// Sampling rate: the first of each so many samples enters the window; every sample counts for everything else.
-    /// Above 1, overdue calls don't count in the verdict. 1 to 1048576; default 1.
+    /// The first of each so many samples enters the window; above 1, overdue calls don't count in the verdict. Every sample
+    /// counts for everything else. 1 to 1048576; default 1.
     pub sample_every: u32,
-    /// No verdict on the quantile or the failure rate below this many samples. 1 to window_len; default 100.
+    /// Below this many samples the breaker is not armed: no verdict on the quantile or the failure rate. 1 to window_len;
+    /// default 100.
     pub min_samples: u32,
     /// The quantile must be over the threshold at this many verdicts in a row. 1 to 1048576; default 1.
     pub confirm_verdicts: u32,
-    /// Trips when more than this share of the window failed. 0 to 1000000 (= never); default 500000.
+    /// Trips when more than this share of the window failed. 1000000 means never. 0 to 1000000; default 500000.
     pub failure_rate_ppm: u32,
-    /// Trips when this many samples in a row failed. 0 = off; default 5.
+    /// Trips when this many samples in a row failed; 0 = off. Default 5.
     pub consecutive_failures: u32,
-    /// What the spike rule calls slow: strictly above it. 0 = threshold_ns, the default.
+    /// What the spike rule calls slow: strictly above it; 0 = the threshold. Default 0.
     pub spike_limit_ns: u64,
-    /// Trips when this many samples in a row are slower than spike_limit_ns, from the first sample on. 0 = off; default 5.
+    /// Trips when this many samples in a row are above the spike limit; 0 = off. It works from the first sample on. Default 5.
     pub spike_count: u32,
-    /// Calls in flight that are tracked. 1 to 1048576; default 1024. Fixed at creation.
+    /// Calls in flight that are tracked; newer ones beyond it are only counted. 1 to 1048576; default 1024. Fixed at creation.
     pub max_in_flight: u32,
-    /// Trips when one call has been in flight for this long. 0 = off; default 1 s.
+    /// Trips when one call has been in flight for this long; 0 = off. Default 1 s.
     pub stall_limit_ns: u64,
-    /// A trial slower than this is a failed trial. 0 = 80 % of threshold_ns, the default; at most threshold_ns.
+    /// A trial slower than this is a failed trial; 0 = 80 % of the threshold. 0 to threshold_ns; default 0.
     pub recover_threshold_ns: u64,
-    /// Who tests the node while half-open: a cb_recovery_value. Default CB_RECOVERY_TRIALS.
+    /// Who tests the node while half-open. CB_RECOVERY_TRIALS or CB_RECOVERY_HEALTH_CHECKS; default CB_RECOVERY_TRIALS.
     pub recovery: cb_recovery,
     /// Trials or checks that must all be good to close. 1 to 65535; default 10.
     pub probes: u32,
@@ -101,13 +102,13 @@ pub struct cb_config {
     pub backoff_max_ns: u64,
     /// A pause grows by up to this share of itself, at random. 0 to 1000000; default 100000.
     pub jitter_ppm: u32,
-    /// The first state: CB_STATE_CLOSED (default) or CB_STATE_HALF_OPEN. Fixed at creation.
+    /// The first state. CB_STATE_CLOSED or CB_STATE_HALF_OPEN; default CB_STATE_CLOSED. Fixed at creation.
     pub start: cb_state,
-    /// Seeds the jitter. 0, the default, draws a seed at creation, so that breakers don't retry in step.
+    /// Seeds the jitter; 0 draws a seed. It is drawn at creation, so that breakers don't retry in step. Default 0.
     pub jitter_seed: u64,
     /// Forgives one attempt for each such span spent closed. At least 1; default 30 s.
     pub stable_after_ns: u64,
-    /// 1: judge and report as usual, but refuse nothing; a halt still refuses. 0 or 1; default 0.
+    /// Judge and report as usual, but refuse nothing. A halt still refuses. 0 or 1; default 0.
     pub shadow: u32,
     /// Must be 0.
     pub reserved: u32,
@@ -222,6 +223,7 @@ impl cb_config {
                 1 => true,
                 value => return Err(illegal("shadow", value, "0 or 1")),
             },
+            rest_by_default: (),
         })
     }
 }
@@ -282,5 +284,113 @@ pub unsafe extern "C" fn cb_config_init(config: *mut cb_config, size: usize) {
     if (cb_config::FIRST_SIZE..=MAX_SIZE).contains(&size) {
         // SAFETY: by the caller.
         unsafe { write_out(config, &cb_config::from_config(&Config::default())) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Setting, SettingKind};
+
+    /// The fields of `cb_config` as they stand above: doc, name, type.
+    fn fields() -> Vec<(String, &'static str, &'static str)> {
+        let source = include_str!("config.rs");
+        let body = source.split("pub struct cb_config {").nth(1).unwrap().split("\n}").next().unwrap();
+        let mut doc = String::new();
+        let mut fields = Vec::new();
+        for line in body.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            match line.strip_prefix("/// ") {
+                Some(more) => doc = format!("{doc} {more}").trim().to_owned(),
+                None => {
+                    let (name, form) = line.strip_prefix("pub ").unwrap().split_once(": ").unwrap();
+                    fields.push((std::mem::take(&mut doc), name, form.trim_end_matches(',')));
+                }
+            }
+        }
+        fields
+    }
+
+    fn is_wide(setting: &Setting) -> bool {
+        matches!(setting.kind(), SettingKind::Duration | SettingKind::Number)
+    }
+
+    /// Legal range and default, as C's docs say them.
+    fn facts(setting: &Setting) -> String {
+        let config = Config::default();
+        let name = |value: u64| match (setting.kind(), value) {
+            (SettingKind::Recovery, 0) => "CB_RECOVERY_TRIALS".to_owned(),
+            (SettingKind::Recovery, 1) => "CB_RECOVERY_HEALTH_CHECKS".to_owned(),
+            (SettingKind::Start, 0) => "CB_STATE_CLOSED".to_owned(),
+            (SettingKind::Start, 2) => "CB_STATE_HALF_OPEN".to_owned(),
+            (SettingKind::Duration, ns) if ns > 0 && ns % 1_000_000_000 == 0 => format!("{} s", ns / 1_000_000_000),
+            (SettingKind::Duration, ns) if ns > 0 && ns % 1_000_000 == 0 => format!("{} ms", ns / 1_000_000),
+            (_, number) => number.to_string(),
+        };
+        let end = |field: Option<&str>, value: u64| field.map_or(value.to_string(), str::to_owned);
+        let (min, max) = (setting.min(&config), setting.max(&config));
+        let (least, greatest) = (end(setting.min_field(), min), end(setting.max_field(), max));
+        let default = name(setting.get(&config));
+        let fixed = if setting.is_fixed() { " Fixed at creation." } else { "" };
+        match setting.kind() {
+            SettingKind::Recovery | SettingKind::Start | SettingKind::Switch => {
+                format!("{} or {}; default {default}.{fixed}", name(min), name(max))
+            }
+            _ if (min, max) == (0, u64::MAX) || (min, max) == (0, u32::MAX.into()) => {
+                format!("Default {default}.{fixed}")
+            }
+            _ if max == u64::MAX => format!("At least {least}; default {default}.{fixed}"),
+            _ => format!("{least} to {greatest}; default {default}.{fixed}"),
+        }
+    }
+
+    #[test]
+    fn every_setting_is_a_field_of_its_width_that_says_its_meaning_range_and_default() {
+        let mut fields = fields();
+        assert_eq!(fields.remove(0).1, "struct_size");
+        assert_eq!(fields.pop().unwrap().1, "reserved");
+        assert_eq!(fields.len(), Config::SETTINGS.len());
+        for setting in Config::SETTINGS {
+            let name = setting.field();
+            let Some((doc, _, form)) = fields.iter().find(|field| field.1 == name) else { panic!("no field {name}") };
+            assert!(doc.starts_with(&format!("{}. ", setting.doc())), "{name}: {doc}");
+            assert!(doc.ends_with(&format!(". {}", facts(setting))), "{name}: {doc}; {}", facts(setting));
+            assert_eq!(*form == "u64", is_wide(setting), "{name}");
+        }
+    }
+
+    /// Each setting changed alone changes its own field alone, to that number, and comes back.
+    #[test]
+    fn every_setting_goes_to_its_field_and_back() {
+        let mut offset = 0;
+        let mut wide = Vec::new();
+        for (_, name, form) in fields() {
+            let size = if form == "u64" { 8 } else { 4 };
+            if size == 8 {
+                wide.push(offset);
+            }
+            if let Some(setting) = Config::SETTINGS.iter().find(|setting| setting.field() == name) {
+                let default = Config::default();
+                let mut config = default.clone();
+                // The greatest number that isn't the default tells a narrower field.
+                let max = if setting.kind() == SettingKind::Start { 2 } else { u64::MAX >> (64 - 8 * size) };
+                let number = if setting.set(&mut config, max).is_ok() { max } else { 1 };
+                setting.set(&mut config, number).unwrap();
+                assert_ne!(config, default, "{name}");
+
+                let told = bytes(cb_config::from_config(&config));
+                let mut expected = bytes(cb_config::from_config(&default));
+                expected[offset..offset + size].copy_from_slice(&number.to_ne_bytes()[..size]);
+                assert_eq!(told, expected, "{name}");
+                assert_eq!(cb_config::from_config(&config).to_config().ok(), Some(config), "{name}");
+            }
+            offset += size;
+        }
+        assert_eq!(offset, size_of::<cb_config>());
+        assert_eq!(wide, WIDE_FIELDS);
+    }
+
+    fn bytes(config: cb_config) -> [u8; size_of::<cb_config>()] {
+        // SAFETY: it has no padding, as asserted above, and every byte of an integer is initialised.
+        unsafe { core::mem::transmute(config) }
     }
 }

@@ -9,6 +9,7 @@ use super::status::{
     cb_status, guard, text,
 };
 use crate::breaker::Breaker;
+use crate::config::to_ns;
 use crate::supervisor::{CheckError, Node, Notice, Supervisor, SupervisorError, TcpConnect};
 use core::ffi::{c_char, c_void};
 use core::ptr;
@@ -444,9 +445,8 @@ impl Supervised {
             Check::Panics => panic!("half-way"),
             Check::Tcp(tcp) => node.health_check(tcp),
             Check::Call(check, context) => node.health_check(move |timeout: Duration| -> Result<(), CheckError> {
-                let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
                 // SAFETY: by the caller of `cb_supervisor_check`, who gave both.
-                if unsafe { check(context.get(), timeout_ns) } { Ok(()) } else { Err("the check says no".into()) }
+                if unsafe { check(context.get(), to_ns(timeout)) } { Ok(()) } else { Err("the check says no".into()) }
             }),
         }
     }

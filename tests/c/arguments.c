@@ -28,7 +28,7 @@ static const struct range RANGES[] = {
     RANGE(window_age_ns, 0, UINT64_MAX, ""),
     RANGE(window_len, 100, 1048576, "1 to 1048576"), /* below 100 min_samples is illegal, to 1 */
     RANGE(sample_every, 1, 1048576, "1 to 1048576"),
-    RANGE(min_samples, 1, 1024, "1 to 1024"), /* window_len */
+    RANGE(min_samples, 1, 1024, "1 to 1024, as window_len is 1024"),
     RANGE(confirm_verdicts, 1, 1048576, "1 to 1048576"),
     RANGE(failure_rate_ppm, 0, 1000000, "0 to 1000000"),
     RANGE(consecutive_failures, 0, UINT32_MAX, ""),
@@ -36,14 +36,14 @@ static const struct range RANGES[] = {
     RANGE(spike_count, 0, UINT32_MAX, ""),
     RANGE(max_in_flight, 1, 1048576, "1 to 1048576"),
     RANGE(stall_limit_ns, 0, UINT64_MAX, ""),
-    RANGE(recover_threshold_ns, 0, THRESHOLD, "0 to 200000000"),
+    RANGE(recover_threshold_ns, 0, THRESHOLD, "0 to 200000000, as threshold_ns is 200000000"),
     RANGE(recovery, 0, 1, "0 (trials) or 1 (health checks)"),
     RANGE(probes, 1, 65535, "1 to 65535"),
-    RANGE(trials_in_flight, 1, 10, "1 to 10"), /* probes */
+    RANGE(trials_in_flight, 1, 10, "1 to 10, as probes is 10"),
     RANGE(backoff_multiplier, 1, 16, "1 to 16"),
     RANGE(probe_timeout_ns, 1, UINT64_MAX, "at least 1"),
     RANGE(backoff_base_ns, 1, 60 * SECOND, "at least 1"), /* above it backoff_max_ns is illegal */
-    RANGE(backoff_max_ns, SECOND, UINT64_MAX, "at least 1000000000"), /* backoff_base_ns */
+    RANGE(backoff_max_ns, SECOND, UINT64_MAX, "at least 1000000000, as backoff_base_ns is 1000000000"),
     RANGE(jitter_ppm, 0, 1000000, "0 to 1000000"),
     RANGE(start, 0, 2, "0 (closed) or 2 (half-open)"),
     RANGE(jitter_seed, 0, UINT64_MAX, ""),
@@ -100,15 +100,17 @@ static void every_field_has_its_range(void) {
     CHECK_TEXT(cb_error_text(), "window_len is 0; legal: 1 to 1048576");
     config.window_len = 99;
     CHECK_EQ(try_create(&config), CB_STATUS_OUT_OF_RANGE);
-    CHECK_TEXT(cb_error_text(), "min_samples is 100; legal: 1 to 99");
+    CHECK_TEXT(cb_error_text(), "min_samples is 100; legal: 1 to 99, as window_len is 99");
     config = default_config();
     config.backoff_max_ns = SECOND - 1;
     CHECK_EQ(try_create(&config), CB_STATUS_OUT_OF_RANGE);
-    CHECK_TEXT(cb_error_text(), "backoff_max_ns is 999999999; legal: at least 1000000000");
+    CHECK_TEXT(cb_error_text(),
+               "backoff_max_ns is 999999999; legal: at least 1000000000, as backoff_base_ns is 1000000000");
     config = default_config();
     config.backoff_base_ns = 60 * SECOND + 1;
     CHECK_EQ(try_create(&config), CB_STATUS_OUT_OF_RANGE);
-    CHECK_TEXT(cb_error_text(), "backoff_max_ns is 60000000000; legal: at least 60000000001");
+    CHECK_TEXT(cb_error_text(),
+               "backoff_max_ns is 60000000000; legal: at least 60000000001, as backoff_base_ns is 60000000001");
     config = default_config();
     config.start = CB_STATE_OPEN;
     CHECK_EQ(try_create(&config), CB_STATUS_OUT_OF_RANGE);

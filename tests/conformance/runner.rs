@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 use trip99::{BeginHalf, Breaker, Call, Config, ConfigError, EndHalf, Event, Events};
-use trip99::{Gate, Lane, Recovery, Snapshot, State};
+use trip99::{Gate, Lane, Snapshot, State};
 
 /// What a scenario has made so far. What it ended is `None`.
 #[derive(Default)]
@@ -191,37 +191,9 @@ impl Runner {
     }
 
     fn set(&mut self, name: &str, value: u64) {
-        let config = &mut self.config;
-        let narrow = value as u32;
-        match name {
-            "quantile_ppm" => config.quantile_ppm = narrow,
-            "threshold_ns" => config.threshold_ns = value,
-            "window_age_ns" => config.window_age_ns = value,
-            "window_len" => config.window_len = narrow,
-            "sample_every" => config.sample_every = narrow,
-            "min_samples" => config.min_samples = narrow,
-            "confirm_verdicts" => config.confirm_verdicts = narrow,
-            "failure_rate_ppm" => config.failure_rate_ppm = narrow,
-            "consecutive_failures" => config.consecutive_failures = narrow,
-            "spike_limit_ns" => config.spike_limit_ns = value,
-            "spike_count" => config.spike_count = narrow,
-            "max_in_flight" => config.max_in_flight = narrow,
-            "stall_limit_ns" => config.stall_limit_ns = value,
-            "recover_threshold_ns" => config.recover_threshold_ns = value,
-            "recovery" => config.recovery = if value == 0 { Recovery::Trials } else { Recovery::HealthChecks },
-            "probes" => config.probes = narrow,
-            "trials_in_flight" => config.trials_in_flight = narrow,
-            "backoff_multiplier" => config.backoff_multiplier = narrow,
-            "probe_timeout_ns" => config.probe_timeout_ns = value,
-            "backoff_base_ns" => config.backoff_base_ns = value,
-            "backoff_max_ns" => config.backoff_max_ns = value,
-            "jitter_ppm" => config.jitter_ppm = narrow,
-            "start" => config.start = [State::Closed, State::Open, State::HalfOpen][value as usize],
-            "jitter_seed" => config.jitter_seed = value,
-            "stable_after_ns" => config.stable_after_ns = value,
-            "shadow" => config.shadow = value != 0,
-            _ => panic!("the Rust runner doesn't know the setting {name}"),
-        }
+        let setting = Config::SETTINGS.iter().find(|setting| setting.field() == name);
+        let setting = setting.unwrap_or_else(|| panic!("there is no setting {name}"));
+        setting.set(&mut self.config, value).unwrap_or_else(|error| panic!("{error}"));
     }
 }
 

@@ -1,0 +1,103 @@
+//! What becomes of the declaration in `config.rs`.
+
+/// Makes [`Config`](super::Config), its default, its setters and its table from one block for each setting:
+///
+/// ```text
+/// /// One line that the README, the tool's help and the C header have, too.
+/// ///
+/// /// Further lines are for Rust's docs alone.
+/// field: Type = default unit, from least to greatest, set by name(Given), fixed at construction;
+/// ```
+///
+/// A setting is called `name`; the field is called so, too, with its unit at the end. `unit` is one of [`unit`](super::unit),
+/// or absent. `least` and `greatest` are numbers or other fields; either may be absent. The setter takes what is
+/// [`Given`](super::setting::Given).
+macro_rules! settings {
+    (
+        $(#[$about:meta])*
+        pub struct Config {
+            $(
+                #[doc = $doc:literal]
+                $(#[doc = $more:literal])*
+                $field:ident: $type:ty = $default:tt $($unit:ident)?
+                $(, from $min:tt $(to $max:tt)?)?
+                , set by $name:ident($given:ty)
+                $(, $fixed:ident at construction)?;
+            )+
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, PartialEq, Eq)]
+        pub struct Config {
+            $(
+                #[doc = $doc]
+                $(#[doc = $more])*
+                ///
+                #[doc = concat!(
+                    "Default ", stringify!($default), $(" ", stringify!($unit),)?
+                    $("; legal from ", stringify!($min), $(" to ", stringify!($max),)?)?
+                    $("; ", stringify!($fixed), " at construction",)? "."
+                )]
+                pub $field: $type,
+            )+
+            /// No pattern of another crate is complete by the fields above, and so no literal either; with `..` each is.
+            ///
+            /// ```compile_fail,E0027
+            #[doc = concat!("let trip99::Config { ", $(stringify!($field), ": _, ",)+ "} = trip99::Config::default();")]
+            /// ```
+            /// ```
+            #[doc = concat!("let trip99::Config { ", $(stringify!($field), ": _, ",)+ ".. } = trip99::Config::default();")]
+            /// ```
+            #[doc(hidden)]
+            pub rest_by_default: (),
+        }
+
+        impl Default for Config {
+            fn default() -> Self {
+                Self { $($field: $default $(* unit::$unit)?,)+ rest_by_default: () }
+            }
+        }
+
+        impl fmt::Debug for Config {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("Config")$(.field(stringify!($field), &self.$field))+.finish()
+            }
+        }
+
+        impl Config {
+            /// Every setting, in the order of the fields.
+            pub const SETTINGS: &'static [Setting] = &[$(Setting {
+                name: stringify!($name),
+                field: stringify!($field),
+                kind: <$given as Given>::KIND,
+                doc: $doc,
+                min: bound!($($min)?),
+                max: bound!($($($max)?)?),
+                is_fixed: !concat!($(stringify!($fixed))?).is_empty(),
+                get: |config| config.$field.to_word(),
+                set: |config, number| Word::from_word(number).map(|value| config.$field = value),
+            }),+];
+
+            $(
+                #[doc = concat!("Sets [`", stringify!($field), "`](field@Self::", stringify!($field), "):", $doc)]
+                #[must_use]
+                pub fn $name(self, $name: $given) -> Self {
+                    Self { $field: $name.into_value(), ..self }
+                }
+            )+
+        }
+    };
+}
+
+/// An end of a legal range: a number, another field, or nothing.
+macro_rules! bound {
+    () => {
+        Bound::Open
+    };
+    ($number:literal) => {
+        Bound::Number($number)
+    };
+    ($field:ident) => {
+        Bound::Field(stringify!($field), |config| config.$field.to_word())
+    };
+}
