@@ -45,7 +45,7 @@ impl Window for Trip99 {
 
     #[inline]
     fn measure(&mut self) -> u64 {
-        self.breaker.quantile_at(self.now_ns, QUANTILE_PPM).expect("the window is full")
+        self.breaker.quantile_ns_at(self.now_ns, QUANTILE_PPM).expect("the window is full")
     }
 }
 

@@ -155,7 +155,8 @@ point() {
 }
 
 printf '\ntrip99 %s (ABI %s)%s in %s\n\n' "$version" "$abi" "$checked" "$dest"
-for header in include/*; do put "$header" include; done
+for header in include/*.h include/*.hpp; do put "$header" include; done
+for header in include/trip99/*; do put "$header" include/trip99; done
 put "$work/libtrip99.a" "$libdir"
 put "$built/libtrip99.so" "$libdir" "libtrip99.so.$version"
 point "libtrip99.so.$abi" "libtrip99.so.$version"

@@ -52,8 +52,7 @@ int main(void) {
         }
         cb_poll(breaker); /* timers: once each turn of the loop */
 
-        cb_event event;
-        event.struct_size = sizeof event;
+        cb_event event = CB_EVENT_INIT;
         while (cb_events_next(events, &event)) {
             printf("%4" PRIu64 " ms  %-9s -> %-9s  %s\n", (event.t_ns - start_ns) / MS, cb_state_text(event.from),
                    cb_state_text(event.to), cb_reason_text(event.reason));

@@ -62,7 +62,7 @@ fn poll_at(breaker: &mut Breaker, now_ns: u64) {
 
 #[cfg_attr(no_panic_proof, no_panic)]
 fn quantile_at(breaker: &mut Breaker, now_ns: u64) -> Option<u64> {
-    breaker.quantile_at(now_ns, 990_000)
+    breaker.quantile_ns_at(now_ns, 990_000)
 }
 
 /// A whole lane's, and below those of its halves.

@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for event in breaker.events() {
         println!("{} -> {}: {}", event.from, event.to, event.reason);
     }
-    let p99 = Duration::from_nanos(breaker.quantile(990_000).unwrap_or(0));
+    let p99 = Duration::from_nanos(breaker.quantile_ns(990_000).unwrap_or(0));
     let snapshot = breaker.snapshot();
     println!("{} calls, P99 {p99:.1?}, {refused} refused", snapshot.recorded);
     println!("misused {}, dropped {}, still in flight {}", snapshot.misused, snapshot.dropped, snapshot.in_flight);

@@ -16,22 +16,34 @@
  *
  * Ask for what adds risk. Don't ask for cancels and reduce-only orders: refusing those would trap a position.
  *
- * Each function that takes note of the time has a form `_at` with the time as its second argument, in nanoseconds on
- * the breaker's clock: tests run in virtual time by it. Don't mix the two on one breaker, unless the time comes from
- * cb_now_ns. A time before the latest seen counts as the latest seen. The plain forms of cb_abandon, cb_release,
- * cb_quantile_ns and cb_reconfigure read no clock: they are as of the latest time seen, and mix with both.
- *
- * Other threads trade through a lane each, which the owner opens for them by cb_lane_open and hears when it polls:
+ * Threads. Each function says which thread may call it. Other threads than the owner trade through a lane each. The owner
+ * opens the lane by cb_lane_open, and hears it when it polls:
  *
  *     if (cb_lane_allow(lane)) {
  *         cb_call call = cb_lane_begin(lane);
  *         ... send the order; when its answer comes: cb_lane_end(lane, call), or cb_lane_fail(lane, call) ...
  *     }
  *
- * Each function says which thread may call it. After cb_create nothing allocates, but for cb_lane_open and cb_events_open,
- * and nothing locks; where memory runs out, these three abort the process. No function throws or unwinds, and none but
- * cb_create sets errno. What is for start-up and for watchers (cb_create_shared, cb_halt_shared, cb_observer_,
- * cb_supervisor_) allocates, makes system calls and sets errno; and a supervisor calls back, on threads of its own.
+ * Time. Each function that takes note of the time has a form `_at`, whose second argument is the time on the breaker's clock,
+ * in nanoseconds. Tests run in virtual time by it. Don't mix the two forms on one breaker, unless the time comes from
+ * cb_now_ns. A time before the latest seen counts as the latest seen. The plain forms of cb_abandon, cb_release,
+ * cb_quantile_ns and cb_reconfigure read no clock: they take the latest time seen for now, and mix with both forms.
+ *
+ * Structs. Later versions may add fields at the end of a struct that begins with struct_size. struct_size tells how long the
+ * caller's struct is. cb_config_init sets it in a cb_config; an initialiser sets it in the others, before the first call:
+ *
+ *     cb_snapshot snapshot = CB_SNAPSHOT_INIT;
+ *
+ * A function that fills such a struct writes no more than struct_size bytes. Fields that the library doesn't know are 0
+ * afterwards. 0, and any size above 4096, was never set: then the function writes the fields of the struct's first version, and
+ * struct_size says so afterwards. Any other size that is less than the first version's is a mistake: then the function leaves
+ * the struct as it is, and returns false if it returns a bool. A function that reads a cb_config takes the defaults for fields
+ * beyond struct_size. It refuses a struct_size that no version has (CB_STATUS_STRUCT_SIZE).
+ *
+ * Errors and resources. After cb_create only cb_lane_open and cb_events_open allocate, and nothing locks. Where memory runs out,
+ * these three abort the process. No function throws or unwinds, and only cb_create sets errno. Functions for start-up and for
+ * watchers are another matter (cb_create_shared, cb_halt_shared, cb_resume_shared, cb_observer_, cb_supervisor_): they
+ * allocate, make system calls and set errno. A supervisor also calls back, on threads of its own.
  *
  * Licence: MIT OR Apache-2.0
  */
@@ -46,14 +58,40 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** One byte that tells whether calls pass. cb_gate_of gives a breaker's, cb_lane_gate_of a lane's, cb_gate_closed reads it. */
+/** The version of this header, as in "1.2.3". cb_version_text tells the library's. */
+#define CB_VERSION_TEXT "0.1.0"
+#define CB_VERSION_MAJOR 0
+#define CB_VERSION_MINOR 1
+#define CB_VERSION_PATCH 0
+
+/** Before a function whose result must not be dropped: compilers that can warn of that do. */
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#define CB_MUST_USE [[nodiscard]]
+#elif defined(__GNUC__)
+#define CB_MUST_USE __attribute__((warn_unused_result))
+#else
+#define CB_MUST_USE
+#endif
+
+/** Initialisers: struct_size is set, and everything else is 0. (C++14 has no designated initialisers.) */
+#define CB_SNAPSHOT_INIT CB_INIT_OF_(cb_snapshot)
+#define CB_EVENT_INIT CB_INIT_OF_(cb_event)
+#define CB_OWNER_INIT CB_INIT_OF_(cb_owner)
+#define CB_HALT_NOTE_INIT CB_INIT_OF_(cb_halt_note)
+#ifdef __cplusplus
+#define CB_INIT_OF_(type) ([] { type init_ = type(); init_.struct_size = sizeof(type); return init_; }())
+#else
+#define CB_INIT_OF_(type) {.struct_size = sizeof(type)}
+#endif
+
+/** One byte that tells whether calls pass. cb_gate_of gives a breaker's gate, cb_lane_gate_of a lane's. cb_gate_closed reads it. */
 typedef struct cb_gate {
     /** The library's own: 0 while the breaker is closed, and neither halted nor in shadow. */
     uint8_t bits;
 } cb_gate;
 
 /**
- * Whether every call passes now, by one relaxed load of one byte: the hot loop's inline test.
+ * Tells whether every call passes now, by one relaxed load of one byte. This is the hot loop's inline test.
  *
  * @param gate  From cb_gate_of or cb_lane_gate_of. Must not be NULL.
  * @return      True: the breaker is closed, and the call may be sent. False: ask cb_allow (cb_lane_allow), which knows more.
@@ -72,7 +110,7 @@ inline bool cb_gate_closed(const cb_gate *gate) {
 }
 
 /**
- * The version of this ABI: the number in the shared library's SONAME.
+ * The version of this ABI, which is the number in the shared library's SONAME.
  *
  * It grows when programs built against an older header would break. Until then functions, settings, fields and named
  * values are only added.
@@ -80,7 +118,7 @@ inline bool cb_gate_closed(const cb_gate *gate) {
 #define CB_ABI_VERSION 1
 
 /**
- * Whether a function did what it was asked to.
+ * Whether a function did what it was asked to do.
  */
 enum cb_status_value
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -92,7 +130,7 @@ enum cb_status_value
      */
     CB_STATUS_OK = 0,
     /**
-     * A pointer that must not be NULL is.
+     * A pointer that must not be NULL is NULL.
      */
     CB_STATUS_NULL_POINTER = 1,
     /**
@@ -108,7 +146,7 @@ enum cb_status_value
      */
     CB_STATUS_FIXED_SETTING = 4,
     /**
-     * A setting that a newer header has, and this library doesn't know, is in use (not 0).
+     * The configuration has a setting of a newer header that this library doesn't know, and its value isn't 0.
      */
     CB_STATUS_UNKNOWN_SETTING = 5,
     /**
@@ -116,11 +154,11 @@ enum cb_status_value
      */
     CB_STATUS_INTERNAL = 6,
     /**
-     * A page in a file has an owner already; cb_error_text() names its process.
+     * The page in a file has an owner already. cb_error_text() names the owner's process.
      */
     CB_STATUS_SHARED_BUSY = 7,
     /**
-     * A page in a file is not ours, truncated, damaged or of another version. It is left as it is.
+     * The file is no page of trip99's, or its page is truncated, damaged or of another version. The file is left as it is.
      */
     CB_STATUS_SHARED_REFUSED = 8,
     /**
@@ -132,7 +170,8 @@ enum cb_status_value
      */
     CB_STATUS_BAD_NAME = 10,
     /**
-     * It can't be done now: a supervisor owns the breaker, runs, or has none; or the breaker was destroyed.
+     * It can't be done now: a supervisor owns the breaker, the supervisor runs or has no breaker, the breaker was destroyed,
+     * or the lane is a half already.
      */
     CB_STATUS_NOT_NOW = 11,
 };
@@ -199,7 +238,7 @@ typedef uint32_t cb_recovery_value;
 #endif // __cplusplus
 
 /**
- * What the plain (not `_at`) functions read the time from.
+ * What the plain functions (those without `_at`) read the time from.
  */
 enum cb_clock_value
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -211,7 +250,7 @@ enum cb_clock_value
      */
     CB_CLOCK_TSC = 0,
     /**
-     * The operating system's monotonic clock, because the counter can't be trusted here: a slower read.
+     * The operating system's monotonic clock, because the counter can't be trusted here. It is slower to read.
      */
     CB_CLOCK_MONOTONIC = 1,
 };
@@ -252,36 +291,36 @@ enum cb_reason_value
      */
     CB_REASON_STALL = 5,
     /**
-     * The pause is over: half-open.
+     * The pause is over: the breaker is half-open.
      */
     CB_REASON_RETRY = 6,
     /**
-     * A result failed while half-open: open again.
+     * A result failed while the breaker was half-open: it is open again.
      */
     CB_REASON_PROBE_FAILED = 7,
     /**
-     * A result was too slow while half-open, or a trial has been in flight for too long: open again.
+     * A result was too slow while the breaker was half-open, or a trial was in flight for too long: the breaker is open again.
      */
     CB_REASON_PROBE_SLOW = 8,
     /**
-     * No result came in time while half-open: open again.
+     * No result came in time while the breaker was half-open: it is open again.
      */
     CB_REASON_PROBE_LOST = 9,
     /**
-     * All trials or checks were good: closed.
+     * All trials or checks were good: the breaker is closed.
      */
     CB_REASON_RECOVERED = 10,
     /**
-     * Halted; the state is unchanged.
+     * Trading was halted. The state is unchanged.
      */
     CB_REASON_HALT = 11,
     /**
-     * Resumed; the state is unchanged.
+     * A halt ended. The state is unchanged.
      */
     CB_REASON_RESUME = 12,
     /**
-     * A new owner took over a page in a file: after a clean end while closed it comes back closed, otherwise open. A halt
-     * that is in force then is journaled again, after this.
+     * A new owner took over a page in a file. The breaker comes back closed after a clean end while it was closed, otherwise
+     * open. A halt that is in force then has another event after this one.
      */
     CB_REASON_RESTART = 13,
 };
@@ -294,53 +333,54 @@ typedef uint32_t cb_reason_value;
 #endif // __cplusplus
 
 /**
- * A breaker for one node. One thread owns it, and alone calls what says "Thread: owner"; ownership may pass to another
- * thread by anything that orders memory (a mutex, a thread's start or join), and by cb_hand_over in a checked build. Other
- * threads may call the rest meanwhile.
+ * A breaker for one node. One thread owns a breaker, and only that thread calls the functions marked "Thread: owner".
+ * Ownership may pass to another thread by anything that orders memory (a mutex, a thread's start or join); a checked build
+ * also needs cb_hand_over for that. Other threads may call all other functions meanwhile.
  *
- * While a supervisor owns a breaker (see cb_supervisor_start), what says "Thread: owner" does nothing, and does no harm. What
- * returns a status returns CB_STATUS_NOT_NOW; the rest is counted (misused), and cb_allow refuses. A library that is built as
- * a checked one (cmake/install.sh --checked) aborts with a message instead, and does so when another thread than the owner
- * calls it, too.
+ * A supervisor may own a breaker (see cb_supervisor_start). Meanwhile a function marked "Thread: owner" does nothing, and
+ * does no harm: if it returns a status, it returns CB_STATUS_NOT_NOW; otherwise the call is counted (misused), and cb_allow
+ * refuses. A checked build of the library (cmake/install.sh --checked) aborts with a message instead. It also aborts when
+ * a thread that isn't the owner calls such a function.
  */
 typedef struct cb_breaker cb_breaker;
 
 /**
- * A reader of a breaker's events. The journal keeps the latest 256; a reader that falls further behind is told how many
- * it missed. One thread at a time may use a reader; each reader has a place of its own.
+ * A reader of a breaker's events. The journal keeps the latest 256 events. A reader that falls further behind is told how many
+ * it missed. One thread at a time may use a reader. Each reader has a place of its own.
  */
 typedef struct cb_events cb_events;
 
 /**
- * What a thread that isn't the owner trades through: it asks the breaker, with trials, and reports its calls to the owner
- * by bounded queues. Nothing here waits for the owner or for another lane's thread.
+ * What a thread that isn't the owner trades through. The thread asks the breaker, with trials, and reports its calls to the
+ * owner by bounded queues. Nothing here waits for the owner or for another lane's thread.
  *
- * One lane for each such thread; or, where one thread sends and another hears answers, one for both: cb_lane_split makes two
- * halves of it. The owner takes in what lanes say when it polls, so its polls bound how late a trip, a trial or a recovery
- * is. A full lane drops what it is told, and counts that; but the end of a call whose begin went through always goes
- * through, too, so a full lane can't make a call look lost. Each lane's samples may be late: one is taken as if it had ended
- * when it was told, or at the latest time that the owner had seen, if that is later; whether it is stale goes by its own
- * stamps.
+ * Each such thread has a lane. Where one thread sends and another hears answers, both have one lane together: cb_lane_split
+ * makes two halves of it. The owner takes in what lanes say when it polls. So its polls bound how late a trip, a trial or a
+ * recovery is. A full lane drops what it is told, and counts that. But the end of a call whose begin went through always goes
+ * through, too, so a full lane can't make a call look lost.
  *
- * A lane may outlive its breaker: then it refuses, as nobody watches any more, and nobody hears what it says.
+ * A lane's samples may be late. A sample is taken as if it had ended when the lane was told of it, or at the latest time that
+ * the owner had seen, if that is later. Whether a sample is stale is decided by its own stamps.
+ *
+ * A lane may outlive its breaker. It refuses then, as nobody watches any more, and nobody hears what it says.
  */
 typedef struct cb_lane cb_lane;
 
 /**
- * A read-only view of a page in a file, from any process. Nothing that the owner does waits for it.
+ * A read-only view of a page in a file, from any process. Nothing that the owner does waits for an observer.
  */
 typedef struct cb_observer cb_observer;
 
 /**
- * A thread that owns breakers, so that they keep time with nobody asking: it takes in what lanes say, fires timers, has a
- * node checked while its breaker is half-open with CB_RECOVERY_HEALTH_CHECKS, and feeds listeners.
+ * A thread that owns breakers, so that they keep time with nobody asking. The thread takes in what lanes say, fires timers, has
+ * a node checked while its breaker is half-open with CB_RECOVERY_HEALTH_CHECKS, and feeds listeners.
  *
- * From cb_supervisor_start to cb_supervisor_stop it is the owner of its breakers: nobody else may call what says "Thread:
- * owner", cb_destroy included. (Who does all the same does no harm, and is told: see cb_breaker.) What says "Thread: any" goes
- * on, and gates, lanes and readers of events stay valid. After the stop the thread that stopped it is the owner. So a
- * breaker's handle stays its caller's, to be destroyed in the end.
+ * From cb_supervisor_start to cb_supervisor_stop the supervisor owns its breakers. Nobody else may call the functions marked
+ * "Thread: owner" then, cb_destroy included. (A caller who does so all the same does no harm, and is told: see cb_breaker.)
+ * Functions marked "Thread: any" go on, and gates, lanes and readers of events stay valid. After the stop, the thread that
+ * stopped the supervisor owns the breakers. So a breaker's handle stays its caller's, to be destroyed in the end.
  *
- * Breakers here run on the real clock: add none that has seen virtual time.
+ * A supervisor's breakers run on the real clock. Add none that has seen virtual time.
  */
 typedef struct cb_supervisor cb_supervisor;
 
@@ -485,9 +525,9 @@ typedef struct cb_config {
 } cb_config;
 
 /**
- * A ticket for one call: from cb_begin, back to cb_end, cb_fail or cb_abandon, once. Copy it as you like.
+ * A ticket for one call. cb_begin gives it out. Give it back once, by cb_end, cb_fail or cb_abandon. It may be copied.
  *
- * A ticket that comes back twice, or that the breaker never gave out, is counted (misused) and otherwise ignored; one
+ * A ticket that comes back twice, or that the breaker never gave out, is counted (misused) and otherwise ignored. A ticket
  * from before the current half-open epoch counts as stale.
  */
 typedef struct cb_call {
@@ -511,9 +551,7 @@ typedef uint32_t cb_clock;
  */
 typedef struct cb_snapshot {
     /**
-     * To be set to sizeof(cb_snapshot) before the call: tells which version of this struct the caller was compiled with.
-     * 0 and what is above 4096 stand for the first version's, 144, which the call then says here; below that it leaves the
-     * struct as it is.
+     * sizeof(cb_snapshot), set by CB_SNAPSHOT_INIT.
      */
     uint32_t struct_size;
     /**
@@ -521,15 +559,15 @@ typedef struct cb_snapshot {
      */
     cb_state state;
     /**
-     * A human has halted trading; the automatic state goes on underneath.
+     * A human has halted trading. The automatic state goes on underneath.
      */
     bool halted;
     /**
-     * Judges and reports, but refuses nothing.
+     * The breaker judges and reports, but refuses nothing.
      */
     bool shadow;
     /**
-     * Enough samples (overdue calls included) for a verdict on the quantile: min_samples.
+     * There are enough samples (overdue calls included) for a verdict on the quantile: min_samples.
      */
     bool armed;
     /**
@@ -553,7 +591,7 @@ typedef struct cb_snapshot {
      */
     uint64_t retry_at_ns;
     /**
-     * Of the latest opening; 0 before the first.
+     * The attempt of the latest opening; 0 before the first.
      */
     uint32_t attempt;
     /**
@@ -561,11 +599,11 @@ typedef struct cb_snapshot {
      */
     uint32_t samples;
     /**
-     * Of them, slower than the threshold.
+     * Samples in the window that are slower than the threshold.
      */
     uint32_t slow;
     /**
-     * Of them, failed.
+     * Samples in the window that failed.
      */
     uint32_t failed;
     /**
@@ -577,15 +615,15 @@ typedef struct cb_snapshot {
      */
     uint32_t in_flight;
     /**
-     * Trials granted in this half-open epoch; 0 in other states, like the next two.
+     * Trials granted in this half-open epoch; 0 in other states.
      */
     uint32_t trials_granted;
     /**
-     * Of them, without a result so far.
+     * Trials of this half-open epoch that have no result so far; 0 in other states.
      */
     uint32_t trials_out;
     /**
-     * Good trials or checks so far.
+     * Good trials or checks of this half-open epoch; 0 in other states.
      */
     uint32_t trials_good;
     /**
@@ -593,7 +631,7 @@ typedef struct cb_snapshot {
      */
     uint32_t reserved2;
     /**
-     * Samples taken in (stale ones apart).
+     * Samples taken in, without the stale ones.
      */
     uint64_t recorded;
     /**
@@ -609,12 +647,12 @@ typedef struct cb_snapshot {
      */
     uint64_t refused;
     /**
-     * Asks that shadow let pass and that would have been refused.
+     * Asks that only shadow let pass: otherwise they would have been refused.
      */
     uint64_t refused_in_shadow;
     /**
-     * Tickets that came back twice, or that the breaker never gave out; and calls of what is the owner's alone while a
-     * supervisor owns the breaker.
+     * Tickets that came back twice, or that the breaker never gave out. Calls of an owner's functions while a supervisor owns
+     * the breaker count here, too.
      */
     uint64_t misused;
     /**
@@ -633,13 +671,11 @@ typedef struct cb_snapshot {
 typedef uint32_t cb_reason;
 
 /**
- * A transition, halt or resume, with the figures of a verdict at that moment.
+ * A transition, halt, resume or restart, with the figures of a verdict at that moment.
  */
 typedef struct cb_event {
     /**
-     * To be set to sizeof(cb_event) before the call: tells which version of this struct the caller was compiled with.
-     * 0 and what is above 4096 stand for the first version's, 88, which the call then says here; below that it leaves the
-     * struct as it is.
+     * sizeof(cb_event), set by CB_EVENT_INIT.
      */
     uint32_t struct_size;
     /**
@@ -655,20 +691,20 @@ typedef struct cb_event {
      */
     cb_reason reason;
     /**
-     * Counts events from 0 on.
+     * The event's number. The first event has 0.
      */
     uint64_t sequence;
     /**
-     * When, on the breaker's clock.
+     * When it happened, on the breaker's clock.
      */
     uint64_t t_ns;
     /**
-     * When, in nanoseconds since the Unix epoch: wall time at creation plus the time that has passed on the breaker's
-     * clock since.
+     * When it happened, in nanoseconds since the Unix epoch: wall time at creation plus the time that has passed on the
+     * breaker's clock since.
      */
     uint64_t wall_ns;
     /**
-     * The judged quantile; 0 of nothing.
+     * The judged quantile; 0 if the verdict sees nothing.
      */
     uint64_t quantile_ns;
     /**
@@ -676,23 +712,23 @@ typedef struct cb_event {
      */
     uint64_t retry_at_ns;
     /**
-     * How long before this the owner was last seen: a long gap means a local pause rather than a slow node.
+     * How long before the event the owner was last seen. A long gap means a local pause rather than a slow node.
      */
     uint64_t owner_gap_ns;
     /**
-     * Samples that the verdict sees: the window and, from closed, the overdue calls.
+     * Samples that the verdict sees: the window and, if the state before is closed, the overdue calls.
      */
     uint32_t samples;
     /**
-     * Of them, slower than the threshold.
+     * Samples that the verdict sees and that are slower than the threshold.
      */
     uint32_t slow;
     /**
-     * Of them, overdue calls.
+     * Overdue calls that the verdict sees.
      */
     uint32_t overdue;
     /**
-     * Of the window, failed.
+     * Samples in the window that failed.
      */
     uint32_t failures;
     /**
@@ -710,13 +746,11 @@ typedef struct cb_event {
  */
 typedef struct cb_owner {
     /**
-     * To be set to sizeof(cb_owner) before the call: tells which version of this struct the caller was compiled with.
-     * 0 and what is above 4096 stand for the first version's, 24, which the call then says here; below that it leaves the
-     * struct as it is.
+     * sizeof(cb_owner), set by CB_OWNER_INIT.
      */
     uint32_t struct_size;
     /**
-     * The process of the owner, or of the latest one. 0 if it can't be told.
+     * The process of the owner or, if there is none now, of the latest owner. 0 if it can't be told.
      */
     uint32_t pid;
     /**
@@ -736,8 +770,8 @@ typedef struct cb_owner {
      */
     uint32_t reserved2;
     /**
-     * How long ago the owner last published its snapshot, which it does about every millisecond that it is busy; polling
-     * counts as busy. UINT64_MAX if it can't be told.
+     * How long ago the owner last published its snapshot. A busy owner does that about every millisecond; polling counts as
+     * busy. UINT64_MAX if it can't be told.
      */
     uint64_t seen_ago_ns;
 } cb_owner;
@@ -747,9 +781,7 @@ typedef struct cb_owner {
  */
 typedef struct cb_halt_note {
     /**
-     * To be set to sizeof(cb_halt_note) before the call: tells which version of this struct the caller was compiled with.
-     * 0 and what is above 4096 stand for the first version's, 248, which the call then says here; below that it leaves the
-     * struct as it is.
+     * sizeof(cb_halt_note), set by CB_HALT_NOTE_INIT.
      */
     uint32_t struct_size;
     /**
@@ -765,30 +797,32 @@ typedef struct cb_halt_note {
      */
     uint32_t reserved;
     /**
-     * When, in nanoseconds since the Unix epoch.
+     * When the halt was set, in nanoseconds since the Unix epoch.
      */
     uint64_t wall_ns;
     /**
-     * Why, in UTF-8; it ends with a zero. Control characters are replaced by spaces.
+     * Why, in UTF-8. The text ends with a zero. Spaces replace control characters.
      */
     char reason[224];
 } cb_halt_note;
 
 /**
- * Asks a node, once, whether it is well; how long that takes is judged like the latency of a trial. It may block, but
- * should give up after timeout_ns, the breaker's probe_timeout_ns: what comes later than that is ignored, and no other
+ * Asks a node, once, whether it is well. The time that the check takes is judged like the latency of a trial. The check may
+ * block. It should give up after timeout_ns, which is the breaker's probe_timeout_ns: a later result is ignored, and no other
  * check of this breaker begins before this one returns. False: the node isn't well, and the breaker opens again.
  *
- * Called on a thread of the supervisor's, the same each time, so the context must be fit for another thread. It must
- * return: no exception and no longjmp may leave it. Nor may it stop or destroy its supervisor, which waits for it.
+ * The check is called on a thread of the supervisor's, the same each time. So the context must be fit for another thread. The
+ * check must return: no exception and no longjmp may leave it. It must not stop or destroy its supervisor, which waits for it.
  */
 typedef bool (*cb_check)(void *context, uint64_t timeout_ns);
 
 /**
- * Is told each event of each breaker of a supervisor, in order for each. The event is valid during the call. It is NULL if
- * events were overwritten before this listener came to them; then `missed`, otherwise 0, says how many.
+ * Is told each event of each breaker of a supervisor. The events of one breaker come in order. The event is valid during the
+ * call. If events were overwritten before this listener came to them, `event` is NULL, and `missed` tells how many they were.
+ * Otherwise `missed` is 0.
  *
- * Called on a thread of its own, the same each time: as for cb_check.
+ * The listener is called on a thread of its own, the same each time. Its context must be fit for that thread. It must return
+ * as a cb_check does, and must not stop or destroy its supervisor either.
  */
 typedef void (*cb_listen)(void *context, const char *name, const struct cb_event *event, uint64_t missed);
 
@@ -799,7 +833,7 @@ extern "C" {
 /**
  * Says in a few words what a status means. The text is static.
  *
- * @param status  Any value; of one that this library doesn't know it says so.
+ * @param status  Any value. Of a value that this library doesn't know, the text says so.
  * @return        Never NULL.
  *
  * Thread: any.
@@ -809,22 +843,22 @@ const char *cb_status_text(cb_status status);
 /**
  * Says which argument or setting was wrong, and what is legal, as in "quantile_ppm is 0; legal: 1 to 999999".
  *
- * @return  About the latest call on this thread that returned another status than CB_STATUS_OK; empty if there was none.
- *          Never NULL. Valid until the next such call on this thread, or until the thread ends.
+ * @return  The text of the latest call on this thread that returned another status than CB_STATUS_OK. It is empty if there was
+ *          no such call, and never NULL. It is valid until the next such call on this thread, or until the thread ends.
  *
  * Thread: any; each has its own text.
  */
 const char *cb_error_text(void);
 
 /**
- * The version of the ABI that the library has: CB_ABI_VERSION of the header that it was built with.
+ * The version of the library's ABI: CB_ABI_VERSION of the header that the library was built with.
  *
  * Thread: any.
  */
 uint32_t cb_abi_version(void);
 
 /**
- * The version of the library, as in "1.2.3". The text is static.
+ * The version of the library, as in "1.2.3": CB_VERSION_TEXT of the header that the library was built with. The text is static.
  *
  * Thread: any.
  */
@@ -844,47 +878,51 @@ void cb_config_init(struct cb_config *config,
                     size_t size);
 
 /**
- * Makes a breaker. Allocates all that it will ever use; the first in a process also calibrates the time stamp counter,
- * which takes up to 200 ms. So make breakers at start-up.
+ * Makes a breaker. This allocates all that the breaker will ever use. The first breaker of a process also calibrates the time
+ * stamp counter, which takes up to 200 ms. So make breakers at start-up.
  *
- * @param config  The settings; NULL = the defaults.
+ * @param config  The settings. NULL stands for the defaults.
  * @param out     Where the breaker goes; NULL goes there if there is an error. Must not be NULL.
  * @return        CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_STRUCT_SIZE, CB_STATUS_OUT_OF_RANGE or
- *                CB_STATUS_UNKNOWN_SETTING; cb_error_text() then says which setting, and what is legal.
+ *                CB_STATUS_UNKNOWN_SETTING. cb_error_text() then tells which setting is wrong, and what is legal.
  *
- * Thread: any, with 64 KiB of stack; the caller becomes the owner. The breaker is to be given to cb_destroy.
+ * Thread: any, with 64 KiB of stack; the caller becomes the owner. Give the breaker to cb_destroy in the end.
  */
-cb_status cb_create(const struct cb_config *config, struct cb_breaker **out);
+CB_MUST_USE
+cb_status cb_create(const struct cb_config *config,
+                    struct cb_breaker **out);
 
 /**
- * Ends a breaker. What cb_gate_of gave must not be read any more; readers of its events may go on to read what it left,
- * and lanes refuse from now on, unheard.
+ * Ends a breaker. What cb_gate_of gave must not be read any more. Readers of its events may go on to read what the breaker left.
+ * Its lanes refuse from now on, and nobody hears what they say.
  *
- * If a supervisor has it on its list, this is still clean. While that doesn't run, the breaker ends here as ever, and the
- * supervisor can't be started any more (CB_STATUS_NOT_NOW). While it runs, the breaker ends when it stops; that counts as
- * misused, as nobody can tell any more whether the breaker is in use.
+ * A breaker that is on a supervisor's list may be destroyed, too. While the supervisor doesn't run, the breaker ends here, and
+ * the supervisor can't be started any more (CB_STATUS_NOT_NOW). While the supervisor runs, the breaker ends when the supervisor
+ * stops. That counts as misused, as nobody can tell any more whether the breaker is in use.
  *
- * @param breaker  From cb_create or cb_create_shared, and not destroyed before. NULL is fine.
+ * @param breaker  From cb_create or cb_create_shared, and not destroyed before. NULL is fine: nothing happens.
  *
- * Thread: owner, when no other thread uses the breaker any more, nor its gate but by a lane.
+ * Thread: owner, when no other thread uses the breaker any more. Other threads may use its gate only through a lane.
  */
 void cb_destroy(struct cb_breaker *breaker);
 
 /**
- * Passes ownership on: the next thread that calls what says "Thread: owner" is the owner. Only a checked build takes note of
- * it; what orders memory between the two threads is up to the caller in any build.
+ * Passes ownership on: the next thread that calls a function marked "Thread: owner" is the owner. Only a checked build takes
+ * note of this call. In any build the caller sees to it that memory is ordered between the two threads.
  *
- * @param breaker  NULL is fine: nothing happens. Nor does anything while a supervisor owns it, but that counts as misused.
+ * @param breaker  NULL is fine: nothing happens. While a supervisor owns the breaker nothing happens either, and the call
+ *                 counts as misused.
  *
  * Thread: owner.
  */
 void cb_hand_over(struct cb_breaker *breaker);
 
 /**
- * Reads the settings in force, to be changed and given to cb_reconfigure, say.
+ * Reads the settings in force, for instance to change some of them by cb_reconfigure.
  *
- * @param breaker  NULL is fine: nothing happens. Nor does anything while a supervisor owns it, but that counts as misused.
- * @param out      Where they go. Its struct_size must be set (to sizeof *out). NULL is fine: nothing happens.
+ * @param breaker  NULL is fine: nothing happens. While a supervisor owns the breaker nothing happens either, and the call
+ *                 counts as misused.
+ * @param out      Where the settings go, by its struct_size. NULL is fine: nothing happens.
  *
  * Thread: owner.
  */
@@ -892,36 +930,37 @@ void cb_get_config(const struct cb_breaker *breaker,
                    struct cb_config *out);
 
 /**
- * Changes the settings; state, window, attempt and calls in flight survive. A new threshold recounts the window and the
- * overdue calls at once, and is judged by at the next sample. A pause under way keeps its deadline, and a half-open
- * epoch its recovery, probes and trials_in_flight. jitter_seed is not used again.
+ * Changes the settings. State, window, attempt and calls in flight survive. A new threshold recounts the window and the
+ * overdue calls at once; the next sample is judged by it. A pause under way keeps its deadline. A half-open epoch keeps its
+ * recovery, probes and trials_in_flight. jitter_seed is not used again.
  *
  * @param breaker  Must not be NULL.
- * @param config   All settings: those that are not to change as they are (see cb_get_config). Must not be NULL.
- * @return         As cb_create, and CB_STATUS_FIXED_SETTING if window_len, max_in_flight or start differ from the
- *                 breaker's; CB_STATUS_NOT_NOW while a supervisor owns it. If it isn't CB_STATUS_OK nothing was changed.
+ * @param config   All settings. Those that shall not change are as cb_get_config gives them. Must not be NULL.
+ * @return         As for cb_create. CB_STATUS_FIXED_SETTING if window_len, max_in_flight or start differ from the
+ *                 breaker's. CB_STATUS_NOT_NOW while a supervisor owns the breaker. Unless it is CB_STATUS_OK nothing was
+ *                 changed.
  *
  * Thread: owner.
  */
+CB_MUST_USE
 cb_status cb_reconfigure(struct cb_breaker *breaker,
                          const struct cb_config *config);
 
 /**
  * cb_reconfigure at a given time. Fires no timers.
  *
- * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_reconfigure.
- * @return        As cb_reconfigure.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_reconfigure.
+ * @return        As for cb_reconfigure.
  *
  * Thread: owner.
  */
-cb_status cb_reconfigure_at(struct cb_breaker *breaker,
-                            uint64_t now_ns,
-                            const struct cb_config *config);
+CB_MUST_USE cb_status cb_reconfigure_at(struct cb_breaker *breaker, uint64_t now_ns, const struct cb_config *config);
 
 /**
- * When cb_poll will next have work, on the breaker's clock; it may be past.
+ * When cb_poll will next have work, on the breaker's clock. It may be past.
  *
- * @param breaker  NULL is fine: UINT64_MAX. So is that while a supervisor owns it, but that counts as misused.
+ * @param breaker  NULL is fine: UINT64_MAX. While a supervisor owns the breaker it is UINT64_MAX, too, and the call counts as
+ *                 misused.
  * @return         Nanoseconds; UINT64_MAX = at no time.
  *
  * Thread: owner.
@@ -929,9 +968,9 @@ cb_status cb_reconfigure_at(struct cb_breaker *breaker,
 uint64_t cb_next_deadline_ns(const struct cb_breaker *breaker);
 
 /**
- * The time on the breaker's clock, for the _at functions: nanoseconds from an arbitrary origin, the same for all
- * breakers of a process. Between CPUs it may stand still or go back a little; breakers cope, and so should whoever
- * subtracts two of them.
+ * The time on the breaker's clock, for the _at functions: nanoseconds from an arbitrary origin, which is the same for all
+ * breakers of a process. From one CPU to another the time may stand still or go back a little. Breakers bear that; whoever
+ * subtracts two times should, too.
  *
  * @param breaker  Must not be NULL.
  *
@@ -940,45 +979,48 @@ uint64_t cb_next_deadline_ns(const struct cb_breaker *breaker);
 uint64_t cb_now_ns(const struct cb_breaker *breaker);
 
 /**
- * May an order be sent now? While closed this is a load and a branch; cb_gate_closed asks the same inline.
+ * May an order be sent now? While the breaker is closed this is a load and a branch; cb_gate_closed asks the same inline.
  *
  * Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
  *
  * @param breaker  Must not be NULL.
- * @return         False while a supervisor owns it, whatever its gate shows. While half-open, true means that a trial is granted: send it, or give it back by cb_release.
+ * @return         While the breaker is half-open, true means that a trial is granted: send it, or give it back by
+ *                 cb_release. While a supervisor owns the breaker it is false, whatever the gate shows.
  *
  * Thread: owner.
  */
+CB_MUST_USE
 bool cb_allow(struct cb_breaker *breaker);
 
 /**
  * cb_allow at a given time.
  *
- * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_allow.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_allow.
  *
  * Thread: owner.
  */
-bool cb_allow_at(struct cb_breaker *breaker, uint64_t now_ns);
+CB_MUST_USE bool cb_allow_at(struct cb_breaker *breaker, uint64_t now_ns);
 
 /**
- * A call is sent. Calls that weren't asked for (cancels) may begin, too. Fires the timers that are due first: an order
- * that was allowed may begin at the very time at which another call's lateness trips the breaker.
+ * A call is sent. Calls that didn't ask (cancels) may begin, too. The timers that are due fire first. So an order that was
+ * allowed may begin at the very time at which another call's lateness trips the breaker.
  *
  * @param breaker  Must not be NULL.
- * @return         Its ticket, to be given back by cb_end, cb_fail or cb_abandon.
+ * @return         The call's ticket, to be given back by cb_end, cb_fail or cb_abandon.
  *
  * Thread: owner.
  */
+CB_MUST_USE
 struct cb_call cb_begin(struct cb_breaker *breaker);
 
 /**
  * cb_begin at a given time.
  *
- * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_begin.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_begin.
  *
  * Thread: owner.
  */
-struct cb_call cb_begin_at(struct cb_breaker *breaker, uint64_t now_ns);
+CB_MUST_USE struct cb_call cb_begin_at(struct cb_breaker *breaker, uint64_t now_ns);
 
 /**
  * The call came back with an answer (a business reject is one).
@@ -993,7 +1035,7 @@ void cb_end(struct cb_breaker *breaker, struct cb_call call);
 /**
  * cb_end at a given time.
  *
- * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_end.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_end.
  *
  * Thread: owner.
  */
@@ -1012,14 +1054,14 @@ void cb_fail(struct cb_breaker *breaker, struct cb_call call);
 /**
  * cb_fail at a given time.
  *
- * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_fail.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_fail.
  *
  * Thread: owner.
  */
 void cb_fail_at(struct cb_breaker *breaker, uint64_t now_ns, struct cb_call call);
 
 /**
- * The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way.
+ * The call was not sent after all, or its outcome doesn't matter. It gives no sample, and a trial counts neither way.
  *
  * @param breaker  Must not be NULL.
  * @param call     From cb_begin.
@@ -1031,7 +1073,7 @@ void cb_abandon(struct cb_breaker *breaker, struct cb_call call);
 /**
  * cb_abandon at a given time. Fires no timers.
  *
- * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_abandon.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_abandon.
  *
  * Thread: owner.
  */
@@ -1050,7 +1092,7 @@ void cb_record(struct cb_breaker *breaker, uint64_t latency_ns);
 /**
  * cb_record at a given time.
  *
- * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_record.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_record.
  *
  * Thread: owner.
  */
@@ -1069,16 +1111,15 @@ void cb_record_failure(struct cb_breaker *breaker, uint64_t latency_ns);
 /**
  * cb_record_failure at a given time.
  *
- * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_record_failure.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_record_failure.
  *
  * Thread: owner.
  */
-void cb_record_failure_at(struct cb_breaker *breaker,
-                          uint64_t now_ns,
-                          uint64_t latency_ns);
+void cb_record_failure_at(struct cb_breaker *breaker, uint64_t now_ns, uint64_t latency_ns);
 
 /**
- * The result of a health check. Counts only while half-open with CB_RECOVERY_HEALTH_CHECKS; it is stale otherwise.
+ * The result of a health check. It counts only while the breaker is half-open with CB_RECOVERY_HEALTH_CHECKS, and is stale
+ * otherwise.
  *
  * @param breaker     Must not be NULL.
  * @param latency_ns  How long the check took, in nanoseconds.
@@ -1086,23 +1127,22 @@ void cb_record_failure_at(struct cb_breaker *breaker,
  *
  * Thread: owner.
  */
-void cb_record_probe(struct cb_breaker *breaker, uint64_t latency_ns, bool ok);
+void cb_record_probe(struct cb_breaker *breaker,
+                     uint64_t latency_ns,
+                     bool ok);
 
 /**
  * cb_record_probe at a given time.
  *
- * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_record_probe.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_record_probe.
  *
  * Thread: owner.
  */
-void cb_record_probe_at(struct cb_breaker *breaker,
-                        uint64_t now_ns,
-                        uint64_t latency_ns,
-                        bool ok);
+void cb_record_probe_at(struct cb_breaker *breaker, uint64_t now_ns, uint64_t latency_ns, bool ok);
 
 /**
- * Gives back a trial that was granted by cb_allow and will not be sent; it counts neither way. Does nothing if no grant is
- * pending.
+ * Gives back a trial that cb_allow granted and that will not be sent. The trial counts neither way. If no grant is pending
+ * nothing happens.
  *
  * @param breaker  Must not be NULL.
  *
@@ -1113,15 +1153,16 @@ void cb_release(struct cb_breaker *breaker);
 /**
  * cb_release at a given time. Fires no timers.
  *
- * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_release.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_release.
  *
  * Thread: owner.
  */
 void cb_release_at(struct cb_breaker *breaker, uint64_t now_ns);
 
 /**
- * Takes in what lanes have said, fires the timers that are due, and adds the event of a halt or resume. Cheap enough for
- * every turn of a loop; without it a breaker hears no lane, and notices calls that never return, and recovers, only when it is asked or told something.
+ * Takes in what lanes have said, fires the timers that are due, and adds the event of a halt or resume. It is cheap enough for
+ * every turn of a loop. A breaker that isn't polled hears no lane. Such a breaker recovers, and notices calls that never return,
+ * only when it is asked or told something.
  *
  * @param breaker  Must not be NULL.
  *
@@ -1132,35 +1173,36 @@ void cb_poll(struct cb_breaker *breaker);
 /**
  * cb_poll at a given time.
  *
- * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_poll.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_poll.
  *
  * Thread: owner.
  */
 void cb_poll_at(struct cb_breaker *breaker, uint64_t now_ns);
 
 /**
- * The gate, for cb_gate_closed in the hot loop. It is the breaker's, whoever owns that: while a supervisor does, it goes on to
- * show lanes whether calls pass.
+ * The breaker's gate, for cb_gate_closed in the hot loop. While a supervisor owns the breaker, the gate goes on to show lanes
+ * whether calls pass.
  *
  * @param breaker  NULL is fine: NULL.
- * @return         Valid until cb_destroy.
+ * @return         The gate, valid until cb_destroy.
  *
  * Thread: any.
  */
 const cb_gate *cb_gate_of(const struct cb_breaker *breaker);
 
 /**
- * The automatic state.
+ * Tells the automatic state.
  *
  * @param breaker  NULL counts as open.
- * @return         A cb_state_value. CB_STATE_OPEN if the gate holds a value that no version writes: calls are refused then.
+ * @return         A cb_state_value. If the gate holds a value that no version writes, it is CB_STATE_OPEN: calls are refused
+ *                 then.
  *
  * Thread: any.
  */
 cb_state cb_get_state(const struct cb_breaker *breaker);
 
 /**
- * Whether trading is halted.
+ * Tells whether trading is halted.
  *
  * @param breaker  NULL counts as halted.
  *
@@ -1169,8 +1211,8 @@ cb_state cb_get_state(const struct cb_breaker *breaker);
 bool cb_is_halted(const struct cb_breaker *breaker);
 
 /**
- * Refuses every call from now on, whatever the automatic state, until cb_resume. The gate is shut when this returns; the
- * owner's next cb_poll (or refused cb_allow) adds the event.
+ * Halts trading: the breaker refuses every call until cb_resume, whatever its automatic state. The gate is shut when this
+ * function returns. The owner's next cb_poll (or refused cb_allow) adds the event.
  *
  * @param breaker  NULL is fine: nothing happens.
  *
@@ -1179,11 +1221,11 @@ bool cb_is_halted(const struct cb_breaker *breaker);
 void cb_halt(struct cb_breaker *breaker);
 
 /**
- * cb_halt at a given time, with its event at once. Fires no timers. While a supervisor owns the breaker it is cb_halt: a halt
- * is never lost, and its event comes with the supervisor's next poll.
+ * cb_halt at a given time. It adds the event at once, and fires no timers. While a supervisor owns the breaker, this does what
+ * cb_halt does: a halt is never lost, and its event comes with the supervisor's next poll.
  *
  * @param breaker  NULL is fine: nothing happens.
- * @param now_ns   The time on the breaker's clock; before the latest seen it counts as that.
+ * @param now_ns   The time on the breaker's clock, in nanoseconds.
  *
  * Thread: owner.
  */
@@ -1191,7 +1233,7 @@ void cb_halt_at(struct cb_breaker *breaker,
                 uint64_t now_ns);
 
 /**
- * Ends a halt. The automatic state decides again, as it went on meanwhile. The owner's next cb_poll adds the event.
+ * Ends a halt. The automatic state, which went on meanwhile, decides again. The owner's next cb_poll adds the event.
  *
  * @param breaker  NULL is fine: nothing happens.
  *
@@ -1200,10 +1242,11 @@ void cb_halt_at(struct cb_breaker *breaker,
 void cb_resume(struct cb_breaker *breaker);
 
 /**
- * cb_resume at a given time, with its event at once. Fires no timers. While a supervisor owns the breaker it is cb_resume.
+ * cb_resume at a given time. It adds the event at once, and fires no timers. While a supervisor owns the breaker, this does what
+ * cb_resume does.
  *
  * @param breaker  NULL is fine: nothing happens.
- * @param now_ns   The time on the breaker's clock; before the latest seen it counts as that.
+ * @param now_ns   The time on the breaker's clock, in nanoseconds.
  *
  * Thread: owner.
  */
@@ -1211,7 +1254,7 @@ void cb_resume_at(struct cb_breaker *breaker,
                   uint64_t now_ns);
 
 /**
- * The name of a state: "closed", "open" or "half_open"; "unknown" of any other value. The text is static.
+ * The name of a state: "closed", "open" or "half_open". Any other value is "unknown". The text is static.
  *
  * @param state  A cb_state_value.
  *
@@ -1220,43 +1263,45 @@ void cb_resume_at(struct cb_breaker *breaker,
 const char *cb_state_text(cb_state state);
 
 /**
- * Opens a lane for another thread, which takes it over by anything that orders memory (the thread's start, say).
- * Allocates: open lanes at start-up. Of a breaker that a supervisor owns, cb_supervisor_lane opens lanes.
+ * Opens a lane for another thread, which takes the lane over by anything that orders memory (the thread's start, say).
+ * This allocates, so open lanes at start-up. While a supervisor owns the breaker, cb_supervisor_lane opens lanes.
  *
  * @param breaker   Must not be NULL.
- * @param capacity  How many calls it tracks: each from its begin until the owner has heard its end, or an epoch has forgotten
- *                  it. It takes a record or a check as long as the owner has fewer messages than that of the same half to
- *                  take in (two of each call, one of each record). 0 = 4096, the default; 4 to 1048576, and what is outside
- *                  is brought within. A lane takes some 210 bytes for each.
+ * @param capacity  How many calls the lane tracks: each from its begin until the owner has heard its end, or an epoch has
+ *                  forgotten it. A half takes a record or a check as long as fewer messages of that half than this wait for
+ *                  the owner (two of each call, one of each record). 0 = 4096, the default. The capacity is 4 to 1048576;
+ *                  other values are brought within. A lane takes some 210 bytes for each call.
  * @param out       Where the lane goes; NULL goes there if there is an error. Must not be NULL.
- * @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_NOT_NOW while a supervisor owns the breaker:
- *                  cb_supervisor_lane opens one then.
+ * @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER. CB_STATUS_NOT_NOW while a supervisor owns the breaker.
  *
- * Thread: owner. The lane is to be given to cb_lane_close, before or after cb_destroy.
+ * Thread: owner. Give the lane to cb_lane_close in the end, before or after cb_destroy.
  */
+CB_MUST_USE
 cb_status cb_lane_open(struct cb_breaker *breaker,
                        uint32_t capacity,
                        struct cb_lane **out);
 
 /**
- * Makes two halves of a lane, for two threads: from now on `lane` is the begin half, for the thread on which calls begin
- * (cb_lane_allow, cb_lane_begin, cb_lane_release), and `*end` the end half, for the thread on which they end (cb_lane_end,
- * cb_lane_record_probe). cb_lane_fail, cb_lane_abandon and cb_lane_record are for both, as a send may fail, too. Of a ticket
- * that both give back the first one counts. What is not a half's own is counted (misused) and otherwise ignored; but a
- * call ends all the same, and cb_lane_allow on the end half refuses. Tickets that are out stay good.
+ * Makes two halves of a lane, for two threads. From now on `lane` is the begin half, for the thread on which calls begin
+ * (cb_lane_allow, cb_lane_begin, cb_lane_release), and `*end` is the end half, for the thread on which calls end (cb_lane_end,
+ * cb_lane_record_probe). cb_lane_fail, cb_lane_abandon and cb_lane_record are for both halves, as a send may fail, too. If both
+ * halves give back a ticket, the first one counts. A function that isn't for a half is counted (misused) and otherwise
+ * ignored; but cb_lane_end on the begin half ends the call all the same, and cb_lane_allow on the end half refuses. Tickets that
+ * are out stay good.
  *
  * @param lane  Must not be NULL.
  * @param end   Where the end half goes; NULL goes there if there is an error. Must not be NULL.
- * @return      CB_STATUS_OK, or CB_STATUS_NULL_POINTER, or CB_STATUS_NOT_NOW: it is a half already.
+ * @return      CB_STATUS_OK, or CB_STATUS_NULL_POINTER. CB_STATUS_NOT_NOW: the lane is a half already.
  *
- * Thread: the lane's. Each half is to be given to cb_lane_close.
+ * Thread: the lane's. Give each half to cb_lane_close in the end.
  */
+CB_MUST_USE
 cb_status cb_lane_split(struct cb_lane *lane,
                         struct cb_lane **end);
 
 /**
- * In a checked build: tells that another thread will use this lane, or this half of one, from now on: the next that does.
- * Otherwise it does nothing. The first thread to use a lane needs no such word.
+ * Tells a checked build that another thread will use this lane, or this half of a lane, from now on: the next one that does.
+ * In other builds it does nothing. The first thread to use a lane needs no such call.
  *
  * @param lane  NULL is fine: nothing happens.
  *
@@ -1265,47 +1310,67 @@ cb_status cb_lane_split(struct cb_lane *lane,
 void cb_lane_hand_over(struct cb_lane *lane);
 
 /**
- * Ends a lane, or one half of it. What it said is still taken in. Close it when its calls are back: those that it leaves in
- * flight become overdue, and a trial that it leaves counts as lost.
+ * Ends a lane, or one half of it. The owner still takes in what the lane said. Close a lane when its calls are back: calls that
+ * it leaves in flight become overdue, and a trial that it leaves counts as lost.
  *
- * @param lane  From cb_lane_open, cb_lane_split or cb_supervisor_lane, and not closed before. NULL is fine.
+ * @param lane  From cb_lane_open, cb_lane_split or cb_supervisor_lane, and not closed before. NULL is fine: nothing happens.
  *
- * Thread: any, when the lane's thread doesn't use it or its gate any more.
+ * Thread: any, when the lane's thread doesn't use the lane or its gate any more.
  */
 void cb_lane_close(struct cb_lane *lane);
 
 /**
- * The breaker's gate, for cb_gate_closed: whether the breaker lets every call pass now, by one inline load. It knows nothing of
- * the lane's own room, so ask cb_lane_allow before a call.
+ * The breaker's gate, for cb_gate_closed: one inline load tells whether the breaker lets every call pass now. The gate knows
+ * nothing of the lane's own room, so ask cb_lane_allow before a call.
  *
  * @param lane  NULL is fine: NULL.
- * @return      The byte that cb_gate_of gives, but valid until cb_lane_close, even if the breaker is destroyed before.
+ * @return      The byte that cb_gate_of gives. It is valid until cb_lane_close, even if the breaker is destroyed before.
  *
  * Thread: any.
  */
 const cb_gate *cb_lane_gate_of(const struct cb_lane *lane);
 
 /**
- * May an order be sent now? While closed this is a load, a look at the lane's own room, and a branch. A lane that is too
- * full to take the call's begin refuses, unless in shadow. (cb_gate_closed asks the breaker alone, inline.)
+ * Tells how many messages this lane has dropped, because the owner doesn't poll often enough for it. cb_snapshot has the sum of
+ * all lanes.
+ *
+ * @param lane  NULL is fine: 0.
+ *
+ * Thread: the lane's.
+ */
+uint64_t cb_lane_dropped(const struct cb_lane *lane);
+
+/**
+ * The time on the breaker's clock, as cb_now_ns gives it, for the _at functions. It goes on when the breaker is gone.
+ *
+ * @param lane  Must not be NULL.
+ *
+ * Thread: the lane's.
+ */
+uint64_t cb_lane_now_ns(const struct cb_lane *lane);
+
+/**
+ * May an order be sent now? While the breaker is closed this is a load, a look at the lane's own room, and a branch. A lane
+ * that is too full to take the call's begin refuses, unless the breaker is in shadow. (cb_gate_closed asks the breaker alone,
+ * inline.)
  *
  * Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
  *
- * It fires no timers: how soon trials pass after a pause is up to how often the owner polls.
+ * This fires no timers. How often the owner polls decides how soon trials pass after a pause.
  *
  * @param lane  Must not be NULL.
- * @return      While half-open, true means that a trial is granted: send it (the next call that begins, on any lane or at
- *              the owner, is taken for it), or give it back by cb_lane_release. All lanes and the owner together never
- *              get more trials than the breaker grants.
+ * @return      While the breaker is half-open, true means that a trial is granted: send it (the next call that begins, on any
+ *              lane or at the owner, is taken for the trial), or give it back by cb_lane_release. All lanes and the owner
+ *              together never get more trials than the breaker grants.
  *
  * Thread: the lane's; of a split lane the begin half's.
  */
+CB_MUST_USE
 bool cb_lane_allow(struct cb_lane *lane);
 
 /**
- * Gives back a trial that this lane was granted and that will not be sent: the one that it was granted last. It counts
- * neither way, and may be granted again at once. Each grant is given back by a release of its own. Does nothing if there is
- * no such trial.
+ * Gives back the trial that this lane was granted last, if it will not be sent. The trial counts neither way, and may be granted
+ * again at once. Each grant is given back by a release of its own. If there is no such trial nothing happens.
  *
  * @param lane  Must not be NULL.
  *
@@ -1314,26 +1379,27 @@ bool cb_lane_allow(struct cb_lane *lane);
 void cb_lane_release(struct cb_lane *lane);
 
 /**
- * A call is sent. Calls that weren't asked for (cancels) may begin, too.
+ * A call is sent. Calls that didn't ask (cancels) may begin, too.
  *
  * @param lane  Must not be NULL.
- * @return      Its ticket, to be given back by cb_lane_end, cb_lane_fail or cb_lane_abandon on this lane (on either half of
- *              a split one), once. One that comes back twice, or from elsewhere, is counted (misused) and otherwise
- *              ignored. If the lane is full the call isn't tracked, which counts as dropped, and its end is a record
- *              without a ticket, which reports the trial that the call may have been.
+ * @return      The call's ticket. Give it back once, by cb_lane_end, cb_lane_fail or cb_lane_abandon on this lane (on either
+ *              half of a split one). A ticket that comes back twice, or to another lane, is counted (misused) and otherwise
+ *              ignored. If the lane is full the call isn't tracked, which counts as dropped. The end of such a call is a
+ *              record without a ticket, and reports the trial that the call may have been.
  *
  * Thread: the lane's; of a split lane the begin half's.
  */
+CB_MUST_USE
 struct cb_call cb_lane_begin(struct cb_lane *lane);
 
 /**
  * cb_lane_begin at a given time.
  *
- * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_begin.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_lane_begin.
  *
  * Thread: the lane's; of a split lane the begin half's.
  */
-struct cb_call cb_lane_begin_at(struct cb_lane *lane, uint64_t now_ns);
+CB_MUST_USE struct cb_call cb_lane_begin_at(struct cb_lane *lane, uint64_t now_ns);
 
 /**
  * The call came back with an answer (a business reject is one).
@@ -1348,7 +1414,7 @@ void cb_lane_end(struct cb_lane *lane, struct cb_call call);
 /**
  * cb_lane_end at a given time.
  *
- * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_end.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_lane_end.
  *
  * Thread: the lane's; of a split lane the end half's.
  */
@@ -1367,14 +1433,14 @@ void cb_lane_fail(struct cb_lane *lane, struct cb_call call);
 /**
  * cb_lane_fail at a given time.
  *
- * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_fail.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_lane_fail.
  *
  * Thread: the lane's.
  */
 void cb_lane_fail_at(struct cb_lane *lane, uint64_t now_ns, struct cb_call call);
 
 /**
- * The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way.
+ * The call was not sent after all, or its outcome doesn't matter. It gives no sample, and a trial counts neither way.
  *
  * @param lane  Must not be NULL.
  * @param call  From cb_lane_begin on this lane.
@@ -1386,7 +1452,7 @@ void cb_lane_abandon(struct cb_lane *lane, struct cb_call call);
 /**
  * cb_lane_abandon at a given time.
  *
- * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_abandon.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_lane_abandon.
  *
  * Thread: the lane's.
  */
@@ -1403,9 +1469,9 @@ void cb_lane_abandon_at(struct cb_lane *lane, uint64_t now_ns, struct cb_call ca
 void cb_lane_record(struct cb_lane *lane, uint64_t latency_ns);
 
 /**
- * cb_lane_record at a given time, that of the answer.
+ * cb_lane_record at a given time, which is that of the answer.
  *
- * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_record.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_lane_record.
  *
  * Thread: the lane's.
  */
@@ -1422,16 +1488,17 @@ void cb_lane_record_at(struct cb_lane *lane, uint64_t now_ns, uint64_t latency_n
 void cb_lane_record_failure(struct cb_lane *lane, uint64_t latency_ns);
 
 /**
- * cb_lane_record_failure at a given time, that of the failure.
+ * cb_lane_record_failure at a given time, which is that of the failure.
  *
- * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_record_failure.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_lane_record_failure.
  *
  * Thread: the lane's.
  */
 void cb_lane_record_failure_at(struct cb_lane *lane, uint64_t now_ns, uint64_t latency_ns);
 
 /**
- * The result of a health check. Counts only while half-open with CB_RECOVERY_HEALTH_CHECKS; it is stale otherwise.
+ * The result of a health check. It counts only while the breaker is half-open with CB_RECOVERY_HEALTH_CHECKS, and is stale
+ * otherwise.
  *
  * @param lane        Must not be NULL.
  * @param latency_ns  How long the check took, in nanoseconds.
@@ -1439,42 +1506,25 @@ void cb_lane_record_failure_at(struct cb_lane *lane, uint64_t now_ns, uint64_t l
  *
  * Thread: the lane's; of a split lane the end half's.
  */
-void cb_lane_record_probe(struct cb_lane *lane, uint64_t latency_ns, bool ok);
+void cb_lane_record_probe(struct cb_lane *lane,
+                          uint64_t latency_ns,
+                          bool ok);
 
 /**
- * cb_lane_record_probe at a given time, that of the result.
+ * cb_lane_record_probe at a given time, which is that of the result.
  *
- * @param now_ns  Nanoseconds on the breaker's clock. The rest as cb_lane_record_probe.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_lane_record_probe.
  *
  * Thread: the lane's; of a split lane the end half's.
  */
 void cb_lane_record_probe_at(struct cb_lane *lane, uint64_t now_ns, uint64_t latency_ns, bool ok);
 
 /**
- * How many messages this lane has dropped, because the owner doesn't poll often enough for it. cb_snapshot has the sum of
- * all lanes.
- *
- * @param lane  NULL is fine: 0.
- *
- * Thread: the lane's.
- */
-uint64_t cb_lane_dropped(const struct cb_lane *lane);
-
-/**
- * The time on the breaker's clock, as cb_now_ns gives it, for the _at functions; also when the breaker is gone.
- *
- * @param lane  Must not be NULL.
- *
- * Thread: the lane's.
- */
-uint64_t cb_lane_now_ns(const struct cb_lane *lane);
-
-/**
- * Everything else there is to know, as of the latest time that the owner has seen. While a supervisor owns the breaker it is
- * what that published last, as cb_get_published gives it; before its first poll that is the state, and nothing else.
+ * Takes a snapshot, as of the latest time that the owner has seen. While a supervisor owns the breaker, it is what the
+ * supervisor published last, as cb_get_published gives it. Before the supervisor's first poll it is the state, and nothing else.
  *
  * @param breaker  NULL is fine: nothing happens.
- * @param out      Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine: nothing happens.
+ * @param out      Where the snapshot goes, by its struct_size. NULL is fine: nothing happens.
  *
  * Thread: owner. Others use cb_get_published.
  */
@@ -1482,42 +1532,45 @@ void cb_get_snapshot(const struct cb_breaker *breaker,
                      struct cb_snapshot *out);
 
 /**
- * The latest snapshot that the owner published: at each transition, and each millisecond in which it does anything. It is of
- * before the operation that published it: what a quiet owner did last shows only when it polls again, a millisecond on.
+ * The latest snapshot that the owner published. The owner publishes at each transition, and in each millisecond in which it
+ * does anything. A snapshot is of the time before the operation that published it. So what a quiet owner did last shows only
+ * when the owner polls again, a millisecond on.
  *
  * @param breaker  NULL is fine: false.
- * @param out      Where it goes, if there is one. Its struct_size must be set (to sizeof *out). NULL is fine: false.
- * @return         Whether it was written: not before the owner's first operation, nor if the owner was stopped for good in
- *                 the middle of writing one. It is as of publication, `halted` too: cb_is_halted tells what is so now.
+ * @param out      Where the snapshot goes, by its struct_size. NULL is fine: false.
+ * @return         Whether the snapshot was written. There is none before the owner's first operation, nor if the owner was
+ *                 stopped for good in the middle of writing one. `halted`, too, is as of publication: cb_is_halted tells
+ *                 whether trading is halted now.
  *
  * Thread: any.
  */
+CB_MUST_USE
 bool cb_get_published(const struct cb_breaker *breaker,
                       struct cb_snapshot *out);
 
 /**
- * A quantile of what a verdict sees (the window and, while closed, the overdue calls) as of the latest time that the
- * owner has seen. Nearest rank, exact. O(window).
+ * A quantile of what a verdict sees: the window and, while closed, the overdue calls. It is as of the latest time that the
+ * owner has seen, by nearest rank, and exact. It takes time in proportion to the window.
  *
  * @param breaker       NULL is fine: 0.
- * @param quantile_ppm  990000 for the P99; 0 is the least, 1000000 and above the greatest.
- * @return              Nanoseconds; 0 of nothing, and while a supervisor owns the breaker, which counts as misused.
+ * @param quantile_ppm  990000 for the P99. 0 gives the least, 1000000 and above the greatest.
+ * @return              Nanoseconds. It is 0 if the verdict sees nothing. While a supervisor owns the breaker it is 0, too, and
+ *                      the call counts as misused.
  *
  * Thread: owner.
  */
-uint64_t cb_quantile_ns(struct cb_breaker *breaker, uint32_t quantile_ppm);
+uint64_t cb_quantile_ns(struct cb_breaker *breaker,
+                        uint32_t quantile_ppm);
 
 /**
  * cb_quantile_ns at a given time. Fires no timers.
  *
- * @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_quantile_ns.
- * @return        As cb_quantile_ns.
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_quantile_ns.
+ * @return        As for cb_quantile_ns.
  *
  * Thread: owner.
  */
-uint64_t cb_quantile_ns_at(struct cb_breaker *breaker,
-                           uint64_t now_ns,
-                           uint32_t quantile_ppm);
+uint64_t cb_quantile_ns_at(struct cb_breaker *breaker, uint64_t now_ns, uint32_t quantile_ppm);
 
 /**
  * Opens a reader that begins with the oldest event that the journal still has.
@@ -1526,25 +1579,26 @@ uint64_t cb_quantile_ns_at(struct cb_breaker *breaker,
  * @param out      Where the reader goes; NULL goes there if there is an error. Must not be NULL.
  * @return         CB_STATUS_OK, or CB_STATUS_NULL_POINTER.
  *
- * Thread: any. The reader is to be given to cb_events_close, before or after cb_destroy.
+ * Thread: any. Give the reader to cb_events_close in the end, before or after cb_destroy.
  */
-cb_status cb_events_open(const struct cb_breaker *breaker, struct cb_events **out);
+CB_MUST_USE cb_status cb_events_open(const struct cb_breaker *breaker, struct cb_events **out);
 
 /**
  * Reads the next event.
  *
  * @param events  NULL is fine: false.
- * @param out     Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine, and so is a struct_size of no
- *                version's: false, and nothing is read.
- * @return        Whether there was one. Later there may be more.
+ * @param out     Where the event goes, by its struct_size. NULL is fine, and so is a struct_size that no version has: false, and
+ *                the event stays to be read.
+ * @return        Whether there was an event. Later there may be more.
  *
  * Thread: any, one at a time.
  */
+CB_MUST_USE
 bool cb_events_next(struct cb_events *events,
                     struct cb_event *out);
 
 /**
- * How many events were overwritten before this reader came to them.
+ * Tells how many events were overwritten before this reader came to them.
  *
  * @param events  NULL is fine: 0.
  *
@@ -1555,14 +1609,14 @@ uint64_t cb_events_missed(const struct cb_events *events);
 /**
  * Ends a reader.
  *
- * @param events  From cb_events_open, and not closed before. NULL is fine.
+ * @param events  From cb_events_open or cb_observer_events_open, and not closed before. NULL is fine: nothing happens.
  *
  * Thread: any.
  */
 void cb_events_close(struct cb_events *events);
 
 /**
- * The name of a reason, as in "consecutive_failures"; "unknown" of a value that this library doesn't know. The text is
+ * The name of a reason, as in "consecutive_failures". A value that this library doesn't know is "unknown". The text is
  * static.
  *
  * @param reason  A cb_reason_value.
@@ -1572,56 +1626,62 @@ void cb_events_close(struct cb_events *events);
 const char *cb_reason_text(cb_reason reason);
 
 /**
- * Makes a breaker whose page is in a file, for other processes to observe and to halt; or takes over a page that is there.
+ * Makes a breaker whose page is in a file, so that other processes can observe and halt it. If the file is there already, the
+ * breaker takes over its page.
  *
- * A new page (mode 0600) begins with config->start. Of one that is there, events and their numbers go on; the first
- * operation adds one with CB_REASON_RESTART. A halt stays. If its last owner ended while closed, by cb_destroy, it comes
- * back closed; otherwise, if it was open or half-open, or was killed, it comes back open, at the attempt that it was at.
+ * A new page (mode 0600) begins with config->start. A page that is taken over keeps its events and goes on with their numbers;
+ * the first operation adds an event with CB_REASON_RESTART. A halt stays. If the last owner ended by cb_destroy while the
+ * breaker was closed, the breaker comes back closed. Otherwise (it was open or half-open, or its owner was killed) it comes back
+ * open, at the attempt that it was at.
  *
- * A page has one owner at a time. The right to it ends with cb_destroy or the process; children don't inherit it, and the
- * breaker must not be used in the child of a fork. Whatever others write into the file is borne, but to truncate it kills
- * its owner and observers (SIGBUS).
+ * A page has one owner at a time. The owner's right to the page ends with cb_destroy or with the process. Children don't inherit
+ * the right, and the breaker must not be used in the child of a fork. The owner bears whatever others write into the file. But
+ * truncating the file kills its owner and observers (SIGBUS).
  *
- * @param path_or_name  A plain name, without '/': the page in the conventional place, /dev/shm/trip99-USER/NAME; the
- *                      directory is made if it is missing. With a '/': a path, in a directory that only this user may
+ * @param path_or_name  A plain name has no '/' and means the page in the conventional place, /dev/shm/trip99-USER/NAME. The
+ *                      directory is made if it is missing. A path has a '/', and is in a directory that only this user may
  *                      write to. Must not be NULL.
- * @param config        The settings; NULL = the defaults.
+ * @param config        The settings. NULL stands for the defaults.
  * @param out           Where the breaker goes; NULL goes there if there is an error. Must not be NULL.
- * @return              As cb_create, and CB_STATUS_SHARED_BUSY, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
- *                      CB_STATUS_IO. A file that was refused is left exactly as it was; to begin anew, remove it.
+ * @return              As for cb_create, and CB_STATUS_SHARED_BUSY, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
+ *                      CB_STATUS_IO. A file that was refused is left exactly as it was. Remove it to begin anew.
  *
- * Thread: any, with 64 KiB of stack; the caller becomes the owner. The breaker is to be given to cb_destroy.
+ * Thread: any, with 64 KiB of stack; the caller becomes the owner. Give the breaker to cb_destroy in the end.
  */
+CB_MUST_USE
 cb_status cb_create_shared(const char *path_or_name,
                            const struct cb_config *config,
                            struct cb_breaker **out);
 
 /**
- * Halts the breaker of a page in a file, usually another process's, and leaves a note of why, when and by whom. The gate is
- * shut when this returns; the owner's next poll adds the event. A page without an owner keeps the halt for the next one.
+ * Halts the breaker of a page in a file, which is usually another process's. Leaves a note of why, when and by whom. The gate is
+ * shut when this function returns. The owner's next poll adds the event. A page without an owner keeps the halt for the next
+ * owner.
  *
  * @param path_or_name  As for cb_create_shared. Must not be NULL.
- * @param reason        Why, in UTF-8; 216 bytes of it are kept. NULL = no reason is given.
+ * @param reason        Why, in UTF-8. 216 bytes of it are kept. NULL gives no reason.
  * @return              CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
- *                      CB_STATUS_IO. Then nothing is halted.
+ *                      CB_STATUS_IO. Unless it is CB_STATUS_OK nothing is halted.
  *
- * Thread: any. Opens the file, so not for hot threads: the owner's own process has cb_halt.
+ * Thread: any, but no hot thread, as this opens the file. The owner's own process has cb_halt.
  */
+CB_MUST_USE
 cb_status cb_halt_shared(const char *path_or_name,
                          const char *reason);
 
 /**
- * Ends a halt of a page in a file, whoever's. The automatic state decides again; the owner's next poll adds the event.
+ * Ends a halt of a page in a file, whoever set it. The automatic state decides again. The owner's next poll adds the event.
  *
  * @param path_or_name  As for cb_create_shared. Must not be NULL.
- * @return              As cb_halt_shared. Unless it is CB_STATUS_OK nothing is resumed.
+ * @return              As for cb_halt_shared. Unless it is CB_STATUS_OK nothing is resumed.
  *
  * Thread: any.
  */
+CB_MUST_USE
 cb_status cb_resume_shared(const char *path_or_name);
 
 /**
- * Opens a page for watching, whether or not it has an owner now. A page that is removed and made anew is another one, to be
+ * Opens a page for watching, whether or not it has an owner now. A page that is removed and made anew is another page, to be
  * opened again.
  *
  * @param path_or_name  As for cb_create_shared. Must not be NULL.
@@ -1629,32 +1689,34 @@ cb_status cb_resume_shared(const char *path_or_name);
  * @return              CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
  *                      CB_STATUS_IO (there is no such file, say).
  *
- * Thread: any. The observer is to be given to cb_observer_close.
+ * Thread: any. Give the observer to cb_observer_close in the end.
  */
+CB_MUST_USE
 cb_status cb_observer_open(const char *path_or_name,
                            struct cb_observer **out);
 
 /**
- * Ends an observer. Readers of events that it opened may go on.
+ * Ends an observer. Readers of events that were opened by it may go on.
  *
- * @param observer  From cb_observer_open, and not closed before. NULL is fine.
+ * @param observer  From cb_observer_open, and not closed before. NULL is fine: nothing happens.
  *
- * Thread: any, when no other thread uses it any more.
+ * Thread: any, when no other thread uses the observer any more.
  */
 void cb_observer_close(struct cb_observer *observer);
 
 /**
- * The automatic state, as the owner left it: cb_observer_get_owner tells whether there still is one.
+ * Tells the automatic state, as the owner left it. cb_observer_get_owner tells whether there still is an owner.
  *
  * @param observer  NULL counts as open.
- * @return          A cb_state_value. CB_STATE_OPEN if the gate holds a value that no version writes: calls are refused then.
+ * @return          A cb_state_value. If the gate holds a value that no version writes, it is CB_STATE_OPEN: calls are refused
+ *                  then.
  *
  * Thread: any.
  */
 cb_state cb_observer_get_state(const struct cb_observer *observer);
 
 /**
- * Whether trading is halted.
+ * Tells whether trading is halted.
  *
  * @param observer  NULL counts as halted.
  *
@@ -1666,21 +1728,21 @@ bool cb_observer_is_halted(const struct cb_observer *observer);
  * The latest snapshot that the owner published, as cb_get_published gives it.
  *
  * @param observer  NULL is fine: false.
- * @param out       Where it goes, if there is one. Its struct_size must be set (to sizeof *out). NULL is fine: false.
- * @return          Whether there is one.
+ * @param out       Where the snapshot goes, by its struct_size. NULL is fine: false.
+ * @return          Whether the snapshot was written.
  *
  * Thread: any.
  */
-bool cb_observer_get_snapshot(const struct cb_observer *observer, struct cb_snapshot *out);
+CB_MUST_USE bool cb_observer_get_snapshot(const struct cb_observer *observer, struct cb_snapshot *out);
 
 /**
- * A quantile of the window as the owner last saw it. Nearest rank, exact. Overdue calls, which a verdict counts beside the
- * window, are not in it. Allocates; O(window).
+ * A quantile of the window as the owner last saw it, by nearest rank, and exact. The overdue calls, which a verdict counts beside
+ * the window, are not in it. This allocates, and takes time in proportion to the window.
  *
  * @param observer      NULL is fine: 0.
- * @param quantile_ppm  990000 for the P99; 0 is the least, 1000000 and above the greatest.
- * @return              Nanoseconds; 0 of an empty window, of one that the owner fills too fast to be read, and if a later
- *                      owner made the window larger (open the page again).
+ * @param quantile_ppm  990000 for the P99. 0 gives the least, 1000000 and above the greatest.
+ * @return              Nanoseconds. It is 0 if the window is empty, if the owner fills the window too fast for it to be read,
+ *                      and if a later owner made the window larger (open the page again).
  *
  * Thread: any.
  */
@@ -1694,78 +1756,83 @@ uint64_t cb_observer_quantile_ns(const struct cb_observer *observer,
  * @param out       Where the reader goes; NULL goes there if there is an error. Must not be NULL.
  * @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER.
  *
- * Thread: any. The reader is to be given to cb_events_close, before or after cb_observer_close.
+ * Thread: any. Give the reader to cb_events_close in the end, before or after cb_observer_close.
  */
-cb_status cb_observer_events_open(const struct cb_observer *observer, struct cb_events **out);
+CB_MUST_USE cb_status cb_observer_events_open(const struct cb_observer *observer, struct cb_events **out);
 
 /**
- * The owner of the page, and whether it is alive. Makes a few system calls.
+ * Tells who owns the page, and whether the owner is alive. This makes a few system calls.
  *
  * @param observer  NULL is fine: false.
- * @param out       Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine: false.
- * @return          Whether it was written.
+ * @param out       Where the answer goes, by its struct_size. NULL is fine: false.
+ * @return          Whether the answer was written.
  *
  * Thread: any.
  */
-bool cb_observer_get_owner(const struct cb_observer *observer, struct cb_owner *out);
+CB_MUST_USE bool cb_observer_get_owner(const struct cb_observer *observer, struct cb_owner *out);
 
 /**
- * The note of the latest halt from outside: that of the halt that is in force, if one is (cb_observer_is_halted) and the
- * owner's process did not halt later, which leaves no note.
+ * The note of the latest halt from outside. If a halt is in force (cb_observer_is_halted), the note is that halt's, unless the
+ * owner's process halted later: its own halts leave no note.
  *
  * @param observer  NULL is fine: false.
- * @param out       Where it goes, if there is one. Its struct_size must be set (to sizeof *out). NULL is fine: false.
- * @return          Whether there is one.
+ * @param out       Where the note goes, by its struct_size. NULL is fine: false.
+ * @return          Whether the note was written.
  *
  * Thread: any.
  */
+CB_MUST_USE
 bool cb_observer_get_halt_note(const struct cb_observer *observer,
                                struct cb_halt_note *out);
 
 /**
  * Makes a supervisor, which does nothing until it is started.
  *
- * @param interval_ns  How often it polls its breakers. So long a lane's report or the event of a halt may wait; timers that are
- *                     due earlier fire earlier, and a check's result is heard at once. 0 = without a pause: takes a whole CPU. 1000000
- *                     (1 ms) is a good start.
- * @param out          Where the supervisor goes. Must not be NULL.
+ * @param interval_ns  How often the supervisor polls its breakers. A lane's report, or the event of a halt, may wait this long.
+ *                     Timers that are due earlier fire earlier, and a check's result is heard at once. 1000000 (1 ms) is a
+ *                     good start. 0 = without a pause, which takes a whole CPU.
+ * @param out          Where the supervisor goes; NULL goes there if there is an error. Must not be NULL.
  * @return             CB_STATUS_OK, or CB_STATUS_NULL_POINTER.
  *
- * Thread: any. The supervisor is to be given to cb_supervisor_destroy.
+ * Thread: any. Give the supervisor to cb_supervisor_destroy in the end.
  */
+CB_MUST_USE
 cb_status cb_supervisor_create(uint64_t interval_ns,
                                struct cb_supervisor **out);
 
 /**
- * Adds a breaker. It stays the caller's until cb_supervisor_start.
+ * Adds a breaker. The breaker stays the caller's until cb_supervisor_start.
  *
  * @param supervisor  Must not be NULL, nor run.
- * @param name        For checks and listeners: in UTF-8, not empty, and another for each. Must not be NULL. It is copied.
- * @param breaker     From cb_create or cb_create_shared, and not destroyed. The supervisor can't be started any more once it
- *                    is; see cb_destroy. Must not be NULL.
- * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_BAD_NAME, or CB_STATUS_NOT_NOW: the supervisor
- *                    runs, or has this breaker, or another supervisor owns it.
+ * @param name        The breaker's name for checks and listeners: in UTF-8, not empty, and not another breaker's. The name is
+ *                    copied. Must not be NULL.
+ * @param breaker     From cb_create or cb_create_shared, and not destroyed. Once the breaker is destroyed, the supervisor
+ *                    can't be started any more; see cb_destroy. Must not be NULL.
+ * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER, or CB_STATUS_BAD_NAME. CB_STATUS_NOT_NOW: the supervisor runs or
+ *                    has this breaker already, or another supervisor owns the breaker.
  *
  * Thread: any, one at a time.
  */
+CB_MUST_USE
 cb_status cb_supervisor_add(struct cb_supervisor *supervisor,
                             const char *name,
                             struct cb_breaker *breaker);
 
 /**
- * Has a node checked while its breaker is half-open: by a function of the caller's. Replaces the check that it had.
+ * Has a node checked by a function of the caller's while its breaker is half-open. The check replaces an earlier one.
  *
  * @param supervisor  Must not be NULL, nor run.
- * @param name        That of a breaker that was added, and that recovers by CB_RECOVERY_HEALTH_CHECKS. Must not be NULL.
+ * @param name        The name of a breaker that was added, and that recovers by CB_RECOVERY_HEALTH_CHECKS. Must not be NULL.
  * @param every_ns    How far apart checks begin: less than the breaker's probe_timeout_ns. 0 = 100 ms, or a quarter of
  *                    probe_timeout_ns if that is less.
  * @param check       See cb_check. Must not be NULL.
- * @param context     Is handed to it. May be NULL.
- * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_BAD_NAME or CB_STATUS_NOT_NOW. (Whether the settings
- *                    fit is for cb_supervisor_start to see.)
+ * @param context     The check is called with it. May be NULL.
+ * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_BAD_NAME or CB_STATUS_NOT_NOW. (cb_supervisor_start
+ *                    sees whether the settings fit.)
  *
  * Thread: any, one at a time.
  */
+CB_MUST_USE
 cb_status cb_supervisor_check(struct cb_supervisor *supervisor,
                               const char *name,
                               uint64_t every_ns,
@@ -1773,91 +1840,99 @@ cb_status cb_supervisor_check(struct cb_supervisor *supervisor,
                               void *context);
 
 /**
- * Has a node checked while its breaker is half-open: that a TCP connection can be made. That proves that the machine is up
- * and something listens, not that it answers. Replaces the check that the node had.
+ * Has a node checked while its breaker is half-open: a TCP connection must be possible. That proves that the machine is up
+ * and something listens, but not that it answers. The check replaces an earlier one.
  *
  * @param supervisor  Must not be NULL, nor run.
  * @param name        As for cb_supervisor_check.
  * @param every_ns    As for cb_supervisor_check.
- * @param address     As in "10.0.0.7:9000"; IPv6 in brackets. Names are for the caller to resolve: a static program couldn't
- *                    use what does that here. Must not be NULL.
- * @return            As cb_supervisor_check, and CB_STATUS_BAD_NAME also if the address isn't one.
+ * @param address     An address and a port in figures, as in "10.0.0.7:9000"; IPv6 in brackets. The caller resolves names:
+ *                    a static program couldn't do that by this library. Must not be NULL.
+ * @return            As for cb_supervisor_check, and CB_STATUS_BAD_NAME also if the address isn't one.
  *
  * Thread: any, one at a time.
  */
+CB_MUST_USE
 cb_status cb_supervisor_check_tcp(struct cb_supervisor *supervisor,
                                   const char *name,
                                   uint64_t every_ns,
                                   const char *address);
 
 /**
- * Adds a listener, for all the breakers. Each has a thread of its own: a slow one delays nobody else.
+ * Adds a listener, for all the breakers. Each listener has a thread of its own: a slow one delays nobody else.
  *
- * At each start it begins with the oldest event that each journal still has.
+ * At each start a listener begins with the oldest event that each journal still has.
  *
  * @param supervisor  Must not be NULL, nor run.
  * @param listen      See cb_listen. Must not be NULL.
- * @param context     Is handed to it. May be NULL.
+ * @param context     The listener is called with it. May be NULL.
  * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER or CB_STATUS_NOT_NOW.
  *
  * Thread: any, one at a time.
  */
-cb_status cb_supervisor_listen(struct cb_supervisor *supervisor, cb_listen listen, void *context);
+CB_MUST_USE cb_status cb_supervisor_listen(struct cb_supervisor *supervisor, cb_listen listen, void *context);
 
 /**
- * Starts: from here on the supervisor's thread owns the breakers.
+ * Starts a supervisor. From here on its thread owns the breakers.
  *
  * @param supervisor  Must not be NULL.
- * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_NOT_NOW: it runs, has no breaker, or one of them is
- *                    with another supervisor or was destroyed; CB_STATUS_OUT_OF_RANGE: a breaker with a check recovers by
- *                    trials, or its checks are too far apart; CB_STATUS_IO: no thread. Then it doesn't run, and the
- *                    breakers are as they were. CB_STATUS_INTERNAL: a mistake in this library. Then it doesn't run, and the
- *                    breakers refuse; all that their owner may do with them is to destroy them.
+ * @return            CB_STATUS_OK, or an error, after which the supervisor doesn't run, and the breakers are as they were:
+ *                    CB_STATUS_NULL_POINTER.
+ *                    CB_STATUS_NOT_NOW: the supervisor runs already or has no breaker, or one of its breakers is with another
+ *                    supervisor or was destroyed.
+ *                    CB_STATUS_OUT_OF_RANGE: a breaker with a check recovers by trials, or its checks are too far apart.
+ *                    CB_STATUS_IO: the operating system gave no thread.
+ *                    CB_STATUS_INTERNAL: a mistake in this library. After this error alone the breakers refuse, and all
+ *                    that their owner may do with them is to destroy them.
  *
  * Thread: the owner of all its breakers.
  */
+CB_MUST_USE
 cb_status cb_supervisor_start(struct cb_supervisor *supervisor);
 
 /**
- * Opens a lane of a breaker that the supervisor owns, for another thread. The owner hears it from its next poll on, and
- * allocates nothing for it. (Of a breaker that no supervisor owns, cb_lane_open opens lanes.)
+ * Opens a lane of a breaker that the supervisor owns, for another thread. The owner hears the lane from its next poll on, and
+ * allocates nothing for the lane. (cb_lane_open opens lanes of a breaker that no supervisor owns.)
  *
  * @param supervisor  Must not be NULL.
- * @param name        That of a breaker that was added. Must not be NULL.
+ * @param name        The name of a breaker that was added. Must not be NULL.
  * @param capacity    As for cb_lane_open. 0 = 4096.
  * @param out         Where the lane goes; NULL goes there if there is an error. Must not be NULL.
- * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_BAD_NAME: no breaker has this name;
+ * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER. CB_STATUS_BAD_NAME: no breaker has this name.
  *                    CB_STATUS_NOT_NOW: the supervisor doesn't run.
  *
- * Thread: any, while no other one starts, stops, changes or destroys the supervisor. The lane is to be given to
- * cb_lane_close, before or after the supervisor or the breaker is gone.
+ * Thread: any, while no other thread starts, stops, changes or destroys the supervisor. Give the lane to cb_lane_close in the
+ * end, before or after the supervisor or the breaker is gone.
  */
+CB_MUST_USE
 cb_status cb_supervisor_lane(const struct cb_supervisor *supervisor,
                              const char *name,
                              uint32_t capacity,
                              struct cb_lane **out);
 
 /**
- * Stops: takes in what lanes said before, tells listeners what came of it, and waits for them and for a check that is under
- * way, however long they take. When this returns, no callback runs any more, and the caller is the breakers' owner. It may
- * be started again. No other thread may be calling what says "Thread: owner" at that moment: it would not be the owner.
+ * Stops a supervisor. The supervisor takes in what lanes said before, and tells listeners what came of that. Then this function
+ * waits for the listeners, and for a check that is under way, however long they take. When it returns, no callback runs any
+ * more, and the caller is the breakers' owner. At that moment no other thread may be calling a function marked "Thread: owner",
+ * as that thread would not be the owner. The supervisor may be started again.
  *
- * Nobody judges calls meanwhile: stop trading first.
+ * Nobody judges calls meanwhile, so stop trading first.
  *
- * @param supervisor  Must not be NULL. If it doesn't run, nothing happens.
- * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER; CB_STATUS_INTERNAL: its thread died of a mistake in this
- *                    library. Then its breakers refuse, and all that the owner may do with them is to destroy them.
+ * @param supervisor  Must not be NULL. If the supervisor doesn't run, nothing happens.
+ * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER. CB_STATUS_INTERNAL: the supervisor's thread died of a mistake in
+ *                    this library. Then its breakers refuse, and all that the owner may do with them is to destroy them.
  *
  * Thread: any, one at a time; none of its callbacks.
  */
+CB_MUST_USE
 cb_status cb_supervisor_stop(struct cb_supervisor *supervisor);
 
 /**
- * Stops a supervisor if it runs, as cb_supervisor_stop does, and ends it. Its breakers stay, and are the caller's.
+ * Stops a supervisor if it runs, as cb_supervisor_stop does, and ends it. The breakers stay, and are the caller's.
  *
- * @param supervisor  From cb_supervisor_create, and not destroyed before. NULL is fine.
+ * @param supervisor  From cb_supervisor_create, and not destroyed before. NULL is fine: nothing happens.
  *
- * Thread: any, when no other thread uses it any more; none of its callbacks.
+ * Thread: any, when no other thread uses the supervisor any more; none of its callbacks.
  */
 void cb_supervisor_destroy(struct cb_supervisor *supervisor);
 

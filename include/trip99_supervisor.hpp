@@ -23,30 +23,33 @@
 
 namespace trip99 {
 
-/** Asks a node whether it is well, within `timeout`. See cb_check. To throw is to say no. */
+/** Asks a node whether it is well, within `timeout`. See cb_check. A check that throws says no. */
 using Check = std::function<bool(std::chrono::nanoseconds timeout)>;
 
-/** Is told each event; nullptr stands for so many that it missed. See cb_listen. What it throws is counted, and dropped. */
+/**
+ * Is told each event. If `event` is nullptr, the listener missed as many events as `missed` says. See cb_listen. What it throws is
+ * counted, and dropped.
+ */
 using Listen = std::function<void(const char *name, const Event *event, std::uint64_t missed)>;
 
 /**
- * A thread that owns breakers. From start to stop (or the destructor) it is the owner of those that were added, and nobody
- * else may call what isn't marked "any thread"; afterwards the thread that stopped it is. The breakers should outlive it, so
- * declare them before: one that goes earlier ends with the stop, and start() then throws. One thread at a time, none of its
- * callbacks.
+ * A thread that owns breakers. From start to stop (or the destructor) the supervisor owns the breakers that were added, and
+ * nobody else may call their operations that aren't marked "any thread". Afterwards the thread that stopped it owns them. The
+ * breakers should outlive the supervisor, so declare them before it. A breaker that goes earlier ends with the stop, and start()
+ * throws afterwards. One thread at a time may use a supervisor, and none of its callbacks may.
  *
- * Callbacks run on threads of the supervisor's, each always on the same one. What they throw ends there, and exceptions()
- * counts it. (No callback may end its thread, by pthread_exit say: that unwinds, and can't be stopped.)
+ * Callbacks run on threads of the supervisor's, each always on the same one. An exception ends there, and exceptions() counts it.
+ * (No callback may end its thread, by pthread_exit for instance: that unwinds, and can't be stopped.)
  */
 class Supervisor {
   public:
-    /** How often it polls its breakers; 0 = without a pause, which takes a whole CPU. Throws Error. */
+    /** `interval` is how often it polls its breakers. 0 = without a pause, which takes a whole CPU. Throws Error. */
     explicit Supervisor(std::chrono::nanoseconds interval = std::chrono::milliseconds(1))
         : callbacks_(new Callbacks) {
         detail::check(cb_supervisor_create(detail::ns("interval", interval), &handle_));
     }
 
-    /** A moved-from one may only be assigned to or destroyed. */
+    /** A moved-from supervisor may only be assigned to or destroyed. */
     Supervisor(Supervisor &&other) noexcept
         : callbacks_(std::move(other.callbacks_)), seats_(std::move(other.seats_)),
           handle_(std::exchange(other.handle_, nullptr)), runs_(std::exchange(other.runs_, false)) {}
@@ -59,7 +62,7 @@ class Supervisor {
     }
     Supervisor(const Supervisor &) = delete;
     Supervisor &operator=(const Supervisor &) = delete;
-    /** Stops it, if it runs. The callbacks go when none runs any more. */
+    /** Stops the supervisor, if it runs. The callbacks go when none runs any more. */
     ~Supervisor() {
         if (runs_ && cb_supervisor_stop(handle_) == CB_STATUS_OK) {
             open_gates();
@@ -67,7 +70,7 @@ class Supervisor {
         cb_supervisor_destroy(handle_);
     }
 
-    /** Adds a breaker, which stays its owner's until start. Throws Error: the name is empty or taken, or it runs. */
+    /** Adds a breaker, which stays its owner's until start. Throws Error: the name is empty or taken, or the supervisor runs. */
     void add(const std::string &name, Breaker &breaker) {
         if (!breaker.seat_) {
             breaker.seat_ = std::make_shared<detail::Seat>(detail::Seat{&breaker});
@@ -81,8 +84,8 @@ class Supervisor {
     }
 
     /**
-     * Has a node checked while its breaker is half-open, so far apart; 0 = as cb_supervisor_check says. Throws Error:
-     * there is no such breaker, or it runs.
+     * Has a node checked while its breaker is half-open. `every` is how far apart checks begin; 0 = as cb_supervisor_check says.
+     * Throws Error: there is no such breaker, or the supervisor runs.
      */
     void check(const std::string &name, Check check, std::chrono::nanoseconds every = std::chrono::nanoseconds(0)) {
         const std::uint64_t every_ns = detail::ns("every", every);
@@ -91,20 +94,20 @@ class Supervisor {
             cb_supervisor_check(handle_, name.c_str(), every_ns, call_check, &callbacks_->checks.back()));
     }
 
-    /** Checks that a TCP connection can be made, as to "10.0.0.7:9000", in figures. Throws Error. */
+    /** Has a node checked by a TCP connection. The address is in figures, as in "10.0.0.7:9000". Throws Error. */
     void check_tcp(const std::string &name, const std::string &address,
                    std::chrono::nanoseconds every = std::chrono::nanoseconds(0)) {
         detail::check(
             cb_supervisor_check_tcp(handle_, name.c_str(), detail::ns("every", every), address.c_str()));
     }
 
-    /** Adds a listener, for all the breakers, with a thread of its own. Throws Error: it runs. */
+    /** Adds a listener, for all the breakers, with a thread of its own. Throws Error: the supervisor runs. */
     void listen(Listen listen) {
         callbacks_->listeners.push_back({std::move(listen), callbacks_.get()});
         detail::check(cb_supervisor_listen(handle_, call_listen, &callbacks_->listeners.back()));
     }
 
-    /** Throws Error: then it doesn't run, and the breakers are as they were. */
+    /** Starts the supervisor. Throws Error: then it doesn't run, and the breakers are as they were (see cb_supervisor_start). */
     void start() {
         detail::check(cb_supervisor_start(handle_));
         runs_ = true;
@@ -116,8 +119,9 @@ class Supervisor {
     }
 
     /**
-     * Opens a lane of the breaker of this name while it runs; 0 = room for 4096 calls. Any thread, while no other one starts or
-     * stops it. Throws Error: there is no such breaker, or it doesn't run.
+     * Opens a lane of the breaker of this name while the supervisor runs. `capacity` is how many calls the lane has room for;
+     * 0 = 4096. Throws Error: there is no such breaker, or the supervisor doesn't run. Any thread, while no other thread starts or
+     * stops the supervisor.
      */
     Lane lane(const std::string &name, std::uint32_t capacity = 0) const {
         cb_lane *lane = nullptr;
@@ -125,7 +129,7 @@ class Supervisor {
         return Lane::adopt(lane);
     }
 
-    /** Waits for callbacks that are under way; then none runs any more. Throws Error for a mistake in trip99 alone. */
+    /** Stops the supervisor, and waits for callbacks that are under way. Throws Error only for a mistake in trip99. */
     void stop() {
         detail::check(cb_supervisor_stop(handle_));
         if (runs_) {
@@ -145,7 +149,7 @@ class Supervisor {
         Callbacks *all;
     };
 
-    /** At one address, with all that is in it: the library has pointers to its parts. */
+    /** This and all that is in it keep their addresses, as the library has pointers to its parts. */
     struct Callbacks {
         std::deque<Callback<Check>> checks;
         std::deque<Callback<Listen>> listeners;
@@ -185,7 +189,7 @@ class Supervisor {
 #endif
     }
 
-    /** It runs no more: its breakers are their owner's again. (Of one that never ran they may be with another.) */
+    /** For a supervisor that ran, and runs no more. (The breakers of one that never ran may be with another.) */
     void open_gates() noexcept {
         for (const auto &seat : seats_) {
             if (seat->breaker != nullptr) {
@@ -194,12 +198,12 @@ class Supervisor {
         }
     }
 
-    /** Outlives what has pointers to it: the destructor's body comes first. */
+    /** The callbacks outlive the library's pointers to them, as the destructor's body comes first. */
     std::unique_ptr<Callbacks> callbacks_;
     /** Where its breakers are. */
     std::vector<std::shared_ptr<detail::Seat>> seats_;
     cb_supervisor *handle_ = nullptr;
-    /** From start to stop, in which its breakers' gates are shut. */
+    /** True from start to stop. The gates of its breakers are shut then. */
     bool runs_ = false;
 };
 

@@ -5,9 +5,11 @@
 //!
 //! Nothing unwinds into C: no operation panics, and those that allocate catch it if they do all the same (`status::guard`).
 //!
-//! [`cb_breaker`] keeps what any thread may touch apart from what is the owner's, so that no reference to the one ever
-//! covers the other. Only fields are borrowed, never the whole. What becomes of it while a supervisor has the breaker is in
-//! `handle`.
+//! A handle keeps what any thread may touch apart from what is one thread's at a time, which is in a cell. So a reference to the
+//! handle never covers a reference to what is in the cell. What becomes of a breaker while a supervisor has it is in `standing`
+//! and `handle`.
+//!
+//! A file uses only files above it. (What is in a file's own folder is above it, too.)
 #![expect(unsafe_code, reason = "C pointers")]
 #![expect(non_camel_case_types, reason = "names as C sees them")]
 #![expect(
@@ -17,19 +19,24 @@
 
 mod abi;
 mod status;
+mod pointers;
 mod structs;
 mod checked;
+mod standing;
 mod config;
-mod breaker;
 mod handle;
+mod breaker;
 mod operations;
 mod gate;
-mod lane;
 mod snapshot;
 mod events;
+mod lane_ends;
+mod lane;
+mod lane_operations;
 #[cfg(feature = "shm")]
 mod shared;
-#[cfg(not(loom))]
+#[cfg(feature = "shm")]
+mod observer;
 mod supervisor;
 
 pub use abi::*;
@@ -37,11 +44,14 @@ pub use breaker::*;
 pub use config::*;
 pub use events::*;
 pub use gate::*;
+pub use handle::cb_breaker;
 pub use lane::*;
+pub use lane_operations::*;
+#[cfg(feature = "shm")]
+pub use observer::*;
 pub use operations::*;
 #[cfg(feature = "shm")]
 pub use shared::*;
 pub use snapshot::*;
 pub use status::*;
-#[cfg(not(loom))]
 pub use supervisor::*;

@@ -3,8 +3,10 @@
 #![deny(unsafe_code)] // allowed again in the modules that say why
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::float_arithmetic)]
 
-#[cfg(all(feature = "shm", any(loom, not(target_os = "linux"))))]
-compile_error!("the feature `shm` is for Linux alone, and not for loom");
+#[cfg(all(feature = "shm", not(target_os = "linux")))]
+compile_error!("the feature `shm` is for Linux alone");
+#[cfg(all(loom, any(feature = "shm", feature = "ffi")))]
+compile_error!("loom tries out neither pages in files nor the C API");
 
 // In the order that data flows: a file uses only files above it.
 

@@ -32,15 +32,15 @@ fn exercise(breaker: &mut Breaker, trials: bool) {
             breaker.record_probe_at(now_ns, 0, true);
             breaker.release_at(now_ns);
         }
-        breaker.halt_at(now_ns);
+        breaker.halt_at(now_ns, "");
         assert!(!breaker.allow_at(now_ns));
         breaker.resume_at(now_ns);
-        now_ns = breaker.next_deadline().clamp(now_ns, now_ns + 70 * SECOND);
+        now_ns = breaker.next_deadline_ns().clamp(now_ns, now_ns + 70 * SECOND);
         breaker.poll_at(now_ns);
         while breaker.state() == State::HalfOpen && trials && breaker.allow_at(now_ns) {
             breaker.record_at(now_ns, 0);
         }
-        breaker.quantile_at(now_ns, 990_000);
+        breaker.quantile_ns_at(now_ns, 990_000);
         let same = breaker.config().clone();
         assert_eq!(breaker.reconfigure_at(now_ns, &same), Ok(()));
         assert_eq!(breaker.snapshot().events, breaker.events().last().map_or(0, |event| event.sequence + 1));

@@ -40,7 +40,7 @@ const LOOKS: [Look; 6] = [
         let _ = breaker.begin_at(MS);
     }),
     // The owner's own is the one after the pair.
-    ("halt", closed, |breaker| breaker.halt_at(MS)),
+    ("halt", closed, |breaker| breaker.halt_at(MS, "")),
     ("resume", closed, |breaker| breaker.resume_at(MS)),
 ];
 
@@ -71,7 +71,7 @@ fn a_pair_between_two_looks_is_journaled_by_the_next() {
 /// A halt and a resume by another thread's handle.
 fn flip(breaker: &mut Breaker, gate: Option<&Gate>) {
     let handle = gate.cloned().unwrap_or_else(|| breaker.gate());
-    handle.halt();
+    handle.halt("");
     assert!(!handle.allow());
     handle.resume();
 }
@@ -81,11 +81,11 @@ fn a_resume_and_a_halt_between_two_looks_are_journaled_too() {
     for (name, breaker, look) in LOOKS {
         let mut breaker = breaker();
         let gate = breaker.gate();
-        gate.halt();
+        gate.halt("");
         breaker.poll_at(0);
         assert_eq!(halts(&breaker), [HALT], "{name}");
         gate.resume();
-        gate.halt();
+        gate.halt("");
         look(&mut breaker);
         let expected: &[Reason] = if name == "resume" { &[HALT, RESUME, HALT, RESUME] } else { &[HALT, RESUME, HALT] };
         assert_eq!(halts(&breaker), expected, "{name}");
@@ -100,11 +100,11 @@ fn a_pair_and_a_change_are_three_events_and_several_pairs_are_all_told() {
             let mut breaker = closed();
             let gate = breaker.gate();
             for _ in 0..pairs {
-                gate.halt();
+                gate.halt("");
                 gate.resume();
             }
             if ends_halted {
-                gate.halt();
+                gate.halt("");
             }
             breaker.poll_at(MS);
             let mut expected = [HALT, RESUME].repeat(pairs);

@@ -23,13 +23,27 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use trip99::ffi;
 
-const HEADERS: [(&str, Language); 5] = [
+const HEADERS: [(&str, Language); 14] = [
     ("trip99.h", C),
     ("trip99.h", CPP),
     ("trip99.hpp", CPP),
     ("trip99_shared.hpp", CPP),
     ("trip99_supervisor.hpp", CPP),
+    ("trip99/values.hpp", CPP),
+    ("trip99/error.hpp", CPP),
+    ("trip99/duration.hpp", CPP),
+    ("trip99/config.hpp", CPP),
+    ("trip99/events.hpp", CPP),
+    ("trip99/gate.hpp", CPP),
+    ("trip99/scoped_call.hpp", CPP),
+    ("trip99/lane.hpp", CPP),
+    ("trip99/breaker.hpp", CPP),
 ];
+
+/// A header's name as a part of a file's.
+fn flat(header: &str) -> String {
+    header.replace('/', "-")
+}
 
 fn write(name: &str, text: &str) -> PathBuf {
     let path = scratch(name);
@@ -183,9 +197,22 @@ fn wrapper() {
 }
 
 #[test]
+fn every_header_is_tested() {
+    let names = |directory: &str| {
+        let entries =
+            fs::read_dir(Path::new(ROOT).join("include").join(directory)).unwrap().map(|entry| entry.unwrap());
+        let files = entries.filter(|entry| entry.path().is_file());
+        files.map(|entry| format!("{directory}{}", entry.file_name().display())).collect::<Vec<_>>()
+    };
+    for name in [names(""), names("trip99/")].concat() {
+        assert!(HEADERS.iter().any(|(header, _)| *header == name), "{name} isn't in HEADERS");
+    }
+}
+
+#[test]
 fn headers_compile_alone() {
     for (header, language) in HEADERS {
-        let file = write(&format!("alone-{header}.{}", language.extension), &format!("#include <{header}>\n"));
+        let file = write(&format!("alone-{}.{}", flat(header), language.extension), &format!("#include <{header}>\n"));
         for standard in language.standards {
             run(language.compile(standard).arg("-fsyntax-only").arg(&file));
         }
@@ -195,14 +222,16 @@ fn headers_compile_alone() {
 #[test]
 fn headers_may_be_included_twice_and_from_two_files_of_a_program() {
     for (header, language) in HEADERS {
-        let name = format!("twice-{header}");
+        let name = format!("twice-{}", flat(header));
         let twice = format!("#include <{header}>\n#include <{header}>\nint other(void);\n");
         let one = format!("{twice}int main(void) {{ return cb_abi_version() == CB_ABI_VERSION ? other() : 1; }}\n");
         let gate = "static const cb_gate gate = {0};";
         let other = format!("{twice}{gate}\nint other(void) {{ return cb_gate_closed(&gate) ? 0 : 1; }}\n");
         let files = [("one", one), ("other", other)]
             .map(|(part, text)| write(&format!("{name}-{part}.{}", language.extension), &text));
-        for standard in language.standards {
+        // A part is in the whole, which is tried with each standard.
+        let standards = if header.contains('/') { &language.standards[..1] } else { language.standards };
+        for standard in standards {
             run(&mut language.program(standard, &format!("{name}-{}", language.extension), &files));
         }
     }
@@ -314,11 +343,11 @@ const BYTE_LOADS: (&[&str], char) = if cfg!(target_arch = "x86_64") {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn the_gate_is_one_load_of_one_byte() {
     let (loads, memory) = BYTE_LOADS;
-    for (header, language) in HEADERS {
+    for (header, language) in HEADERS.iter().filter(|(header, _)| !header.contains('/')) {
         let linkage = if language.extension == "cpp" { "extern \"C\" " } else { "" };
         let signature = format!("{linkage}bool passes(const cb_gate *gate)");
         let text = format!("#include <{header}>\n{signature};\n{signature} {{ return cb_gate_closed(gate); }}\n");
-        let file = write(&format!("gate-{header}.{}", language.extension), &text);
+        let file = write(&format!("gate-{}.{}", flat(header), language.extension), &text);
         let assembly = file.with_extension("s");
         for standard in language.standards {
             let mut command = compiler(language.compiler);
@@ -353,6 +382,105 @@ fn functions(header: &str) -> Vec<String> {
         .filter(|name| name.starts_with("cb_"))
         .map(str::to_owned)
         .collect()
+}
+
+/// What each function that the header declares returns, and whether that must be used.
+fn results(header: &str) -> Vec<(String, String, bool)> {
+    let code = header.rsplit_once("extern \"C\" {").expect("functions").1;
+    let declarations = code
+        .split(';')
+        .filter_map(|part| part.rsplit_once("*/").map(|(_, code)| code.trim()))
+        .filter(|code| !code.is_empty());
+    let split = |declaration: &str| {
+        let (must_be_used, rest) = match declaration.strip_prefix("CB_MUST_USE") {
+            Some(rest) => (true, rest.trim()),
+            None => (false, declaration),
+        };
+        let before = rest.split_once('(').expect("a function").0;
+        let (result, name) = before.rsplit_once([' ', '*']).expect("a result and a name");
+        (result.trim().to_owned(), name.to_owned(), must_be_used)
+    };
+    declarations.map(split).collect()
+}
+
+/// As in Rust, where `Result`, tickets and `allow` are `must_use`; and whether an out-structure was filled.
+#[test]
+fn every_status_ticket_and_answer_must_be_used() {
+    let results = results(include_str!("../include/trip99.h"));
+    assert_eq!(results.len(), functions(include_str!("../include/trip99.h")).len() - 1, "all but the inline one");
+    for (result, name, must_be_used) in results {
+        let matters = match result.as_str() {
+            "cb_status" | "struct cb_call" => true,
+            "bool" => !name.ends_with("_is_halted"),
+            _ => false,
+        };
+        assert_eq!(must_be_used, matters, "{result} {name}");
+    }
+}
+
+#[test]
+fn compilers_warn_of_a_dropped_result() {
+    let in_c = "cb_create(config, breaker)";
+    let parameters = "const cb_config *config, cb_breaker **breaker";
+    let in_cpp = "(*breaker).begin()";
+    for (header, parameters, call, language, standards) in [
+        ("trip99.h", parameters, in_c, C, C.standards),
+        ("trip99.h", parameters, in_c, CPP, CPP.standards),
+        ("trip99.hpp", "trip99::Breaker *breaker", in_cpp, CPP, CPP.standards),
+    ] {
+        let signature = format!("int use({parameters})");
+        let program = |statement: &str| {
+            let text = format!("#include <{header}>\n{signature};\n{signature} {{ {statement} return 0; }}\n");
+            write(&format!("dropped-{}.{}", flat(header), language.extension), &text)
+        };
+        for standard in standards {
+            let used = if language.extension == "c" {
+                format!("cb_status status = {call}; if (status != CB_STATUS_OK) return 1;")
+            } else {
+                format!("const auto result = {call}; static_cast<void>(result);")
+            };
+            // Not by -fsyntax-only: gcc notices this later.
+            let compile = |file: PathBuf| {
+                let mut command = language.compile(standard);
+                command.args(["-S", "-o", "/dev/null"]).arg(file);
+                command
+            };
+            run(&mut compile(program(&used)));
+            let output = compile(program(&format!("{call};"))).output().expect("it runs");
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success() && errors.contains("unused-result"), "{header} {standard}: {errors}");
+        }
+    }
+}
+
+/// Under all warnings, those of missing initialisers among them.
+#[test]
+fn initialisers_set_the_size_and_nothing_else() {
+    let mut text = String::from("#include <trip99.h>\n#include <string.h>\n");
+    let mut body = String::new();
+    for name in ["cb_snapshot", "cb_event", "cb_owner", "cb_halt_note"] {
+        let init = format!("{}_INIT", name.to_uppercase());
+        text += &format!("static {name} of_{name} = {init};\n");
+        body += &format!("{{ {name} it = {init}; if (memcmp(&it, &of_{name}, sizeof it) != 0) return 1; }}\n");
+        body += &format!("if (of_{name}.struct_size != sizeof of_{name}) return 2;\n");
+        body += &format!("of_{name}.struct_size = 0;\n");
+        body += &format!("for (i = 0; i < sizeof of_{name}; i++) {{\n");
+        body +=
+            &format!("    unsigned char byte; memcpy(&byte, bytes(&of_{name}) + i, 1); if (byte != 0) return 3; }}\n");
+    }
+    text += "static const char *bytes(const void *it);\n";
+    text += "static const char *bytes(const void *it) { return (const char *)it; }\n";
+    text += &format!("int main(void) {{ size_t i;\n{body}return 0; }}\n");
+    for language in [C, CPP] {
+        let text = text.replace(
+            "(const char *)it",
+            if language.extension == "c" { "it" } else { "static_cast<const char *>(it)" },
+        );
+        let file = write(&format!("initialisers.{}", language.extension), &text);
+        for standard in language.standards {
+            run(&mut language.program(standard, "initialisers", std::slice::from_ref(&file)));
+        }
+    }
 }
 
 #[test]

@@ -333,6 +333,50 @@ fn both_libraries_define_what_the_header_declares_and_nothing_else() {
     assert_eq!(global, declared);
 }
 
+/// Cargo.toml has the one version; whatever else tells one has it from there.
+fn every_version_is_that_of_cargo_toml() {
+    let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).expect("the manifest");
+    let versions = manifest.lines().filter_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    let versions: Vec<_> = versions.collect();
+    let [version] = versions[..] else { panic!("one version in Cargo.toml, not {versions:?}") };
+
+    let define = |name: &str| {
+        let header = fs::read_to_string(prefix().join("include/trip99.h")).expect("installed");
+        let line = header.lines().find_map(|line| line.strip_prefix(&format!("#define CB_VERSION_{name} ")));
+        line.expect("in the header").trim_matches('"').to_string()
+    };
+    assert_eq!(define("TEXT"), version);
+    let numbers = format!("{}.{}.{}", define("MAJOR"), define("MINOR"), define("PATCH"));
+    assert_eq!(numbers, version.split(['-', '+']).next().expect("numbers"));
+
+    let libdir = prefix().join("lib");
+    let tell = |file: &str, before: &str| {
+        let text = fs::read_to_string(libdir.join(file)).expect("installed");
+        let line = text.lines().find_map(|line| line.trim().strip_prefix(before).map(str::to_string));
+        line.unwrap_or_else(|| panic!("no {before} in {file}")).trim_matches(['"', ')']).to_string()
+    };
+    assert_eq!(tell("pkgconfig/trip99.pc", "Version: "), version);
+    assert_eq!(tell("pkgconfig/trip99-static.pc", "Version: "), version);
+    assert_eq!(tell("cmake/trip99/trip99ConfigVersion.cmake", "set(PACKAGE_VERSION "), version);
+    assert!(libdir.join(format!("libtrip99.so.{version}")).exists());
+    let soname = format!("IMPORTED_LOCATION \"${{_trip99_prefix}}/lib/libtrip99.so.{version}\"");
+    let config = fs::read_to_string(libdir.join("cmake/trip99/trip99Config.cmake")).expect("installed");
+    assert!(config.contains(&soname), "{config}");
+
+    // The library's own word.
+    let directory = scratch("version");
+    let text = r#"
+#include <trip99.h>
+#include <stdio.h>
+int main(void) { printf("%s %s\n", cb_version_text(), CB_VERSION_TEXT); return 0; }
+"#;
+    let program = directory.join("program");
+    let mut line = compiler("CC");
+    line.arg(write(&directory, "main.c", text)).arg("-I").arg(prefix().join("include")).arg("-L").arg(&libdir);
+    ok(line.arg("-ltrip99").arg(format!("-Wl,-rpath,{}", libdir.display())).arg("-o").arg(&program));
+    assert_eq!(ok(&mut Command::new(program)), format!("{version} {version}\n"));
+}
+
 fn the_soname_is_the_abi_version() {
     let dynamic = ok(Command::new("readelf").arg("-dW").arg(prefix().join("lib/libtrip99.so")));
     assert!(dynamic.contains(&format!("Library soname: [libtrip99.so.{}]", abi())), "{dynamic}");
@@ -458,6 +502,7 @@ fn main() -> ExitCode {
             "both_libraries_define_what_the_header_declares_and_nothing_else",
             both_libraries_define_what_the_header_declares_and_nothing_else,
         ),
+        ("every_version_is_that_of_cargo_toml", every_version_is_that_of_cargo_toml),
         ("the_soname_is_the_abi_version", the_soname_is_the_abi_version),
         (
             "static_users_link_what_rustc_says_but_for_what_every_compiler_adds",

@@ -15,7 +15,7 @@ fn a_gate_asks_as_a_lane_does() {
     let mut breaker = breaker(config());
     let gate = breaker.gate();
     assert!(gate.allow() && gate.clone().allow());
-    gate.halt();
+    gate.halt("");
     assert!(!gate.allow() && gate.is_halted());
     gate.resume();
     assert!(gate.allow());
@@ -37,7 +37,7 @@ fn a_gate_gives_back_its_own_grants_only() {
     gate.release();
     gate.release();
     breaker.poll_at(SECOND + 2);
-    assert_eq!((breaker.snapshot().trials_granted, breaker.next_deadline()), (0, u64::MAX));
+    assert_eq!((breaker.snapshot().trials_granted, breaker.next_deadline_ns()), (0, u64::MAX));
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn to(heard: &Heard) -> impl FnMut(&str, Notice) + Send + use<> {
 /// Two events each.
 fn halt_and_resume(breaker: &mut Breaker, times: usize) {
     for _ in 0..times {
-        breaker.halt();
+        breaker.halt("");
         breaker.resume();
     }
 }
@@ -71,7 +71,7 @@ fn a_listener_that_falls_behind_is_told_what_it_missed() {
         let _ = released.recv(); // until the test lets go
     })
     .expect("a thread");
-    breaker.halt();
+    breaker.halt("");
     begun.recv_timeout(LIMIT).expect("it hears of the halt");
     breaker.resume();
     halt_and_resume(&mut breaker, 300); // 602 in all; the journal has the latest 256
@@ -104,7 +104,7 @@ fn a_blocked_listener_delays_nobody() {
         .expect("it starts");
     for turn in 1..=10 {
         if turn % 2 == 1 {
-            gate.halt()
+            gate.halt("")
         } else {
             gate.resume()
         }
@@ -175,7 +175,7 @@ fn stopping_a_listener_that_is_busy_takes_no_longer_than_asked() {
         let _ = sender.send(());
         let _ = released.recv();
     });
-    breaker.halt();
+    breaker.halt("");
     begun.recv_timeout(LIMIT).expect("it hears of the halt");
     assert!(!listener.expect("a thread").stop(Duration::from_millis(20)));
     drop(release);
@@ -185,7 +185,7 @@ fn stopping_a_listener_that_is_busy_takes_no_longer_than_asked() {
 #[test]
 fn a_closure_that_parks_takes_no_wake_up_that_is_meant_for_its_thread() {
     let mut breaker = breaker(config());
-    breaker.halt();
+    breaker.halt("");
     let (sender, begun) = mpsc::channel();
     let released = Arc::new(AtomicBool::new(false));
     let is_released = Arc::clone(&released);

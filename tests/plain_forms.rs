@@ -62,7 +62,7 @@ const SITUATIONS: [(&str, Prepare); 8] = [
     }),
     ("halted, and in shadow", || {
         let mut breaker = started(Config { shadow: true, ..patient() });
-        breaker.halt_at(breaker.now_ns());
+        breaker.halt_at(breaker.now_ns(), "");
         (breaker, None)
     }),
 ];
@@ -100,9 +100,9 @@ const FORMS: [Row; 14] = [
     ("bad probe", |b, _, _| { b.record_probe(0, false); None }, |b, _, now_ns| { b.record_probe_at(now_ns, 0, false); None }, true),
     ("release", |b, _, _| { b.release(); None }, |b, _, now_ns| { b.release_at(now_ns); None }, false),
     ("poll", |b, _, _| { b.poll(); None }, |b, _, now_ns| { b.poll_at(now_ns); None }, true),
-    ("halt", |b, _, _| { b.halt(); None }, |b, _, now_ns| { b.halt_at(now_ns); None }, true),
+    ("halt", |b, _, _| { b.halt(""); None }, |b, _, now_ns| { b.halt_at(now_ns, ""); None }, true),
     ("resume", |b, _, _| { b.resume(); None }, |b, _, now_ns| { b.resume_at(now_ns); None }, true),
-    ("quantile", |b, _, _| b.quantile(500_000), |b, _, now_ns| b.quantile_at(now_ns, 500_000), false),
+    ("quantile", |b, _, _| b.quantile_ns(500_000), |b, _, now_ns| b.quantile_ns_at(now_ns, 500_000), false),
 ];
 
 /// All but what depends on when it happened.

@@ -60,7 +60,7 @@ fn every_quantile_of_every_window_is_exactly_that_of_its_sorted_samples() {
                 let live = &values[values.len().saturating_sub(window_len as usize)..];
                 for quantile_ppm in QUANTILES {
                     assert_eq!(
-                        breaker.quantile_at(0, quantile_ppm),
+                        breaker.quantile_ns_at(0, quantile_ppm),
                         by_sorting(live, quantile_ppm),
                         "{name}, {samples} samples into {window_len}, {quantile_ppm} ppm"
                     );
@@ -77,9 +77,9 @@ fn overdue_calls_are_part_of_the_quantile() {
     let _calls = [breaker.begin_at(100), breaker.begin_at(200)];
     breaker.poll_at(300_000_000);
     // 98 samples and two calls: the P99 is the younger call's age, the maximum the older one's.
-    assert_eq!(breaker.quantile_at(300_000_000, 990_000), Some(300_000_000 - 200));
-    assert_eq!(breaker.quantile_at(300_000_000, 999_999), Some(300_000_000 - 100));
-    assert_eq!(breaker.quantile_at(300_000_000, 980_000), Some(97));
+    assert_eq!(breaker.quantile_ns_at(300_000_000, 990_000), Some(300_000_000 - 200));
+    assert_eq!(breaker.quantile_ns_at(300_000_000, 999_999), Some(300_000_000 - 100));
+    assert_eq!(breaker.quantile_ns_at(300_000_000, 980_000), Some(97));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn estimates_of_the_p99_are_unbiased_in_rank() {
     for _ in 0..400 {
         let mut breaker = observer(1000);
         (0..1000).for_each(|now_ns| breaker.record_at(now_ns, random.random_range(0..1_000_000)));
-        sum += breaker.quantile_at(1000, 990_000).expect("a full window");
+        sum += breaker.quantile_ns_at(1000, 990_000).expect("a full window");
     }
     let mean = sum as f64 / 400.0;
     let expected = 990.0 / 1001.0 * 1e6;

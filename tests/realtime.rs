@@ -54,11 +54,11 @@ fn trade(breaker: &mut Breaker, gate: &Gate, lane: &mut Lane) -> bool {
         lane.record(MS);
         lane.record_probe(MS, ok);
         gate.release();
-        gate.halt();
+        gate.halt("");
         breaker.poll();
         gate.resume();
         breaker.poll();
-        breaker.quantile(990_000);
+        breaker.quantile_ns(990_000);
     }
     all_states == [true; 3]
 }

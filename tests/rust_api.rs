@@ -92,11 +92,11 @@ fn jitter_lengthens_a_pause_by_at_most_its_share() {
 #[test]
 fn a_quantile_of_nothing_is_none() {
     let mut breaker = breaker(quantile_only());
-    assert_eq!((breaker.quantile(990_000), breaker.quantile_at(1, 0)), (None, None));
+    assert_eq!((breaker.quantile_ns(990_000), breaker.quantile_ns_at(1, 0)), (None, None));
     breaker.record_at(2, 0);
-    assert_eq!(breaker.quantile(990_000), Some(0));
+    assert_eq!(breaker.quantile_ns(990_000), Some(0));
     breaker.poll_at(2 + 60 * SECOND);
-    assert_eq!(breaker.quantile(990_000), None, "the sample has expired");
+    assert_eq!(breaker.quantile_ns(990_000), None, "the sample has expired");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn observers_see_state_deadline_snapshot_and_events() {
     open_at(&mut breaker, 7);
     assert_eq!((observer.state(), observer.retry_at_ns()), (Some(State::Open), 7 + SECOND));
     assert_eq!(observer.snapshot(), Some(breaker.snapshot()));
-    breaker.halt_at(8);
+    breaker.halt_at(8, "");
     assert!(observer.is_halted());
     assert_eq!(observer.snapshot(), Some(breaker.snapshot()));
     drop(breaker);
@@ -123,7 +123,7 @@ fn events_carry_wall_time() {
     let wall_s = last(&breaker).wall_ns / SECOND;
     assert!((before_s.saturating_sub(60)..=since_epoch_s() + 60).contains(&wall_s), "{wall_s}");
     let first = last(&breaker);
-    breaker.halt();
+    breaker.halt("");
     assert_eq!(last(&breaker).wall_ns - first.wall_ns, last(&breaker).t_ns - first.t_ns);
 }
 
@@ -142,8 +142,8 @@ fn the_plain_forms_read_the_clock() {
     breaker.poll();
     breaker.reconfigure(&Config { spike_count: 1, ..breaker.config().clone() }).unwrap();
     assert_eq!(breaker.snapshot().recorded, 4);
-    assert!(breaker.quantile(1).is_some());
-    breaker.halt();
+    assert!(breaker.quantile_ns(1).is_some());
+    breaker.halt("");
     assert!(!breaker.allow());
     breaker.resume();
     breaker.record(u64::MAX);

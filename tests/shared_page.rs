@@ -8,7 +8,7 @@ use shared::{Place, Process, SECOND, bring_to, config, latest_reasons, role, tel
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
-use trip99::{Breaker, Config, Halter, Observer, Reason, SharedError, State};
+use trip99::{Breaker, Config, Gate, Observer, Reason, SharedError, State};
 
 /// Not a test but, in a process of its own, an owner that comes to some state and waits there.
 #[test]
@@ -22,7 +22,7 @@ fn child() {
     let (state, halted) = role.strip_suffix(" halted").map_or((role.as_str(), false), |state| (state, true));
     bring_to(&mut breaker, state);
     if halted {
-        breaker.halt_at(10 * SECOND);
+        breaker.halt_at(10 * SECOND, "");
     }
     tell("ready");
     wait();
@@ -91,24 +91,24 @@ fn observers_see_what_the_owner_does() {
     let mut breaker = Breaker::create_shared(&place.0, Config { window_age_ns: 10 * SECOND, ..config() }).unwrap();
     let observer = Observer::open(&place.0).unwrap();
     assert_eq!((observer.state(), observer.is_halted(), observer.snapshot()), (Some(State::Closed), false, None));
-    assert_eq!((observer.quantile(990_000), observer.halt_note()), (None, None));
+    assert_eq!((observer.quantile_ns(990_000), observer.halt_note()), (None, None));
 
     let mut events = observer.events();
     for latency_ns in 1..=200 {
         breaker.record_at(SECOND, latency_ns);
-        assert_eq!(observer.quantile(500_000), breaker.quantile_at(SECOND, 500_000));
-        assert_eq!(observer.quantile(1_000_000), Some(latency_ns));
+        assert_eq!(observer.quantile_ns(500_000), breaker.quantile_ns_at(SECOND, 500_000));
+        assert_eq!(observer.quantile_ns(1_000_000), Some(latency_ns));
     }
     breaker.record_at(12 * SECOND, SECOND);
-    assert_eq!(observer.quantile(0), Some(SECOND), "the others have expired");
+    assert_eq!(observer.quantile_ns(0), Some(SECOND), "the others have expired");
     assert_eq!((observer.state(), observer.retry_at_ns()), (Some(State::Open), 13 * SECOND));
     assert_eq!(observer.snapshot(), Some(breaker.snapshot()));
     assert_eq!(events.next().map(|event| (event.sequence, event.reason)), Some((0, Reason::Latency)));
     breaker.poll_at(13 * SECOND);
-    assert_eq!((observer.quantile(990_000), breaker.quantile(990_000)), (None, None), "a new epoch");
+    assert_eq!((observer.quantile_ns(990_000), breaker.quantile_ns(990_000)), (None, None), "a new epoch");
     assert!(breaker.allow_at(13 * SECOND));
     breaker.record_at(13 * SECOND + 7, 7);
-    assert_eq!((observer.state(), observer.quantile(990_000)), (Some(State::Closed), Some(7)));
+    assert_eq!((observer.state(), observer.quantile_ns(990_000)), (Some(State::Closed), Some(7)));
 
     let owner = observer.owner().unwrap();
     assert_eq!((owner.pid, owner.alive), (std::process::id(), true));
@@ -124,13 +124,13 @@ fn the_owners_own_observer_tells_the_same_and_a_breaker_without_a_file_nothing()
     let place = Place::new("own-observer");
     let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
     breaker.record_at(0, 5);
-    assert_eq!(breaker.observer().quantile(990_000), Some(5));
+    assert_eq!(breaker.observer().quantile_ns(990_000), Some(5));
     assert!(breaker.observer().owner().is_some());
 
     let mut breaker = Breaker::new(config()).unwrap();
     breaker.record_at(0, 5);
     let observer = breaker.observer();
-    assert_eq!((observer.quantile(990_000), observer.owner(), observer.halt_note()), (None, None, None));
+    assert_eq!((observer.quantile_ns(990_000), observer.owner(), observer.halt_note()), (None, None, None));
     assert_eq!(observer.owner_seen_ago_ns(), None);
 }
 
@@ -138,7 +138,7 @@ fn the_owners_own_observer_tells_the_same_and_a_breaker_without_a_file_nothing()
 fn a_halter_stops_the_next_call_and_says_why() {
     let place = Place::new("halter");
     let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
-    let (halter, observer) = (Halter::open(&place.0).unwrap(), Observer::open(&place.0).unwrap());
+    let (halter, observer) = (Gate::open(&place.0).unwrap(), Observer::open(&place.0).unwrap());
     for reason in ["prices look wrong", "", "again"] {
         assert!(breaker.allow_at(0));
         halter.halt(reason);
@@ -176,7 +176,7 @@ fn a_second_owner_is_told_whose_the_page_is() {
     let roundabout = directory.join("..").join(directory.file_name().unwrap()).join(place.0.file_name().unwrap());
     assert!(matches!(Breaker::create_shared(roundabout, config()), Err(SharedError::Owned { .. })));
     // What observers open and close in the owner's process takes nothing from it.
-    drop((Observer::open(&place.0).unwrap(), Halter::open(&place.0).unwrap()));
+    drop((Observer::open(&place.0).unwrap(), Gate::open(&place.0).unwrap()));
     assert!(Observer::open(&place.0).unwrap().owner().unwrap().alive);
     assert_eq!(Process::start("closed", &place.0).said(), message, "another process is told");
     drop(breaker);
@@ -221,18 +221,18 @@ fn how_it_comes_back() {
 
             // On a clock of which the earlier owner knew nothing.
             let now_ns = 77;
-            assert!(healthy || breaker.next_deadline() == 0, "there is work for a poll");
+            assert!(healthy || breaker.next_deadline_ns() == 0, "there is work for a poll");
             assert_eq!(breaker.allow_at(now_ns), healthy && !halted, "{context}");
             breaker.poll_at(now_ns);
             let pause_ns = SECOND << attempt;
-            assert_eq!(breaker.next_deadline(), if healthy { u64::MAX } else { now_ns + pause_ns }, "{context}");
-            assert_eq!(observer.retry_at_ns(), breaker.next_deadline());
+            assert_eq!(breaker.next_deadline_ns(), if healthy { u64::MAX } else { now_ns + pause_ns }, "{context}");
+            assert_eq!(observer.retry_at_ns(), breaker.next_deadline_ns());
             let snapshot = observer.snapshot().unwrap();
             assert_eq!((snapshot.state, snapshot.halted, snapshot.attempt), (state, halted, attempt), "{context}");
             let event = followed.next().unwrap();
             assert_eq!((event.sequence, event.reason, event.t_ns), (earlier, Reason::Restart, now_ns));
             assert_eq!((event.from, event.to, event.attempt), (found, state, attempt), "{context}");
-            assert_eq!(event.retry_at_ns, breaker.next_deadline());
+            assert_eq!(event.retry_at_ns, breaker.next_deadline_ns());
             let again = followed.next().map(|event| (event.sequence, event.reason));
             assert_eq!(again, halted.then_some((earlier + 1, Reason::Halt)), "{context}");
             assert_eq!((followed.next(), followed.missed()), (None, 0));
@@ -250,7 +250,7 @@ fn how_it_comes_back() {
 fn a_halt_by_anyone_outlives_owners_until_it_is_resumed() {
     let place = Place::new("latched");
     drop(Breaker::create_shared(&place.0, config()).unwrap());
-    let halter = Halter::open(&place.0).unwrap();
+    let halter = Gate::open(&place.0).unwrap();
     halter.halt("while nobody was there");
     for _ in 0..3 {
         let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
@@ -284,7 +284,7 @@ fn the_callers_config_applies_but_its_start_only_to_a_new_page() {
     breaker.record_at(1, 1);
     assert_eq!(breaker.state(), State::Closed);
     let small = Observer::open(&place.0).unwrap();
-    assert_eq!(small.quantile(0), Some(1));
+    assert_eq!(small.quantile_ns(0), Some(1));
     drop(breaker);
 
     let breaker = Breaker::create_shared(&place.0, half_open).unwrap();
@@ -300,12 +300,12 @@ fn the_callers_config_applies_but_its_start_only_to_a_new_page() {
         breaker.record_at(2, latency_ns);
     }
     let large = Observer::open(&place.0).unwrap();
-    assert_eq!((large.quantile(0), large.quantile(1_000_000)), (Some(1001), Some(6000)));
-    assert_eq!((small.quantile(0), small.state()), (None, Some(State::Closed)), "too small to hold it");
+    assert_eq!((large.quantile_ns(0), large.quantile_ns(1_000_000)), (Some(1001), Some(6000)));
+    assert_eq!((small.quantile_ns(0), small.state()), (None, Some(State::Closed)), "too small to hold it");
     breaker.record_at(3, SECOND);
     assert!(breaker.allow_at(3 + SECOND));
     breaker.record_at(13 + SECOND, 7);
-    assert_eq!((large.quantile(0), small.quantile(0)), (Some(7), None), "nor does it take other slots for these");
+    assert_eq!((large.quantile_ns(0), small.quantile_ns(0)), (Some(7), None), "nor does it take other slots for these");
     breaker.record_at(3 * SECOND, SECOND);
     assert!(!breaker.allow_at(3 * SECOND));
     drop(breaker);
@@ -313,7 +313,7 @@ fn the_callers_config_applies_but_its_start_only_to_a_new_page() {
     let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
     assert_eq!(breaker.state(), State::Open);
     breaker.record_at(5, 9);
-    assert_eq!(Observer::open(&place.0).unwrap().quantile(0), Some(9));
+    assert_eq!(Observer::open(&place.0).unwrap().quantile_ns(0), Some(9));
 }
 
 #[test]
@@ -347,7 +347,7 @@ fn an_attempt_beyond_the_callers_backoff_is_capped() {
     let config = Config { backoff_base_ns: SECOND, backoff_max_ns: SECOND, ..config() };
     let mut breaker = Breaker::create_shared(&place.0, config).unwrap();
     breaker.poll_at(5);
-    assert_eq!((breaker.snapshot().attempt, breaker.next_deadline()), (0, 5 + SECOND));
+    assert_eq!((breaker.snapshot().attempt, breaker.next_deadline_ns()), (0, 5 + SECOND));
 }
 
 // Refusals.
@@ -360,7 +360,7 @@ fn assert_refused(place: &Place, expected: &str) {
     assert_eq!(fs::read(&place.0).ok(), before);
     if !expected.contains("the gate") && !expected.contains("the attempt") && !expected.contains("events") {
         assert_eq!(Observer::open(&place.0).unwrap_err().to_string(), expected);
-        assert_eq!(Halter::open(&place.0).unwrap_err().to_string(), expected);
+        assert_eq!(Gate::open(&place.0).unwrap_err().to_string(), expected);
         assert_eq!(fs::read(&place.0).ok(), before);
     }
 }
@@ -464,8 +464,8 @@ proptest! {
             file.set_len(len.index(original.len() + 1) as u64).unwrap();
         }
         let scribbled = fs::read(&place.0).unwrap();
-        for observer in [Observer::open(&place.0), Halter::open(&place.0).map(|halter| halter.observer().clone())].into_iter().flatten() {
-            let _ = (observer.state(), observer.snapshot(), observer.quantile(990_000), observer.halt_note());
+        for observer in [Observer::open(&place.0), Gate::open(&place.0).map(|halter| halter.observer().clone())].into_iter().flatten() {
+            let _ = (observer.state(), observer.snapshot(), observer.quantile_ns(990_000), observer.halt_note());
             let _ = (observer.owner(), observer.events().count());
         }
         match Breaker::create_shared(&place.0, config()) {

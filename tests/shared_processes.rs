@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use trip99::{Breaker, Config, Event, Events, Halter, Observer, Reason, State};
+use trip99::{Breaker, Config, Event, Events, Gate, Observer, Reason, State};
 
 /// What a wait that should be short may take at most, on however busy a machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -109,7 +109,7 @@ impl Critic {
 
     fn look(&mut self) {
         assert!(self.observer.state().is_some(), "a gate that no owner writes");
-        if let Some(quantile_ns) = self.observer.quantile(990_000) {
+        if let Some(quantile_ns) = self.observer.quantile_ns(990_000) {
             assert!(quantile_ns > 0 && quantile_ns <= 700 && quantile_ns.is_multiple_of(7), "{quantile_ns}");
         }
         if let Some(snapshot) = self.observer.snapshot() {
@@ -164,7 +164,7 @@ fn killed_at_random_moments_while_observers_read() {
     assert_eq!(first.said(), "closed 0 false");
     first.kill();
 
-    let halter = Halter::open(&place.0).unwrap();
+    let halter = Gate::open(&place.0).unwrap();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..2 {
@@ -256,7 +256,7 @@ fn a_stopped_owner_is_alive_but_not_seen() {
     assert!(owner.seen_ago_ns.is_some_and(|ago_ns| ago_ns > SECOND / 2));
     assert!(Breaker::create_shared(&place.0, config()).is_err(), "it still owns the page");
     // Nobody is kept from halting it.
-    Halter::open(&place.0).unwrap().halt("it doesn't answer");
+    Gate::open(&place.0).unwrap().halt("it doesn't answer");
     assert!(observer.is_halted());
     kill_process(pid, Signal::CONT).unwrap();
     until("the owner is back", || observer.owner_seen_ago_ns().is_some_and(|ago_ns| ago_ns < SECOND / 10));
@@ -344,7 +344,7 @@ fn a_child_that_drops_the_breaker_changes_nothing() {
     let place = Place::new("child-drops");
     let forker = Process::ready("forker whose child drops", &place.0);
     let observer = Observer::open(&place.0).unwrap();
-    assert_eq!((observer.owner().unwrap().alive, observer.quantile(1_000_000)), (true, Some(2)));
+    assert_eq!((observer.owner().unwrap().alive, observer.quantile_ns(1_000_000)), (true, Some(2)));
     assert!(Breaker::create_shared(&place.0, config()).is_err());
     // The child has left no seal: a killed owner comes back open. (And one that ends cleanly, closed.)
     forker.kill();
@@ -400,7 +400,7 @@ fn gates_work_on_a_page_in_a_file_and_count_anew_for_each_owner() {
     assert!(gate.allow());
     breaker.record_at(3 + SECOND, 1);
     assert!(gate.allow() && breaker.state() == State::Closed);
-    Halter::open(&place.0).unwrap().halt("gates refuse, too");
+    Gate::open(&place.0).unwrap().halt("gates refuse, too");
     assert!(!gate.allow());
 }
 
@@ -431,12 +431,12 @@ fn scribbling_over_a_page_in_use_harms_nobody() {
     thread::scope(|scope| {
         let _done = Done(&done);
         for _ in 0..2 {
-            let (observer, halter) = (Observer::open(&place.0).unwrap(), Halter::open(&place.0).unwrap());
+            let (observer, halter) = (Observer::open(&place.0).unwrap(), Gate::open(&place.0).unwrap());
             let done = &done;
             scope.spawn(move || {
                 let mut events = observer.events();
                 while !done.load(Ordering::Relaxed) {
-                    let _ = (observer.state(), observer.snapshot(), observer.quantile(990_000), observer.halt_note());
+                    let _ = (observer.state(), observer.snapshot(), observer.quantile_ns(990_000), observer.halt_note());
                     let _ = (events.by_ref().take(1000).count(), observer.events().take(1000).count());
                     halter.halt("over scribbles");
                     halter.resume();

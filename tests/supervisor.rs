@@ -149,7 +149,7 @@ fn halts_from_elsewhere_are_journaled() {
     let (supervisor, heard) = start(Supervisor::builder().breaker("gateway", breaker));
     for (reason, turn) in [(Reason::Halt, true), (Reason::Resume, false)] {
         if turn {
-            gate.halt()
+            gate.halt("")
         } else {
             gate.resume()
         }
@@ -236,7 +236,7 @@ fn a_start_that_fails_gives_the_breakers_back() {
     let (mut first, mut second) = (breaker(config()), breaker(config()));
     let mut lane = first.lane();
     lane.record(1);
-    second.halt();
+    second.halt("");
     let error = Supervisor::builder()
         .listener(|_, _| ())
         .breaker("a", first)

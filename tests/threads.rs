@@ -292,12 +292,12 @@ fn halts_and_readers() {
         }
         let halter = scope.spawn(|| {
             for _ in 0..rounds() {
-                gate.halt();
+                gate.halt("");
                 assert!(!gate.allow() && gate.is_halted());
                 gate.resume();
                 assert!(gate.allow());
             }
-            gate.halt();
+            gate.halt("");
         });
         while !halter.is_finished() {
             let _ = breaker.allow();

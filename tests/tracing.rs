@@ -44,7 +44,7 @@ fn what_opens_a_breaker_is_a_warning() {
     let kept = Kept::default();
     tracing::subscriber::set_global_default(kept.clone()).expect("the only one");
     let mut breaker = breaker(Config { spike_count: 1, ..config() });
-    breaker.halt_at(5);
+    breaker.halt_at(5, "");
     breaker.record_at(10, u64::MAX);
     breaker.resume_at(11); // while open
     breaker.poll_at(1_000_000_010);

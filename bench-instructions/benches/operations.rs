@@ -163,7 +163,7 @@ fn slid() -> Vec<(Breaker, u64)> {
     let mut latencies_ns = common::latencies_ns(4 * QUESTIONS * SLIDE).into_iter();
     for (breaker, now_ns) in &mut windows {
         for _ in 0..4 {
-            breaker.quantile_at(*now_ns, QUANTILE_PPM);
+            breaker.quantile_ns_at(*now_ns, QUANTILE_PPM);
             for latency_ns in latencies_ns.by_ref().take(SLIDE) {
                 *now_ns += STEP_NS;
                 breaker.record_at(*now_ns, latency_ns);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
-use trip99::{Breaker, Halter, State};
+use trip99::{Breaker, Gate, State};
 
 /// Not a test but, in a process of its own, an owner: it asks all the time, and tells when the answer changes.
 #[test]
@@ -25,7 +25,7 @@ fn tripped(place: &Place) -> Breaker {
     breaker.record_at(SECOND, SECOND);
     assert!(!breaker.allow_at(SECOND));
     assert_eq!(breaker.state(), State::Open);
-    breaker.halt_at(SECOND);
+    breaker.halt_at(SECOND, "");
     breaker.resume_at(SECOND);
     breaker
 }
@@ -96,7 +96,7 @@ fn a_page_that_nothing_has_happened_to_has_no_figures() {
 fn ls_shows_every_page_and_why_one_is_refused() {
     let (good, halted, damaged) = (Place::named("ls-a"), Place::named("ls-b"), Place::named("ls-c"));
     let _breakers = [tripped(&good), tripped(&halted)];
-    Halter::open(&halted.path).unwrap().halt("closing time");
+    Gate::open(&halted.path).unwrap().halt("closing time");
     fs::write(&damaged.path, [7; 50_000]).unwrap();
 
     // Others' pages are there, too.
@@ -214,7 +214,7 @@ fn a_halt_by_the_owner_itself_is_not_told_as_an_operators() {
     let page = &*place.argument();
     let mut breaker = Breaker::create_shared(&place.path, config()).unwrap();
     breaker.poll();
-    breaker.halt();
+    breaker.halt("");
     let out = ok(&["status", page]);
     assert!(line(&out, "by").starts_with("the owner itself") && line(&out, "halted").contains(" ago"), "{out}");
     breaker.resume();
@@ -232,7 +232,7 @@ fn a_halt_by_the_owner_itself_is_not_told_as_an_operators() {
     let mut breaker = Breaker::create_shared(&place.path, config()).unwrap();
     std::thread::sleep(Duration::from_millis(5));
     breaker.poll();
-    breaker.halt();
+    breaker.halt("");
     assert!(line(&ok(&["status", page]), "by").starts_with("the owner itself"));
     assert!(json(&["status", page, "--format", "json"])[0]["halt_note"].is_null());
 }
@@ -289,7 +289,7 @@ fn a_follower_sees_what_happens_restarts_and_what_it_missed() {
 
     follower.stop();
     for _ in 0..300 {
-        breaker.halt_at(6);
+        breaker.halt_at(6, "");
         breaker.resume_at(6);
     }
     follower.signal(rustix::process::Signal::CONT);

@@ -1,4 +1,4 @@
-/// The version of this ABI: the number in the shared library's SONAME.
+/// The version of this ABI, which is the number in the shared library's SONAME.
 ///
 /// It grows when programs built against an older header would break. Until then functions, settings, fields and named
 /// values are only added.

@@ -1,14 +1,14 @@
 //! Transitions, halts and resumes, as C reads them.
 
-use super::breaker::cb_breaker;
 use super::config::cb_state;
-use super::status::{Failure, cb_status, guard};
-use super::structs::{Versioned, is_writable, write_out};
+use super::handle::cb_breaker;
+use super::pointers::{cleared, free, make, required};
+use super::status::{cb_status, guard};
+use super::structs::{Versioned, is_writable, write_if};
 use crate::event::{Event, Reason};
 use crate::handles::{Events, Observer};
 use core::ffi::{CStr, c_char};
 use core::mem::offset_of;
-use core::ptr;
 
 /// One of cb_reason_value.
 pub type cb_reason = u32;
@@ -27,22 +27,22 @@ pub enum cb_reason_value {
     CB_REASON_SPIKE = 4,
     /// A call has been in flight for too long.
     CB_REASON_STALL = 5,
-    /// The pause is over: half-open.
+    /// The pause is over: the breaker is half-open.
     CB_REASON_RETRY = 6,
-    /// A result failed while half-open: open again.
+    /// A result failed while the breaker was half-open: it is open again.
     CB_REASON_PROBE_FAILED = 7,
-    /// A result was too slow while half-open, or a trial has been in flight for too long: open again.
+    /// A result was too slow while the breaker was half-open, or a trial was in flight for too long: the breaker is open again.
     CB_REASON_PROBE_SLOW = 8,
-    /// No result came in time while half-open: open again.
+    /// No result came in time while the breaker was half-open: it is open again.
     CB_REASON_PROBE_LOST = 9,
-    /// All trials or checks were good: closed.
+    /// All trials or checks were good: the breaker is closed.
     CB_REASON_RECOVERED = 10,
-    /// Halted; the state is unchanged.
+    /// Trading was halted. The state is unchanged.
     CB_REASON_HALT = 11,
-    /// Resumed; the state is unchanged.
+    /// A halt ended. The state is unchanged.
     CB_REASON_RESUME = 12,
-    /// A new owner took over a page in a file: after a clean end while closed it comes back closed, otherwise open. A halt
-    /// that is in force then is journaled again, after this.
+    /// A new owner took over a page in a file. The breaker comes back closed after a clean end while it was closed, otherwise
+    /// open. A halt that is in force then has another event after this one.
     CB_REASON_RESTART = 13,
 }
 
@@ -65,13 +65,11 @@ const REASONS: [(Reason, cb_reason_value, &CStr); 13] = [
     (Reason::Restart, CB_REASON_RESTART, c"restart"),
 ];
 
-/// A transition, halt or resume, with the figures of a verdict at that moment.
+/// A transition, halt, resume or restart, with the figures of a verdict at that moment.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct cb_event {
-    /// To be set to sizeof(cb_event) before the call: tells which version of this struct the caller was compiled with.
-    /// 0 and what is above 4096 stand for the first version's, 88, which the call then says here; below that it leaves the
-    /// struct as it is.
+    /// sizeof(cb_event), set by CB_EVENT_INIT.
     pub struct_size: u32,
     /// The state before: a cb_state_value.
     pub from: cb_state,
@@ -79,26 +77,26 @@ pub struct cb_event {
     pub to: cb_state,
     /// Why: a cb_reason_value.
     pub reason: cb_reason,
-    /// Counts events from 0 on.
+    /// The event's number. The first event has 0.
     pub sequence: u64,
-    /// When, on the breaker's clock.
+    /// When it happened, on the breaker's clock.
     pub t_ns: u64,
-    /// When, in nanoseconds since the Unix epoch: wall time at creation plus the time that has passed on the breaker's
-    /// clock since.
+    /// When it happened, in nanoseconds since the Unix epoch: wall time at creation plus the time that has passed on the
+    /// breaker's clock since.
     pub wall_ns: u64,
-    /// The judged quantile; 0 of nothing.
+    /// The judged quantile; 0 if the verdict sees nothing.
     pub quantile_ns: u64,
     /// When the pause ends; UINT64_MAX unless the state after is open.
     pub retry_at_ns: u64,
-    /// How long before this the owner was last seen: a long gap means a local pause rather than a slow node.
+    /// How long before the event the owner was last seen. A long gap means a local pause rather than a slow node.
     pub owner_gap_ns: u64,
-    /// Samples that the verdict sees: the window and, from closed, the overdue calls.
+    /// Samples that the verdict sees: the window and, if the state before is closed, the overdue calls.
     pub samples: u32,
-    /// Of them, slower than the threshold.
+    /// Samples that the verdict sees and that are slower than the threshold.
     pub slow: u32,
-    /// Of them, overdue calls.
+    /// Overdue calls that the verdict sees.
     pub overdue: u32,
-    /// Of the window, failed.
+    /// Samples in the window that failed.
     pub failures: u32,
     /// The attempt, as this event left it.
     pub attempt: u32,
@@ -140,21 +138,21 @@ impl From<Event> for cb_event {
     }
 }
 
-/// A reader of a breaker's events. The journal keeps the latest 256; a reader that falls further behind is told how many
-/// it missed. One thread at a time may use a reader; each reader has a place of its own.
+/// A reader of a breaker's events. The journal keeps the latest 256 events. A reader that falls further behind is told how many
+/// it missed. One thread at a time may use a reader. Each reader has a place of its own.
 pub struct cb_events {
     events: Events,
 }
 
 impl cb_events {
     pub(super) fn open(observer: &Observer) -> *mut Self {
-        Box::into_raw(Box::new(Self { events: observer.events() }))
+        make(Self { events: observer.events() })
     }
 }
 
 const _: () = {
     const fn is_send<T: Send>() {}
-    is_send::<Events>();
+    is_send::<cb_events>();
 };
 
 /// Opens a reader that begins with the oldest event that the journal still has.
@@ -163,19 +161,14 @@ const _: () = {
 /// @param out      Where the reader goes; NULL goes there if there is an error. Must not be NULL.
 /// @return         CB_STATUS_OK, or CB_STATUS_NULL_POINTER.
 ///
-/// Thread: any. The reader is to be given to cb_events_close, before or after cb_destroy.
+/// Thread: any. Give the reader to cb_events_close in the end, before or after cb_destroy.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_events_open(breaker: *const cb_breaker, out: *mut *mut cb_events) -> cb_status {
     guard(|| {
-        if out.is_null() {
-            return Err(Failure::null("out"));
-        }
         // SAFETY: by the caller.
-        unsafe { out.write(ptr::null_mut()) };
-        // SAFETY: by the caller.
-        let observer = unsafe { cb_breaker::observer(breaker) }.ok_or_else(|| Failure::null("breaker"))?;
-        // SAFETY: by the caller.
-        unsafe { out.write(cb_events::open(observer)) };
+        let (out, breaker) = unsafe { (cleared("out", out)?, required("breaker", breaker)?) };
+        *out = cb_events::open(breaker.observer_part());
         Ok(())
     })
 }
@@ -183,58 +176,45 @@ pub unsafe extern "C" fn cb_events_open(breaker: *const cb_breaker, out: *mut *m
 /// Reads the next event.
 ///
 /// @param events  NULL is fine: false.
-/// @param out     Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine, and so is a struct_size of no
-///                version's: false, and nothing is read.
-/// @return        Whether there was one. Later there may be more.
+/// @param out     Where the event goes, by its struct_size. NULL is fine, and so is a struct_size that no version has: false, and
+///                the event stays to be read.
+/// @return        Whether there was an event. Later there may be more.
 ///
 /// Thread: any, one at a time.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_events_next(events: *mut cb_events, out: *mut cb_event) -> bool {
-    if events.is_null() || out.is_null() {
-        return false;
-    }
     // SAFETY: by the caller.
-    if !unsafe { is_writable(out) } {
-        return false;
-    }
-    // SAFETY: by the caller.
-    match unsafe { &mut *events }.events.next() {
-        Some(event) => {
-            // SAFETY: by the caller.
-            unsafe { write_out(out, &event.into()) }
-        }
+    match unsafe { events.as_mut() } {
+        // SAFETY: by the caller.
+        Some(reader) => unsafe { is_writable(out) && write_if(out, reader.events.next()) },
         None => false,
     }
 }
 
-/// How many events were overwritten before this reader came to them.
+/// Tells how many events were overwritten before this reader came to them.
 ///
 /// @param events  NULL is fine: 0.
 ///
 /// Thread: any, one at a time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_events_missed(events: *const cb_events) -> u64 {
-    if events.is_null() {
-        return 0;
-    }
     // SAFETY: by the caller.
-    unsafe { &*events }.events.missed()
+    unsafe { events.as_ref() }.map_or(0, |reader| reader.events.missed())
 }
 
 /// Ends a reader.
 ///
-/// @param events  From cb_events_open, and not closed before. NULL is fine.
+/// @param events  From cb_events_open or cb_observer_events_open, and not closed before. NULL is fine: nothing happens.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_events_close(events: *mut cb_events) {
-    if !events.is_null() {
-        // SAFETY: by the caller.
-        drop(unsafe { Box::from_raw(events) });
-    }
+    // SAFETY: by the caller.
+    unsafe { free(events) };
 }
 
-/// The name of a reason, as in "consecutive_failures"; "unknown" of a value that this library doesn't know. The text is
+/// The name of a reason, as in "consecutive_failures". A value that this library doesn't know is "unknown". The text is
 /// static.
 ///
 /// @param reason  A cb_reason_value.

@@ -1,22 +1,22 @@
 //! What any thread may ask and do.
 
-use super::breaker::cb_breaker;
 use super::config::{CB_STATE_OPEN, cb_state};
+use super::handle::cb_breaker;
 use crate::handles::Observer;
 use core::ffi::{CStr, c_char};
 use core::ptr;
 
-/// One byte that tells whether calls pass. cb_gate_of gives a breaker's, cb_lane_gate_of a lane's, cb_gate_closed reads it.
+/// As in cbindgen.toml, which has it in C beside the inline function that reads it.
 #[repr(C)]
 pub struct cb_gate {
     bits: u8,
 }
 
-/// The gate, for cb_gate_closed in the hot loop. It is the breaker's, whoever owns that: while a supervisor does, it goes on to
-/// show lanes whether calls pass.
+/// The breaker's gate, for cb_gate_closed in the hot loop. While a supervisor owns the breaker, the gate goes on to show lanes
+/// whether calls pass.
 ///
 /// @param breaker  NULL is fine: NULL.
-/// @return         Valid until cb_destroy.
+/// @return         The gate, valid until cb_destroy.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
@@ -25,20 +25,24 @@ pub unsafe extern "C" fn cb_gate_of(breaker: *const cb_breaker) -> *const cb_gat
     unsafe { cb_breaker::observer(breaker) }.map_or(ptr::null(), |observer| observer.page.gate.0.as_ptr().cast())
 }
 
-/// The automatic state.
+/// Tells the automatic state.
 ///
 /// @param breaker  NULL counts as open.
-/// @return         A cb_state_value. CB_STATE_OPEN if the gate holds a value that no version writes: calls are refused then.
+/// @return         A cb_state_value. If the gate holds a value that no version writes, it is CB_STATE_OPEN: calls are refused
+///                 then.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_get_state(breaker: *const cb_breaker) -> cb_state {
     // SAFETY: by the caller.
-    let state = unsafe { cb_breaker::observer(breaker) }.and_then(Observer::state);
-    state.map_or(CB_STATE_OPEN as cb_state, |state| state as cb_state)
+    state_or_open(unsafe { cb_breaker::observer(breaker) })
 }
 
-/// Whether trading is halted.
+pub(super) fn state_or_open(observer: Option<&Observer>) -> cb_state {
+    observer.and_then(Observer::state).map_or(CB_STATE_OPEN as cb_state, |state| state as cb_state)
+}
+
+/// Tells whether trading is halted.
 ///
 /// @param breaker  NULL counts as halted.
 ///
@@ -49,8 +53,8 @@ pub unsafe extern "C" fn cb_is_halted(breaker: *const cb_breaker) -> bool {
     unsafe { cb_breaker::observer(breaker) }.is_none_or(Observer::is_halted)
 }
 
-/// Refuses every call from now on, whatever the automatic state, until cb_resume. The gate is shut when this returns; the
-/// owner's next cb_poll (or refused cb_allow) adds the event.
+/// Halts trading: the breaker refuses every call until cb_resume, whatever its automatic state. The gate is shut when this
+/// function returns. The owner's next cb_poll (or refused cb_allow) adds the event.
 ///
 /// @param breaker  NULL is fine: nothing happens.
 ///
@@ -63,19 +67,16 @@ pub unsafe extern "C" fn cb_halt(breaker: *mut cb_breaker) {
     }
 }
 
-/// cb_halt at a given time, with its event at once. Fires no timers. While a supervisor owns the breaker it is cb_halt: a halt
-/// is never lost, and its event comes with the supervisor's next poll.
+/// cb_halt at a given time. It adds the event at once, and fires no timers. While a supervisor owns the breaker, this does what
+/// cb_halt does: a halt is never lost, and its event comes with the supervisor's next poll.
 ///
 /// @param breaker  NULL is fine: nothing happens.
-/// @param now_ns   The time on the breaker's clock; before the latest seen it counts as that.
+/// @param now_ns   The time on the breaker's clock, in nanoseconds.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_halt_at(breaker: *mut cb_breaker, now_ns: u64) {
-    if breaker.is_null() {
-        return;
-    }
-    // First, by what any thread may do: whoever owns the breaker, it isn't lost.
+    // First, by what any thread may do: the halt isn't lost, whoever owns the breaker.
     // SAFETY: by the caller.
     unsafe { cb_halt(breaker) };
     // SAFETY: by the caller.
@@ -84,7 +85,7 @@ pub unsafe extern "C" fn cb_halt_at(breaker: *mut cb_breaker, now_ns: u64) {
     }
 }
 
-/// Ends a halt. The automatic state decides again, as it went on meanwhile. The owner's next cb_poll adds the event.
+/// Ends a halt. The automatic state, which went on meanwhile, decides again. The owner's next cb_poll adds the event.
 ///
 /// @param breaker  NULL is fine: nothing happens.
 ///
@@ -97,18 +98,15 @@ pub unsafe extern "C" fn cb_resume(breaker: *mut cb_breaker) {
     }
 }
 
-/// cb_resume at a given time, with its event at once. Fires no timers. While a supervisor owns the breaker it is cb_resume.
+/// cb_resume at a given time. It adds the event at once, and fires no timers. While a supervisor owns the breaker, this does what
+/// cb_resume does.
 ///
 /// @param breaker  NULL is fine: nothing happens.
-/// @param now_ns   The time on the breaker's clock; before the latest seen it counts as that.
+/// @param now_ns   The time on the breaker's clock, in nanoseconds.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_resume_at(breaker: *mut cb_breaker, now_ns: u64) {
-    if breaker.is_null() {
-        return;
-    }
-    // First, by what any thread may do: whoever owns the breaker, it isn't lost.
     // SAFETY: by the caller.
     unsafe { cb_resume(breaker) };
     // SAFETY: by the caller.
@@ -117,7 +115,7 @@ pub unsafe extern "C" fn cb_resume_at(breaker: *mut cb_breaker, now_ns: u64) {
     }
 }
 
-/// The name of a state: "closed", "open" or "half_open"; "unknown" of any other value. The text is static.
+/// The name of a state: "closed", "open" or "half_open". Any other value is "unknown". The text is static.
 ///
 /// @param state  A cb_state_value.
 ///

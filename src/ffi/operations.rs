@@ -1,14 +1,14 @@
 //! The hot operations. Their breaker must not be NULL.
 //!
-//! While a supervisor owns the breaker they work on a stand-in, which refuses and counts. But what fires no timers is passed
-//! by a stand-in, so that is looked at here: `abandon` and `release`, which are the rare ones.
+//! While a supervisor owns the breaker they work on a stand-in, which refuses and counts. But a stand-in doesn't notice
+//! operations that fire no timers. These are `abandon` and `release`, the rare ones: they look here who owns the breaker.
 
-use super::breaker::cb_breaker;
+use super::handle::cb_breaker;
 use crate::tickets::Call;
 
-/// A ticket for one call: from cb_begin, back to cb_end, cb_fail or cb_abandon, once. Copy it as you like.
+/// A ticket for one call. cb_begin gives it out. Give it back once, by cb_end, cb_fail or cb_abandon. It may be copied.
 ///
-/// A ticket that comes back twice, or that the breaker never gave out, is counted (misused) and otherwise ignored; one
+/// A ticket that comes back twice, or that the breaker never gave out, is counted (misused) and otherwise ignored. A ticket
 /// from before the current half-open epoch counts as stale.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -35,14 +35,16 @@ impl From<cb_call> for Call {
     }
 }
 
-/// May an order be sent now? While closed this is a load and a branch; cb_gate_closed asks the same inline.
+/// May an order be sent now? While the breaker is closed this is a load and a branch; cb_gate_closed asks the same inline.
 ///
 /// Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
 ///
 /// @param breaker  Must not be NULL.
-/// @return         False while a supervisor owns it, whatever its gate shows. While half-open, true means that a trial is granted: send it, or give it back by cb_release.
+/// @return         While the breaker is half-open, true means that a trial is granted: send it, or give it back by
+///                 cb_release. While a supervisor owns the breaker it is false, whatever the gate shows.
 ///
 /// Thread: owner.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_allow(breaker: *mut cb_breaker) -> bool {
     // SAFETY: by the caller.
@@ -51,22 +53,24 @@ pub unsafe extern "C" fn cb_allow(breaker: *mut cb_breaker) -> bool {
 
 /// cb_allow at a given time.
 ///
-/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_allow.
+/// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_allow.
 ///
 /// Thread: owner.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_allow_at(breaker: *mut cb_breaker, now_ns: u64) -> bool {
     // SAFETY: by the caller.
     unsafe { cb_breaker::owner(breaker) }.allow_at(now_ns)
 }
 
-/// A call is sent. Calls that weren't asked for (cancels) may begin, too. Fires the timers that are due first: an order
-/// that was allowed may begin at the very time at which another call's lateness trips the breaker.
+/// A call is sent. Calls that didn't ask (cancels) may begin, too. The timers that are due fire first. So an order that was
+/// allowed may begin at the very time at which another call's lateness trips the breaker.
 ///
 /// @param breaker  Must not be NULL.
-/// @return         Its ticket, to be given back by cb_end, cb_fail or cb_abandon.
+/// @return         The call's ticket, to be given back by cb_end, cb_fail or cb_abandon.
 ///
 /// Thread: owner.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_begin(breaker: *mut cb_breaker) -> cb_call {
     // SAFETY: by the caller.
@@ -75,9 +79,10 @@ pub unsafe extern "C" fn cb_begin(breaker: *mut cb_breaker) -> cb_call {
 
 /// cb_begin at a given time.
 ///
-/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_begin.
+/// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_begin.
 ///
 /// Thread: owner.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_begin_at(breaker: *mut cb_breaker, now_ns: u64) -> cb_call {
     // SAFETY: by the caller.
@@ -98,7 +103,7 @@ pub unsafe extern "C" fn cb_end(breaker: *mut cb_breaker, call: cb_call) {
 
 /// cb_end at a given time.
 ///
-/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_end.
+/// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_end.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
@@ -121,7 +126,7 @@ pub unsafe extern "C" fn cb_fail(breaker: *mut cb_breaker, call: cb_call) {
 
 /// cb_fail at a given time.
 ///
-/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_fail.
+/// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_fail.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
@@ -130,7 +135,7 @@ pub unsafe extern "C" fn cb_fail_at(breaker: *mut cb_breaker, now_ns: u64, call:
     unsafe { cb_breaker::owner(breaker) }.fail_at(now_ns, call.into());
 }
 
-/// The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way.
+/// The call was not sent after all, or its outcome doesn't matter. It gives no sample, and a trial counts neither way.
 ///
 /// @param breaker  Must not be NULL.
 /// @param call     From cb_begin.
@@ -146,7 +151,7 @@ pub unsafe extern "C" fn cb_abandon(breaker: *mut cb_breaker, call: cb_call) {
 
 /// cb_abandon at a given time. Fires no timers.
 ///
-/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_abandon.
+/// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_abandon.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
@@ -171,7 +176,7 @@ pub unsafe extern "C" fn cb_record(breaker: *mut cb_breaker, latency_ns: u64) {
 
 /// cb_record at a given time.
 ///
-/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_record.
+/// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_record.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
@@ -194,7 +199,7 @@ pub unsafe extern "C" fn cb_record_failure(breaker: *mut cb_breaker, latency_ns:
 
 /// cb_record_failure at a given time.
 ///
-/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_record_failure.
+/// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_record_failure.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
@@ -203,7 +208,8 @@ pub unsafe extern "C" fn cb_record_failure_at(breaker: *mut cb_breaker, now_ns: 
     unsafe { cb_breaker::owner(breaker) }.record_failure_at(now_ns, latency_ns);
 }
 
-/// The result of a health check. Counts only while half-open with CB_RECOVERY_HEALTH_CHECKS; it is stale otherwise.
+/// The result of a health check. It counts only while the breaker is half-open with CB_RECOVERY_HEALTH_CHECKS, and is stale
+/// otherwise.
 ///
 /// @param breaker     Must not be NULL.
 /// @param latency_ns  How long the check took, in nanoseconds.
@@ -218,7 +224,7 @@ pub unsafe extern "C" fn cb_record_probe(breaker: *mut cb_breaker, latency_ns: u
 
 /// cb_record_probe at a given time.
 ///
-/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_record_probe.
+/// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_record_probe.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
@@ -227,8 +233,8 @@ pub unsafe extern "C" fn cb_record_probe_at(breaker: *mut cb_breaker, now_ns: u6
     unsafe { cb_breaker::owner(breaker) }.record_probe_at(now_ns, latency_ns, ok);
 }
 
-/// Gives back a trial that was granted by cb_allow and will not be sent; it counts neither way. Does nothing if no grant is
-/// pending.
+/// Gives back a trial that cb_allow granted and that will not be sent. The trial counts neither way. If no grant is pending
+/// nothing happens.
 ///
 /// @param breaker  Must not be NULL.
 ///
@@ -243,7 +249,7 @@ pub unsafe extern "C" fn cb_release(breaker: *mut cb_breaker) {
 
 /// cb_release at a given time. Fires no timers.
 ///
-/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_release.
+/// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_release.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
@@ -254,8 +260,9 @@ pub unsafe extern "C" fn cb_release_at(breaker: *mut cb_breaker, now_ns: u64) {
     }
 }
 
-/// Takes in what lanes have said, fires the timers that are due, and adds the event of a halt or resume. Cheap enough for
-/// every turn of a loop; without it a breaker hears no lane, and notices calls that never return, and recovers, only when it is asked or told something.
+/// Takes in what lanes have said, fires the timers that are due, and adds the event of a halt or resume. It is cheap enough for
+/// every turn of a loop. A breaker that isn't polled hears no lane. Such a breaker recovers, and notices calls that never return,
+/// only when it is asked or told something.
 ///
 /// @param breaker  Must not be NULL.
 ///
@@ -268,7 +275,7 @@ pub unsafe extern "C" fn cb_poll(breaker: *mut cb_breaker) {
 
 /// cb_poll at a given time.
 ///
-/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_poll.
+/// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_poll.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]

@@ -1,8 +1,8 @@
 //! A breaker at one moment, as C sees it.
 
-use super::breaker::cb_breaker;
 use super::config::cb_state;
-use super::structs::{Versioned, write_out};
+use super::handle::cb_breaker;
+use super::structs::{Versioned, write_if};
 use crate::clock::ClockSource;
 use crate::config::State;
 use crate::handles::Observer;
@@ -12,13 +12,13 @@ use core::mem::offset_of;
 /// One of cb_clock_value.
 pub type cb_clock = u32;
 
-/// What the plain (not `_at`) functions read the time from.
+/// What the plain functions (those without `_at`) read the time from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum cb_clock_value {
     /// The CPU's time stamp counter, scaled to nanoseconds.
     CB_CLOCK_TSC = 0,
-    /// The operating system's monotonic clock, because the counter can't be trusted here: a slower read.
+    /// The operating system's monotonic clock, because the counter can't be trusted here. It is slower to read.
     CB_CLOCK_MONOTONIC = 1,
 }
 
@@ -33,17 +33,15 @@ const _: () = {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct cb_snapshot {
-    /// To be set to sizeof(cb_snapshot) before the call: tells which version of this struct the caller was compiled with.
-    /// 0 and what is above 4096 stand for the first version's, 144, which the call then says here; below that it leaves the
-    /// struct as it is.
+    /// sizeof(cb_snapshot), set by CB_SNAPSHOT_INIT.
     pub struct_size: u32,
     /// The automatic state: a cb_state_value.
     pub state: cb_state,
-    /// A human has halted trading; the automatic state goes on underneath.
+    /// A human has halted trading. The automatic state goes on underneath.
     pub halted: bool,
-    /// Judges and reports, but refuses nothing.
+    /// The breaker judges and reports, but refuses nothing.
     pub shadow: bool,
-    /// Enough samples (overdue calls included) for a verdict on the quantile: min_samples.
+    /// There are enough samples (overdue calls included) for a verdict on the quantile: min_samples.
     pub armed: bool,
     /// 0.
     pub reserved: u8,
@@ -55,27 +53,27 @@ pub struct cb_snapshot {
     pub epoch_ns: u64,
     /// When the pause ends; UINT64_MAX unless the breaker is open.
     pub retry_at_ns: u64,
-    /// Of the latest opening; 0 before the first.
+    /// The attempt of the latest opening; 0 before the first.
     pub attempt: u32,
     /// Samples in the window.
     pub samples: u32,
-    /// Of them, slower than the threshold.
+    /// Samples in the window that are slower than the threshold.
     pub slow: u32,
-    /// Of them, failed.
+    /// Samples in the window that failed.
     pub failed: u32,
     /// Calls in flight that count as slow samples beside the window.
     pub overdue: u32,
     /// Calls in flight that are tracked.
     pub in_flight: u32,
-    /// Trials granted in this half-open epoch; 0 in other states, like the next two.
+    /// Trials granted in this half-open epoch; 0 in other states.
     pub trials_granted: u32,
-    /// Of them, without a result so far.
+    /// Trials of this half-open epoch that have no result so far; 0 in other states.
     pub trials_out: u32,
-    /// Good trials or checks so far.
+    /// Good trials or checks of this half-open epoch; 0 in other states.
     pub trials_good: u32,
     /// 0.
     pub reserved2: u32,
-    /// Samples taken in (stale ones apart).
+    /// Samples taken in, without the stale ones.
     pub recorded: u64,
     /// Samples and checks that were stale, and therefore ignored.
     pub stale: u64,
@@ -83,10 +81,10 @@ pub struct cb_snapshot {
     pub untracked: u64,
     /// Asks that were refused.
     pub refused: u64,
-    /// Asks that shadow let pass and that would have been refused.
+    /// Asks that only shadow let pass: otherwise they would have been refused.
     pub refused_in_shadow: u64,
-    /// Tickets that came back twice, or that the breaker never gave out; and calls of what is the owner's alone while a
-    /// supervisor owns the breaker.
+    /// Tickets that came back twice, or that the breaker never gave out. Calls of an owner's functions while a supervisor owns
+    /// the breaker count here, too.
     pub misused: u64,
     /// Messages that full lanes dropped.
     pub dropped: u64,
@@ -140,16 +138,16 @@ impl From<Snapshot> for cb_snapshot {
     }
 }
 
-/// Everything else there is to know, as of the latest time that the owner has seen. While a supervisor owns the breaker it is
-/// what that published last, as cb_get_published gives it; before its first poll that is the state, and nothing else.
+/// Takes a snapshot, as of the latest time that the owner has seen. While a supervisor owns the breaker, it is what the
+/// supervisor published last, as cb_get_published gives it. Before the supervisor's first poll it is the state, and nothing else.
 ///
 /// @param breaker  NULL is fine: nothing happens.
-/// @param out      Where it goes. Its struct_size must be set (to sizeof *out). NULL is fine: nothing happens.
+/// @param out      Where the snapshot goes, by its struct_size. NULL is fine: nothing happens.
 ///
 /// Thread: owner. Others use cb_get_published.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_get_snapshot(breaker: *const cb_breaker, out: *mut cb_snapshot) {
-    if breaker.is_null() || out.is_null() {
+    if out.is_null() {
         return;
     }
     // SAFETY: by the caller.
@@ -158,10 +156,8 @@ pub unsafe extern "C" fn cb_get_snapshot(breaker: *const cb_breaker, out: *mut c
         // SAFETY: by the caller.
         None => unsafe { cb_breaker::observer(breaker) }.map(published_or_empty),
     };
-    if let Some(snapshot) = snapshot {
-        // SAFETY: by the caller.
-        unsafe { write_out(out, &snapshot.into()) };
-    }
+    // SAFETY: by the caller.
+    unsafe { write_if(out, snapshot) };
 }
 
 /// What anybody may know of a breaker. Nothing was published before its owner's first operation: then its gate is all there is.
@@ -174,58 +170,48 @@ fn published_or_empty(observer: &Observer) -> Snapshot {
     })
 }
 
-/// The latest snapshot that the owner published: at each transition, and each millisecond in which it does anything. It is of
-/// before the operation that published it: what a quiet owner did last shows only when it polls again, a millisecond on.
+/// The latest snapshot that the owner published. The owner publishes at each transition, and in each millisecond in which it
+/// does anything. A snapshot is of the time before the operation that published it. So what a quiet owner did last shows only
+/// when the owner polls again, a millisecond on.
 ///
 /// @param breaker  NULL is fine: false.
-/// @param out      Where it goes, if there is one. Its struct_size must be set (to sizeof *out). NULL is fine: false.
-/// @return         Whether it was written: not before the owner's first operation, nor if the owner was stopped for good in
-///                 the middle of writing one. It is as of publication, `halted` too: cb_is_halted tells what is so now.
+/// @param out      Where the snapshot goes, by its struct_size. NULL is fine: false.
+/// @return         Whether the snapshot was written. There is none before the owner's first operation, nor if the owner was
+///                 stopped for good in the middle of writing one. `halted`, too, is as of publication: cb_is_halted tells
+///                 whether trading is halted now.
 ///
 /// Thread: any.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_get_published(breaker: *const cb_breaker, out: *mut cb_snapshot) -> bool {
     // SAFETY: by the caller.
-    let snapshot = unsafe { cb_breaker::observer(breaker) }.and_then(Observer::snapshot);
-    match snapshot {
-        Some(snapshot) if !out.is_null() => {
-            // SAFETY: by the caller.
-            unsafe { write_out(out, &snapshot.into()) }
-        }
-        _ => false,
-    }
+    unsafe { write_if(out, cb_breaker::observer(breaker).and_then(Observer::snapshot)) }
 }
 
-/// A quantile of what a verdict sees (the window and, while closed, the overdue calls) as of the latest time that the
-/// owner has seen. Nearest rank, exact. O(window).
+/// A quantile of what a verdict sees: the window and, while closed, the overdue calls. It is as of the latest time that the
+/// owner has seen, by nearest rank, and exact. It takes time in proportion to the window.
 ///
 /// @param breaker       NULL is fine: 0.
-/// @param quantile_ppm  990000 for the P99; 0 is the least, 1000000 and above the greatest.
-/// @return              Nanoseconds; 0 of nothing, and while a supervisor owns the breaker, which counts as misused.
+/// @param quantile_ppm  990000 for the P99. 0 gives the least, 1000000 and above the greatest.
+/// @return              Nanoseconds. It is 0 if the verdict sees nothing. While a supervisor owns the breaker it is 0, too, and
+///                      the call counts as misused.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_quantile_ns(breaker: *mut cb_breaker, quantile_ppm: u32) -> u64 {
-    if breaker.is_null() {
-        return 0;
-    }
     // SAFETY: by the caller.
     unsafe { cb_breaker::owner_or_count(breaker) }.and_then(|owner| owner.quantile_ns(quantile_ppm)).unwrap_or(0)
 }
 
 /// cb_quantile_ns at a given time. Fires no timers.
 ///
-/// @param now_ns  Nanoseconds on the breaker's clock; before the latest seen they count as that. The rest as cb_quantile_ns.
-/// @return        As cb_quantile_ns.
+/// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_quantile_ns.
+/// @return        As for cb_quantile_ns.
 ///
 /// Thread: owner.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_quantile_ns_at(breaker: *mut cb_breaker, now_ns: u64, quantile_ppm: u32) -> u64 {
-    if breaker.is_null() {
-        return 0;
-    }
     // SAFETY: by the caller.
-    unsafe { cb_breaker::owner_or_count(breaker) }
-        .and_then(|owner| owner.quantile_ns_at(now_ns, quantile_ppm))
-        .unwrap_or(0)
+    let owner = unsafe { cb_breaker::owner_or_count(breaker) };
+    owner.and_then(|owner| owner.quantile_ns_at(now_ns, quantile_ppm)).unwrap_or(0)
 }

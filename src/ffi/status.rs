@@ -10,13 +10,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// One of cb_status_value.
 pub type cb_status = u32;
 
-/// Whether a function did what it was asked to.
+/// Whether a function did what it was asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum cb_status_value {
     /// Done.
     CB_STATUS_OK = 0,
-    /// A pointer that must not be NULL is.
+    /// A pointer that must not be NULL is NULL.
     CB_STATUS_NULL_POINTER = 1,
     /// The struct_size of a configuration can't be the size of any version of it.
     CB_STATUS_STRUCT_SIZE = 2,
@@ -24,19 +24,20 @@ pub enum cb_status_value {
     CB_STATUS_OUT_OF_RANGE = 3,
     /// A setting that is fixed at creation differs from the breaker's.
     CB_STATUS_FIXED_SETTING = 4,
-    /// A setting that a newer header has, and this library doesn't know, is in use (not 0).
+    /// The configuration has a setting of a newer header that this library doesn't know, and its value isn't 0.
     CB_STATUS_UNKNOWN_SETTING = 5,
     /// A mistake in this library. Please report it.
     CB_STATUS_INTERNAL = 6,
-    /// A page in a file has an owner already; cb_error_text() names its process.
+    /// The page in a file has an owner already. cb_error_text() names the owner's process.
     CB_STATUS_SHARED_BUSY = 7,
-    /// A page in a file is not ours, truncated, damaged or of another version. It is left as it is.
+    /// The file is no page of trip99's, or its page is truncated, damaged or of another version. The file is left as it is.
     CB_STATUS_SHARED_REFUSED = 8,
     /// The operating system refused a file or a thread.
     CB_STATUS_IO = 9,
     /// A name or address is illegal, or a name is taken or unknown.
     CB_STATUS_BAD_NAME = 10,
-    /// It can't be done now: a supervisor owns the breaker, runs, or has none; or the breaker was destroyed.
+    /// It can't be done now: a supervisor owns the breaker, the supervisor runs or has no breaker, the breaker was destroyed,
+    /// or the lane is a half already.
     CB_STATUS_NOT_NOW = 11,
 }
 
@@ -44,7 +45,7 @@ pub use cb_status_value::*;
 
 /// Says in a few words what a status means. The text is static.
 ///
-/// @param status  Any value; of one that this library doesn't know it says so.
+/// @param status  Any value. Of a value that this library doesn't know, the text says so.
 /// @return        Never NULL.
 ///
 /// Thread: any.
@@ -70,8 +71,8 @@ pub extern "C" fn cb_status_text(status: cb_status) -> *const c_char {
 
 /// Says which argument or setting was wrong, and what is legal, as in "quantile_ppm is 0; legal: 1 to 999999".
 ///
-/// @return  About the latest call on this thread that returned another status than CB_STATUS_OK; empty if there was none.
-///          Never NULL. Valid until the next such call on this thread, or until the thread ends.
+/// @return  The text of the latest call on this thread that returned another status than CB_STATUS_OK. It is empty if there was
+///          no such call, and never NULL. It is valid until the next such call on this thread, or until the thread ends.
 ///
 /// Thread: any; each has its own text.
 #[unsafe(no_mangle)]
@@ -79,7 +80,7 @@ pub extern "C" fn cb_error_text() -> *const c_char {
     ERROR.with(Cell::as_ptr).cast()
 }
 
-/// The version of the ABI that the library has: CB_ABI_VERSION of the header that it was built with.
+/// The version of the library's ABI: CB_ABI_VERSION of the header that the library was built with.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
@@ -87,7 +88,7 @@ pub extern "C" fn cb_abi_version() -> u32 {
     CB_ABI_VERSION
 }
 
-/// The version of the library, as in "1.2.3". The text is static.
+/// The version of the library, as in "1.2.3": CB_VERSION_TEXT of the header that the library was built with. The text is static.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
@@ -147,19 +148,6 @@ impl From<ConfigError> for Failure {
         };
         Self::new(status, format_args!("{error}"))
     }
-}
-
-/// A text from C.
-///
-/// # Safety
-/// `argument` is NULL or a string that ends with a zero, and stays as it is while the text is used.
-pub(super) unsafe fn text<'a>(name: &str, argument: *const c_char) -> Result<&'a str, Failure> {
-    if argument.is_null() {
-        return Err(Failure::null(name));
-    }
-    // SAFETY: by the caller.
-    let text = unsafe { CStr::from_ptr(argument) }.to_str();
-    text.map_err(|_| Failure::new(CB_STATUS_BAD_NAME, format_args!("{name} is not UTF-8")))
 }
 
 /// Runs what may fail, and turns the outcome into a status. A panic ends here: what it leaves half done is safe to use,

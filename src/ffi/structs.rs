@@ -34,13 +34,13 @@ unsafe fn writable<T: Versioned>(out: *const T) -> Option<usize> {
     }
 }
 
-/// Whether [`write_out`] writes anything.
+/// Whether [`write_if`] can write anything.
 ///
 /// # Safety
-/// As [`write_out`].
+/// As [`write_if`].
 pub(super) unsafe fn is_writable<T: Versioned>(out: *const T) -> bool {
-    // SAFETY: by the caller.
-    unsafe { writable(out) }.is_some()
+    // SAFETY: by the caller, as it isn't NULL.
+    !out.is_null() && unsafe { writable(out) }.is_some()
 }
 
 /// Writes `value` to the struct that `out` points to, as far as the caller's version of it goes; what a newer version
@@ -61,6 +61,15 @@ pub(super) unsafe fn write_out<T: Versioned>(out: *mut T, value: &T) -> bool {
     // SAFETY: by the caller, and `struct_size` comes first.
     unsafe { out.cast::<u32>().write(size as u32) };
     true
+}
+
+/// [`write_out`], if there is something to write and `out` isn't NULL; otherwise false.
+///
+/// # Safety
+/// `out` is NULL or as [`write_out`] asks.
+pub(super) unsafe fn write_if<T: Versioned>(out: *mut T, value: Option<impl Into<T>>) -> bool {
+    // SAFETY: by the caller, as it isn't NULL.
+    value.is_some_and(|value| !out.is_null() && unsafe { write_out(out, &value.into()) })
 }
 
 /// Reads the struct that `from` points to over the defaults in `value`, as far as the caller's version of it goes.

@@ -67,8 +67,7 @@ static inline cb_breaker *create(const cb_config *config) {
 }
 
 static inline cb_snapshot snapshot_of(const cb_breaker *breaker) {
-    cb_snapshot snapshot = {0};
-    snapshot.struct_size = sizeof snapshot;
+    cb_snapshot snapshot = CB_SNAPSHOT_INIT;
     cb_get_snapshot(breaker, &snapshot);
     return snapshot;
 }
@@ -76,8 +75,7 @@ static inline cb_snapshot snapshot_of(const cb_breaker *breaker) {
 /* The event with this sequence number, which the journal must still have. */
 static inline cb_event event_at(const cb_breaker *breaker, uint64_t sequence) {
     cb_events *events = NULL;
-    cb_event event = {0};
-    event.struct_size = sizeof event;
+    cb_event event = CB_EVENT_INIT;
     CHECK_EQ(cb_events_open(breaker, &events), CB_STATUS_OK);
     do {
         CHECK(cb_events_next(events, &event));

@@ -7,7 +7,7 @@ static cb_breaker *breaker;
 
 static void *asks(void *unused) {
     (void)unused;
-    (void)cb_allow(breaker);
+    CHECK(cb_allow(breaker));
     return NULL;
 }
 
@@ -25,9 +25,8 @@ static void *hands_over(void *unused) {
 
 /* All that any thread may do. */
 static void *watches(void *lane) {
-    cb_snapshot snapshot = {0};
-    snapshot.struct_size = sizeof snapshot;
-    (void)cb_get_published(breaker, &snapshot);
+    cb_snapshot snapshot = CB_SNAPSHOT_INIT;
+    if (cb_get_published(breaker, &snapshot)) CHECK_EQ(snapshot.state, CB_STATE_CLOSED);
     (void)cb_get_state(breaker);
     (void)cb_gate_closed(cb_gate_of(breaker));
     cb_halt(breaker);
@@ -55,7 +54,7 @@ static void *stops(void *supervisor) {
 }
 
 static void *starts(void *supervisor) {
-    (void)cb_supervisor_start((cb_supervisor *)supervisor);
+    CHECK_EQ(cb_supervisor_start((cb_supervisor *)supervisor), CB_STATUS_OK);
     return NULL;
 }
 
@@ -115,7 +114,7 @@ int main(int argc, char **argv) {
     CHECK_EQ(cb_supervisor_start(supervisor), CB_STATUS_OK);
     if (strcmp(wrong, "lent_poll") == 0) cb_poll(breaker);
     if (strcmp(wrong, "lent_abandon") == 0) cb_abandon(breaker, (cb_call){0, 0});
-    if (strcmp(wrong, "lent_reconfigure") == 0) (void)cb_reconfigure(breaker, &config);
+    if (strcmp(wrong, "lent_reconfigure") == 0) CHECK_EQ(cb_reconfigure(breaker, &config), CB_STATUS_OK);
     if (strcmp(wrong, "lent_config") == 0) cb_get_config(breaker, &config);
     if (strcmp(wrong, "lent_snapshot") == 0) (void)snapshot_of(breaker);
     if (strcmp(wrong, "lent_halt_at") == 0) cb_halt_at(breaker, 1);

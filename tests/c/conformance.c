@@ -162,8 +162,7 @@ static bool set(void) {
 
 static void reasons(void) {
     cb_events *events = NULL;
-    cb_event event = {0};
-    event.struct_size = sizeof event;
+    cb_event event = CB_EVENT_INIT;
     CHECK_EQ(cb_events_open(breaker(), &events), CB_STATUS_OK);
     printf("%s", verb);
     while (cb_events_next(events, &event)) printf(" %s", cb_reason_text(event.reason));
@@ -244,16 +243,14 @@ static bool operate_lane(void) {
 }
 
 static bool observe(void) {
-    cb_event event = {0};
-    event.struct_size = sizeof event;
+    cb_event event = CB_EVENT_INIT;
     if (is("observe", 1)) {
         const cb_snapshot snapshot = snapshot_of(breaker());
         print_snapshot(&snapshot, cb_get_state(breaker()), cb_is_halted(breaker()));
         printf(" passes=%d", cb_gate_closed(cb_gate_of(breaker())));
         printf(" deadline=%" PRIu64 "\n", cb_next_deadline_ns(breaker()));
     } else if (is("published", 1)) {
-        cb_snapshot published = {0};
-        published.struct_size = sizeof published;
+        cb_snapshot published = CB_SNAPSHOT_INIT;
         if (cb_get_published(breaker(), &published)) {
             print_snapshot(&published, published.state, published.halted);
             printf("\n");
@@ -262,8 +259,7 @@ static bool observe(void) {
         }
     } else if (is("published_is_latest", 1)) {
         const cb_snapshot snapshot = snapshot_of(breaker());
-        cb_snapshot published = {0};
-        published.struct_size = sizeof published;
+        cb_snapshot published = CB_SNAPSHOT_INIT;
         print_flag(cb_get_published(breaker(), &published) && memcmp(&published, &snapshot, sizeof snapshot) == 0);
     } else if (is("last_event", 1)) {
         const bool found = snapshot_of(breaker()).events > 0;

@@ -71,9 +71,9 @@ static void a_lane_has_as_much_room_as_it_was_given(void) {
         CHECK_EQ(cb_lane_dropped(lane), 0);
         cb_lane_record_at(lane, 0, 0);
         CHECK_EQ(cb_lane_dropped(lane), 1);
-        for (uint64_t begun = 0; begun < SIZES[i].room; begun++) (void)cb_lane_begin_at(lane, 0);
+        for (uint64_t begun = 0; begun < SIZES[i].room; begun++) CHECK_EQ(cb_lane_begin_at(lane, 0).start_ns, 0);
         CHECK_EQ(cb_lane_dropped(lane), 1);
-        (void)cb_lane_begin_at(lane, 0);
+        CHECK_EQ(cb_lane_begin_at(lane, 0).start_ns, 0);
         CHECK_EQ(cb_lane_dropped(lane), 2);
         cb_lane_close(lane);
     }

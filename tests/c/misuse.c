@@ -37,8 +37,7 @@ static cb_supervisor *start(cb_breaker *breaker) {
 }
 
 static cb_snapshot published(const cb_breaker *breaker) {
-    cb_snapshot snapshot = {0};
-    snapshot.struct_size = sizeof snapshot;
+    cb_snapshot snapshot = CB_SNAPSHOT_INIT;
     CHECK(cb_get_published(breaker, &snapshot));
     return snapshot;
 }
@@ -331,8 +330,7 @@ static bool get_published(void *out) { return cb_get_published(source, (cb_snaps
 
 static bool next_event(void *out) {
     cb_events *events = NULL;
-    cb_event event = {0};
-    event.struct_size = sizeof event;
+    cb_event event = CB_EVENT_INIT;
     CHECK_EQ(cb_events_open(source, &events), CB_STATUS_OK);
     const bool read = cb_events_next(events, (cb_event *)out);
     CHECK(read || cb_events_next(events, &event)); /* what wasn't read is still there */

@@ -8,8 +8,7 @@ static void what_is_reserved_is_0_and_sizes_are_this_headers(void) {
     CHECK_EQ(snapshot.struct_size, sizeof snapshot);
     CHECK_EQ(snapshot.reserved, 0);
     CHECK_EQ(snapshot.reserved2, 0);
-    cb_snapshot published = {0};
-    published.struct_size = sizeof published;
+    cb_snapshot published = CB_SNAPSHOT_INIT;
     CHECK(cb_get_published(breaker, &published));
     CHECK_EQ(published.struct_size, sizeof published);
     const cb_event event = last_event(breaker);
@@ -21,8 +20,7 @@ static void what_is_reserved_is_0_and_sizes_are_this_headers(void) {
 static void an_event_is_left_alone_when_there_is_none(void) {
     cb_breaker *breaker = create(NULL);
     cb_events *events = NULL;
-    cb_event event = {0};
-    event.struct_size = sizeof event;
+    cb_event event = CB_EVENT_INIT;
     CHECK_EQ(cb_events_open(breaker, &events), CB_STATUS_OK);
     cb_halt_at(breaker, 7);
     CHECK(cb_events_next(events, &event));

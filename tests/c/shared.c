@@ -64,8 +64,7 @@ static cb_observer *observe(const char *path) {
 }
 
 static cb_owner owner_of(const cb_observer *observer) {
-    cb_owner owner = {0};
-    owner.struct_size = sizeof owner;
+    cb_owner owner = CB_OWNER_INIT;
     CHECK(cb_observer_get_owner(observer, &owner));
     return owner;
 }
@@ -89,19 +88,16 @@ static void watches(const char *path, const char *owners_pid) {
     const cb_owner owner = owner_of(observer);
     CHECK(owner.alive && owner.seen_ago_ns < NEVER);
     CHECK_EQ(owner.pid, strtoul(owners_pid, NULL, 10));
-    cb_snapshot snapshot = {0};
-    snapshot.struct_size = sizeof snapshot;
+    cb_snapshot snapshot = CB_SNAPSHOT_INIT;
     CHECK(cb_observer_get_snapshot(observer, &snapshot));
     CHECK(snapshot.recorded <= 10);
-    cb_halt_note note = {0};
-    note.struct_size = sizeof note;
+    cb_halt_note note = CB_HALT_NOTE_INIT;
     CHECK(!cb_observer_get_halt_note(observer, &note));
 
     cb_events *events = NULL;
     CHECK_EQ(cb_observer_events_open(observer, &events), CB_STATUS_OK);
     cb_observer_close(observer); /* the reader goes on */
-    cb_event event = {0};
-    event.struct_size = sizeof event;
+    cb_event event = CB_EVENT_INIT;
     CHECK(cb_events_next(events, &event));
     CHECK_EQ(event.reason, CB_REASON_SPIKE);
     CHECK_EQ(event.quantile_ns, 10 * MS);
@@ -183,8 +179,7 @@ static void a_halt_from_another_process_stops_the_next_allow(void) {
     CHECK(!cb_gate_closed(gate) && !cb_allow(breaker));
     CHECK(cb_is_halted(breaker) && cb_observer_is_halted(observer));
     CHECK_EQ(last_reason(breaker), CB_REASON_HALT);
-    cb_halt_note note = {0};
-    note.struct_size = sizeof note;
+    cb_halt_note note = CB_HALT_NOTE_INIT;
     CHECK(cb_observer_get_halt_note(observer, &note));
     CHECK_TEXT(note.reason, "prices look wrong");
     CHECK_EQ(note.pid, (uint64_t)halter);

@@ -206,8 +206,7 @@ static void events_that_a_busy_listener_missed_are_counted(void) {
     cb_halt_at(breaker, cb_now_ns(breaker));
     CHECK_EQ(cb_supervisor_start(supervisor), CB_STATUS_OK);
     AWAIT(events_seen() == 1);
-    cb_snapshot published = {0};
-    published.struct_size = sizeof published;
+    cb_snapshot published = CB_SNAPSHOT_INIT;
     do { /* it delays nobody but itself */
         cb_resume(breaker);
         nap();

@@ -56,8 +56,7 @@ static void *reads_what_is_published(void *unused) {
     (void)unused;
     uint64_t recorded = 0, events = 0;
     for (int i = 0; i < ROUNDS; i++) {
-        cb_snapshot snapshot = {0};
-        snapshot.struct_size = sizeof snapshot;
+        cb_snapshot snapshot = CB_SNAPSHOT_INIT;
         if (cb_get_published(breaker, &snapshot)) {
             CHECK(snapshot.recorded >= recorded && snapshot.events >= events);
             CHECK(snapshot.slow <= snapshot.samples && snapshot.failed <= snapshot.samples);
@@ -75,8 +74,7 @@ static void *follows_the_events(void *reader) {
     cb_events *events = (cb_events *)reader;
     uint64_t expected = 0, read = 0;
     for (bool last = false;; ) {
-        cb_event event = {0};
-        event.struct_size = sizeof event;
+        cb_event event = CB_EVENT_INIT;
         if (cb_events_next(events, &event)) {
             CHECK(event.sequence >= expected); /* in order, each once */
             CHECK(event.reason >= CB_REASON_LATENCY && event.reason <= CB_REASON_RESUME);

@@ -97,21 +97,21 @@ impl Runner {
             ("release_at", &[b, now_ns]) => self.breaker(b).release_at(now_ns),
             ("release", &[b]) => self.breaker(b).release(),
             ("poll_at", &[b, now_ns]) => self.breaker(b).poll_at(now_ns),
-            ("halt_at", &[b, now_ns]) => self.breaker(b).halt_at(now_ns),
+            ("halt_at", &[b, now_ns]) => self.breaker(b).halt_at(now_ns, ""),
             ("resume_at", &[b, now_ns]) => self.breaker(b).resume_at(now_ns),
             // C's forms without a time are for any thread: in Rust that is a gate's.
-            ("halt", &[b]) => self.breaker(b).gate().halt(),
+            ("halt", &[b]) => self.breaker(b).gate().halt(""),
             ("resume", &[b]) => self.breaker(b).gate().resume(),
-            ("quantile_ns", &[b, ppm]) => return Some(self.breaker(b).quantile(ppm as u32).unwrap_or(0).to_string()),
+            ("quantile_ns", &[b, ppm]) => return Some(self.breaker(b).quantile_ns(ppm as u32).unwrap_or(0).to_string()),
             ("quantile_ns_at", &[b, now_ns, ppm]) => {
-                return Some(self.breaker(b).quantile_at(now_ns, ppm as u32).unwrap_or(0).to_string());
+                return Some(self.breaker(b).quantile_ns_at(now_ns, ppm as u32).unwrap_or(0).to_string());
             }
             ("observe", &[b]) => {
                 let breaker = self.breaker(b);
                 let gate = breaker.gate();
                 let mut text = snapshot(&breaker.snapshot(), breaker.state(), gate.is_halted());
                 field(&mut text, "passes", u8::from(passes(&gate, breaker.config().shadow)));
-                field(&mut text, "deadline", breaker.next_deadline());
+                field(&mut text, "deadline", breaker.next_deadline_ns());
                 return Some(text);
             }
             ("last_event", &[b]) => return Some(event(self.breaker(b).events().last())),

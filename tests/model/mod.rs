@@ -176,7 +176,7 @@ impl Model {
 
     // What is compared.
 
-    pub(crate) fn next_deadline(&self) -> u64 {
+    pub(crate) fn next_deadline_ns(&self) -> u64 {
         let deadlines = self.timers();
         deadlines.into_iter().map(|(deadline_ns, _)| deadline_ns).min().unwrap_or(u64::MAX)
     }

@@ -162,7 +162,7 @@ impl Pair {
                 model.poll(now_ns);
             }
             Op::PollAtDeadline { before } => {
-                let deadline_ns = model.next_deadline();
+                let deadline_ns = model.next_deadline_ns();
                 if deadline_ns < self.clock_ns.saturating_add(5000) {
                     let at_ns = deadline_ns.saturating_sub(u64::from(before)).max(self.clock_ns);
                     self.clock_ns = at_ns;
@@ -172,7 +172,7 @@ impl Pair {
             }
             Op::Halt => {
                 self.halted = true;
-                breaker.halt_at(now_ns);
+                breaker.halt_at(now_ns, "");
                 model.set_halt(now_ns, true);
             }
             Op::Resume => {
@@ -194,7 +194,7 @@ impl Pair {
                 model.reconfigure(now_ns, config);
             }
             Op::Quantile { quantile_ppm } => {
-                assert_eq!(breaker.quantile_at(now_ns, quantile_ppm), model.quantile(now_ns, quantile_ppm));
+                assert_eq!(breaker.quantile_ns_at(now_ns, quantile_ppm), model.quantile(now_ns, quantile_ppm));
             }
             Op::GateAllow => {
                 if let Some((gate, grants)) = &mut self.gate {
@@ -221,7 +221,7 @@ impl Pair {
         // To ask for a quantile is to be seen, which would hide the owner's gaps: so only in every other case.
         if self.plan.window_len.is_multiple_of(2) {
             for quantile_ppm in [1, 500_000, 990_000, 999_999] {
-                assert_eq!(self.breaker.quantile_at(0, quantile_ppm), self.model.quantile(0, quantile_ppm));
+                assert_eq!(self.breaker.quantile_ns_at(0, quantile_ppm), self.model.quantile(0, quantile_ppm));
             }
         }
     }
@@ -230,7 +230,7 @@ impl Pair {
     fn compare(&mut self) -> Vec<Event> {
         let (model, snapshot) = (&mut self.model, self.breaker.snapshot());
         assert_eq!(self.breaker.state(), model.state);
-        assert_eq!(self.breaker.next_deadline(), model.next_deadline());
+        assert_eq!(self.breaker.next_deadline_ns(), model.next_deadline_ns());
         assert_eq!(
             (snapshot.state, snapshot.halted, snapshot.shadow),
             (model.state, model.halted, model.config.shadow)

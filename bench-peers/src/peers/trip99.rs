@@ -81,7 +81,7 @@ impl Peer for RecordAt {
     }
 
     fn deadline_ns(&self) -> u64 {
-        self.0.next_deadline()
+        self.0.next_deadline_ns()
     }
 
     fn poll(&mut self, now_ns: u64) {
@@ -150,7 +150,7 @@ impl Peer for InFlight {
     }
 
     fn deadline_ns(&self) -> u64 {
-        self.breaker.next_deadline()
+        self.breaker.next_deadline_ns()
     }
 
     fn poll(&mut self, now_ns: u64) {

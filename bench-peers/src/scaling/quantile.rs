@@ -49,7 +49,7 @@ impl Window for Trip99 {
 
     #[inline]
     fn ask(&mut self) -> u64 {
-        self.breaker.quantile_at(self.now_ns, QUANTILE_PPM).expect("the window is full")
+        self.breaker.quantile_ns_at(self.now_ns, QUANTILE_PPM).expect("the window is full")
     }
 }
 

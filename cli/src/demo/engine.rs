@@ -255,7 +255,7 @@ impl Engine {
         if now_ns >= self.next_quantile_ns {
             self.next_quantile_ns = now_ns + QUANTILE_EVERY_NS;
             let quantile_ppm = self.breaker.config().quantile_ppm;
-            gauges.quantile_ns.store(self.breaker.quantile_at(now_ns, quantile_ppm).unwrap_or(0), Relaxed);
+            gauges.quantile_ns.store(self.breaker.quantile_ns_at(now_ns, quantile_ppm).unwrap_or(0), Relaxed);
         }
     }
 }

@@ -80,11 +80,11 @@ mod tests {
         let mut events = breaker.events();
         let mut halts = Halts::default();
         assert_eq!(halts.show(0), None);
-        breaker.halt_at(10 * S);
+        breaker.halt_at(10 * S, "");
         events.by_ref().for_each(|event| halts.note(&event));
         assert_eq!((halts.is_halted(), halts.total_ns(12 * S)), (true, 2 * S));
         breaker.resume_at(13 * S);
-        breaker.halt_at(20 * S);
+        breaker.halt_at(20 * S, "");
         events.by_ref().for_each(|event| halts.note(&event));
         assert_eq!(halts.total_ns(24 * S), 7 * S);
         assert_eq!(halts.show(24 * S).unwrap(), "2 times, 7 s in all, by an operator; the script waited");

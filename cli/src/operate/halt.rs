@@ -6,7 +6,7 @@ use crate::operate::tell::tell;
 use crate::page::place::refused;
 use crate::page::reading::Reading;
 use clap::{Arg, ArgMatches, Command};
-use trip99::{HaltNote, Halter};
+use trip99::{HaltNote, Gate};
 
 pub(crate) fn command() -> Command {
     on_page("halt")
@@ -30,11 +30,11 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let place = page(matches)?;
     let reason = matches.get_one::<String>("reason").map_or("", String::as_str);
     check(reason)?;
-    let halter = Halter::open(&place.path).map_err(|error| refused(&error))?;
-    let was_halted = halter.observer().is_halted();
-    halter.halt(reason);
+    let gate = Gate::open(&place.path).map_err(|error| refused(&error))?;
+    let was_halted = gate.observer().is_halted();
+    gate.halt(reason);
     let did = if was_halted { "was halted already, and now has this reason, too" } else { "halted" };
-    tell(&place, did, &Reading::take(halter.observer()))
+    tell(&place, did, &Reading::take(&gate))
 }
 
 /// The library would cut a longer reason.

@@ -6,7 +6,7 @@ use crate::operate::tell::tell;
 use crate::page::place::refused;
 use crate::page::reading::{Reading, show_user};
 use clap::{ArgMatches, Command};
-use trip99::Halter;
+use trip99::Gate;
 
 pub(crate) fn command() -> Command {
     on_page("resume").about("End a halt, whoever made it: the breaker decides again")
@@ -14,13 +14,13 @@ pub(crate) fn command() -> Command {
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let place = page(matches)?;
-    let halter = Halter::open(&place.path).map_err(|error| refused(&error))?;
-    let before = Reading::take(halter.observer());
-    halter.resume();
+    let gate = Gate::open(&place.path).map_err(|error| refused(&error))?;
+    let before = Reading::take(&gate);
+    gate.resume();
     let did = match (before.halted, before.note) {
         (false, _) => "was not halted".to_owned(),
         (true, None) => "resumed".to_owned(),
         (true, Some(note)) => format!("resumed; {} had halted it: {}", show_user(note.uid), note.reason),
     };
-    tell(&place, &did, &Reading::take(halter.observer()))
+    tell(&place, &did, &Reading::take(&gate))
 }

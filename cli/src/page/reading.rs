@@ -52,7 +52,7 @@ impl Reading {
             snapshot: observer.snapshot(),
             stopped: owner.as_ref().is_some_and(|owner| owner.alive && is_stopped(owner.pid)),
             owner,
-            quantiles_ns: QUANTILES.map(|(ppm, _, _)| observer.quantile(ppm)),
+            quantiles_ns: QUANTILES.map(|(ppm, _, _)| observer.quantile_ns(ppm)),
         }
     }
 

@@ -140,7 +140,7 @@ impl<R: Report> Replay<'_, R> {
     /// Fires each timer up to `until_ns` exactly at its deadline. Then the time is `until_ns`.
     fn poll_until(&mut self, until_ns: u64) -> Result<(), Failure> {
         loop {
-            let deadline_ns = self.breaker.next_deadline();
+            let deadline_ns = self.breaker.next_deadline_ns();
             if deadline_ns > until_ns || deadline_ns == u64::MAX {
                 break;
             }

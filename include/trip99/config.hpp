@@ -1,0 +1,106 @@
+/* The settings. Part of trip99.hpp. */
+#ifndef TRIP99_CONFIG_HPP
+#define TRIP99_CONFIG_HPP
+
+#include "duration.hpp"
+#include "values.hpp"
+
+#include <chrono>
+#include <cstdint>
+
+namespace trip99 {
+
+/**
+ * The settings: those of cb_config, which tells their meanings, defaults and legal ranges. A new one has the defaults.
+ * std::chrono::nanoseconds::max() is never.
+ */
+struct Config {
+    std::uint32_t quantile_ppm;
+    std::chrono::nanoseconds threshold;
+    std::chrono::nanoseconds window_age;
+    std::uint32_t window_len;
+    std::uint32_t sample_every;
+    std::uint32_t min_samples;
+    std::uint32_t confirm_verdicts;
+    std::uint32_t failure_rate_ppm;
+    std::uint32_t consecutive_failures;
+    std::chrono::nanoseconds spike_limit;
+    std::uint32_t spike_count;
+    std::uint32_t max_in_flight;
+    std::chrono::nanoseconds stall_limit;
+    std::chrono::nanoseconds recover_threshold;
+    Recovery recovery;
+    std::uint32_t probes;
+    std::uint32_t trials_in_flight;
+    std::uint32_t backoff_multiplier;
+    std::chrono::nanoseconds probe_timeout;
+    std::chrono::nanoseconds backoff_base;
+    std::chrono::nanoseconds backoff_max;
+    std::uint32_t jitter_ppm;
+    State start;
+    std::uint64_t jitter_seed;
+    std::chrono::nanoseconds stable_after;
+    bool shadow;
+
+    Config() noexcept : Config(defaults()) {}
+
+    explicit Config(const cb_config &config) noexcept
+        : quantile_ppm(config.quantile_ppm), threshold(detail::duration(config.threshold_ns)),
+          window_age(detail::duration(config.window_age_ns)), window_len(config.window_len),
+          sample_every(config.sample_every), min_samples(config.min_samples),
+          confirm_verdicts(config.confirm_verdicts), failure_rate_ppm(config.failure_rate_ppm),
+          consecutive_failures(config.consecutive_failures), spike_limit(detail::duration(config.spike_limit_ns)),
+          spike_count(config.spike_count), max_in_flight(config.max_in_flight),
+          stall_limit(detail::duration(config.stall_limit_ns)),
+          recover_threshold(detail::duration(config.recover_threshold_ns)),
+          recovery(static_cast<Recovery>(config.recovery)), probes(config.probes),
+          trials_in_flight(config.trials_in_flight), backoff_multiplier(config.backoff_multiplier),
+          probe_timeout(detail::duration(config.probe_timeout_ns)),
+          backoff_base(detail::duration(config.backoff_base_ns)),
+          backoff_max(detail::duration(config.backoff_max_ns)), jitter_ppm(config.jitter_ppm),
+          start(static_cast<State>(config.start)), jitter_seed(config.jitter_seed),
+          stable_after(detail::duration(config.stable_after_ns)), shadow(config.shadow != 0) {}
+
+    /** Throws Error if a duration is negative; the other ranges are checked by the breaker. */
+    cb_config to_c() const {
+        cb_config config = defaults();
+        config.quantile_ppm = quantile_ppm;
+        config.threshold_ns = detail::ns("threshold", threshold);
+        config.window_age_ns = detail::ns("window_age", window_age);
+        config.window_len = window_len;
+        config.sample_every = sample_every;
+        config.min_samples = min_samples;
+        config.confirm_verdicts = confirm_verdicts;
+        config.failure_rate_ppm = failure_rate_ppm;
+        config.consecutive_failures = consecutive_failures;
+        config.spike_limit_ns = detail::ns("spike_limit", spike_limit);
+        config.spike_count = spike_count;
+        config.max_in_flight = max_in_flight;
+        config.stall_limit_ns = detail::ns("stall_limit", stall_limit);
+        config.recover_threshold_ns = detail::ns("recover_threshold", recover_threshold);
+        config.recovery = static_cast<cb_recovery>(recovery);
+        config.probes = probes;
+        config.trials_in_flight = trials_in_flight;
+        config.backoff_multiplier = backoff_multiplier;
+        config.probe_timeout_ns = detail::ns("probe_timeout", probe_timeout);
+        config.backoff_base_ns = detail::ns("backoff_base", backoff_base);
+        config.backoff_max_ns = detail::ns("backoff_max", backoff_max);
+        config.jitter_ppm = jitter_ppm;
+        config.start = static_cast<cb_state>(start);
+        config.jitter_seed = jitter_seed;
+        config.stable_after_ns = detail::ns("stable_after", stable_after);
+        config.shadow = shadow ? 1 : 0;
+        return config;
+    }
+
+  private:
+    static cb_config defaults() noexcept {
+        cb_config config;
+        cb_config_init(&config, sizeof config);
+        return config;
+    }
+};
+
+} // namespace trip99
+
+#endif // TRIP99_CONFIG_HPP

@@ -1,0 +1,40 @@
+/* std::chrono durations to and from nanoseconds. Part of trip99.hpp. */
+#ifndef TRIP99_DURATION_HPP
+#define TRIP99_DURATION_HPP
+
+#include "error.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+namespace trip99 {
+
+namespace detail {
+
+/** A time that a duration can't hold (above all UINT64_MAX, which is never) becomes the longest duration. */
+inline std::chrono::nanoseconds duration(std::uint64_t ns) noexcept {
+    constexpr auto longest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(ns < longest ? ns : longest));
+}
+
+/** A latency. A negative duration is no latency: it becomes an endless one, and counts as slow. */
+constexpr std::uint64_t ns(std::chrono::nanoseconds duration) noexcept {
+    return static_cast<std::uint64_t>(duration.count());
+}
+
+/** A setting, which must not be negative. The longest duration is never. */
+inline std::uint64_t ns(const char *field, std::chrono::nanoseconds duration) {
+    if (duration.count() < 0) {
+        raise(CB_STATUS_OUT_OF_RANGE,
+              std::string(field) + " is " + std::to_string(duration.count()) + " ns; legal: not negative");
+    }
+    return duration == std::chrono::nanoseconds::max() ? UINT64_MAX : ns(duration);
+}
+
+} // namespace detail
+
+} // namespace trip99
+
+#endif // TRIP99_DURATION_HPP

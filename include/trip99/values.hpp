@@ -1,0 +1,64 @@
+/* Enums with their names, tickets, versions. Part of trip99.hpp. */
+#ifndef TRIP99_VALUES_HPP
+#define TRIP99_VALUES_HPP
+
+#include "../trip99.h"
+
+#include <cstdint>
+
+namespace trip99 {
+
+/** The automatic state of a breaker. A halt is not a state: it lies over all three. */
+enum class State : cb_state {
+    Closed = CB_STATE_CLOSED,
+    Open = CB_STATE_OPEN,
+    HalfOpen = CB_STATE_HALF_OPEN,
+};
+
+/** Who tests the node while the breaker is half-open. */
+enum class Recovery : cb_recovery {
+    Trials = CB_RECOVERY_TRIALS,
+    HealthChecks = CB_RECOVERY_HEALTH_CHECKS,
+};
+
+/** Why a breaker changed its state, or was halted, resumed or restarted. A newer library may have more. */
+enum class Reason : cb_reason {
+    Latency = CB_REASON_LATENCY,
+    FailureRate = CB_REASON_FAILURE_RATE,
+    ConsecutiveFailures = CB_REASON_CONSECUTIVE_FAILURES,
+    Spike = CB_REASON_SPIKE,
+    Stall = CB_REASON_STALL,
+    Retry = CB_REASON_RETRY,
+    ProbeFailed = CB_REASON_PROBE_FAILED,
+    ProbeSlow = CB_REASON_PROBE_SLOW,
+    ProbeLost = CB_REASON_PROBE_LOST,
+    Recovered = CB_REASON_RECOVERED,
+    Halt = CB_REASON_HALT,
+    Resume = CB_REASON_RESUME,
+    Restart = CB_REASON_RESTART,
+};
+
+/** What the plain operations (those without `_at`) read the time from. */
+enum class Clock : cb_clock {
+    Tsc = CB_CLOCK_TSC,
+    Monotonic = CB_CLOCK_MONOTONIC,
+};
+
+/** The name, as in "half_open". */
+inline const char *to_string(State state) noexcept { return cb_state_text(static_cast<cb_state>(state)); }
+
+/** The name, as in "consecutive_failures". */
+inline const char *to_string(Reason reason) noexcept { return cb_reason_text(static_cast<cb_reason>(reason)); }
+
+/** The library's version, as in "1.2.3". CB_VERSION_TEXT is the header's. */
+inline const char *version() noexcept { return cb_version_text(); }
+
+/** The version of the library's ABI. CB_ABI_VERSION is the header's. */
+inline std::uint32_t abi_version() noexcept { return cb_abi_version(); }
+
+/** A ticket for one call: 16 bytes, which may be copied. start_ns tells when the call began. */
+using Call = cb_call;
+
+} // namespace trip99
+
+#endif // TRIP99_VALUES_HPP
