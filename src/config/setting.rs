@@ -225,7 +225,7 @@ macro_rules! given_as_held {
 given_as_held! {
     u32: Count, u64::from, |number| u32::try_from(number).ok();
     u64: Number, |number| number, Some;
-    bool: Switch, u64::from, |number| [(0, false), (1, true)].into_iter().find(|it| it.0 == number).map(|it| it.1);
+    bool: Switch, u64::from, |number| match number { 0 => Some(false), 1 => Some(true), _ => None };
     Recovery: Recovery, |it| it as u64, Recovery::from_number;
     State: Start, |it| it as u64, State::from_bits;
 }
@@ -238,7 +238,7 @@ pub(crate) fn to_ns(duration: Duration) -> u64 {
 /// What a share becomes that is negative or not a number. It isn't `u32::MAX`, as that is what C makes of -1 ppm.
 pub(super) const NO_SHARE: u32 = u32::MAX - 1;
 
-/// A share from 0 to 1 in ppm, rounded to the nearest. No other share becomes a legal value.
+/// A share from 0 to 1 in ppm, rounded to the nearest. What isn't from 0 to 1 becomes more than [`PPM`], which no share may be.
 #[expect(
     clippy::float_arithmetic,
     reason = "a share is given as a float, and rounded here once; nothing else computes with it"
