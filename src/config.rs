@@ -1,8 +1,8 @@
 //! What a breaker is told: every setting with its default, its legal range and its meaning, declared once.
 //!
-//! A new setting is one block in [`Config`]'s declaration, and a field of the C struct (`src/ffi/config.rs`) and of its C++
-//! twin (`include/trip99.hpp`). The rest follows: checks, setters, TOML, the tool's options. Tests tell what else is to be
-//! written (`tests/settings.rs`): a row of the README's table.
+//! A new setting is one block in the declaration of [`Config`]. Checks, setters, TOML and the tool's options follow from it.
+//! The C struct (`src/ffi/config.rs`), its C++ twin (`include/trip99.hpp`) and the README's table are written by hand. Tests
+//! say what is missing there or differs (`tests/settings.rs`, and those in `src/ffi/config.rs`).
 
 #[macro_use]
 mod declare;

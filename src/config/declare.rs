@@ -1,6 +1,6 @@
 //! What becomes of the declaration in `config.rs`.
 
-/// Makes [`Config`](super::Config), its default, its setters and its table from one block for each setting:
+/// Makes `Config`, its default, its setters and its table from one block for each setting:
 ///
 /// ```text
 /// /// One line that the README, the tool's help and the C header have, too.
@@ -9,9 +9,9 @@
 /// field: Type = default unit, from least to greatest, set by name(Given), fixed at construction;
 /// ```
 ///
-/// A setting is called `name`; the field is called so, too, with its unit at the end. `unit` is one of [`unit`](super::unit),
-/// or absent. `least` and `greatest` are numbers or other fields; either may be absent. The setter takes what is
-/// [`Given`](super::setting::Given).
+/// `name` is the setting's name. `field` is that name, with a unit at its end. `unit` is a constant in the module `unit`, or
+/// absent. `least` and `greatest` are numbers, or fields that stand above. `to greatest`, the whole of `from`, and `fixed` may
+/// be absent. `Given` is a type that implements the trait of this name.
 macro_rules! settings {
     (
         $(#[$about:meta])*
@@ -40,7 +40,7 @@ macro_rules! settings {
                 )]
                 pub $field: $type,
             )+
-            /// No pattern of another crate is complete by the fields above, and so no literal either; with `..` each is.
+            /// In another crate a pattern of all other fields is not complete, and with `..` it is. So it is with a literal.
             ///
             /// ```compile_fail,E0027
             #[doc = concat!("let trip99::Config { ", $(stringify!($field), ": _, ",)+ "} = trip99::Config::default();")]

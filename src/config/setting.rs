@@ -222,7 +222,7 @@ pub(crate) fn to_ns(duration: Duration) -> u64 {
 /// What a share becomes that is negative or not a number. It isn't `u32::MAX`, as that is what C makes of -1 ppm.
 pub(super) const NO_SHARE: u32 = u32::MAX - 1;
 
-/// A share from 0 to 1 in ppm, rounded to the nearest. No other share becomes a legal value.
+/// A share from 0 to 1 in ppm, rounded to the nearest. What isn't from 0 to 1 becomes more than [`PPM`], which no share may be.
 #[expect(
     clippy::float_arithmetic,
     reason = "a share is given as a float, and rounded here once; nothing else computes with it"

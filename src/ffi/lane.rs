@@ -7,8 +7,8 @@ use super::lane_ends::Ends;
 use super::pointers::{cleared, free, make, required};
 use super::status::{CB_STATUS_NOT_NOW, Failure, cb_status, guard};
 use crate::breaker::Breaker;
-use crate::lane::Lane;
 use crate::handles::Observer;
+use crate::lane::Lane;
 use core::cell::UnsafeCell;
 use core::{mem, ptr};
 

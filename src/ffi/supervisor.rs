@@ -348,12 +348,12 @@ impl From<&SupervisorError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::ptr;
     use crate::ffi::{
         CB_STATUS_OK, cb_allow, cb_begin, cb_create, cb_destroy, cb_end, cb_error_text, cb_gate_of, cb_lane,
         cb_lane_allow, cb_lane_close, cb_lane_open, cb_reconfigure, cb_record,
     };
     use core::ffi::CStr;
+    use core::ptr;
 
     fn create() -> *mut cb_breaker {
         let mut breaker = ptr::null_mut();

@@ -102,7 +102,9 @@ impl Runner {
             // C's forms without a time are for any thread: in Rust that is a gate's.
             ("halt", &[b]) => self.breaker(b).gate().halt(""),
             ("resume", &[b]) => self.breaker(b).gate().resume(),
-            ("quantile_ns", &[b, ppm]) => return Some(self.breaker(b).quantile_ns(ppm as u32).unwrap_or(0).to_string()),
+            ("quantile_ns", &[b, ppm]) => {
+                return Some(self.breaker(b).quantile_ns(ppm as u32).unwrap_or(0).to_string());
+            }
             ("quantile_ns_at", &[b, now_ns, ppm]) => {
                 return Some(self.breaker(b).quantile_ns_at(now_ns, ppm as u32).unwrap_or(0).to_string());
             }

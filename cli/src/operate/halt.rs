@@ -6,7 +6,7 @@ use crate::operate::tell::tell;
 use crate::page::place::refused;
 use crate::page::reading::Reading;
 use clap::{Arg, ArgMatches, Command};
-use trip99::{HaltNote, Gate};
+use trip99::{Gate, HaltNote};
 
 pub(crate) fn command() -> Command {
     on_page("halt")
