@@ -1,5 +1,5 @@
-//! What an operation costs while nothing happens, each beside its floor: what the hardware asks for the same memory
-//! traffic, with no breaker round it. `benches/README.md` says how to read the figures.
+//! What an operation costs while nothing happens. Beside each operation stands its floor: what the hardware takes for the same
+//! memory traffic without a breaker. `benches/README.md` says how to read the figures.
 
 mod common;
 
@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 use trip99::{Breaker, Config, State};
 
-/// Samples in the window; it is full.
+/// How many samples the window has. It is full.
 const WINDOW: usize = 1024;
-/// Virtual time from one step to the next. So the snapshot is published at every 10 000th.
+/// Virtual time from one step to the next. So the snapshot is published at every 10 000th step.
 const STEP_NS: u64 = 100;
 /// Calls in flight beside the one that begins.
 const IN_FLIGHT: usize = 16;
 
-/// Latencies that are there beforehand, and virtual time that advances.
+/// Latencies that are made beforehand, and virtual time that advances.
 struct Load {
     /// Half as wide as the breaker's, so that they and the window fit the first cache together.
     latencies_ns: Box<[u32; Self::LEN]>,
@@ -25,7 +25,7 @@ struct Load {
 }
 
 impl Load {
-    /// More than the window has, so that the sample that enters isn't the one that leaves.
+    /// There are more than the window holds, so that the sample that enters differs from the one that leaves.
     const LEN: usize = 2048;
 
     fn new() -> Self {
@@ -33,7 +33,7 @@ impl Load {
         Self { latencies_ns: Vec::into_boxed_slice(latencies_ns).try_into().expect("as many as asked for"), now_ns: 0 }
     }
 
-    /// `step(now_ns, latency_ns)`, so many times.
+    /// Calls `step(now_ns, latency_ns)` so many times.
     #[inline]
     fn run(&mut self, steps: u64, mut step: impl FnMut(u64, u64)) {
         let (latencies_ns, step_ns) = (black_box(&*self.latencies_ns), black_box(STEP_NS));
@@ -72,14 +72,14 @@ fn assert_closed(breaker: &Breaker) {
     assert_eq!((snapshot.state, snapshot.samples), (State::Closed, WINDOW as u32), "the load is steady");
 }
 
-/// What becomes of an order that may not be sent, for which `allow` is asked.
+/// The branch that follows `allow`: an order that may not be sent.
 #[cold]
 #[inline(never)]
 fn refused() {
     black_box(());
 }
 
-/// Floor of an ask: what `allow` is documented to be.
+/// The floor of an ask: what `allow` is documented to be.
 fn floor_load_and_branch(group: &mut BenchmarkGroup<WallTime>) {
     let gate = Box::new(AtomicU8::new(0));
     group.bench_function("floor: a relaxed load and a branch", |bencher| {
@@ -171,7 +171,7 @@ fn record_at(criterion: &mut Criterion) {
 /// In real time: the breaker reads the clock.
 fn record(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("record");
-    // quanta's raw reading is `_rdtsc` behind one predicted branch on the kind of clock.
+    // quanta's raw reading is `_rdtsc` after one predicted branch on the kind of clock.
     group.bench_function("floor: one rdtsc", |bencher| {
         let clock = quanta::Clock::new();
         Load::new().time(bencher, |_, _| {
@@ -188,7 +188,7 @@ fn record(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A pipeline: each step begins a call and ends the one that began 16 steps ago.
+/// A pipeline. Each step begins a call, and ends the call that began 16 steps ago.
 fn begin_end(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("begin_at + end_at");
     group.bench_function("floor: a bare ticket and a bare ring store", |bencher| {

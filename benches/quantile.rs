@@ -1,5 +1,5 @@
-//! An exact P99 on demand, beside the standard library's selection and the floor: reading every latency once, in vectors.
-//! The three take turns, so that a ratio compares neighbours in time. `benches/README.md` says how to read the figures.
+//! An exact P99 on demand, beside the standard library's selection and the floor, which reads every latency once, in vectors. The
+//! three take turns, so that a ratio compares neighbours in time. `benches/README.md` says how to read the figures.
 
 mod common;
 
@@ -8,11 +8,11 @@ use std::time::Instant;
 use trip99::{Breaker, Config, PPM};
 
 const QUANTILE_PPM: u32 = 990_000;
-/// Samples between two quantiles of a sliding window.
+/// How many samples come between two quantiles of a sliding window.
 const SLIDE: usize = 16;
 /// Virtual time from one sample to the next.
 const STEP_NS: u64 = 100;
-/// Turns of each contender.
+/// How many turns each contender has.
 const TURNS: usize = 101;
 
 /// A window of latencies of which the P99, or its floor, is measured.
@@ -22,7 +22,7 @@ trait Window {
     fn measure(&mut self) -> u64;
 }
 
-/// The library's, through `quantile_at`.
+/// The library's quantile, by `quantile_at`.
 struct Trip99 {
     breaker: Breaker,
     now_ns: u64,
@@ -30,7 +30,7 @@ struct Trip99 {
 
 impl Window for Trip99 {
     fn new(len: usize) -> Self {
-        // A threshold that the load never reaches: the breaker stays closed at every window length.
+        // The load never reaches this threshold, so the breaker stays closed at every window length.
         let config = Config { window_len: len as u32, threshold_ns: u64::MAX, spike_count: 0, ..Config::default() };
         Self { breaker: Breaker::new(config).expect("a legal config"), now_ns: 0 }
     }
@@ -51,7 +51,7 @@ impl Window for Trip99 {
 
 /// A ring of latencies and nothing else, aligned as the library's.
 struct Bare {
-    /// With room for the alignment in front.
+    /// There is room for the alignment in front.
     words: Vec<u64>,
     first: usize,
     next: usize,
@@ -104,7 +104,7 @@ impl Window for StdSelect {
     }
 }
 
-/// The floor: one pass that adds the latencies up.
+/// The floor: one pass that adds up the latencies.
 struct ReadPass(Bare);
 
 impl Window for ReadPass {
@@ -128,7 +128,7 @@ fn sum_inlined(values: &[u64]) -> u64 {
     values.iter().fold(0, |sum, &value| sum.wrapping_add(value))
 }
 
-/// In AVX2's vectors, if there are some: those of the baseline x86-64 are half as wide.
+/// In AVX2's vectors, if the machine has them. Those of the baseline x86-64 are half as wide.
 fn sum(values: &[u64]) -> u64 {
     #[cfg(target_arch = "x86_64")]
     {
@@ -170,7 +170,7 @@ impl Times {
     }
 }
 
-/// Median of the ratios of turns that were neighbours, with their quartiles.
+/// The median and the quartiles of the ratios. Each ratio is of two turns that were neighbours.
 fn ratio(times: &Times, to: &Times) -> String {
     let mut ratios: Vec<f64> = times.0.iter().zip(&to.0).map(|(time, to)| time / to).collect();
     ratios.sort_by(f64::total_cmp);
@@ -190,7 +190,7 @@ fn print_line(case: &str, len: usize, [floor, std, ours]: [&Times; 3]) {
     );
 }
 
-/// Latencies that are there beforehand; after the last comes the first.
+/// Latencies that are made beforehand. After the last comes the first again.
 struct Load {
     latencies_ns: Vec<u64>,
     next: usize,
@@ -207,9 +207,9 @@ impl Load {
     }
 }
 
-/// Slides by 16 samples before each quantile, which is the difference to the slide alone.
+/// Slides by 16 samples before each quantile. The time of the slide alone is subtracted.
 fn slid(case: &str, len: usize, latencies_ns: &[u64]) {
-    /// Two windows in step: of one the quantile is asked.
+    /// Two windows in step. Only one is asked for the quantile.
     struct Contender<W> {
         asked: (W, Load),
         alone: (W, Load),
@@ -260,7 +260,7 @@ fn slid(case: &str, len: usize, latencies_ns: &[u64]) {
     print_line(case, len, [&floor.times, &std.times, &ours.times]);
 }
 
-/// All samples are others than at the last quantile: `fill(turn)` makes them.
+/// All samples have been replaced since the last quantile. `fill(turn)` makes the new ones.
 fn replaced(case: &str, len: usize, fresh: bool, fill: impl Fn(usize) -> Vec<u64>) {
     struct Contender<W> {
         windows: Vec<W>,
@@ -272,7 +272,7 @@ fn replaced(case: &str, len: usize, fresh: bool, fill: impl Fn(usize) -> Vec<u64
             Self { windows: Self::windows(len), times: Times(Vec::new()) }
         }
 
-        /// Some side by side, so that reading the clock doesn't count.
+        /// Several windows side by side, so that reading the clock doesn't count.
         fn windows(len: usize) -> Vec<W> {
             (0..(4096 / len).max(1)).map(|_| W::new(len)).collect()
         }

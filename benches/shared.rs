@@ -1,7 +1,7 @@
-//! What other threads' part costs: a lane beside its floor, and what the owner pays while others ask and read.
+//! What lanes and gates cost other threads, each beside its floor, and what the owner pays while others ask and read.
 //!
-//! Rounds take turns, so that whatever else the machine does falls on all lines alike; medians, and quartiles, of them.
-//! The lines with another thread need a second core: with one they measure the scheduler.
+//! Rounds take turns, so that whatever else the machine does falls on all lines alike. The figures are medians of rounds, with
+//! quartiles. The lines with another thread need a second core: with one core they measure the scheduler.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +43,7 @@ fn breaker() -> Breaker {
     Breaker::new(Config::default()).expect("the defaults are legal")
 }
 
-/// The reporting thread's side. The owner takes everything in between two rounds, outside the time.
+/// The reporting thread's side. The owner takes everything in between two rounds, and that isn't timed.
 fn lanes() {
     let mut breaker = breaker();
     let mut lane = breaker.lane_with_capacity(4 * CALLS as u32);
@@ -79,7 +79,7 @@ fn lanes() {
     lines.iter_mut().for_each(Line::show);
 }
 
-/// The owner's side: what it pays for taking in, and what others cost it.
+/// The owner's side: what it pays for what it takes in, and what others cost it.
 fn owner() {
     let mut breaker = breaker();
     let mut lane = breaker.lane_with_capacity(4 * CALLS as u32);

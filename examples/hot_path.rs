@@ -1,5 +1,5 @@
-//! An order that asks, and an answer that is told, as functions of their own, to look at in the disassembly:
-//! `benches/README.md` shows it, annotated.
+//! An order that asks and an answer that is told, each a function of its own, so that the disassembly can be read.
+//! `benches/README.md` shows it with notes.
 
 use std::hint::black_box;
 use trip99::{Breaker, Config};

@@ -1,6 +1,7 @@
-//! A health check that asks a node for something: JSON-RPC over HTTP, by a supervisor, while the breaker is half-open.
+//! A health check that asks a node for something, by JSON-RPC over HTTP. A supervisor makes it while the breaker is half-open.
 //!
-//! `cargo run --example http_health_check` runs a node on loopback, makes it sick, and lets it get well: some two seconds.
+//! `cargo run --example http_health_check` runs a node on loopback, makes it sick, and lets it get well. That takes some two
+//! seconds.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -11,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use trip99::{Breaker, CheckError, Config, HealthCheck, Node, Notice, Reason, Recovery, State, Supervisor};
 
-/// Asks an RPC node for its latest block. That it answers a call proves more than that it accepts a connection.
+/// Asks an RPC node for its latest block. A node that answers a call proves more than a node that accepts a connection.
 struct JsonRpc {
     client: ureq::Agent,
     url: String,
@@ -88,7 +89,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The node: answers each call with a block number while it is well, and with an error while it isn't.
+/// The node. It answers each call with a block number while it is well, and with an error while it isn't.
 fn serve(server: &TcpListener, well: &AtomicBool) {
     for stream in server.incoming() {
         let answered = stream.and_then(|stream| answer(stream, well.load(Ordering::Relaxed)));

@@ -1,5 +1,5 @@
-//! A proof, made by the linker, that the hot operations can't panic, their cold halves (transitions, quantile, journal)
-//! included. With fat LTO this links only if the optimiser has removed every panic:
+//! The linker proves here that the hot operations can't panic, nor can their cold halves (transitions, quantile, journal). With
+//! fat LTO this links only if the optimiser has removed every panic:
 //!
 //! `cargo rustc --profile no-panic --example no_panic -- --cfg no_panic_proof`
 //!
@@ -65,7 +65,7 @@ fn quantile_at(breaker: &mut Breaker, now_ns: u64) -> Option<u64> {
     breaker.quantile_ns_at(now_ns, 990_000)
 }
 
-/// A whole lane's, and below those of its halves.
+/// The operations of a whole lane. Those of its halves are below.
 #[cfg_attr(no_panic_proof, no_panic)]
 fn on_a_lane(lane: &mut Lane, now_ns: u64) -> bool {
     let call = lane.begin_at(now_ns);

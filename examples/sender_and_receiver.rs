@@ -1,6 +1,6 @@
-//! A session as FIX engines have it: one thread sends orders, another one hears their answers, and both report through the
-//! two halves of one lane. The sender sleeps at times, for longer than a call may be in flight; that is nobody's fault but its
-//! own, and no reason to trip.
+//! A session as FIX engines have it. One thread sends orders, another hears their answers, and each reports through its half of
+//! one lane. At times the sender sleeps for longer than a call may be in flight. The node isn't to blame for that, so the breaker
+//! doesn't trip.
 //!
 //! `cargo run --release --example sender_and_receiver`
 
@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use trip99::{Breaker, Call, Config};
 
-/// What the venue takes to answer.
+/// How long the venue takes to answer.
 const ROUND_TRIP: Duration = Duration::from_millis(2);
 /// Longer than `stall_limit`, which is 1 s.
 const NAP: Duration = Duration::from_millis(1500);

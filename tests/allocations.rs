@@ -1,5 +1,5 @@
-//! After construction no operation allocates. A program of its own, without the test harness: the allocator that counts
-//! is the whole program's, and the harness allocates on another thread.
+//! After construction no operation allocates. This program has no test harness: the allocator that counts is the whole
+//! program's, and the harness allocates on another thread.
 
 mod common;
 use common::{MS, SECOND, config};
@@ -73,7 +73,7 @@ fn main() {
         exercise(breaker, *trials);
     }
     let blocks = dhat::HeapStats::get().total_blocks;
-    // The counter itself must work, or this would prove nothing.
+    // If the counter itself didn't work, this program would prove nothing.
     let witness = std::hint::black_box(Box::new(1));
     let with_witness = dhat::HeapStats::get().total_blocks;
     drop(profiler);

@@ -1,4 +1,4 @@
-//! A page that is another user's. Has a harness of its own, as to give a file away takes root.
+//! A page that belongs to another user. Only root can give a file away, so the tests have a harness that can skip them.
 
 mod harness;
 #[cfg(all(feature = "shm", target_os = "linux"))]

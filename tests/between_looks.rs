@@ -1,5 +1,5 @@
-//! A halt and a resume that came and went between two looks of the owner: both are journaled, in order, at the next look
-//! for them, whatever operation makes it.
+//! A halt and a resume may come and go between two looks of the owner. Both are journaled, in order, at the next look,
+//! whichever operation makes it.
 
 mod common;
 use common::{MS, SECOND, breaker, config, reasons};
@@ -31,7 +31,7 @@ fn halts(breaker: &Breaker) -> Vec<Reason> {
 
 type Look = (&'static str, fn() -> Breaker, fn(&mut Breaker));
 
-/// By timers that publish (poll), by a refusal, and by the owner's own halts and resumes.
+/// The owner looks when timers publish (poll), at a refusal, and at its own halts and resumes.
 const LOOKS: [Look; 6] = [
     ("poll, closed", closed, |breaker| breaker.poll_at(MS)),
     ("poll, open", open, |breaker| breaker.poll_at(MS)),
@@ -39,7 +39,7 @@ const LOOKS: [Look; 6] = [
     ("a call begins", closed, |breaker| {
         let _ = breaker.begin_at(MS);
     }),
-    // The owner's own is the one after the pair.
+    // The owner's own event comes after the pair.
     ("halt", closed, |breaker| breaker.halt_at(MS, "")),
     ("resume", closed, |breaker| breaker.resume_at(MS)),
 ];
@@ -47,7 +47,7 @@ const LOOKS: [Look; 6] = [
 #[test]
 fn a_pair_between_two_looks_is_journaled_by_the_next() {
     for (name, breaker, look) in LOOKS {
-        // With and without a gate: that looks at lanes, too.
+        // With a gate the owner looks at lanes, too.
         for others in [false, true] {
             let mut breaker = breaker();
             let gate = others.then(|| breaker.gate());
@@ -59,7 +59,7 @@ fn a_pair_between_two_looks_is_journaled_by_the_next() {
             let times: Vec<u64> =
                 breaker.events().filter(|event| event.reason == RESUME).map(|event| event.t_ns).collect();
             assert_eq!(times, [MS], "{name}, others {others}");
-            // Once.
+            // They are journaled once.
             breaker.poll_at(9 * MS);
             breaker.poll_at(19 * MS);
             assert_eq!(halts(&breaker), expected, "{name}, others {others}");

@@ -1,14 +1,14 @@
 //! The C API and its C++ wrapper, tried from C and C++ with `$CC` and `$CXX`: headers, layouts, the gate's code, and the
-//! programs in `tests/c`. What a breaker decides is in `tests/conformance`; here is what belongs to a language.
+//! programs in `tests/c`. What a breaker decides is tested in `tests/conformance`. Here is what belongs to a language.
 //!
-//! The programs are compiled with `$CFLAGS` and `$CXXFLAGS`, and run by `$RUNNER`, if set:
+//! The programs are compiled with `$CFLAGS` and `$CXXFLAGS`, and run by `$RUNNER`, if these are set:
 //!
 //! ```text
 //! CFLAGS="-g -fsanitize=address,undefined" CXXFLAGS="-g -fsanitize=address,undefined" cargo test --test c_api
 //! RUNNER="valgrind -q --error-exitcode=9 --leak-check=full" cargo test --test c_api
 //! ```
 //!
-//! (Only this test and `conformance` so: dependencies of other programs compile C of theirs with the same flags.)
+//! (Set them only for this test and for `conformance`: dependencies of other programs compile their own C with the same flags.)
 
 #[path = "../build/header.rs"]
 mod header;
@@ -51,7 +51,7 @@ fn write(name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// A program in `tests/c`, by each of the standards.
+/// Compiles and runs a program in `tests/c` by each of the standards.
 fn program(language: &Language, standards: &[&str], name: &str) {
     let file = source(name, language);
     for standard in standards {
@@ -113,7 +113,7 @@ fn misuse() {
     program(&CPP, CPP.standards, "misuse");
 }
 
-/// Against the static library, as its users have it. (Not for whoever has these programs watched in another way anyway.)
+/// Links the program with the static library, as users do. (Left out if the programs are watched in another way already.)
 #[test]
 fn misuse_is_clean_under_the_address_sanitizer() {
     const SANITIZER: [&str; 2] = ["-g", "-fsanitize=address"];
@@ -143,7 +143,7 @@ fn misuse_is_clean_under_the_address_sanitizer() {
     }
 }
 
-/// What a program links to have the static library.
+/// What a program must link to use the static library.
 fn static_library(prefix: &Path) -> Vec<String> {
     let libdir = prefix.join("lib");
     let facts = fs::read_to_string(libdir.join("pkgconfig/trip99-static.pc")).unwrap();
@@ -151,12 +151,12 @@ fn static_library(prefix: &Path) -> Vec<String> {
     libraries.split_whitespace().map(|word| word.replace("${libdir}", libdir.to_str().expect("a path"))).collect()
 }
 
-/// A library that is built as a checked one says who did what, and ends the process.
+/// A checked library says who did what, and ends the process.
 #[test]
 fn checked_libraries_abort_on_use_from_a_wrong_thread() {
     let checked = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prefix_checked");
     let mut installer = prefix::installer();
-    // Not where the ordinary library is built: both may be at the same time.
+    // It is built in a directory of its own, as the ordinary library may be built at the same time.
     installer.args(["--checked", "--target-dir", concat!(env!("CARGO_TARGET_TMPDIR"), "/capi_checked")]);
     let output = installer.arg("--prefix").arg(&checked).output().expect("install.sh runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -330,7 +330,7 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
     }
 }
 
-/// What one byte's load is called, and what marks an access to memory in a function whose argument is the address.
+/// The instruction that loads one byte, and the mark of a memory access in a function whose argument is the address.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const BYTE_LOADS: (&[&str], char) = if cfg!(target_arch = "x86_64") {
     (&["movzbl (%rdi), %", "movb (%rdi), %", "cmpb $0, (%rdi)"], '(')
@@ -338,7 +338,7 @@ const BYTE_LOADS: (&[&str], char) = if cfg!(target_arch = "x86_64") {
     (&["ldrb"], '[')
 };
 
-/// No sanitizers here: they would put code of their own in.
+/// Compiled without sanitizers, as they would add code of their own.
 #[test]
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn the_gate_is_one_load_of_one_byte() {
@@ -363,7 +363,7 @@ fn the_gate_is_one_load_of_one_byte() {
                 .collect();
             let accesses: Vec<_> = code.iter().filter(|line| line.contains(memory)).collect();
             assert!(accesses.len() == 1 && loads.iter().any(|load| accesses[0].starts_with(load)), "{assembly}");
-            // Besides it a compare, and its outcome moved to where it is returned. No jump, call, lock or fence.
+            // There is a compare, too, and a move of its outcome to the place of the result. There is no jump, call, lock or fence.
             let idle = ["movzbl", "test", "cmp", "set", "xor", "endbr64", "cset", "and", "tst", "bti"];
             let rest = code.iter().filter(|line| !line.contains(memory));
             assert!(rest.clone().all(|line| idle.iter().any(|op| line.starts_with(op))), "{code:?}");
@@ -372,7 +372,7 @@ fn the_gate_is_one_load_of_one_byte() {
     }
 }
 
-/// The functions that the header declares: what is followed by a parenthesis, outside of comments.
+/// The functions that the header declares: the names before a parenthesis, outside of comments.
 fn functions(header: &str) -> Vec<String> {
     let outside = |part: &str| part.split_once("*/").map_or(part.to_owned(), |(_, code)| code.to_owned());
     let code: String = header.split("/*").map(outside).collect();

@@ -1,5 +1,5 @@
-//! What `cmake/install.sh` installs, as C and C++ users meet it: files, symbols, link lines, CMake and pkg-config. Has a
-//! harness of its own, as the tools may not be there.
+//! What `cmake/install.sh` installs, as C and C++ users meet it: files, symbols, link lines, CMake and pkg-config. The tests have
+//! a harness that can skip them, as the tools may be missing.
 
 mod harness;
 mod prefix;
@@ -13,7 +13,7 @@ use prefix::{compiler, installer, prefix};
 /// Where the installer under test builds.
 const BUILT: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/capi");
 
-/// Works a breaker, and prints the version and the ABI of the library it found.
+/// A program that uses a breaker, and prints the version and the ABI of the library that it found.
 const MAIN_C: &str = r#"
 #include <trip99.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ int main(void) {
 }
 "#;
 
-/// The same, and throws through a frame that calls the library.
+/// The same program in C++. It also throws through a frame that calls the library.
 const MAIN_CPP: &str = r#"
 #include <trip99.h>
 #include <cstdio>
@@ -56,7 +56,7 @@ int main() {
 }
 "#;
 
-/// A Rust library of somebody else's, that uses the standard library: formats, panics and catches, in two threads.
+/// A Rust library of somebody else. It uses the standard library: it formats, panics and catches, in two threads.
 const OTHER_RS: &str = r#"
 #![crate_type = "staticlib"]
 
@@ -73,7 +73,7 @@ fn run(command: &mut Command) -> Output {
     command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
-/// Runs a command that must succeed without a warning; what it printed.
+/// Runs a command that must succeed without a warning, and returns what it printed.
 fn ok(command: &mut Command) -> String {
     let output = run(command);
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -81,7 +81,7 @@ fn ok(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Whether a tool is there; if not, says what isn't tested.
+/// Whether a tool is there. If it isn't, says what isn't tested.
 fn have(tool: &str) -> bool {
     let found = Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
@@ -90,7 +90,7 @@ fn have(tool: &str) -> bool {
     found
 }
 
-/// An empty directory of a test's own.
+/// Makes an empty directory for one test.
 fn scratch(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_install").join(name);
     if directory.exists() {
@@ -151,7 +151,7 @@ fn pkg_config(libdir: &Path, arguments: &[&str]) -> Vec<String> {
 
 /// The static library as rustc leaves it, and what rustc says that its user links besides.
 fn raw_archive() -> (PathBuf, Vec<String>) {
-    prefix(); // has built it, so that cargo only repeats what rustc said
+    prefix(); // builds the library, so that cargo only repeats what rustc said
     let facts = ok(Command::new(env!("CARGO")).arg("-vV"));
     let host = facts.lines().find_map(|line| line.strip_prefix("host: ")).expect("a triple");
     let output = run(Command::new(env!("CARGO"))
@@ -178,7 +178,8 @@ fn raw_archive() -> (PathBuf, Vec<String>) {
 }
 
 fn a_staged_tree_is_complete_and_works_where_it_lies() {
-    // Called from elsewhere, with relative paths; what is staged for /opt is used in another place, as if moved.
+    // The script is called from another directory, with relative paths. What it stages for /opt is used in another place, as if
+    // it had been moved.
     let directory = scratch("staged");
     let arguments = ["--prefix", "/opt/trip99", "--libdir=lib/multiarch"];
     let said = ok(installer().args(arguments).current_dir(&directory).env("DESTDIR", "stage"));
@@ -395,7 +396,7 @@ fn static_users_link_what_rustc_says_but_for_what_every_compiler_adds() {
     let list = expected.join(";");
     assert!(read("cmake/trip99/trip99Config.cmake").contains(&format!("INTERFACE_LINK_LIBRARIES \"{list}\"")));
 
-    // The whole list would do no harm to a dynamic program, and break a static one.
+    // The whole list would do no harm to a dynamic program, but would break a static one.
     let directory = scratch("link_line");
     let source = write(&directory, "main.c", MAIN_C);
     let link = |flags: &[&str]| {
@@ -408,7 +409,7 @@ fn static_users_link_what_rustc_says_but_for_what_every_compiler_adds() {
     assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("-lgcc_s"));
 }
 
-/// Compiles `OTHER_RS` with its function named so.
+/// Compiles `OTHER_RS` with this name for its function.
 fn rust_archive(directory: &Path, function: &str) -> PathBuf {
     let source = write(directory, &format!("{function}.rs"), &OTHER_RS.replace("NAME", function));
     let archive = directory.join(format!("lib{function}.a"));
@@ -441,7 +442,7 @@ fn the_static_library_links_beside_another_rust_library() {
     assert_eq!(link_and_run(&directory, calls, &[&ours, &other]), expected);
     assert_eq!(link_and_run(&directory, calls, &[&other, &ours]), expected);
 
-    // As rustc leaves it, it doesn't: it brings a standard library of its own.
+    // The library as rustc leaves it doesn't link: it brings a standard library of its own.
     let (raw, _) = raw_archive();
     let errors = link_and_run(&directory, calls, &[&raw, &other]).expect_err("two of each symbol");
     assert!(errors.contains("multiple definition of `rust_eh_personality'"), "{errors}");
@@ -456,7 +457,7 @@ fn panics_are_still_caught_in_a_localised_library() {
     let names = symbols(Command::new("nm").args(["-g", "--defined-only"]).arg(&localised));
     assert_eq!(names, BTreeSet::from(["cb_catches".to_string()]));
 
-    // Beside two others, as the linker keeps but one of what may be defined twice.
+    // There are two others, as the linker keeps only one of the symbols that may be defined twice.
     let other = rust_archive(&directory, "other");
     let calls = r#"printf("%d %d\n", cb_catches(), other()); return 0;"#;
     let ours = prefix().join("lib/libtrip99.a");

@@ -1,5 +1,5 @@
 //! The scenarios of `tests/conformance`, which each language runs: Rust here, C and C++ by `tests/c/conformance.c` and
-//! `tests/c/conformance.cpp`. What they print is compared here alone, so all are held to the same.
+//! `tests/c/conformance.cpp`. This program alone compares what they print, so the same is expected of all.
 //!
 //! `$CC`, `$CXX`, their flags and `$RUNNER` are as for `c_api.rs`.
 
@@ -36,7 +36,7 @@ fn scenarios() -> Vec<Scenario> {
     scenarios.collect()
 }
 
-/// What a runner printed of one scenario, and how it ended if not well.
+/// What a runner printed of one scenario, and its error if it ended with one.
 #[derive(Default)]
 struct Transcript {
     lines: Vec<String>,
@@ -71,7 +71,7 @@ fn judge(language: &str, scenario: &Scenario, transcript: &Transcript) -> Option
                         None => return wrong(step, name, result),
                     }
                 }
-                // A snapshot says the same as those who ask for the state and the halt alone.
+                // A snapshot agrees with the functions that return the state or the halt alone.
                 for name in ["state", "halted"] {
                     let (found, again) = (found.get(name), found.get(format!("snapshot_{name}").as_str()));
                     if found != again && again.is_some() {
@@ -99,7 +99,7 @@ fn check(language: &str, run: impl FnOnce(&[&Scenario]) -> Vec<Transcript>) {
     println!("{language}: {} scenarios", transcripts.len());
 }
 
-/// Runs the program with the scenarios on its standard input. It says of itself which it came to.
+/// Runs the program with the scenarios on its standard input. The program says which scenario it has come to.
 fn run_program(language: &Language, standard: &str, chosen: &[&Scenario]) -> Vec<Transcript> {
     let mut stream = String::new();
     for (number, scenario) in chosen.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Health checks: real sockets on loopback and the real clock, so what happens is waited for, not timed.
+//! Health checks, with real sockets on loopback and the real clock. So the tests wait for what happens, and don't time it.
 
 mod common;
 use common::{LIMIT, MS, SECOND, breaker, config, eventually};
@@ -29,7 +29,7 @@ fn node(settings: Config, check: impl HealthCheck + 'static) -> Node {
     Node::new("gateway", breaker(settings)).health_check(check).check_every(Duration::from_millis(1))
 }
 
-/// Starts it with a listener that sends each event's reason.
+/// Starts the supervisor with a listener that sends each event's reason.
 fn start(builder: SupervisorBuilder) -> (Supervisor, mpsc::Receiver<Reason>) {
     let (sender, heard) = mpsc::channel();
     let builder = builder.listener(move |_, notice| match notice {
@@ -187,7 +187,7 @@ fn an_endless_check_holds_nothing_up_and_its_late_result_is_stale() {
     assert_eq!(calls.load(Ordering::Relaxed), 1, "one at a time");
     assert_eq!(gateway.snapshot().map(|snapshot| snapshot.stale), Some(0));
     release.send(()).expect("the check waits");
-    // A fresh one begins only when the breaker is half-open, and then that one waits.
+    // The next check begins only when the breaker is half-open again, and then that check waits.
     eventually("a second check", || calls.load(Ordering::Relaxed) == 2);
     eventually("the first was stale", || gateway.snapshot().is_some_and(|snapshot| snapshot.stale == 1));
     drop(release);
@@ -195,7 +195,7 @@ fn an_endless_check_holds_nothing_up_and_its_late_result_is_stale() {
     assert_eq!(supervisor.faults(), Default::default());
 }
 
-/// The owner finds the check busy when the next is due, and has nothing to wait for but its interval and `probe_timeout`.
+/// When the next check is due the owner finds the last one busy. Then only its interval and `probe_timeout` would wake it.
 #[test]
 fn a_result_is_heard_at_once_however_long_the_interval_is() {
     const AN_HOUR: Duration = Duration::from_secs(3600);
@@ -211,7 +211,8 @@ fn a_result_is_heard_at_once_however_long_the_interval_is() {
     }
 }
 
-/// Who is told of a fault may take its time: the breaker opens meanwhile. No check begins before, and the next one does then.
+/// A closure that is told of a fault may take its time: the breaker opens meanwhile. The next check begins when the closure has
+/// returned, not before.
 #[test]
 fn a_fault_is_judged_before_it_is_told_and_checks_go_on_after() {
     let (release, released) = mpsc::channel::<()>();
@@ -231,7 +232,7 @@ fn a_fault_is_judged_before_it_is_told_and_checks_go_on_after() {
     let (_supervisor, heard) = start(builder.node(node(patient, check)));
     assert_eq!(heard.recv_timeout(LIMIT), Ok(Reason::ProbeFailed));
     assert_eq!(heard.recv_timeout(LIMIT), Ok(Reason::Retry));
-    // By then the owner has most likely found that it can't ask, and sleeps.
+    // By now the owner has most likely found that it can't ask, and sleeps.
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     drop(release);

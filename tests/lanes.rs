@@ -1,11 +1,11 @@
-//! Of gates and lanes what `tests/conformance` can't tell: gates, which only Rust has, and rows of many rounds. In virtual
-//! time on one thread. (`threads.rs` has real ones.)
+//! Gates and lanes, as far as `tests/conformance` can't test them: gates, which only Rust has, and rows of many rounds. The
+//! tests run in virtual time on one thread. (`threads.rs` has real threads.)
 
 mod common;
 use common::{MS, SECOND, breaker, config, half_open, last, open_at};
 use trip99::{Breaker, Config, Reason, State};
 
-/// Half-open since 1 s, with so many trials, so many at a time.
+/// A breaker that is half-open since 1 s, with so many trials, so many at a time.
 fn with_trials(probes: u32, trials_in_flight: u32) -> Breaker {
     half_open(Config { probes, trials_in_flight, ..config() })
 }
@@ -59,7 +59,7 @@ fn a_lane_has_room_for_as_many_calls_and_records_as_it_says() {
         assert_eq!(lane.dropped(), 2);
         breaker.poll_at(len);
         let before = breaker.snapshot();
-        // Until the owner has heard its end a call has its place.
+        // A call has its place until the owner has heard its end.
         let calls: Vec<_> = (0..len).map(|now_ns| lane.begin_at(now_ns)).collect();
         assert!(!lane.allow());
         breaker.poll_at(len);
@@ -142,7 +142,7 @@ fn no_end_is_dropped_however_full_both_halves_queues_are() {
     }
 }
 
-/// What an epoch has forgotten may come back all at once, beside calls and records that fill the queues.
+/// Calls that an epoch has forgotten may come back all at once, beside calls and records that fill the queues.
 #[test]
 fn no_end_is_dropped_when_the_ends_of_forgotten_calls_come_late() {
     for is_split in [false, true] {
@@ -154,7 +154,7 @@ fn no_end_is_dropped_when_the_ends_of_forgotten_calls_come_late() {
         open_at(&mut breaker, 5);
         breaker.poll_at(2 * SECOND);
         assert_eq!((breaker.state(), breaker.snapshot().in_flight), (State::HalfOpen, 0));
-        // Until they are full.
+        // The queues are filled.
         (0..9).for_each(|_| begins.record_at(2 * SECOND + 1, 1));
         (0..9).for_each(|_| ends.record_at(2 * SECOND + 1, 1));
         let dropped = ends.dropped();

@@ -160,7 +160,7 @@ fn a_listener_of_an_engine_that_owns_its_breaker() {
     eventually("it hears of all", || events.load(Ordering::Relaxed) == 4);
     eventually("and panics twice", || listener.panics() == 2);
     assert!(format!("{listener:?}").contains("panics: 2"));
-    // It doesn't keep its breaker from going, nor goes with it.
+    // A listener doesn't keep its breaker alive, nor does it end with it.
     drop(breaker);
     drop(listener);
     assert_eq!(Arc::strong_count(&events), 1, "its thread is left");
@@ -181,7 +181,7 @@ fn stopping_a_listener_that_is_busy_takes_no_longer_than_asked() {
     drop(release);
 }
 
-/// A closure may sleep by its thread's own token, and takes all of those that come meanwhile.
+/// A closure may sleep by its thread's own token, and then takes every wake-up of that thread.
 #[test]
 fn a_closure_that_parks_takes_no_wake_up_that_is_meant_for_its_thread() {
     let mut breaker = breaker(config());
@@ -197,7 +197,7 @@ fn a_closure_that_parks_takes_no_wake_up_that_is_meant_for_its_thread() {
     });
     begun.recv_timeout(LIMIT).expect("it hears of the halt");
     let stopping = std::thread::spawn(|| listener.expect("a thread").stop(Duration::from_secs(60)));
-    // Most likely it has been told to stop by then. If it hasn't, the test passes without having shown anything.
+    // Most likely the listener has been told to stop by now. If it hasn't, the test passes without having shown anything.
     std::thread::sleep(Duration::from_millis(50));
     released.store(true, Ordering::Release);
     assert!(stopping.join().expect("no panic"));

@@ -1,5 +1,5 @@
-//! The breaker against a naive model of itself, under random operations and random settings: after each operation
-//! everything that can be seen is equal. And what must hold whatever happens, checked on the way.
+//! The breaker against a naive model of itself, under random operations and random settings. After each operation everything
+//! that can be seen must be equal. What must hold whatever happens is checked on the way, too.
 
 mod model;
 
@@ -80,7 +80,7 @@ fn config() -> impl Strategy<Value = Config> {
             consecutive_failures: rules.0 * 2,
             spike_count: rules.1 * 2,
             failure_rate_ppm: rules.2,
-            // Not 0: a reconfigured threshold would change it, and runs aren't judged anew.
+            // With 0 a reconfigured threshold would change the limit, and runs aren't judged anew.
             spike_limit_ns: 35,
             stall_limit_ns: calls.0,
             max_in_flight: calls.1,
@@ -135,7 +135,7 @@ fn lane_op() -> impl Strategy<Value = Op> {
     (any::<usize>(), op).prop_map(|(lane, op)| Op::Lane { lane, op })
 }
 
-/// Lanes tell a great deal between two polls, and little; their clocks differ from the owner's.
+/// Between two polls lanes tell much at times, and little at other times. Their clocks differ from the owner's.
 fn step_with_lanes() -> impl Strategy<Value = Step> {
     let op = prop_oneof![
         12 => lane_op(),
@@ -149,7 +149,7 @@ fn step_with_lanes() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// The owner, a gate and two lanes, one of them split: late and out of order, dropped, closed.
+    /// There are the owner, a gate and two lanes, one of them split. Messages are late, out of order or dropped, and lanes close.
     #[test]
     fn the_breaker_and_its_lanes_equal_their_naive_model(
         config in config(),
@@ -164,7 +164,7 @@ proptest! {
     }
 }
 
-/// Mostly good samples, by which a calm breaker goes a shorter way.
+/// Mostly good samples: a calm breaker takes a shorter way with them.
 fn good_step() -> impl Strategy<Value = Step> {
     let latency_ns = || prop_oneof![60 => 0u64..=10, 1 => 11u64..=35, 1 => 36u64..=60];
     let ok = || prop::bool::weighted(0.98);
@@ -183,7 +183,7 @@ fn good_step() -> impl Strategy<Value = Step> {
 }
 
 fn good_config() -> impl Strategy<Value = Config> {
-    // Small ones, and such as have slots in more than one word of bits.
+    // Small windows, and windows whose slots need more than one word of bits.
     let window_len = prop::sample::select(vec![2u32, 3, 8, 63, 65, 130]);
     let rules = (prop::sample::select(vec![0u32, 2, 4]), prop::sample::select(vec![4u64, 35]), 1u32..3, 1u32..8);
     (config(), window_len, rules).prop_map(
@@ -219,7 +219,7 @@ proptest! {
     }
 }
 
-/// The random operations would prove little if they didn't reach everything.
+/// The random operations would prove little if they didn't reach every reason and every count.
 #[test]
 fn random_operations_reach_every_reason_and_every_count() {
     use proptest::strategy::ValueTree;
@@ -253,7 +253,7 @@ fn random_operations_reach_every_reason_and_every_count() {
     assert!(counts.iter().all(|&count| count >= 10), "{counts:?}");
 }
 
-/// Nor would those of lanes.
+/// The same holds for the operations on lanes.
 #[test]
 fn random_operations_on_lanes_reach_all_that_lanes_do() {
     use proptest::strategy::ValueTree;

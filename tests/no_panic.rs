@@ -9,7 +9,7 @@ fn link(cfgs: &[&str]) -> Output {
         .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
         .args(["--target-dir", concat!(env!("CARGO_TARGET_TMPDIR"), "/no_panic"), "--"])
         .args(cfgs.iter().flat_map(|cfg| ["--cfg", cfg]))
-        // Sanitizers and coverage put panics of their own in.
+        // Sanitizers and coverage add panics of their own.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .output()

@@ -26,7 +26,7 @@ struct Outcome {
     state: State,
 }
 
-/// An engine on a fixed tick. Calls that are still out come back in the order of their ends.
+/// An engine with a fixed tick. Calls that are still out come back in the order of their ends.
 fn engine(config: Config, trouble: Trouble) -> Outcome {
     let health_checks = config.recovery == Recovery::HealthChecks;
     let mut breaker = Breaker::new(config).expect("a legal config");
@@ -49,7 +49,7 @@ fn engine(config: Config, trouble: Trouble) -> Outcome {
         }
         breaker.poll_at(now_ns);
         if health_checks && now_ns % (100 * MS) == 0 {
-            // The answer to a check made so long ago; from a silent node there is none.
+            // The answer to a check that was made so long ago. A silent node gives none.
             if let Some(latency_ns) = latency_ns {
                 breaker.record_probe_at(now_ns, latency_ns, ok);
             }
@@ -62,7 +62,7 @@ fn engine(config: Config, trouble: Trouble) -> Outcome {
             }
         }
         seen.extend(events.by_ref());
-        // Long enough to see that it stays closed.
+        // This is long enough to see that the breaker stays closed.
         if seen.last().is_some_and(|last| last.to == State::Closed && now_ns > last.t_ns + 3 * SECOND) {
             break;
         }
@@ -86,12 +86,13 @@ fn check(config: Config, trouble: Trouble, noticed_within_ns: u64) {
     for event in outcome.events.iter().filter(|event| event.to == State::Open) {
         assert_eq!(event.retry_at_ns - event.t_ns, pause_ns(event.attempt), "{what}");
     }
-    // While the node is bad, at most the calls of one trip, and trials_in_flight for each half-open spell, get out.
+    // While the node is bad no more calls get out than those of one trip, and trials_in_flight for each half-open spell.
     let spells = outcome.events.iter().filter(|event| event.reason == Reason::Retry).count() as u64;
     let before_trip = noticed_within_ns / TICK + 1;
     assert!(outcome.sent_while_bad <= before_trip + spells * u64::from(config.trials_in_flight), "{what}");
 
-    // Never closed while the node is bad; closed for good within a pause, the probes and a tick for each of them.
+    // The breaker never closes while the node is bad. Afterwards it closes for good within a pause, the probes and a tick for
+    // each of them.
     assert_eq!((recovered.reason, outcome.state), (Reason::Recovered, State::Closed), "{what}");
     assert_eq!(outcome.events.iter().filter(|event| event.reason == Reason::Recovered).count(), 1, "{what}");
     let last_pause_ns = pause_ns(recovered.attempt);

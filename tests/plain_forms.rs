@@ -4,7 +4,7 @@ mod common;
 use common::{breaker, config, reasons};
 use trip99::{Breaker, Call, Config, Reason, Recovery, Snapshot, State};
 
-/// No timer of it is due by itself, however slow the machine is: `u64::MAX` is never.
+/// No timer is due by itself, however slow the machine is: `u64::MAX` means never.
 fn patient() -> Config {
     Config {
         threshold_ns: i64::MAX as u64,
@@ -105,7 +105,7 @@ const FORMS: [Row; 14] = [
     ("quantile", |b, _, _| b.quantile_ns(500_000), |b, _, now_ns| b.quantile_ns_at(now_ns, 500_000), false),
 ];
 
-/// All but what depends on when it happened.
+/// The snapshot without what depends on the time.
 fn outcome(breaker: &Breaker) -> (Snapshot, Vec<Reason>) {
     let mut snapshot = breaker.snapshot();
     (snapshot.now_ns, snapshot.epoch_ns, snapshot.retry_at_ns) = (0, 0, 0);
@@ -143,7 +143,7 @@ fn each_plain_form_does_what_its_at_form_does_now() {
                 assert_eq!(plain_says, Some(7), "the median of 7 and 9");
             }
             assert_eq!(outcome(&by_plain), outcome(&by_at), "{what}");
-            // A closed `allow` and a ticket that isn't there take no note of the time.
+            // A closed `allow` takes no note of the time, nor does a call without its ticket.
             if reads_clock && at_seen_ns != at_seen_before_ns {
                 assert_eq!(at_seen_ns, now_ns, "{what}");
                 assert!((before_ns..=after_ns).contains(&plain_seen_ns), "{what}: {plain_seen_ns}");
@@ -154,7 +154,7 @@ fn each_plain_form_does_what_its_at_form_does_now() {
     }
 }
 
-/// The table would say little if nothing came of its forms.
+/// The table would prove little if its forms did nothing.
 #[test]
 fn each_form_matters_in_some_situation() {
     for (name, plain, ..) in FORMS {

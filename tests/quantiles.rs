@@ -1,5 +1,5 @@
-//! The quantile over random data: exact whatever the distribution and the window, and close to the true one where it
-//! should be.
+//! The quantile over random data. It is exact for every distribution and window, and close to the distribution's own quantile
+//! where it should be.
 
 mod common;
 use common::{breaker, config};
@@ -50,7 +50,7 @@ fn every_quantile_of_every_window_is_exactly_that_of_its_sorted_samples() {
             let mut random = StdRng::seed_from_u64(u64::from(window_len));
             let mut breaker = observer(window_len);
             let mut values = Vec::new();
-            // Half full, full, and wrapped round by half.
+            // The ring is half full, then full, then half of it is overwritten.
             for samples in [window_len.div_ceil(2), window_len, window_len + window_len / 2] {
                 while values.len() < samples as usize {
                     let latency_ns = draw(&mut random, values.len() as u64);
@@ -104,7 +104,7 @@ fn a_verdict_agrees_with_the_sorted_quantile_on_every_sample_of_every_distributi
         for window_len in [1, 2, 99, 100, 101, 1000] {
             let mut random = StdRng::seed_from_u64(7);
             let mut values = Vec::new();
-            // A threshold that the data crosses now and then.
+            // The data crosses this threshold now and then.
             let pilot: Vec<u64> = (0..2000).map(|index| draw(&mut random, index)).collect();
             let threshold_ns = by_sorting(&pilot, 985_000).expect("2000 values").clamp(1, u64::MAX - 1);
             let off = Config { spike_count: 0, window_age_ns: 0, window_len, min_samples: 1, ..config() };

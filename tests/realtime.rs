@@ -1,7 +1,7 @@
-//! The hot operations make no system call, in any state: the kernel kills a process that makes one here. And, built with
-//! RealtimeSanitizer (`--cfg rtsan`), nothing in them may block or allocate.
+//! The hot operations make no system call, in any state: here the kernel kills a process that makes one. With
+//! RealtimeSanitizer (`--cfg rtsan`) nothing in them may block or allocate, either.
 //!
-//! Each check has a twin that must be caught. No harness: it would make system calls of its own.
+//! Each check has a twin that must be caught. There is no harness, as it would make system calls of its own.
 #![cfg_attr(rtsan, feature(sanitize))]
 
 mod harness;
@@ -63,13 +63,13 @@ fn trade(breaker: &mut Breaker, gate: &Gate, lane: &mut Lane) -> bool {
     all_states == [true; 3]
 }
 
-/// What the sanitizer must catch: it allocates.
+/// The sanitizer must catch this, as it allocates.
 #[cfg_attr(rtsan, sanitize(realtime = "nonblocking"))]
 fn allocate() -> usize {
     std::hint::black_box(vec![1_u8; 100_000]).len()
 }
 
-/// What the kernel must catch.
+/// The kernel must catch this.
 fn make_a_system_call() {
     std::thread::yield_now();
 }
@@ -112,8 +112,8 @@ mod kernel {
         fn prctl(option: c_int, ...) -> c_int;
     }
 
-    /// From here on every system call but write and exit kills the process. (Not by the strict mode, which also forbids
-    /// reading the time stamp counter.) False if this kernel can't.
+    /// From here on every system call but write and exit kills the process. False if this kernel can't do that. (The strict mode
+    /// won't do, as it also forbids reading the time stamp counter.)
     pub(crate) fn forbid_system_calls() -> bool {
         let instruction =
             |code, jump_if_true, jump_if_false, operand| Instruction { code, jump_if_true, jump_if_false, operand };
@@ -134,13 +134,13 @@ mod kernel {
     }
 }
 
-/// A breaker for these operations: with its page in a file, if they are to be done to such a one.
+/// A breaker for these operations, with its page in a file if the operations are for such a breaker.
 #[cfg(target_os = "linux")]
 fn breaker_for(operations: &str) -> Breaker {
     if operations == "trade-shared" {
         let path = env::temp_dir().join(format!("trip99-realtime-{}", std::process::id()));
         let breaker = Breaker::create_shared(&path, config()).expect("a page");
-        // The breaker keeps it mapped; nobody else is to find it.
+        // The breaker keeps the file mapped. Nobody else needs to find it.
         std::fs::remove_file(&path).expect("the page is there");
         let _ = std::fs::remove_file(path.with_file_name(format!(".trip99-realtime-{}.lock", std::process::id())));
         return breaker;
@@ -148,7 +148,7 @@ fn breaker_for(operations: &str) -> Breaker {
     Breaker::new(config()).expect("a legal config")
 }
 
-/// In a process of its own. Says "done" if it survives.
+/// Runs in a process of its own, which prints "done" if it survives.
 #[cfg(target_os = "linux")]
 fn run_without_system_calls(operations: &str) {
     let mut breaker = breaker_for(operations);
@@ -167,7 +167,7 @@ fn run_without_system_calls(operations: &str) {
     if done {
         let _ = std::io::stdout().write_all(b"done\n");
     }
-    // It dies here: of the system call that frees the breaker's memory.
+    // The process dies here, of the system call that frees the breaker's memory.
 }
 
 fn run_self(argument: &str) -> (ExitStatus, String) {

@@ -4,7 +4,7 @@ mod common;
 use common::{MS, SECOND, breaker, config, half_open, last};
 use trip99::{Breaker, Config, Reason, State};
 
-/// A little, 200 ms and its neighbours, and all there is.
+/// Small thresholds, 200 ms and its neighbours, and the greatest.
 fn thresholds() -> impl Iterator<Item = u64> {
     let most = [i64::MAX as u64, u64::MAX - 10];
     (1..=50).chain(200 * MS - 7..=200 * MS + 7).chain(most.into_iter().flat_map(|most| most - 10..=most))
@@ -21,7 +21,7 @@ fn it_is_rounded_down() {
     assert_eq!(given.effective_recover_threshold_ns(), 7);
 }
 
-/// Half-open from 1 s on.
+/// A breaker that is half-open from 1 s on.
 fn on_trial(threshold_ns: u64) -> Breaker {
     half_open(Config {
         threshold_ns,
@@ -55,7 +55,7 @@ fn a_trial_at_it_is_good_and_one_above_it_reopens() {
     assert!(tried > 70, "{tried}");
 }
 
-/// A caller without tickets reports it by its latency alone, which no timer sees.
+/// A caller without tickets reports a trial by its latency alone, which no timer sees.
 #[test]
 fn so_is_a_trial_without_a_ticket() {
     for threshold_ns in [5, 6, 7, 8, 9, 200 * MS + 1, 200 * MS + 3] {
@@ -69,7 +69,7 @@ fn so_is_a_trial_without_a_ticket() {
     }
 }
 
-/// A new threshold takes its own 80 %.
+/// A new threshold brings its own 80 %.
 #[test]
 fn a_new_threshold_moves_it() {
     let mut breaker = on_trial(200 * MS);

@@ -1,5 +1,5 @@
-//! What Rust alone has, or says in its own way: types of errors, handles, `None` of nothing, and the real clock. What all
-//! languages have in common is in `tests/conformance`.
+//! What only Rust has, or says in its own way: types of errors, handles, `None` for a quantile of nothing, and the real clock.
+//! What all languages share is in `tests/conformance`.
 
 mod common;
 use common::{MS, SECOND, breaker, config, last, open_at, quantile_only, reasons};

@@ -354,7 +354,7 @@ fn the_readme_lists_every_setting() {
 
 #[test]
 fn the_cpp_config_has_every_setting() {
-    let header = include_str!("../include/trip99.hpp");
+    let header = include_str!("../include/trip99/config.hpp");
     let body = header.split("\nstruct Config {\n").nth(1).and_then(|rest| rest.split("\n};").next()).expect("its body");
     let (members, rest) = body.split_once("\n\n").expect("members stand first");
     let (from_c, to_c) = rest.split_once("cb_config to_c() const {").expect("from C, and to C");

@@ -1,4 +1,4 @@
-//! A breaker's page in a file: what is there, who may have it, what is refused, and how it comes back.
+//! A breaker's page in a file: what is in it, who may own it, what is refused, and how a breaker comes back.
 #![cfg(all(feature = "shm", target_os = "linux"))]
 
 mod shared;
@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
 use trip99::{Breaker, Config, Gate, Observer, Reason, SharedError, State};
 
-/// Not a test but, in a process of its own, an owner that comes to some state and waits there.
+/// This is no test. In a process of its own it is an owner that brings its breaker to some state and waits.
 #[test]
 #[ignore = "a role for processes that other tests start"]
 fn child() {
@@ -36,7 +36,7 @@ fn word(page: &Path, offset: u64) -> u64 {
 
 // The file.
 
-/// Offsets in the file; that of the mirror depends on the page's.
+/// Offsets in the file. The mirror's offset depends on the page's size.
 const PID: u64 = 128;
 const ATTEMPT: u64 = 144;
 const PAGE: u64 = 256;
@@ -55,7 +55,7 @@ fn the_file_is_laid_out_as_drawn() {
     assert_eq!(word(&place.0, 0), u64::from_le_bytes(*b"trip99fl"));
     assert_eq!((word(&place.0, 8), word(&place.0, PID)), (1, std::process::id().into()));
     assert_eq!(word(&place.0, PAGE), u64::from_le_bytes(*b"trip99pg"));
-    // The page's size, and 1024 slots, are in the header, and make up the length of the file.
+    // The header has the page's size and the 1024 slots. Together they make the length of the file.
     assert_eq!(word(&place.0, 24), 0x0a0a_0a0a_0a0a_0a0a);
     assert_eq!(metadata.len(), PAGE + word(&place.0, 16) + 128 + 1024 * 8);
     assert_eq!(word(&place.0, GATE) & 0xff, 0);
@@ -171,11 +171,11 @@ fn a_second_owner_is_told_whose_the_page_is() {
     let message = format!("{} is owned by process {}", place.0.display(), std::process::id());
     assert_eq!(error.to_string(), message);
     assert_eq!(owner(error), Some(std::process::id()));
-    // By another path, too.
+    // That holds for another path to the same file, too.
     let directory = place.0.parent().unwrap();
     let roundabout = directory.join("..").join(directory.file_name().unwrap()).join(place.0.file_name().unwrap());
     assert!(matches!(Breaker::create_shared(roundabout, config()), Err(SharedError::Owned { .. })));
-    // What observers open and close in the owner's process takes nothing from it.
+    // Observers that open and close the page in the owner's process don't release its lock.
     drop((Observer::open(&place.0).unwrap(), Gate::open(&place.0).unwrap()));
     assert!(Observer::open(&place.0).unwrap().owner().unwrap().alive);
     assert_eq!(Process::start("closed", &place.0).said(), message, "another process is told");
@@ -219,7 +219,7 @@ fn how_it_comes_back() {
             assert_eq!((breaker.state(), observer.state()), (state, Some(state)), "{context}");
             assert_eq!((breaker.snapshot().halted, breaker.snapshot().attempt), (halted, attempt), "{context}");
 
-            // On a clock of which the earlier owner knew nothing.
+            // The new owner's clock is one that the earlier owner didn't know.
             let now_ns = 77;
             assert!(healthy || breaker.next_deadline_ns() == 0, "there is work for a poll");
             assert_eq!(breaker.allow_at(now_ns), healthy && !halted, "{context}");
@@ -266,7 +266,7 @@ fn a_halt_by_anyone_outlives_owners_until_it_is_resumed() {
     halter.halt("before the first operation");
     drop(breaker);
 
-    // Resumed before the first operation.
+    // It is resumed before the first operation.
     let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
     breaker.resume_at(1);
     assert!(breaker.allow_at(2));
@@ -291,7 +291,7 @@ fn the_callers_config_applies_but_its_start_only_to_a_new_page() {
     assert_eq!(breaker.state(), State::Closed);
     drop(breaker);
 
-    // Without shadow, with another window, and with a shorter backoff.
+    // The new owner has no shadow, another window and a shorter backoff.
     let len = fs::metadata(&place.0).unwrap().len();
     let other = Config { window_len: 5000, backoff_max_ns: SECOND, ..config() };
     let mut breaker = Breaker::create_shared(&place.0, other).unwrap();
@@ -309,7 +309,7 @@ fn the_callers_config_applies_but_its_start_only_to_a_new_page() {
     breaker.record_at(3 * SECOND, SECOND);
     assert!(!breaker.allow_at(3 * SECOND));
     drop(breaker);
-    // A smaller one has room enough.
+    // A smaller window has room enough.
     let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
     assert_eq!(breaker.state(), State::Open);
     breaker.record_at(5, 9);
@@ -352,7 +352,7 @@ fn an_attempt_beyond_the_callers_backoff_is_capped() {
 
 // Refusals.
 
-/// Every way to open it fails like this and leaves the file alone.
+/// Every way to open the page fails like this, and leaves the file alone.
 fn assert_refused(place: &Place, expected: &str) {
     let before = fs::read(&place.0).ok();
     let expected = expected.replace("PAGE", &place.0.display().to_string());
@@ -403,7 +403,7 @@ fn truncated_pages_are_refused() {
         file.set_len(len).unwrap();
         assert_refused(&place, &format!("PAGE is truncated: {len} bytes; expected: at least {expected}"));
     }
-    // It may be longer, as one is for a moment while it grows.
+    // The file may be longer, as it is for a moment while it grows.
     let (place, file) = made("longer");
     file.set_len(whole + 100_000).unwrap();
     Observer::open(&place.0).unwrap();
@@ -447,7 +447,7 @@ fn a_draft_that_a_killed_owner_left_is_no_page_and_in_nobodys_way() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever a file holds, to open it panics nobody; and a damaged header is never a healthy, closed gate.
+    /// Whatever a file holds, opening it doesn't panic. A damaged header never shows a healthy, closed gate.
     #[test]
     fn scribbled_files_are_refused_or_borne(
         scribbles in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec(any::<u8>(), 1..40)), 1..6),

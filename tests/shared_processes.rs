@@ -1,7 +1,7 @@
-//! A page between real processes: owners that are killed at random moments, stopped or forked, observers that read all the
-//! while, and somebody who scribbles over it all.
+//! A page between real processes. Owners are killed at random moments, stopped or forked. Observers read all the while, and
+//! somebody scribbles over everything.
 //!
-//! `TRIP99_ROUNDS` sets how many owners are killed; 200 unless it is set.
+//! `TRIP99_ROUNDS` sets how many owners are killed, 200 by default.
 #![cfg(all(feature = "shm", target_os = "linux"))]
 
 mod shared;
@@ -18,10 +18,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 use trip99::{Breaker, Config, Event, Events, Gate, Observer, Reason, State};
 
-/// What a wait that should be short may take at most, on however busy a machine.
+/// The longest that a short wait may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Not a test but, in a process of its own, whatever role it is given.
+/// This is no test. In a process of its own it plays the role that it is given.
 #[test]
 #[ignore = "a role for processes that other tests start"]
 fn child() {
@@ -50,7 +50,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Transitions by the thousand.
+/// Settings that make transitions by the thousand.
 fn busy() -> Config {
     Config {
         consecutive_failures: 1,
@@ -90,7 +90,7 @@ fn poll(page: &Path) {
     }
 }
 
-/// Follows a page and finds fault with all that no owner writes.
+/// Follows a page, and fails at anything that no owner writes.
 struct Critic {
     observer: Observer,
     events: Events,
@@ -113,7 +113,7 @@ impl Critic {
             assert!(quantile_ns > 0 && quantile_ns <= 700 && quantile_ns.is_multiple_of(7), "{quantile_ns}");
         }
         if let Some(snapshot) = self.observer.snapshot() {
-            // Of each sample, unless the snapshot was taken in the middle of it.
+            // Each sample has counted, unless the snapshot was taken in the middle of one.
             let (steps, samples) = (snapshot.now_ns / 1000, snapshot.recorded + snapshot.stale);
             assert!(samples == steps || samples + 1 == steps, "{snapshot:?}");
             assert_eq!(snapshot.retry_at_ns != u64::MAX, snapshot.state == State::Open, "{snapshot:?}");
@@ -121,14 +121,14 @@ impl Critic {
         }
         while let Some(event) = self.events.next() {
             let missed = self.events.missed() - self.missed;
-            // The first that a latecomer sees is any.
+            // The first event that a latecomer sees may be any.
             assert!(self.latest.is_none() || event.sequence == self.next + missed, "{event:?} after {}", self.next);
             if missed > 0 {
                 self.missed += missed;
                 self.state = None;
             }
             check_event(&event);
-            // Who was killed between gate and journal left a state that no event tells of.
+            // An owner that was killed between gate and journal left a state that no event tells of.
             let follows = self.state.is_none_or(|state| state == event.from) || event.reason == Reason::Restart;
             assert!(follows, "{event:?} after {:?}", self.latest);
             (self.next, self.state, self.latest) = (event.sequence + 1, Some(event.to), Some(event));
@@ -180,18 +180,18 @@ fn killed_at_random_moments_while_observers_read() {
         for round in 0..rounds {
             let mut worker = Process::start("worker", &place.0);
             if random.random_bool(0.3) {
-                // Perhaps before, or while, it takes the page over.
+                // This may come before the owner takes the page over, or while it does.
                 thread::sleep(Duration::from_micros(random.random_range(0..10_000)));
                 worker.kill();
                 critic.look();
                 continue;
             }
             critic.look();
-            // Closed or not, it was killed.
+            // The owner was killed, whether its breaker was closed or not.
             let told = worker.said();
             let attempt = critic.latest.map_or(0, |event| event.attempt);
             let expected = |attempt: u32| format!("open {attempt} {}", halter.observer().is_halted());
-            // An opening may not have come to the journal, nor, while closed, an attempt forgiven since.
+            // An opening may not have reached the journal, nor an attempt that was forgiven while closed.
             let plausible = (0..=attempt.saturating_add(1)).any(|attempt| told == expected(attempt));
             assert!(plausible, "round {round}: came back {told}, after {:?}", critic.latest);
 
@@ -210,7 +210,7 @@ fn killed_at_random_moments_while_observers_read() {
     });
 }
 
-/// Ends the observers, also if an assertion fails.
+/// Ends the observers, even if an assertion fails.
 struct Done<'a>(&'a AtomicBool);
 
 impl Drop for Done<'_> {
@@ -219,7 +219,7 @@ impl Drop for Done<'_> {
     }
 }
 
-/// In a process of its own: looks until there have been 1000 more events, which it tells.
+/// In a process of its own: looks until there have been 1000 more events, and tells so.
 fn observe(page: &Path) {
     let mut critic = Critic::new(page);
     critic.look();
@@ -255,7 +255,7 @@ fn a_stopped_owner_is_alive_but_not_seen() {
     assert_eq!((owner.pid, owner.alive), (poller.pid(), true));
     assert!(owner.seen_ago_ns.is_some_and(|ago_ns| ago_ns > SECOND / 2));
     assert!(Breaker::create_shared(&place.0, config()).is_err(), "it still owns the page");
-    // Nobody is kept from halting it.
+    // Anybody can still halt it.
     Gate::open(&place.0).unwrap().halt("it doesn't answer");
     assert!(observer.is_halted());
     kill_process(pid, Signal::CONT).unwrap();
@@ -287,14 +287,14 @@ fn fork_and_wait(page: &Path) {
             thread::sleep(Duration::from_secs(1));
         }
     }
-    // One that runs another program, too.
+    // So does a child that runs another program.
     let mut spawned = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
     tell(&format!("{child} {}", spawned.id()));
     wait();
     spawned.kill().and_then(|()| spawned.wait()).unwrap();
 }
 
-/// Whatever comes of the test.
+/// Ends the child, whatever the outcome of the test.
 struct Children(Vec<Pid>);
 
 impl Drop for Children {
@@ -346,7 +346,7 @@ fn a_child_that_drops_the_breaker_changes_nothing() {
     let observer = Observer::open(&place.0).unwrap();
     assert_eq!((observer.owner().unwrap().alive, observer.quantile_ns(1_000_000)), (true, Some(2)));
     assert!(Breaker::create_shared(&place.0, config()).is_err());
-    // The child has left no seal: a killed owner comes back open. (And one that ends cleanly, closed.)
+    // The child has left no seal: a killed owner comes back open. (An owner that ends cleanly comes back closed.)
     forker.kill();
     assert_eq!(Breaker::create_shared(&place.0, config()).unwrap().state(), State::Open);
     let place = Place::new("child-drops-clean");
@@ -413,11 +413,11 @@ fn a_gate_that_somebody_else_wrote_to_refuses() {
     let file = fs::OpenOptions::new().write(true).open(&place.0).unwrap();
     assert!(breaker.allow_at(0));
     for bits in 1..=u8::MAX {
-        file.write_all_at(&[bits], 1408 + 128).unwrap();
+        file.write_all_at(&[bits], 256 + 128).unwrap();
         assert!(!breaker.allow_at(0), "{bits:#b}");
     }
-    // Nor is it a clean end.
-    file.write_all_at(&[1], 1408 + 128).unwrap();
+    // It is no clean end, either.
+    file.write_all_at(&[1], 256 + 128).unwrap();
     drop(breaker);
     assert_eq!(Breaker::create_shared(&place.0, config()).unwrap().state(), State::Open);
 }
@@ -436,8 +436,7 @@ fn scribbling_over_a_page_in_use_harms_nobody() {
             scope.spawn(move || {
                 let mut events = observer.events();
                 while !done.load(Ordering::Relaxed) {
-                    let _ =
-                        (observer.state(), observer.snapshot(), observer.quantile_ns(990_000), observer.halt_note());
+                    let _ = (observer.state(), observer.snapshot(), observer.quantile_ns(990_000), observer.halt_note());
                     let _ = (events.by_ref().take(1000).count(), observer.events().take(1000).count());
                     halter.halt("over scribbles");
                     halter.resume();

@@ -1,4 +1,4 @@
-//! The thread that owns breakers: real threads and the real clock, so what happens is waited for, not timed.
+//! The thread that owns breakers, with real threads and the real clock. So the tests wait for what happens, and don't time it.
 
 mod common;
 use common::{LIMIT, MS, config, eventually, quantile_only, reasons};
@@ -20,7 +20,7 @@ fn breaker(config: Config) -> Breaker {
     common::breaker(config)
 }
 
-/// Starts it with a listener that sends each event's breaker and reason.
+/// Starts the supervisor with a listener that sends each event's breaker and reason.
 fn start(builder: SupervisorBuilder) -> (Supervisor, mpsc::Receiver<(String, Reason)>) {
     let (sender, heard) = mpsc::channel();
     let builder = builder.listener(move |name, notice| match notice {
@@ -77,7 +77,7 @@ fn lanes_of_several_threads_are_drained() {
     // A call that finds its lane full drops its begin, and perhaps its end.
     let (recorded, untold) = drain_lanes_of(256);
     assert!(recorded <= 4 * CALLS && recorded + untold >= 4 * CALLS, "{recorded} recorded, {untold} dropped");
-    // A lane is empty at first, and its messages are two a call.
+    // A lane is empty at first, and each call is two messages.
     assert!(recorded >= 4 * 128, "{recorded} recorded, {untold} dropped");
     // With room for all, nothing is dropped.
     assert_eq!(drain_lanes_of(2 * CALLS as u32), (4 * CALLS, 0));
@@ -101,7 +101,7 @@ fn drain_lanes_of(capacity: u32) -> (u64, u64) {
                         let call = lane.begin();
                         lane.end(call);
                         if lane.dropped() > dropped {
-                            thread::yield_now(); // it is full
+                            thread::yield_now(); // the lane is full
                         }
                     }
                     lane.dropped()
@@ -125,7 +125,7 @@ fn stopping_drains_the_lanes_and_tells_the_rest() {
     let (supervisor, heard) =
         start(Supervisor::builder().interval(AN_HOUR).listen_every(AN_HOUR).breaker("gateway", breaker));
     eventually("the owner sleeps", || observer.snapshot().is_some());
-    thread::sleep(Duration::from_millis(20)); // more likely so
+    thread::sleep(Duration::from_millis(20)); // so that the owner most likely sleeps
     lane.record(u64::MAX);
     let (_, breaker) = supervisor.stop().pop().expect("the breaker");
     assert_eq!(breaker.state(), State::Open);
@@ -248,7 +248,7 @@ fn a_start_that_fails_gives_the_breakers_back() {
     let mut breakers = error.into_breakers();
     let states: Vec<_> = breakers.iter().map(|(name, breaker)| (name.as_str(), breaker.snapshot().halted)).collect();
     assert_eq!(states, [("a", false), ("b", true)]);
-    // They are owned here again, and go on.
+    // The breakers are owned here again, and go on.
     let (_, first) = breakers.first_mut().expect("the first");
     first.poll();
     assert_eq!(first.snapshot().samples, 1);
@@ -257,7 +257,7 @@ fn a_start_that_fails_gives_the_breakers_back() {
     assert_eq!(supervisor.stop().remove(0).1.snapshot().samples, 2);
 }
 
-/// As with any error.
+/// `?` passes the error on, as any other, even to another thread.
 #[test]
 fn a_start_that_fails_can_be_passed_on() {
     fn main() -> Result<(), Box<dyn Error + Send + Sync>> {

@@ -1,6 +1,7 @@
-//! Real threads: traders with gates and lanes, halters, observers, beside the owner. Bounded in rounds; no time is asserted.
+//! Real threads: traders with gates and lanes, halters and observers, beside the owner. Each test has a fixed number of rounds,
+//! and asserts no time.
 //!
-//! Has no harness, so that ThreadSanitizer can watch it: the harness of the standard library isn't instrumented.
+//! There is no harness, so that ThreadSanitizer can watch: the standard library's harness isn't instrumented.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -15,7 +16,7 @@ fn rounds() -> u64 {
     std::env::var("TRIP99_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2000)
 }
 
-/// Nothing trips it by itself, however slow the machine is.
+/// Nothing trips this breaker by itself, however slow the machine is.
 fn patient() -> Config {
     Config { threshold_ns: u64::MAX, stall_limit_ns: 0, jitter_ppm: 0, ..Config::default() }
 }
@@ -24,7 +25,7 @@ fn breaker(config: Config) -> Breaker {
     Breaker::new(config).expect("a legal config")
 }
 
-/// Joins by hand: ThreadSanitizer doesn't see how a scope waits for its threads.
+/// Joins the threads by hand: ThreadSanitizer doesn't see how a scope waits for its threads.
 fn join(threads: Vec<thread::ScopedJoinHandle<'_, ()>>) {
     threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
 }
@@ -39,7 +40,7 @@ fn poll_while(breaker: &mut Breaker, traders: Vec<thread::ScopedJoinHandle<'_, (
     breaker.poll();
 }
 
-/// Whatever lanes are told is a sample, or counted as dropped; no end is dropped.
+/// What lanes are told becomes a sample, or is counted as dropped. No end is dropped.
 fn nothing_is_lost() {
     let (told, taken, dropped) = tell_lanes_of(16, rounds());
     // A call that found the lane full is dropped once as it begins, and maybe once more as it ends.
@@ -85,7 +86,8 @@ fn tell_lanes_of(capacity: u32, rounds: u64) -> (u64, u64, u64) {
     (told.into_inner(), snapshot.recorded, snapshot.dropped)
 }
 
-/// One thread begins calls and another ends them; of some both do, and one of them has. Whatever began has one end.
+/// One thread begins calls and another ends them. Some calls are ended by both, and then one end counts. Each call that began has
+/// one end.
 fn a_lane_has_two_ends() {
     let mut breaker = breaker(Config { consecutive_failures: 0, failure_rate_ppm: 1_000_000, ..patient() });
     let (mut begins, mut ends) = breaker.lane_with_capacity(64).split();
@@ -168,7 +170,7 @@ fn lanes_of_a_supervised_breaker() {
     assert_eq!((snapshot.misused, snapshot.dropped, snapshot.stale), (0, 0, 0));
 }
 
-/// A lane may go at any moment, while the owner drains it and while others come.
+/// A lane may be dropped at any moment, while the owner drains it and while others are opened.
 fn lanes_come_and_go() {
     let mut breaker = breaker(patient());
     let ended = AtomicU64::new(0);
@@ -194,7 +196,7 @@ fn lanes_come_and_go() {
     assert_eq!((breaker.snapshot().recorded, breaker.snapshot().dropped), (ended.into_inner(), 0));
 }
 
-/// Over many epochs, never more trials are out at the same time, nor more granted in one, than the config says.
+/// Over many epochs there are never more trials out at the same time than the config says, nor more granted in one epoch.
 fn trials_are_never_over_admitted() {
     const PROBES: u32 = 5;
     const OUT: u32 = 2;
@@ -224,7 +226,7 @@ fn trials_are_never_over_admitted() {
                         break;
                     }
                     is_busy.store(true, Ordering::SeqCst);
-                    // Closed, it was no trial: the owner doesn't trip the breaker again while anybody is busy.
+                    // If the breaker is closed this was no trial. The owner doesn't trip it again while anybody is busy.
                     if !is_testing.load(Ordering::SeqCst) || !gate.allow() || gate.state() == Some(State::Closed) {
                         continue;
                     }
@@ -264,7 +266,7 @@ fn trials_are_never_over_admitted() {
     });
 }
 
-/// A halt is obeyed by whoever sees it made, and every reader's events are in order.
+/// Every thread that sees a halt made obeys it, and every reader's events are in order.
 fn halts_and_readers() {
     let mut breaker = breaker(patient());
     let (gate, observer) = (breaker.gate(), breaker.observer());
@@ -376,7 +378,7 @@ fn ownership_moves() {
 }
 
 fn main() {
-    // Others would wait for a thread that panicked.
+    // A panic ends the process, as other threads would wait for the thread that panicked.
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);

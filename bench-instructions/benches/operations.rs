@@ -1,4 +1,4 @@
-//! The operations that are counted. What prepares them isn't: only the function under each attribute is.
+//! The operations that are counted. Only the function under each attribute is counted, and not what prepares it.
 //!
 //! Virtual time advances as in `benches/hot_path.rs`, so that expiry is looked for and the snapshot is published as in
 //! production. Each count contains the loop's own few instructions.
@@ -88,7 +88,7 @@ fn assert_in_flight(load: Box<(Load, [Call; IN_FLIGHT])>) {
     assert_closed(Box::new(load.0));
 }
 
-/// What becomes of an order that may not be sent.
+/// The branch that follows `allow`: an order that may not be sent.
 #[cold]
 #[inline(never)]
 fn refused() {
@@ -122,7 +122,7 @@ fn record_at(mut load: Box<Load>) -> Box<Load> {
     load
 }
 
-// A pipeline: each step begins a call and ends the one that began 16 steps ago.
+// A pipeline. Each step begins a call, and ends the call that began 16 steps ago.
 #[library_benchmark(setup = in_flight, teardown = assert_in_flight)]
 fn begin_at_end_at(mut pipeline: Box<(Load, [Call; IN_FLIGHT])>) -> Box<(Load, [Call; IN_FLIGHT])> {
     let (load, calls) = &mut *pipeline;
@@ -144,7 +144,7 @@ fn poll_at(mut load: Box<Load>) -> Box<Load> {
 
 /// One for each question, with windows that differ.
 fn never_asked() -> Vec<(Breaker, u64)> {
-    // A threshold that the load never reaches, as some windows have more slow samples than a closed breaker bears.
+    // The load never reaches this threshold: some windows would have too many slow samples for a closed breaker.
     let config = Config { window_len: WINDOW as u32, threshold_ns: u64::MAX, spike_count: 0, ..Config::default() };
     let latencies_ns = common::latencies_ns(WINDOW + QUESTIONS * SLIDE);
     let windows = (0..QUESTIONS).map(|question| {
@@ -157,7 +157,7 @@ fn never_asked() -> Vec<(Breaker, u64)> {
     windows.collect()
 }
 
-/// Each was asked a few times before, and its window has slid since.
+/// Each breaker was asked a few times before, and its window has slid since.
 fn slid() -> Vec<(Breaker, u64)> {
     let mut windows = never_asked();
     let mut latencies_ns = common::latencies_ns(4 * QUESTIONS * SLIDE).into_iter();

@@ -1,4 +1,5 @@
-//! Counts of instructions beside those of a baseline: which are worse, and which so much better that the baseline is stale.
+//! Compares counts of instructions with those of a baseline: which are worse, and which are so much better that the baseline is
+//! stale.
 
 use std::fmt;
 
@@ -10,10 +11,10 @@ pub const QUESTIONS: usize = 1000;
 /// A difference up to this isn't judged.
 const TOLERANCE_PERCENT: f64 = 3.0;
 
-/// Opens the file; what follows is `key = value`, which is TOML.
+/// The head of the file. Lines `key = value` follow, so the file is TOML.
 const HEADER: &str = "# Instructions of one operation: benches/README.md tells how to take them anew.\n";
 
-/// The instructions that each operation takes, and what they depend on beside the code.
+/// The instructions that each operation takes, and what they depend on besides the code.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Counts {
     /// `rustc --version`.
@@ -26,7 +27,7 @@ pub struct Counts {
     pub instructions: Vec<(String, f64)>,
 }
 
-/// Which of the library's code paths run: counts of one can't be compared with those of another.
+/// Which of the library's code paths run. Counts of one path can't be compared with those of another.
 #[must_use]
 pub fn vectors() -> &'static str {
     #[cfg(target_arch = "x86_64")]
@@ -36,10 +37,10 @@ pub fn vectors() -> &'static str {
     "none"
 }
 
-/// The harness's report of a benchmark, a line of JSON: its name, and the instructions of one operation.
+/// Reads the harness's report of a benchmark, a line of JSON: the benchmark's name, and the instructions of one operation.
 ///
 /// # Errors
-/// What isn't there.
+/// Names what is missing.
 pub fn read_report(line: &str) -> Result<(String, f64), String> {
     let report: serde_json::Value = serde_json::from_str(line).map_err(|error| format!("{error} in {line}"))?;
     let name = report["function_name"].as_str().ok_or("no name of a function")?;
@@ -53,7 +54,7 @@ pub fn read_report(line: &str) -> Result<(String, f64), String> {
     }
 }
 
-/// Rounded, as the file has it.
+/// A count, rounded as in the file.
 fn hundredths(count: f64) -> f64 {
     (100.0 * count).round() / 100.0
 }
@@ -130,7 +131,7 @@ impl Counts {
             |counts: &Self| [&counts.rustc, &counts.target, &counts.vectors].map(Clone::clone).join(", ");
         let (then, here) = (circumstances(baseline), circumstances(self));
         if then != here {
-            // Another compiler counts otherwise, whether or not the code is worse.
+            // With another compiler the counts differ, whether or not the code is worse.
             lines.push(format!("NOT JUDGED: the baseline is of {then}; this is {here}. Take a new baseline."));
             rejected = false;
         }

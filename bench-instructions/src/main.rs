@@ -1,4 +1,4 @@
-//! Counts the instructions of the hot path, and compares them with `baseline.toml`; exits with 1 if some are worse.
+//! Counts the instructions of the hot path, and compares them with `baseline.toml`. Exits with 1 if an operation is worse.
 //! With the argument `update` it writes that file instead.
 
 use bench_instructions::{Counts, read_report, vectors};
@@ -42,7 +42,7 @@ fn count() -> Result<Counts, Box<dyn Error>> {
     let rustc = output(Command::new("rustc").arg("--version"))?;
     let version = output(Command::new("rustc").arg("-vV"))?;
     let target = version.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc tells no host")?;
-    // Under valgrind, as it shows programs another CPU than the real one.
+    // This runs under valgrind, which shows programs another CPU than the real one.
     let vectors =
         output(Command::new("valgrind").args(["-q", "--tool=none"]).arg(std::env::current_exe()?).arg("vectors"))?;
     let reports = output(

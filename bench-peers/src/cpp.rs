@@ -1,4 +1,4 @@
-//! The C++ program of `benches/`, which times the C ABI and what C++ has for a quantile, in turns with the inline calls.
+//! Runs the C++ program of `benches/`, in turns with the inline calls. It times the C ABI, and what C++ has for a quantile.
 
 use crate::effort::Effort;
 use crate::load::Load;
@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
-/// The inline calls and the program take turns: neither can call the other.
+/// How often the inline calls and the program take turns. (Neither can call the other.)
 const TURNS: usize = 7;
 const ROUNDS_IN_TURN: usize = 41;
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 const BARE_CALL: &str = "a bare call";
 const GATE_AND_RECORD_AT: &str = "cb_gate_closed + cb_record_at";
-/// The first of those that find a quantile, and what they are compared to.
+/// The first operation that finds a quantile. The others that find one are compared to it.
 const SLIDES: &str = "16 x cb_record_at";
 const QUANTILE: &str = "cb_quantile_ns_at, after 16 more";
 
@@ -40,7 +40,7 @@ impl Figures {
     }
 }
 
-/// The compiler in `$CXX`, which may have arguments, otherwise `c++`; and what it says of itself. `None`: there is none.
+/// The compiler in `$CXX`, which may have arguments, otherwise `c++`, and its own name for itself. `None` if there is no compiler.
 fn compiler() -> Option<(Command, String)> {
     let chosen = env::var("CXX").ok().filter(|chosen| !chosen.trim().is_empty());
     let command = || {
@@ -54,7 +54,7 @@ fn compiler() -> Option<(Command, String)> {
     version.filter(|_| output.status.success()).map(|version| (command(), version))
 }
 
-/// Its output; what it wrote besides, if it failed.
+/// The command's output. If it failed, what it wrote on standard error.
 fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     if output.status.success() {
@@ -98,7 +98,7 @@ fn ns<'a>(operations: &'a [Timed], name: &str) -> Result<&'a [f64], String> {
     operation.map(|(_, ns)| ns.as_slice()).ok_or_else(|| format!("the C++ program doesn't time {name}"))
 }
 
-/// `None`: there is no C++ compiler.
+/// `None` if there is no C++ compiler.
 pub(crate) fn measure(effort: Effort) -> Result<Option<Figures>, String> {
     let Some((compiler, version)) = compiler() else { return Ok(None) };
     let program = build(compiler)?;

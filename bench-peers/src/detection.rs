@@ -11,7 +11,7 @@ use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Trip {
-    /// Since the first call in trouble was sent. `None`: before, so it is a false one.
+    /// The time since the first call in trouble was sent. `None` if the trip came before that, so that it is a false one.
     pub(crate) after_ns: Option<u64>,
     /// Calls in trouble that were sent before the trip.
     pub(crate) sent: usize,

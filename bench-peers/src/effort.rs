@@ -1,9 +1,9 @@
-//! How much is measured: everything, or just enough to see that the command runs.
+//! How much is measured: everything, or only enough to see that the command runs.
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
     Full,
-    /// For figures that nobody reads.
+    /// Only enough to see that the command runs.
     Quick,
 }
 

@@ -7,7 +7,7 @@ use crate::scaling::quantile::{Case, REPLACED, SLID};
 use crate::speed::{ALLOW, LOAD_AND_BRANCH, RDTSC, RECORD};
 use crate::worst::Worst;
 
-/// About a cycle: by so much two loops of the same instructions differ, as they lie in memory.
+/// About a cycle. Two loops of the same instructions differ by so much, as they lie in memory.
 const LAYOUT_NS: f64 = 0.3;
 const THIRD: f64 = 1.0 / 3.0;
 
@@ -20,13 +20,13 @@ enum Verdict {
 }
 
 impl Verdict {
-    /// By the median.
+    /// Judges by the median.
     fn at_most(figure: f64, limit: f64) -> Self {
         if figure <= limit { Self::Met } else { Self::Missed }
     }
 
-    /// Of a figure that may be wrong by so much. `floor` is what is measured of nothing at all: on a machine that
-    /// interrupts for longer than the limit, and often enough, no figure tells anything.
+    /// Judges a figure that may be wrong by so much. `floor` is the figure of nothing at all: if the machine itself interrupts for
+    /// longer than the limit, and often enough, no figure tells anything.
     fn within(figure: f64, error: f64, floor: f64, limit: f64) -> Self {
         if figure + error <= limit {
             Self::Met

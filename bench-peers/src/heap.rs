@@ -46,7 +46,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// What this makes, and how many bytes of the heap it holds, by requests: the allocator's own overhead comes on top.
+/// What `make` makes, and how many bytes of the heap it asked for. The allocator's own overhead comes on top.
 pub(crate) fn held_by<T>(make: impl FnOnce() -> T) -> (T, usize) {
     let before = BYTES.get();
     let made = make();

@@ -1,4 +1,4 @@
-//! What the peers are timed with: good latencies that are there beforehand, and virtual time that advances.
+//! What the peers are timed with: good latencies that are made beforehand, and virtual time that advances.
 
 use crate::peers::{THRESHOLD_NS, WINDOW};
 use crate::traces;
@@ -14,16 +14,16 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// More than a window, so that the sample that enters isn't the one that leaves.
+    /// There are more than a window holds, so that the sample that enters differs from the one that leaves.
     const LEN: usize = 2 * WINDOW;
 
-    /// None above the threshold: a successful call is timed.
+    /// No latency is above the threshold, as a successful call is timed.
     pub(crate) fn new() -> Self {
         let latencies_ns: Vec<_> = traces::calm_ns(99).map(|ns| ns.min(THRESHOLD_NS) as u32).take(Self::LEN).collect();
         Self { latencies_ns: latencies_ns.into_boxed_slice().try_into().expect("as many as asked for"), now_ns: 0 }
     }
 
-    /// `step(now_ns, latency_ns)`, so many times.
+    /// Calls `step(now_ns, latency_ns)` so many times.
     #[inline]
     pub(crate) fn run(&mut self, steps: usize, mut step: impl FnMut(u64, u64)) {
         let (latencies_ns, step_ns) = (black_box(&*self.latencies_ns), black_box(STEP_NS));

@@ -1,5 +1,5 @@
-//! Compares trip99 with what one would use instead: what a call costs, and what is noticed when. Prints the results, and
-//! writes them to RESULTS.md.
+//! Compares trip99 with what one would use in its place: what a call costs, and when each trouble is noticed. Prints the results,
+//! and writes them to RESULTS.md.
 
 mod effort;
 mod heap;

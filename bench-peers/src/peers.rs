@@ -1,7 +1,7 @@
 //! The breakers that are compared, one a file, behind one trait.
 //!
-//! All are told the same: pause when more than 1 % of about 1024 calls take longer than 200 ms. Those that can't see a
-//! latency are told of a failure instead when it is above the threshold.
+//! All are asked for the same: pause when more than 1 % of about 1024 calls take longer than 200 ms. A breaker that can't see a
+//! latency is told of a failure when the latency is above the threshold.
 
 pub(crate) mod trip99;
 pub(crate) mod recloser;
@@ -18,16 +18,16 @@ use std::hint::black_box;
 
 /// Strictly above it a call is slow.
 pub(crate) const THRESHOLD_NS: u64 = 200_000_000;
-/// Calls that are judged, where a peer can be told.
+/// How many calls are judged, where a peer has such a setting.
 pub(crate) const WINDOW: usize = 1024;
-/// No verdict before so many calls, where a peer can be told.
+/// No verdict before so many calls, where a peer has such a setting.
 pub(crate) const MIN_SAMPLES: usize = 100;
 /// So many slow calls of [`WINDOW`] take the P99 over the threshold: its nearest rank is the 1014th.
 pub(crate) const SLOW_SHARE: f64 = 11.0 / WINDOW as f64;
 /// Where a peer has such a rule.
 pub(crate) const CONSECUTIVE_FAILURES: u32 = 5;
 
-/// What is reported to peers that can't see a latency.
+/// The error that is reported to peers that can't see a latency.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slow;
 
@@ -45,14 +45,14 @@ pub(crate) fn outcome(latency_ns: u64) -> Result<(), Slow> {
     if latency_ns > THRESHOLD_NS { Err(Slow) } else { Ok(()) }
 }
 
-/// A breaker. Time passes only by `now_ns`, but for what reads a clock of its own.
+/// A breaker. Its time is `now_ns`, unless it reads a clock of its own.
 pub(crate) trait Peer {
     /// All that the breaker has to do with one call: it is asked, and told the result, at the time the call comes back.
     fn call(&mut self, now_ns: u64, latency_ns: u64);
 
     fn is_open(&self) -> bool;
 
-    /// The call of this number is sent. For those who watch calls in flight.
+    /// The call of this number is sent. This is for peers that watch calls in flight.
     fn sent(&mut self, _now_ns: u64, _number: usize) {}
 
     /// The call of this number comes back.
@@ -60,14 +60,14 @@ pub(crate) trait Peer {
         self.call(now_ns, latency_ns);
     }
 
-    /// When `poll` has work. Only who has timers has any.
+    /// When `poll` has work. Only a peer with timers ever has work.
     fn deadline_ns(&self) -> u64 {
         u64::MAX
     }
 
     fn poll(&mut self, _now_ns: u64) {}
 
-    /// One call for each of so many steps. In the trait, so that `call` is inlined here.
+    /// Makes one call for each of so many steps. It is in the trait so that `call` is inlined here.
     fn run(&mut self, load: &mut Load, steps: usize) {
         load.run(steps, |now_ns, latency_ns| black_box(&mut *self).call(now_ns, latency_ns));
     }
@@ -75,14 +75,14 @@ pub(crate) trait Peer {
 
 /// A breaker that threads share as it is. It can't be given the time.
 pub(crate) trait Shared: Sync {
-    /// As [`Peer::call`].
+    /// See [`Peer::call`].
     fn call_shared(&self, latency_ns: u64);
 }
 
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) judges: &'static str,
-    /// What of it reads a clock in a successful call.
+    /// What reads a clock in a successful call.
     pub(crate) clock: &'static str,
     /// How traces are fed to it in virtual time, or why none are.
     pub(crate) virtual_time: Result<&'static str, &'static str>,

@@ -1,11 +1,11 @@
-//! Rounds that take turns, so that whatever else the machine does falls on all lines alike; and what is read off them.
+//! Rounds that take turns, so that whatever else the machine does falls on all lines alike, and the figures that they give.
 
 use crate::load::Load;
 use crate::peers::WINDOW;
 use std::time::Instant;
 
-/// A round takes so long, or this many calls: long enough that it isn't the caches that are measured, which the others
-/// have filled with theirs.
+/// A round takes so long, or this many calls. The other lines' rounds have filled the caches, and a round is long enough that
+/// this doesn't count.
 const ROUND_NS: f64 = 250_000.0;
 const MIN_CALLS: usize = 100;
 

@@ -19,7 +19,7 @@ const SLOWER: u64 = 10;
 const WORK: u64 = 200;
 const READINGS: usize = 100;
 
-/// Nanoseconds, each figure by round; the timer's own are in them.
+/// Figures in nanoseconds, by round. They contain the timer's own time.
 #[derive(Default)]
 pub(crate) struct Times {
     pub(crate) median_ns: Vec<f64>,
@@ -39,7 +39,7 @@ impl Times {
 }
 
 pub(crate) struct Worst {
-    /// Nothing is timed.
+    /// The figures of timing nothing at all.
     pub(crate) floor: Times,
     pub(crate) record_at: Times,
     /// What one of many takes, without a timer between them.

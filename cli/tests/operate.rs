@@ -218,6 +218,9 @@ fn a_halt_by_the_owner_itself_is_not_told_as_an_operators() {
     let out = ok(&["status", page]);
     assert!(line(&out, "by").starts_with("the owner itself") && line(&out, "halted").contains(" ago"), "{out}");
     breaker.resume();
+    breaker.halt("position limit");
+    assert_eq!(line(&ok(&["status", page]), "reason"), "position limit", "the owner says why");
+    breaker.resume();
     ok(&["halt", page, "--reason", "an operator's"]);
     breaker.poll();
     assert_eq!(line(&ok(&["status", page]), "reason"), "an operator's");

@@ -1,5 +1,5 @@
-//! Any bytes, read as settings and operations, drive the breaker and its naive model side by side, as
-//! `tests/naive_model.rs` does with random ones: everything is compared and every invariant checked after each.
+//! Any bytes are read as settings and operations, which drive the breaker and its naive model side by side. After each operation
+//! everything is compared and every invariant checked. (`tests/naive_model.rs` does the same with random operations.)
 #![no_main]
 
 #[path = "../../tests/model/mod.rs"]
@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     // An error means that the bytes have run out.
     let Ok(config) = config(&mut bytes) else { return };
     let clock_ns = bytes.choose(&[0, 1000, 1 << 50, u64::MAX - 3000]).copied().unwrap_or(0);
-    // Every other time with a gate and two lanes, the second one split.
+    // Every second time there are a gate and two lanes, of which the second is split.
     let mut pair = match bytes.arbitrary() {
         Ok(true) => Pair::with_lanes(config, clock_ns, &[4, 9]),
         _ => Pair::new(config, clock_ns),

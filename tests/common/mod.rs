@@ -1,4 +1,4 @@
-//! What the scenarios share.
+//! What tests of the Rust API share.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use trip99::{Breaker, Config, Event, Reason, State};
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
-/// What takes this long never comes.
+/// A test fails that waits for longer than this.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A config without jitter, so that deadlines can be written down.
@@ -15,7 +15,7 @@ pub(crate) fn config() -> Config {
     Config { jitter_ppm: 0, ..Config::default() }
 }
 
-/// Every rule off but the quantile's: a scenario turns on what it is about.
+/// Every rule is off but the quantile's. A test turns on the rule that it is about.
 pub(crate) fn quantile_only() -> Config {
     Config { consecutive_failures: 0, spike_count: 0, stall_limit_ns: 0, failure_rate_ppm: 1_000_000, ..config() }
 }
@@ -39,7 +39,7 @@ pub(crate) fn half_open(config: Config) -> Breaker {
     breaker
 }
 
-/// One granted trial from `now_ns` on, that ends well after `latency_ns`.
+/// Makes one granted trial, from `now_ns` on, that ends well after `latency_ns`.
 pub(crate) fn good_trial(breaker: &mut Breaker, now_ns: u64, latency_ns: u64) {
     assert!(breaker.allow_at(now_ns), "a trial at {now_ns}");
     let call = breaker.begin_at(now_ns);
@@ -55,7 +55,7 @@ pub(crate) fn last(breaker: &Breaker) -> Event {
     breaker.events().last().expect("an event")
 }
 
-/// Waits for what other threads will do; how long that takes is not what tests are about.
+/// Waits for what other threads will do. The tests don't judge how long that takes.
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {

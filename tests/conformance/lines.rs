@@ -1,4 +1,4 @@
-//! Makes operations of a scenario's lines.
+//! Turns the lines of a scenario into operations.
 
 use crate::scenario::{Expected, LANGUAGES, Op, Scenario, Step};
 use crate::words::{BREAKER, EVENT, LANE, QUANTILE_ONLY, REASONS, SNAPSHOT};
@@ -50,7 +50,7 @@ pub(crate) struct Lines {
     /// The line at hand.
     pub(crate) line: usize,
     names: HashMap<String, Handle>,
-    /// Those of the `config` line.
+    /// The settings of the `config` line.
     settings: Option<Vec<(String, u64)>>,
     /// How many breakers, lanes (each half is one), readers and tickets there are so far.
     counts: [u64; 4],

@@ -1,10 +1,10 @@
-//! The Rust runner: does what a stream of operations says, by the crate's public API.
+//! The Rust runner: it carries out a stream of operations by the crate's public API.
 
 use std::fmt::{Display, Write};
 use trip99::{BeginHalf, Breaker, Call, Config, ConfigError, EndHalf, Event, Events};
 use trip99::{Gate, Lane, Snapshot, State};
 
-/// What a scenario has made so far. What it ended is `None`.
+/// What a scenario has made so far. `None` stands for what it has ended.
 #[derive(Default)]
 pub(crate) struct Runner {
     config: Config,
@@ -21,7 +21,7 @@ enum Part {
     End(EndHalf),
 }
 
-/// Does something on those kinds of lane that can.
+/// Does something on the kinds of lane that can do it.
 macro_rules! on {
     ($($kind:ident)|+, $lane:expr, $part:ident => $does:expr) => {
         match $lane {
@@ -41,7 +41,7 @@ impl Runner {
         &mut self.lanes[index as usize].as_mut().expect("a lane").0
     }
 
-    /// C's lanes have a gate; Rust's have one beside them.
+    /// C's lanes have a gate. Rust's lanes have one beside them.
     fn lane_gate(&self, index: u64) -> &Gate {
         &self.lanes[index as usize].as_ref().expect("a lane").1
     }
@@ -213,7 +213,7 @@ fn field(text: &mut String, name: &str, value: impl Display) {
     write!(text, "{space}{name}={value}").expect("a string takes it");
 }
 
-/// The state and the halt come from where other threads ask for them; the snapshot must agree.
+/// The state and the halt are read as other threads read them. The snapshot must agree.
 fn snapshot(found: &Snapshot, state: State, halted: bool) -> String {
     let mut text = String::new();
     field(&mut text, "state", state);

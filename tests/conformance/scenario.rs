@@ -1,4 +1,4 @@
-//! Reads scenarios: text as `README.md` describes it becomes operations that every runner knows.
+//! Reads scenarios. They are text as `README.md` describes it, and become operations that every runner knows.
 
 use crate::lines::Lines;
 use std::fmt;
@@ -21,7 +21,7 @@ impl fmt::Display for Op {
 /// What a runner must print for an operation, after the verb.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// Just that.
+    /// Exactly this.
     Text(String),
     /// Among others these fields, as `key=value`.
     Fields(Vec<(String, String)>),
@@ -31,7 +31,7 @@ pub(crate) enum Expected {
 pub(crate) struct Step {
     pub(crate) line: usize,
     pub(crate) op: Op,
-    /// None of an operation that prints nothing.
+    /// `None` if the operation prints nothing.
     pub(crate) expected: Option<Expected>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Scenario {
     pub(crate) name: String,
     pub(crate) file: String,
     pub(crate) line: usize,
-    /// The languages that it is for, if not all.
+    /// The languages that the scenario is for, if it isn't for all.
     pub(crate) only: Option<Vec<String>>,
     pub(crate) steps: Vec<Step>,
 }
@@ -82,7 +82,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Scenario>, String> {
 /// One row of an `each` line: names, and what they stand for. The longest name comes first, as another may begin like it.
 type Row = Vec<(String, String)>;
 
-/// The rows of a scenario's `each` line; one without names if there is none.
+/// The rows of a scenario's `each` line. Without such a line there is one row without names.
 fn rows(block: &[(usize, &str)]) -> Result<Vec<Row>, (usize, String)> {
     let Some(&(number, line)) = block.iter().find(|(_, line)| line.starts_with("each ")) else {
         return Ok(vec![Row::new()]);

@@ -31,7 +31,7 @@ const SETTINGS: [&str; 26] = [
     "shadow",
 ];
 
-/// Every rule off but the quantile's.
+/// Every rule is off but the quantile's.
 pub(crate) const QUANTILE_ONLY: [(&str, u64); 4] =
     [("consecutive_failures", 0), ("spike_count", 0), ("stall_limit_ns", 0), ("failure_rate_ppm", 1_000_000)];
 
@@ -62,7 +62,7 @@ pub(crate) const SNAPSHOT: [&str; 24] = [
     "events",
 ];
 
-/// What a breaker is asked for besides its snapshot.
+/// Fields that are not in the snapshot.
 pub(crate) const BREAKER: [&str; 2] = ["passes", "deadline"];
 
 pub(crate) const LANE: [&str; 2] = ["passes", "dropped"];

@@ -1,5 +1,5 @@
-//! A harness for tests that may have to be skipped, where a machine lacks what they need. It says so aloud, and counts them
-//! apart from those that passed, which the standard library's harness can't.
+//! A harness for tests that may have to be skipped because a machine lacks what they need. It prints which tests were skipped,
+//! and doesn't count them as passed. The standard library's harness can't do that.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +13,7 @@ thread_local! {
     static SKIPPED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The test under way leaves something out: all that it was for, or a part. It counts as ignored, unless it fails.
+/// The test under way leaves out all that it was for, or a part of it. It counts as ignored, unless it fails.
 pub(crate) fn skip(why: &str) {
     SKIPPED.with_borrow_mut(|skipped| skipped.push(why.to_owned()));
 }
@@ -21,8 +21,8 @@ pub(crate) fn skip(why: &str) {
 /// Flags of the standard library's harness that are followed by a value.
 const WITH_VALUE: [&str; 7] = ["--test-threads", "--skip", "--format", "--color", "--logfile", "-Z", "--shuffle-seed"];
 
-/// Runs the tests whose names contain a word that the command line has (or are it, with `--exact`), or all. Takes the other
-/// flags of the standard library's harness, too, but does as it does without them.
+/// Runs the tests whose names contain a word of the command line (or equal it, with `--exact`). Without a word it runs all tests.
+/// It accepts the other flags of the standard library's harness, but ignores them.
 pub(crate) fn run(tests: &[Test]) -> ExitCode {
     let (mut words, mut flags) = (Vec::new(), Vec::new());
     let mut arguments = std::env::args().skip(1);
@@ -38,7 +38,7 @@ pub(crate) fn run(tests: &[Test]) -> ExitCode {
     let has = |flag: &str| flags.iter().any(|given| given == flag);
     let is_meant = |name: &str| {
         let is_by = |word: &String| if has("--exact") { name == word } else { name.contains(word.as_str()) };
-        // None is marked as ignored beforehand.
+        // No test is marked as ignored beforehand.
         !has("--ignored") && (words.is_empty() || words.iter().any(is_by))
     };
     let chosen: Vec<&Test> = tests.iter().filter(|(name, _)| is_meant(name)).collect();

@@ -1,4 +1,4 @@
-//! What tests of the C API share: the two languages, and how their programs are compiled, linked and run.
+//! What tests of the C API share: the two languages, and how programs in them are compiled, linked and run.
 
 use crate::prefix::{compiler, prefix};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::{env, fs};
 
 pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// A language: the variable that names its compiler, that with further flags, and how its files end.
+/// A language: the variable that names its compiler, the variable with further flags, and the ending of its files.
 pub(crate) struct Language {
     pub(crate) compiler: &'static str,
     pub(crate) flags: &'static str,
@@ -55,7 +55,7 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
     directory.join(name)
 }
 
-/// Runs what must succeed and have nothing to complain of: sanitizers may report on standard error and go on.
+/// Runs a program that must succeed and print nothing on standard error: sanitizers may report there and go on.
 pub(crate) fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -68,7 +68,7 @@ pub(crate) fn source(name: &str, language: &Language) -> PathBuf {
 }
 
 impl Language {
-    /// The compiler, told of the standard, the installed headers and the warnings, all of them errors.
+    /// The compiler with the standard and the installed headers, and with all warnings as errors.
     pub(crate) fn compile(&self, standard: &str) -> Command {
         let mut command = compiler(self.compiler);
         command.arg(format!("-std={standard}")).args(WARNINGS).args(self.warnings).args(words(self.flags));

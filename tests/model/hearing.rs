@@ -1,4 +1,4 @@
-//! What the owner hears of lanes, and when.
+//! What the owner hears from lanes, and when.
 
 use super::lanes::Told;
 use super::{Fate, Model, Ticket};
@@ -14,8 +14,8 @@ impl Model {
         }
     }
 
-    /// Of the first messages of both halves the older one, the begin half's of two as old; but nothing before a call's begin
-    /// may end it.
+    /// The older of both halves' first messages. If they are equally old the begin half's comes first. But a message that ends a
+    /// call waits until the call's begin has been heard.
     fn next_told(&mut self, lane: usize) -> Option<Told> {
         let [begins, ends] = &mut self.lanes[lane].told;
         let half = match (begins.first(), ends.first()) {
@@ -97,7 +97,7 @@ impl Model {
         }
     }
 
-    /// The owner has heard the end of a call that it hadn't forgotten.
+    /// The owner has heard the end of a call. If no epoch has forgotten the call, its place is free now.
     fn free_place(&mut self, lane: usize, ticket: Ticket) {
         if self.calls[ticket].fate == Fate::InFlight {
             let place = self.place_of(ticket).expect("it is tracked");
@@ -114,7 +114,7 @@ impl Model {
         }
     }
 
-    /// What claimed a trial was no call of the epoch: the next one that begins may have it.
+    /// A call that isn't of this epoch claimed the trial. The next call that begins may have it.
     fn unclaim(&mut self, trial: Option<u32>) {
         if trial == Some(self.epoch) && self.state == State::HalfOpen {
             self.pending += 1;

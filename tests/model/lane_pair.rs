@@ -4,7 +4,7 @@ use super::lanes::{BEGIN, END};
 use super::{Model, Ticket};
 use trip99::{BeginHalf, Breaker, Call, EndHalf, Lane};
 
-/// What a lane's threads do. `on_end`: on the end half, where it is on both.
+/// What a lane's threads do. `on_end` chooses the end half for what both halves can do.
 #[derive(Clone, Debug)]
 pub(crate) enum LaneOp {
     Allow,
@@ -30,7 +30,7 @@ pub(crate) enum LaneOp {
         latency_ns: u64,
         ok: bool,
     },
-    /// The lane goes, with all that is out, and another one comes.
+    /// The lane is dropped, with all its calls, and another is opened.
     Reopen {
         capacity: u32,
         split: bool,
@@ -41,10 +41,10 @@ pub(crate) struct LanePair {
     lane: Halves,
     model: usize,
     capacity: u32,
-    /// Calls of lanes that were here before, which may have been left in flight.
+    /// The capacity of earlier lanes here, whose calls may have been left in flight.
     earlier_calls: u32,
     tickets: Vec<(Call, Ticket)>,
-    /// Those that have not been given back.
+    /// The tickets that have not been given back.
     out: Vec<usize>,
 }
 
@@ -65,7 +65,7 @@ impl Halves {
     }
 }
 
-/// The same operation on whatever it is on.
+/// Does the same operation on a whole lane or on one of its halves.
 macro_rules! on {
     ($halves:expr, $on_end:expr, $lane:ident => $operation:expr) => {
         match $halves {
@@ -83,7 +83,7 @@ impl LanePair {
         Self { lane, model, capacity, earlier_calls, tickets: Vec::new(), out: Vec::new() }
     }
 
-    /// At most.
+    /// The most calls that may be in flight.
     pub(crate) fn calls(&self) -> u32 {
         self.earlier_calls + self.capacity
     }

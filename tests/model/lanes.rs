@@ -1,16 +1,16 @@
-//! Lanes and gates of the naive model: what they are told lies in lists until the owner hears it.
+//! Lanes and gates of the naive model. What lanes are told lies in lists until the owner hears it.
 
 use super::{Call, Fate, Model, Ticket};
 use trip99::State;
 
 pub(crate) struct Lane {
-    /// Calls at a time, and messages of one half that a record may find before it.
+    /// How many calls have room, and before how many waiting messages of its half a record is still taken.
     capacity: usize,
-    /// What each half told and the owner hasn't heard.
+    /// What each half was told and the owner hasn't heard.
     pub(super) told: [Vec<Told>; 2],
-    /// Places that no call has, the next one to be taken first.
+    /// Places that no call has. The first is taken next.
     pub(super) free: Vec<usize>,
-    /// Of each place the ticket that is good for it.
+    /// For each place the ticket that is good for it.
     places: Vec<Option<Ticket>>,
     /// The latest start that the owner has heard of.
     pub(super) latest_ns: u64,
@@ -65,7 +65,7 @@ impl Told {
     }
 }
 
-/// What a handle was granted, newest last: a trial of an epoch, or what shadow let pass.
+/// What a handle was granted, newest last: a trial of an epoch, or `None` for a call that shadow let pass.
 #[derive(Default)]
 pub(crate) struct Grants(Vec<Option<u32>>);
 
@@ -75,7 +75,7 @@ impl Grants {
         self.0.push(Some(epoch));
     }
 
-    /// A call began that is a trial.
+    /// A call that is a trial has begun.
     fn begin(&mut self, epoch: u32) {
         if let Some(at) = self.0.iter().rposition(|&grant| grant == Some(epoch)) {
             self.0.remove(at);
@@ -83,7 +83,7 @@ impl Grants {
     }
 }
 
-/// The number of a half.
+/// The numbers of the halves.
 pub(crate) const BEGIN: usize = 0;
 pub(crate) const END: usize = 1;
 
@@ -166,7 +166,7 @@ impl Model {
         self.calls.push(Call {
             stamp_ns: now_ns,
             start_ns: now_ns,
-            // Of an untracked one, which no epoch forgets, in which it was claimed is kept beside.
+            // No epoch forgets an untracked call, so `untracked_trials` keeps the epoch of its trial.
             trial: claimed.is_some(),
             tracked,
             table: lane + 1,
@@ -255,7 +255,7 @@ impl Model {
         }
     }
 
-    /// False for a ticket whose second return the library can't tell: of untracked ones it only knows how many are out.
+    /// False for a ticket whose second return the library can't notice: it only knows how many untracked calls are out.
     pub(crate) fn may_return_to_lane(&self, ticket: Ticket) -> bool {
         self.calls[ticket].tracked || !self.returned_on_lanes.contains(&ticket)
     }

@@ -31,17 +31,17 @@ struct Sample {
 enum Fate {
     InFlight,
     Returned,
-    /// An epoch began meanwhile.
+    /// An epoch began while the call was in flight.
     Forgotten,
 }
 
 struct Call {
-    /// The caller's stamp, and that clamped to the latest time seen.
+    /// The caller's stamp. `start_ns` is the stamp, but not before the latest time seen.
     stamp_ns: u64,
     start_ns: u64,
     trial: bool,
     tracked: bool,
-    /// 0 of the owner's own, then those of the lanes.
+    /// 0 for the owner's own calls; lane `n`'s calls have `n + 1`.
     table: usize,
     /// The owner knows that it began.
     heard: bool,
@@ -82,11 +82,11 @@ pub(crate) struct Model {
     // Samples and calls (rules.rs).
     samples: Vec<Sample>,
     calls: Vec<Call>,
-    /// Every sample's outcome since the epoch, newest last: slower than the spike limit, failed.
+    /// Of every sample since the epoch, newest last: whether it was slower than the spike limit, and whether it failed.
     runs: Vec<(bool, bool)>,
     /// Every verdict since the epoch.
     verdicts: Vec<bool>,
-    /// Samples since the epoch that the stride counts.
+    /// How many samples the stride has counted since the epoch.
     strides: u64,
 
     // The half-open epoch and its trials (trials.rs).
@@ -125,7 +125,7 @@ pub(crate) struct Model {
     returned_on_lanes: Vec<Ticket>,
     /// The places of the lanes' tracked calls.
     places_of: Vec<(Ticket, usize)>,
-    /// Trials that calls claimed which their lanes couldn't track, and in which epoch.
+    /// Trials of calls that their lanes couldn't track, with the epoch in which the call claimed the trial.
     untracked_trials: Vec<(Ticket, u32)>,
     /// Gates or lanes were made.
     shared: bool,
@@ -186,7 +186,8 @@ impl Model {
         by_rank(self.values(self.state), quantile_ppm)
     }
 
-    /// Window samples, slow and failed ones of them, and overdue calls, as a verdict now would see them.
+    /// How many samples the window has, how many of them are slow and how many failed, and how many calls are overdue: as a
+    /// verdict would see them now.
     pub(crate) fn counts(&self) -> (usize, usize, usize, usize) {
         let live: Vec<&Sample> = self.samples.iter().filter(|sample| !self.is_expired(sample.end_ns)).collect();
         let slow = live.iter().filter(|sample| sample.latency_ns > self.config.threshold_ns).count();
@@ -202,7 +203,7 @@ impl Model {
         self.attempt.unwrap_or(0)
     }
 
-    /// False for a ticket whose second return the library can't tell: it only knows how many untracked ones are out.
+    /// False for a ticket whose second return the library can't notice: it only knows how many untracked calls are out.
     pub(crate) fn may_return(&self, ticket: Ticket) -> bool {
         self.calls[ticket].fate == Fate::InFlight || self.calls[ticket].tracked
     }
@@ -231,7 +232,7 @@ impl Model {
         counted.map(|call| self.latest_ns - call.start_ns).collect()
     }
 
-    /// All that a verdict in `state` sees.
+    /// All latencies and ages that a verdict in `state` sees.
     fn values(&self, state: State) -> Vec<u64> {
         let live = self.samples.iter().filter(|sample| !self.is_expired(sample.end_ns));
         live.map(|sample| sample.latency_ns).chain(self.overdue_ages(state)).collect()
@@ -249,7 +250,7 @@ impl Model {
     }
 }
 
-/// Nearest rank, by sorting.
+/// The quantile by nearest rank: sorts, and takes the `ceil(q * n)`-th.
 fn by_rank(mut values: Vec<u64>, quantile_ppm: u32) -> Option<u64> {
     values.sort_unstable();
     let rank = (u128::from(quantile_ppm) * values.len() as u128).div_ceil(1_000_000).max(1);

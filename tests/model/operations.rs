@@ -130,9 +130,9 @@ impl Model {
 
     pub(crate) fn reconfigure(&mut self, now_ns: u64, config: Config) {
         self.see(now_ns);
-        // Samples that have expired are gone for good, calls in flight are not.
+        // Samples that have expired are gone for good. Calls in flight are not.
         self.forget_expired();
-        // What the stride passes over is at most what is left of the new one.
+        // The rest of the old stride is passed over, but no more than the new stride allows.
         let left = (u64::from(self.config.sample_every) - self.strides % u64::from(self.config.sample_every))
             % u64::from(self.config.sample_every);
         let every = u64::from(config.sample_every);

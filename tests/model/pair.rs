@@ -1,4 +1,4 @@
-//! The breaker and its model side by side: the same operations for both, everything compared after each.
+//! The breaker and its model side by side. Both get the same operations, and after each everything is compared.
 
 use super::lane_pair::{LaneOp, LanePair};
 use super::lanes::Grants;
@@ -37,7 +37,7 @@ pub(crate) enum Op {
     Quantile {
         quantile_ppm: u32,
     },
-    /// What other threads do, if there are lanes.
+    /// From here on: what other threads do, if there are lanes.
     GateAllow,
     GateRelease,
     Lane {
@@ -46,7 +46,7 @@ pub(crate) enum Op {
     },
 }
 
-/// What a reconfiguration changes, of what may change.
+/// The settings that a reconfiguration changes here.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
     pub(crate) threshold_ns: u64,
@@ -58,7 +58,8 @@ pub(crate) struct Change {
     pub(crate) backoff_multiplier: u32,
 }
 
-/// An operation, and how far the caller's clock moves before it: mostly little, at times far, or back for this one.
+/// An operation, and how far the caller's clock moves before it. Mostly it moves a little, at times far, and at times back for
+/// this operation alone.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) later_ns: u64,
@@ -66,14 +67,14 @@ pub(crate) struct Step {
     pub(crate) op: Op,
 }
 
-/// Both, side by side.
+/// The breaker and its model, side by side.
 pub(crate) struct Pair {
     pub(crate) breaker: Breaker,
     pub(crate) model: Model,
     events: Events,
     seen: usize,
     tickets: Vec<(Call, Ticket)>,
-    /// Those that have not been given back.
+    /// The tickets that have not been given back.
     out: Vec<usize>,
     clock_ns: u64,
     /// What was last asked for by `Halt` or `Resume`.
@@ -94,7 +95,7 @@ impl Pair {
         Self { breaker, model, events, seen, tickets, out, clock_ns, halted: false, plan, gate, lanes }
     }
 
-    /// With a gate, and with lanes of these capacities, of which each other one is split.
+    /// With a gate, and with lanes of these capacities. Every second lane is split.
     pub(crate) fn with_lanes(config: Config, clock_ns: u64, capacities: &[u32]) -> Self {
         let mut pair = Self::new(config, clock_ns);
         pair.gate = Some((pair.breaker.gate(), Grants::default()));
@@ -104,7 +105,7 @@ impl Pair {
         pair
     }
 
-    /// A ticket that is out; or, `again`, any that ever was.
+    /// A ticket that is out, or with `again` any ticket that ever was out.
     fn ticket(&mut self, which: usize, again: bool) -> Option<(Call, Ticket)> {
         let chosen = match again {
             true if !self.tickets.is_empty() => which % self.tickets.len(),
@@ -218,7 +219,7 @@ impl Pair {
             self.check_event(event, &before);
         }
         self.check_invariants();
-        // To ask for a quantile is to be seen, which would hide the owner's gaps: so only in every other case.
+        // To ask for a quantile takes note of the time, which would hide the owner's gaps. So half of the cases don't ask.
         if self.plan.window_len.is_multiple_of(2) {
             for quantile_ppm in [1, 500_000, 990_000, 999_999] {
                 assert_eq!(self.breaker.quantile_ns_at(0, quantile_ppm), self.model.quantile(0, quantile_ppm));
@@ -226,7 +227,7 @@ impl Pair {
         }
     }
 
-    /// Everything that can be seen. Returns what happened.
+    /// Compares everything that can be seen. Returns what happened.
     fn compare(&mut self) -> Vec<Event> {
         let (model, snapshot) = (&mut self.model, self.breaker.snapshot());
         assert_eq!(self.breaker.state(), model.state);
@@ -259,7 +260,7 @@ impl Pair {
         happened
     }
 
-    /// What holds for each transition, whatever the model says. `before` is from before the operation.
+    /// Checks what holds for each transition, whatever the model says. `before` is the snapshot before the operation.
     fn check_event(&mut self, event: Event, before: &Snapshot) {
         match event.to {
             // A pause is never over when it begins.
@@ -267,9 +268,9 @@ impl Pair {
                 assert!(event.retry_at_ns > event.t_ns || event.retry_at_ns == u64::MAX);
             }
             State::HalfOpen if event.reason == Reason::Retry => self.plan = self.breaker.config().clone(),
-            // Never closed without all the good results, all of them granted in this epoch.
+            // The breaker never closes without all the good results, and all of them were granted in this epoch.
             State::Closed if event.reason == Reason::Recovered && self.lanes.is_empty() => {
-                // (While it is open these counts are 0: one good check may come with the end of the pause.)
+                // (While the breaker is open these counts are 0. One good check may come with the end of the pause.)
                 assert_eq!(before.trials_good + 1, self.plan.probes);
                 if self.plan.recovery == Recovery::Trials {
                     assert_eq!((before.trials_granted, before.trials_out), (self.plan.probes, 1));
@@ -279,7 +280,7 @@ impl Pair {
         }
     }
 
-    /// What holds at any time, whatever the model says.
+    /// Checks what holds at any time, whatever the model says.
     fn check_invariants(&self) {
         let (snapshot, observer) = (self.breaker.snapshot(), self.breaker.observer());
         // Nothing automatic sets or clears a halt.

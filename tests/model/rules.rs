@@ -46,7 +46,7 @@ impl Model {
         reached(run(|&(slow, _)| slow), self.config.spike_count).then_some(Reason::Spike)
     }
 
-    /// Makes a verdict; true if it is the last that was missing in a row.
+    /// Makes a verdict. True if it completes the row that `confirm_verdicts` wants.
     pub(super) fn verdict(&mut self) -> bool {
         let values = self.values(State::Closed);
         let armed = values.len() >= self.config.min_samples as usize;

@@ -1,4 +1,4 @@
-//! Time, and what is due by it.
+//! Time, and what is due.
 
 use super::{Call, Fate, Model};
 use trip99::{Reason, Recovery, State};
@@ -32,7 +32,7 @@ impl Model {
         while let Some(reason) = self.due_timer() {
             match reason {
                 Reason::Retry => self.half_open(),
-                // The oldest call that isn't overdue becomes so, and a verdict is made.
+                // The oldest call that isn't overdue becomes overdue, and a verdict is made.
                 Reason::Latency => {
                     let waiting = self.calls.iter_mut().filter(|call| call.is_waiting());
                     let oldest = waiting.min_by_key(|call| (call.start_ns, call.table));
@@ -75,7 +75,7 @@ impl Model {
 }
 
 impl Call {
-    /// In flight, and neither a trial nor overdue yet.
+    /// The call is in flight, and neither a trial nor overdue yet.
     fn is_waiting(&self) -> bool {
         self.tracked && self.heard && self.fate == Fate::InFlight && !self.trial && !self.overdue
     }

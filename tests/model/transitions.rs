@@ -23,7 +23,7 @@ impl Model {
             }
         };
         let attempt = attempt.min(cap);
-        // The gate shuts when a lane's sample is heard, which may be later than it ended.
+        // The gate shuts when a lane's sample is heard, and that may be later than the sample's end.
         self.retry_at_ns = self.latest_ns.max(self.horizon_ns).saturating_add(pause_ns(attempt));
         self.attempt = Some(attempt);
         self.change(State::Open, reason);

@@ -4,7 +4,7 @@ use super::Model;
 use trip99::{Recovery, State};
 
 impl Model {
-    /// Granted in this epoch, as far as the owner has looked.
+    /// How many trials were granted in this epoch, as of the owner's latest look.
     pub(crate) fn granted(&self) -> u32 {
         if self.plan.recovery == Recovery::Trials { self.noted_out + self.good } else { 0 }
     }
@@ -18,7 +18,7 @@ impl Model {
         may_go
     }
 
-    /// Whoever begins next after a grant has the trial.
+    /// The call that begins next after a grant has the trial.
     pub(super) fn claim(&mut self) -> bool {
         let trial = self.state == State::HalfOpen && self.pending > 0;
         self.pending -= u32::from(trial);
@@ -32,7 +32,7 @@ impl Model {
         }
     }
 
-    /// The owner takes note of the trials that are out: a lease begins when it sees one out, and knows that none was.
+    /// The owner takes note of the trials that are out. A lease begins when it sees one out, and knows that none was out before.
     pub(super) fn look(&mut self) {
         if self.state == State::HalfOpen {
             if self.out > 0 && (self.noted_out == 0 || self.was_idle) {

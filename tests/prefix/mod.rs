@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-/// `cmake/install.sh`, to be told where to.
+/// `cmake/install.sh`. The caller says where to install.
 pub(crate) fn installer() -> Command {
     let mut installer = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/cmake/install.sh"));
     installer
         .args(["--target-dir", concat!(env!("CARGO_TARGET_TMPDIR"), "/capi")])
         .env("CARGO", env!("CARGO"))
         .env_remove("DESTDIR")
-        // What the tests are built with (loom, sanitizers, coverage) is not for the libraries.
+        // The libraries don't get the flags of the tests (loom, sanitizers, coverage).
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
     installer

@@ -1,4 +1,5 @@
-//! Pages for tests, and owners in processes of their own: the test program once more, told by its environment what to be.
+//! Pages for tests, and owners in processes of their own. Such a process is the test program once more, and its environment
+//! tells it its role.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
 use std::fs;
@@ -9,12 +10,12 @@ use trip99::{Breaker, Config, Reason, State};
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
-/// Trips at the first slow sample; deadlines can be written down.
+/// Trips at the first slow sample. There is no jitter, so that deadlines can be written down.
 pub(crate) fn config() -> Config {
     Config { jitter_ppm: 0, spike_count: 1, min_samples: 1, probes: 1, window_len: 64, ..Config::default() }
 }
 
-/// A page of this name and process, removed in the end.
+/// A page of this name and process, which is removed in the end.
 pub(crate) struct Place(pub(crate) PathBuf);
 
 impl Place {
@@ -45,7 +46,7 @@ impl Drop for Place {
 /// A process of the test program that runs the test `child` as this role.
 pub(crate) struct Process {
     pub(crate) child: Child,
-    /// Dropped, it tells the process to end cleanly.
+    /// When this is dropped, the process is told to end cleanly.
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
 }
@@ -72,7 +73,7 @@ impl Process {
         process
     }
 
-    /// The next that it tells, by [`tell`].
+    /// The next line that the process tells, by [`tell`].
     pub(crate) fn said(&mut self) -> String {
         let mut line = String::new();
         while self.stdout.read_line(&mut line).unwrap() > 0 {
@@ -106,17 +107,17 @@ impl Drop for Process {
     }
 }
 
-/// The role that this process has, if it is no test of its own.
+/// The role of this process, if it has one.
 pub(crate) fn role() -> Option<(String, PathBuf)> {
     Some((std::env::var("TRIP99_ROLE").ok()?, std::env::var_os("TRIP99_PAGE")?.into()))
 }
 
-/// To whoever started this process.
+/// Tells a line to whoever started this process.
 pub(crate) fn tell(what: &str) {
     println!("@{what}");
 }
 
-/// Until whoever started this process lets it end.
+/// Waits until whoever started this process lets it end.
 pub(crate) fn wait() {
     let _ = std::io::stdin().lines().count();
 }

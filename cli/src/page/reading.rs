@@ -22,7 +22,7 @@ pub(crate) struct Reading {
     /// `None` if the gate holds what no version writes. Such a gate refuses.
     pub(crate) state: Option<State>,
     pub(crate) halted: bool,
-    /// The note of the halt in force, if an operator halted. If the engine itself halted, there is no note.
+    /// The note of the halt in force. There is none if the engine itself halted without a reason.
     pub(crate) note: Option<HaltNote>,
     /// When the halt in force began, as the journal says.
     pub(crate) halted_wall_ns: Option<u64>,
@@ -43,10 +43,11 @@ impl Reading {
         let events: Vec<Event> = observer.events().collect();
         let halted = observer.is_halted();
         let (halted_wall_ns, free_wall_ns) = latest_halt(&events);
+        let says = |note: &HaltNote| !note.reason.is_empty() || owner.as_ref().is_none_or(|owner| owner.pid != note.pid);
         Self {
             state: observer.state(),
             halted,
-            note: observer.halt_note().filter(|note| halted && note.wall_ns >= free_wall_ns),
+            note: observer.halt_note().filter(|note| halted && note.wall_ns >= free_wall_ns && says(note)),
             halted_wall_ns: halted_wall_ns.filter(|_| halted),
             last_change: events.into_iter().rfind(|event| event.from != event.to),
             snapshot: observer.snapshot(),

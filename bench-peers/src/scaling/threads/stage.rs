@@ -18,12 +18,12 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// One for each thread.
+    /// One entry for each thread.
     fn has_cores(&self) -> bool {
         self.threads <= self.cores
     }
 
-    /// All start together. Nobody sleeps: to be woken up takes as long as many calls.
+    /// All threads start together. No thread sleeps before that, as waking up takes as long as many calls.
     fn meet(&self) {
         self.arrived.fetch_add(1, Ordering::AcqRel);
         while self.arrived.load(Ordering::Acquire) < self.threads {
@@ -36,7 +36,7 @@ impl Stage {
 pub(super) enum Role {
     /// Asks and reports.
     Trader,
-    /// Likewise, and owns the breaker.
+    /// Asks and reports, and owns the breaker.
     TradingOwner,
     /// Only polls.
     Owner,
