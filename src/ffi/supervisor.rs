@@ -352,6 +352,7 @@ mod tests {
         cb_lane_allow, cb_lane_close, cb_lane_open, cb_reconfigure, cb_record,
     };
     use core::ffi::CStr;
+    use core::ptr;
 
     fn create() -> *mut cb_breaker {
         let mut breaker = ptr::null_mut();
