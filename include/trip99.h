@@ -947,7 +947,7 @@ cb_status cb_reconfigure(struct cb_breaker *breaker,
                          const struct cb_config *config);
 
 /**
- * cb_reconfigure at a given time. Fires no timers.
+ * cb_reconfigure at a given time. It fires no timers.
  *
  * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_reconfigure.
  * @return        As for cb_reconfigure.
@@ -957,7 +957,7 @@ cb_status cb_reconfigure(struct cb_breaker *breaker,
 CB_MUST_USE cb_status cb_reconfigure_at(struct cb_breaker *breaker, uint64_t now_ns, const struct cb_config *config);
 
 /**
- * When cb_poll will next have work, on the breaker's clock. It may be past.
+ * When cb_poll will next have work, on the breaker's clock. That time may be past.
  *
  * @param breaker  NULL is fine: UINT64_MAX. While a supervisor owns the breaker it is UINT64_MAX, too, and the call counts as
  *                 misused.
@@ -1071,7 +1071,7 @@ void cb_fail_at(struct cb_breaker *breaker, uint64_t now_ns, struct cb_call call
 void cb_abandon(struct cb_breaker *breaker, struct cb_call call);
 
 /**
- * cb_abandon at a given time. Fires no timers.
+ * cb_abandon at a given time. It fires no timers.
  *
  * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_abandon.
  *
@@ -1151,7 +1151,7 @@ void cb_record_probe_at(struct cb_breaker *breaker, uint64_t now_ns, uint64_t la
 void cb_release(struct cb_breaker *breaker);
 
 /**
- * cb_release at a given time. Fires no timers.
+ * cb_release at a given time. It fires no timers.
  *
  * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_release.
  *
@@ -1383,8 +1383,8 @@ void cb_lane_release(struct cb_lane *lane);
  *
  * @param lane  Must not be NULL.
  * @return      The call's ticket. Give it back once, by cb_lane_end, cb_lane_fail or cb_lane_abandon on this lane (on either
- *              half of a split one). A ticket that comes back twice, or to another lane, is counted (misused) and otherwise
- *              ignored. If the lane is full the call isn't tracked, which counts as dropped. The end of such a call is a
+ *              half of a split one). A ticket that comes back twice, or that is another lane's, is counted (misused) and
+ *              otherwise ignored. If the lane is full the call isn't tracked, which counts as dropped. The end of such a call is a
  *              record without a ticket, and reports the trial that the call may have been.
  *
  * Thread: the lane's; of a split lane the begin half's.
@@ -1563,7 +1563,7 @@ uint64_t cb_quantile_ns(struct cb_breaker *breaker,
                         uint32_t quantile_ppm);
 
 /**
- * cb_quantile_ns at a given time. Fires no timers.
+ * cb_quantile_ns at a given time. It fires no timers.
  *
  * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_quantile_ns.
  * @return        As for cb_quantile_ns.
@@ -1589,7 +1589,7 @@ CB_MUST_USE cb_status cb_events_open(const struct cb_breaker *breaker, struct cb
  * @param events  NULL is fine: false.
  * @param out     Where the event goes, by its struct_size. NULL is fine, and so is a struct_size that no version has: false, and
  *                the event stays to be read.
- * @return        Whether there was an event. Later there may be more.
+ * @return        Whether there was an event. There may be more later.
  *
  * Thread: any, one at a time.
  */
@@ -1654,9 +1654,8 @@ cb_status cb_create_shared(const char *path_or_name,
                            struct cb_breaker **out);
 
 /**
- * Halts the breaker of a page in a file, which is usually another process's. Leaves a note of why, when and by whom. The gate is
- * shut when this function returns. The owner's next poll adds the event. A page without an owner keeps the halt for the next
- * owner.
+ * Halts the breaker of a page in a file, which is usually another process's. A note tells why, when and by whom. The gate is shut
+ * when this function returns. The owner's next poll adds the event. A page without an owner keeps the halt for the next owner.
  *
  * @param path_or_name  As for cb_create_shared. Must not be NULL.
  * @param reason        Why, in UTF-8. 216 bytes of it are kept. NULL gives no reason.
@@ -1876,7 +1875,7 @@ CB_MUST_USE cb_status cb_supervisor_listen(struct cb_supervisor *supervisor, cb_
  * Starts a supervisor. From here on its thread owns the breakers.
  *
  * @param supervisor  Must not be NULL.
- * @return            CB_STATUS_OK, or an error, after which the supervisor doesn't run, and the breakers are as they were:
+ * @return            CB_STATUS_OK, or an error, which starts nothing, and leaves the breakers as they were:
  *                    CB_STATUS_NULL_POINTER.
  *                    CB_STATUS_NOT_NOW: the supervisor runs already or has no breaker, or one of its breakers is with another
  *                    supervisor or was destroyed.

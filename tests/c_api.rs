@@ -515,18 +515,22 @@ fn the_header_is_what_cbindgen_makes_of_the_rust_source() {
 }
 
 #[test]
-fn the_loops_in_the_docs_compile_as_they_stand() {
+fn the_snippets_in_the_docs_compile_as_they_stand() {
     let docs = include_str!("../docs/cpp.md");
-    let snippets = docs.split("```cpp\n").skip(1).map(|rest| rest.split("```").next().expect("its end"));
-    let directory = scratch("docs");
-    fs::create_dir_all(&directory).unwrap();
-    let names = ["hot_loop.inc", "traders.inc"];
-    assert_eq!(snippets.clone().count(), names.len(), "snippets in C++");
-    for (name, snippet) in names.into_iter().zip(snippets) {
-        fs::write(directory.join(name), snippet).unwrap();
+    for (language, standard, file, mark, names) in [
+        (CPP, "c++14", "hot_loop", "```cpp\n", &["hot_loop.inc", "traders.inc"][..]),
+        (C, "c99", "docs", "```c\n", &["gate.inc", "snapshot.inc", "supervisor.inc"][..]),
+    ] {
+        let snippets = docs.split(mark).skip(1).map(|rest| rest.split("```").next().expect("its end"));
+        let directory = scratch("docs");
+        fs::create_dir_all(&directory).unwrap();
+        assert_eq!(snippets.clone().count(), names.len(), "snippets in {}", language.extension);
+        for (name, snippet) in names.iter().zip(snippets) {
+            fs::write(directory.join(name), snippet).unwrap();
+        }
+        let mut command = language.compile(standard);
+        run(command.args(["-S", "-o", "/dev/null", "-I"]).arg(directory).arg(source(file, &language)));
     }
-    let mut command = CPP.compile("c++14");
-    run(command.arg("-fsyntax-only").arg("-I").arg(directory).arg(Path::new(ROOT).join("tests/c/hot_loop.cpp")));
 }
 
 #[test]

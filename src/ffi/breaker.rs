@@ -97,7 +97,7 @@ pub unsafe extern "C" fn cb_reconfigure(breaker: *mut cb_breaker, config: *const
     unsafe { reconfigure(breaker, config, None) }
 }
 
-/// cb_reconfigure at a given time. Fires no timers.
+/// cb_reconfigure at a given time. It fires no timers.
 ///
 /// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_reconfigure.
 /// @return        As for cb_reconfigure.
@@ -130,7 +130,7 @@ unsafe fn reconfigure(breaker: *mut cb_breaker, config: *const cb_config, now_ns
     })
 }
 
-/// When cb_poll will next have work, on the breaker's clock. It may be past.
+/// When cb_poll will next have work, on the breaker's clock. That time may be past.
 ///
 /// @param breaker  NULL is fine: UINT64_MAX. While a supervisor owns the breaker it is UINT64_MAX, too, and the call counts as
 ///                 misused.

@@ -178,7 +178,7 @@ pub unsafe extern "C" fn cb_events_open(breaker: *const cb_breaker, out: *mut *m
 /// @param events  NULL is fine: false.
 /// @param out     Where the event goes, by its struct_size. NULL is fine, and so is a struct_size that no version has: false, and
 ///                the event stays to be read.
-/// @return        Whether there was an event. Later there may be more.
+/// @return        Whether there was an event. There may be more later.
 ///
 /// Thread: any, one at a time.
 #[must_use]

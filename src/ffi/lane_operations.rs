@@ -40,8 +40,8 @@ pub unsafe extern "C" fn cb_lane_release(lane: *mut cb_lane) {
 ///
 /// @param lane  Must not be NULL.
 /// @return      The call's ticket. Give it back once, by cb_lane_end, cb_lane_fail or cb_lane_abandon on this lane (on either
-///              half of a split one). A ticket that comes back twice, or to another lane, is counted (misused) and otherwise
-///              ignored. If the lane is full the call isn't tracked, which counts as dropped. The end of such a call is a
+///              half of a split one). A ticket that comes back twice, or that is another lane's, is counted (misused) and
+///              otherwise ignored. If the lane is full the call isn't tracked, which counts as dropped. The end of such a call is a
 ///              record without a ticket, and reports the trial that the call may have been.
 ///
 /// Thread: the lane's; of a split lane the begin half's.

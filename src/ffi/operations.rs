@@ -149,7 +149,7 @@ pub unsafe extern "C" fn cb_abandon(breaker: *mut cb_breaker, call: cb_call) {
     }
 }
 
-/// cb_abandon at a given time. Fires no timers.
+/// cb_abandon at a given time. It fires no timers.
 ///
 /// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_abandon.
 ///
@@ -247,7 +247,7 @@ pub unsafe extern "C" fn cb_release(breaker: *mut cb_breaker) {
     }
 }
 
-/// cb_release at a given time. Fires no timers.
+/// cb_release at a given time. It fires no timers.
 ///
 /// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_release.
 ///

@@ -52,9 +52,8 @@ pub unsafe extern "C" fn cb_create_shared(
     })
 }
 
-/// Halts the breaker of a page in a file, which is usually another process's. Leaves a note of why, when and by whom. The gate is
-/// shut when this function returns. The owner's next poll adds the event. A page without an owner keeps the halt for the next
-/// owner.
+/// Halts the breaker of a page in a file, which is usually another process's. A note tells why, when and by whom. The gate is shut
+/// when this function returns. The owner's next poll adds the event. A page without an owner keeps the halt for the next owner.
 ///
 /// @param path_or_name  As for cb_create_shared. Must not be NULL.
 /// @param reason        Why, in UTF-8. 216 bytes of it are kept. NULL gives no reason.

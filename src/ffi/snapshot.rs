@@ -203,7 +203,7 @@ pub unsafe extern "C" fn cb_quantile_ns(breaker: *mut cb_breaker, quantile_ppm: 
     unsafe { cb_breaker::owner_or_count(breaker) }.and_then(|owner| owner.quantile_ns(quantile_ppm)).unwrap_or(0)
 }
 
-/// cb_quantile_ns at a given time. Fires no timers.
+/// cb_quantile_ns at a given time. It fires no timers.
 ///
 /// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_quantile_ns.
 /// @return        As for cb_quantile_ns.

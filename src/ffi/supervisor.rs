@@ -186,7 +186,7 @@ pub unsafe extern "C" fn cb_supervisor_listen(
 /// Starts a supervisor. From here on its thread owns the breakers.
 ///
 /// @param supervisor  Must not be NULL.
-/// @return            CB_STATUS_OK, or an error, after which the supervisor doesn't run, and the breakers are as they were:
+/// @return            CB_STATUS_OK, or an error, which starts nothing, and leaves the breakers as they were:
 ///                    CB_STATUS_NULL_POINTER.
 ///                    CB_STATUS_NOT_NOW: the supervisor runs already or has no breaker, or one of its breakers is with another
 ///                    supervisor or was destroyed.
