@@ -150,6 +150,7 @@ impl Judge {
     }
 
     /// What is too old leaves the window, and the verdict.
+    #[inline]
     pub(crate) fn expire(&mut self, now_ns: u64) {
         self.window.expire(now_ns);
         self.expire_overdue(now_ns);
@@ -191,17 +192,22 @@ impl Judge {
         limit_ns.saturating_add(1).min(stall_ns)
     }
 
-    // What a verdict in this state sees: the window and, while closed, the overdue calls.
+    // What a verdict in this state sees: the window and, while closed, the overdue calls. The expired are gone, unless said
+    // otherwise.
 
-    /// The expired being gone.
     #[inline]
     fn counts(&self, state: State) -> Counts {
         Counts {
             samples: self.window.len(),
             slow: self.window.slow(),
             failed: self.window.failed(),
-            overdue: if self.counts_overdue(state) { self.calls.overdue() } else { 0 },
+            overdue: self.overdue(state),
         }
+    }
+
+    #[inline]
+    fn overdue(&self, state: State) -> usize {
+        if self.counts_overdue(state) { self.calls.overdue() } else { 0 }
     }
 
     /// A sampled window can't be compared with calls in flight, which aren't sampled.
@@ -225,6 +231,7 @@ impl Judge {
 
     /// Its figures for an event.
     pub(crate) fn figures(&mut self, now_ns: u64, state: State, quantile_ppm: u32) -> Figures {
+        self.expire(now_ns);
         let quantile_ns = self.quantile_ns(now_ns, state, quantile_ppm).unwrap_or(0);
         let Counts { samples, slow, failed, overdue } = self.counts(state);
         Figures {
@@ -237,9 +244,9 @@ impl Judge {
     }
 
     /// A quantile of it; `None` of nothing.
+    #[inline]
     pub(crate) fn quantile_ns(&mut self, now_ns: u64, state: State, quantile_ppm: u32) -> Option<u64> {
-        self.expire(now_ns);
-        let overdue = self.counts(state).overdue;
+        let overdue = self.overdue(state);
         if overdue == 0 {
             return self.quantiles.quantile(self.window.samples(), core::iter::empty(), quantile_ppm);
         }
@@ -254,7 +261,7 @@ impl Judge {
         self.quantiles.quantile(self.window.samples(), ages_ns, quantile_ppm)
     }
 
-    /// Samples in the window, the expired being gone.
+    /// Samples in the window.
     pub(crate) fn window_len(&self) -> usize {
         self.window.len()
     }

@@ -436,7 +436,8 @@ fn scribbling_over_a_page_in_use_harms_nobody() {
             scope.spawn(move || {
                 let mut events = observer.events();
                 while !done.load(Ordering::Relaxed) {
-                    let _ = (observer.state(), observer.snapshot(), observer.quantile_ns(990_000), observer.halt_note());
+                    let _ =
+                        (observer.state(), observer.snapshot(), observer.quantile_ns(990_000), observer.halt_note());
                     let _ = (events.by_ref().take(1000).count(), observer.events().take(1000).count());
                     halter.halt("over scribbles");
                     halter.resume();

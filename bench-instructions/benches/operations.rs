@@ -176,7 +176,7 @@ fn slid() -> Vec<(Breaker, u64)> {
 #[inline]
 fn question(windows: &mut [(Breaker, u64)]) {
     for (breaker, now_ns) in windows {
-        black_box(black_box(breaker).quantile_at(*now_ns, QUANTILE_PPM));
+        black_box(black_box(breaker).quantile_ns_at(*now_ns, QUANTILE_PPM));
     }
 }
 

@@ -1,15 +1,16 @@
 //! The state machine: what the judge says becomes a state, timers and transitions. It knows neither a clock nor other threads:
 //! the time is told to it, and what lanes say, too.
 
-use crate::backoff::{Backoff, Opening};
+mod timers;
+mod transitions;
+
+use crate::backoff::Backoff;
 use crate::clock::{Clock, ClockSource};
 use crate::config::{Config, Recovery, State};
-use crate::event::Reason;
 use crate::in_flight::Returned;
 use crate::judge::{Judge, NEVER_NS};
 use crate::ledger::{Epoch, Ledger};
-use crate::outlet::{Change, Outlet};
-use crate::snapshot::Snapshot;
+use crate::outlet::Outlet;
 use crate::tickets::Call;
 use crate::trials::Trials;
 use std::hash::{BuildHasher, RandomState};
@@ -45,15 +46,6 @@ pub(super) struct Machine {
     pub(super) misused: u64,
     /// By lanes that are gone.
     pub(super) dropped: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Timer {
-    Retry,
-    Overdue,
-    LateTrial,
-    Stall,
-    ProbeLost,
 }
 
 impl Machine {
@@ -126,36 +118,6 @@ impl Machine {
         self.start();
     }
 
-    /// In the first operation: only now is it known what time it is on the caller's clock.
-    pub(super) fn start(&mut self) {
-        if self.started {
-            return;
-        }
-        self.started = true;
-        self.previous_ns = self.latest_ns;
-        // Of a breaker that starts half-open. No epoch begins: nothing was sent before.
-        self.trials.begin_lease(self.latest_ns);
-        if let Some(from) = self.outlet.take_restart() {
-            self.restart(from);
-        }
-        self.publish();
-    }
-
-    /// The page had an earlier owner, who left it in state `from`. A pause begins anew, on this owner's clock.
-    fn restart(&mut self, from: State) {
-        if self.state == State::Open {
-            self.retry_at_ns = self.latest_ns.saturating_add(self.backoff.same_pause_ns());
-            self.outlet.set_retry_at_ns(self.retry_at_ns);
-        }
-        self.closed_since_ns = self.latest_ns;
-        self.journal(from, Reason::Restart);
-        if self.outlet.knows_halt() {
-            self.journal(self.state, Reason::Halt); // once more, for who begins to read here
-        } else {
-            self.note_halts();
-        }
-    }
-
     // Asks.
 
     /// While the gate isn't simply closed, and neither halted nor foreign.
@@ -219,10 +181,6 @@ impl Machine {
         if let Some(epoch) = claimed {
             self.outlet.ledger().unclaim(epoch);
         }
-    }
-
-    fn begin_trials(&mut self) {
-        self.trials.begin_epoch(&self.config, self.outlet.ledger(), self.latest_ns);
     }
 
     // Calls and samples.
@@ -304,206 +262,6 @@ impl Machine {
         } else if counts_if_good && self.with_trials(Trials::succeed) {
             self.close();
         }
-    }
-
-    // Timers.
-
-    pub(super) fn is_timer_due(&self) -> bool {
-        self.due_timer().is_some()
-    }
-
-    /// The first timer that is due, in the order in which they fire.
-    fn due_timer(&self) -> Option<Timer> {
-        let due = |deadline_ns: u64| deadline_ns != NEVER_NS && self.latest_ns >= deadline_ns;
-        match self.state {
-            State::Open => due(self.retry_at_ns).then_some(Timer::Retry),
-            State::Closed if due(self.judge.overdue_at_ns()) => Some(Timer::Overdue),
-            State::Closed => due(self.judge.stall_at_ns()).then_some(Timer::Stall),
-            State::HalfOpen if due(self.judge.late_trial_at_ns()) => Some(Timer::LateTrial),
-            State::HalfOpen => due(self.probe_lost_at_ns()).then_some(Timer::ProbeLost),
-        }
-    }
-
-    pub(super) fn next_deadline_ns(&self) -> u64 {
-        match self.state {
-            State::Open => self.retry_at_ns,
-            State::Closed => self.judge.overdue_at_ns().min(self.judge.stall_at_ns()),
-            State::HalfOpen => self.judge.late_trial_at_ns().min(self.probe_lost_at_ns()),
-        }
-    }
-
-    fn probe_lost_at_ns(&self) -> u64 {
-        self.trials.lost_at_ns(self.config.probe_timeout_ns)
-    }
-
-    pub(super) fn fire_timers(&mut self) {
-        while let Some(timer) = self.due_timer() {
-            match timer {
-                Timer::Retry => self.half_open(),
-                Timer::Overdue => {
-                    let is_over = self.judge.mark_overdue(self.latest_ns);
-                    self.outlet.left(self.judge.window_len());
-                    if is_over {
-                        self.open(Reason::Latency);
-                    }
-                }
-                Timer::LateTrial => self.open(Reason::ProbeSlow),
-                Timer::Stall => self.open(Reason::Stall),
-                Timer::ProbeLost => self.open(Reason::ProbeLost),
-            }
-        }
-        if self.latest_ns >= self.outlet.publish_at_ns() {
-            self.note_halts();
-            self.publish();
-        }
-        self.judge.end_calm(); // last, as samples of lanes may have found it
-        self.set_wake();
-    }
-
-    /// After whatever may change when timers are due.
-    fn set_wake(&mut self) {
-        self.first_timer_ns = self.judge.first_deadline_ns(self.state);
-        self.wake_ns = if self.started { self.next_deadline_ns().min(self.outlet.publish_at_ns()) } else { 0 };
-    }
-
-    // Transitions.
-
-    #[cold]
-    pub(super) fn open(&mut self, reason: Reason) {
-        let opening = match self.state {
-            State::Closed => Opening::Trip { closed_ns: self.latest_ns.saturating_sub(self.closed_since_ns) },
-            _ => Opening::Reopen,
-        };
-        // A lane may tell of it late: the pause begins when the gate shuts.
-        let now_ns = self.latest_ns.max(self.horizon_ns);
-        self.retry_at_ns = now_ns.saturating_add(self.backoff.next_pause_ns(opening));
-        self.trials.end_epoch(self.outlet.ledger());
-        self.change_state(State::Open, reason);
-    }
-
-    /// Begins a new epoch.
-    #[cold]
-    fn half_open(&mut self) {
-        self.retry_at_ns = NEVER_NS;
-        self.change_state(State::HalfOpen, Reason::Retry);
-        self.judge.begin_epoch(self.latest_ns);
-        self.begin_trials();
-        self.publish();
-        self.set_wake();
-    }
-
-    /// Keeps the window that the trials filled.
-    #[cold]
-    fn close(&mut self) {
-        self.closed_since_ns = self.latest_ns;
-        self.trials.end_epoch(self.outlet.ledger());
-        self.change_state(State::Closed, Reason::Recovered);
-    }
-
-    fn change_state(&mut self, to: State, reason: Reason) {
-        let from = core::mem::replace(&mut self.state, to);
-        let change = self.change(from, reason);
-        self.outlet.tell(&change, || self.judge.figures(self.latest_ns, from, self.config.quantile_ppm));
-        self.publish();
-        self.set_wake();
-    }
-
-    /// From this state to the present one.
-    fn change(&self, from: State, reason: Reason) -> Change {
-        Change {
-            t_ns: self.latest_ns,
-            from,
-            to: self.state,
-            reason,
-            attempt: self.backoff.attempt(),
-            retry_at_ns: self.retry_at_ns,
-            owner_gap_ns: if self.started { self.latest_ns - self.previous_ns } else { 0 },
-        }
-    }
-
-    /// Journals what is no transition.
-    fn journal(&mut self, from: State, reason: Reason) {
-        let change = self.change(from, reason);
-        let figures = self.judge.figures(self.latest_ns, from, self.config.quantile_ppm);
-        self.outlet.journal(&change, figures);
-    }
-
-    // Halts.
-
-    /// Journals halts and resumes, by whomever.
-    #[cold]
-    pub(super) fn note_halts(&mut self) {
-        let (flips, is_beyond_belief) = self.outlet.unseen_flips();
-        for _ in 0..flips {
-            let reason = if self.outlet.see_flip() { Reason::Halt } else { Reason::Resume };
-            self.journal(self.state, reason);
-            self.publish();
-        }
-        if is_beyond_belief {
-            self.outlet.see_all_flips(); // somebody plays with it
-        }
-    }
-
-    /// The gate isn't as the owner left it: a halt or a resume, or somebody's scribbling.
-    #[cold]
-    pub(super) fn look_at_gate(&mut self) {
-        let was_foreign = self.outlet.repair(self.state);
-        self.note_halts();
-        if was_foreign {
-            self.outlet.see_all_flips(); // who scribbled a halt didn't count it
-        }
-    }
-
-    // What it tells.
-
-    pub(super) fn snapshot(&self) -> Snapshot {
-        let counts = self.judge.live_counts(self.latest_ns, self.state);
-        let (dropped, misused) = self.judge.calls.lanes.counts();
-        let (refused, refused_in_shadow, misused_by_others) = self.outlet.counts_of_others();
-        let of_trials = |count: fn(&Trials) -> u32| if self.state == State::HalfOpen { count(&self.trials) } else { 0 };
-        Snapshot {
-            state: self.state,
-            halted: self.outlet.is_halted(),
-            shadow: self.config.shadow,
-            armed: self.judge.is_armed(counts),
-            clock: self.clock,
-            now_ns: self.latest_ns,
-            epoch_ns: self.judge.epoch_ns(),
-            retry_at_ns: self.retry_at_ns,
-            attempt: self.backoff.attempt(),
-            samples: counts.samples as u32,
-            slow: counts.slow as u32,
-            failed: counts.failed as u32,
-            overdue: counts.overdue as u32,
-            in_flight: self.judge.calls.len() as u32,
-            trials_granted: of_trials(Trials::granted),
-            trials_out: of_trials(Trials::out),
-            trials_good: of_trials(Trials::good),
-            recorded: self.judge.recorded(),
-            stale: self.stale,
-            untracked: self.untracked,
-            // Whoever can write to the page can make these overflow.
-            refused: self.refused.wrapping_add(refused),
-            refused_in_shadow: self.refused_in_shadow.wrapping_add(refused_in_shadow),
-            misused: self.misused.saturating_add(misused).saturating_add(misused_by_others),
-            dropped: self.dropped.saturating_add(dropped),
-            events: self.outlet.events(),
-        }
-    }
-
-    pub(super) fn publish(&mut self) {
-        self.expire();
-        self.outlet.publish(&self.snapshot());
-    }
-
-    fn expire(&mut self) {
-        self.judge.expire(self.latest_ns);
-        self.outlet.left(self.judge.window_len());
-    }
-
-    pub(super) fn quantile_ns(&mut self, quantile_ppm: u32) -> Option<u64> {
-        self.expire();
-        self.judge.quantile_ns(self.latest_ns, self.state, quantile_ppm)
     }
 
     // Settings, and the end.

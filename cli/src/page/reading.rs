@@ -43,7 +43,8 @@ impl Reading {
         let events: Vec<Event> = observer.events().collect();
         let halted = observer.is_halted();
         let (halted_wall_ns, free_wall_ns) = latest_halt(&events);
-        let says = |note: &HaltNote| !note.reason.is_empty() || owner.as_ref().is_none_or(|owner| owner.pid != note.pid);
+        let says =
+            |note: &HaltNote| !note.reason.is_empty() || owner.as_ref().is_none_or(|owner| owner.pid != note.pid);
         Self {
             state: observer.state(),
             halted,

@@ -1,0 +1,87 @@
+//! Timers, in the order in which they fire, and the first operation.
+
+use super::Machine;
+use crate::config::State;
+use crate::event::Reason;
+use crate::judge::NEVER_NS;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timer {
+    Retry,
+    Overdue,
+    LateTrial,
+    Stall,
+    ProbeLost,
+}
+
+impl Machine {
+    /// In the first operation: only now is it known what time it is on the caller's clock.
+    pub(in crate::breaker) fn start(&mut self) {
+        if self.started {
+            return;
+        }
+        self.started = true;
+        self.previous_ns = self.latest_ns;
+        // Of a breaker that starts half-open. No epoch begins: nothing was sent before.
+        self.trials.begin_lease(self.latest_ns);
+        if let Some(from) = self.outlet.take_restart() {
+            self.restart(from);
+        }
+        self.publish();
+    }
+
+    /// The page had an earlier owner, who left it in state `from`. A pause begins anew, on this owner's clock.
+    fn restart(&mut self, from: State) {
+        if self.state == State::Open {
+            self.retry_at_ns = self.latest_ns.saturating_add(self.backoff.same_pause_ns());
+            self.outlet.set_retry_at_ns(self.retry_at_ns);
+        }
+        self.closed_since_ns = self.latest_ns;
+        self.journal(from, Reason::Restart);
+        if self.outlet.knows_halt() {
+            self.journal(self.state, Reason::Halt); // once more, for who begins to read here
+        } else {
+            self.note_halts();
+        }
+    }
+
+    pub(in crate::breaker) fn is_timer_due(&self) -> bool {
+        self.due_timer().is_some()
+    }
+
+    /// The first timer that is due, in the order in which they fire.
+    fn due_timer(&self) -> Option<Timer> {
+        let due = |deadline_ns: u64| deadline_ns != NEVER_NS && self.latest_ns >= deadline_ns;
+        match self.state {
+            State::Open => due(self.retry_at_ns).then_some(Timer::Retry),
+            State::Closed if due(self.judge.overdue_at_ns()) => Some(Timer::Overdue),
+            State::Closed => due(self.judge.stall_at_ns()).then_some(Timer::Stall),
+            State::HalfOpen if due(self.judge.late_trial_at_ns()) => Some(Timer::LateTrial),
+            State::HalfOpen => due(self.probe_lost_at_ns()).then_some(Timer::ProbeLost),
+        }
+    }
+
+    pub(in crate::breaker) fn fire_timers(&mut self) {
+        while let Some(timer) = self.due_timer() {
+            match timer {
+                Timer::Retry => self.half_open(),
+                Timer::Overdue => {
+                    let is_over = self.judge.mark_overdue(self.latest_ns);
+                    self.outlet.left(self.judge.window_len());
+                    if is_over {
+                        self.open(Reason::Latency);
+                    }
+                }
+                Timer::LateTrial => self.open(Reason::ProbeSlow),
+                Timer::Stall => self.open(Reason::Stall),
+                Timer::ProbeLost => self.open(Reason::ProbeLost),
+            }
+        }
+        if self.latest_ns >= self.outlet.publish_at_ns() {
+            self.note_halts();
+            self.publish();
+        }
+        self.judge.end_calm(); // last, as samples of lanes may have found it
+        self.set_wake();
+    }
+}

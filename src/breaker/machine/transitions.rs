@@ -1,0 +1,176 @@
+//! Transitions, with what others learn of them, and halts, as far as the owner takes note.
+
+use super::Machine;
+use crate::backoff::Opening;
+use crate::config::State;
+use crate::event::Reason;
+use crate::judge::NEVER_NS;
+use crate::outlet::Change;
+use crate::snapshot::Snapshot;
+use crate::trials::Trials;
+
+impl Machine {
+    #[cold]
+    pub(in crate::breaker) fn open(&mut self, reason: Reason) {
+        let opening = match self.state {
+            State::Closed => Opening::Trip { closed_ns: self.latest_ns.saturating_sub(self.closed_since_ns) },
+            _ => Opening::Reopen,
+        };
+        // A lane may tell of it late: the pause begins when the gate shuts.
+        let now_ns = self.latest_ns.max(self.horizon_ns);
+        self.retry_at_ns = now_ns.saturating_add(self.backoff.next_pause_ns(opening));
+        self.trials.end_epoch(self.outlet.ledger());
+        self.change_state(State::Open, reason);
+    }
+
+    /// Begins a new epoch.
+    #[cold]
+    pub(super) fn half_open(&mut self) {
+        self.retry_at_ns = NEVER_NS;
+        self.change_state(State::HalfOpen, Reason::Retry);
+        self.judge.begin_epoch(self.latest_ns);
+        self.begin_trials();
+        self.publish();
+        self.set_wake();
+    }
+
+    /// Keeps the window that the trials filled.
+    #[cold]
+    pub(super) fn close(&mut self) {
+        self.closed_since_ns = self.latest_ns;
+        self.trials.end_epoch(self.outlet.ledger());
+        self.change_state(State::Closed, Reason::Recovered);
+    }
+
+    fn change_state(&mut self, to: State, reason: Reason) {
+        let from = core::mem::replace(&mut self.state, to);
+        let change = self.change(from, reason);
+        self.outlet.tell(&change, || self.judge.figures(self.latest_ns, from, self.config.quantile_ppm));
+        self.publish();
+        self.set_wake();
+    }
+
+    /// From this state to the present one.
+    fn change(&self, from: State, reason: Reason) -> Change {
+        Change {
+            t_ns: self.latest_ns,
+            from,
+            to: self.state,
+            reason,
+            attempt: self.backoff.attempt(),
+            retry_at_ns: self.retry_at_ns,
+            owner_gap_ns: if self.started { self.latest_ns - self.previous_ns } else { 0 },
+        }
+    }
+
+    /// Journals what is no transition.
+    pub(super) fn journal(&mut self, from: State, reason: Reason) {
+        let change = self.change(from, reason);
+        let figures = self.judge.figures(self.latest_ns, from, self.config.quantile_ppm);
+        self.outlet.journal(&change, figures);
+    }
+
+    // Halts.
+
+    /// Journals halts and resumes, by whomever.
+    #[cold]
+    pub(in crate::breaker) fn note_halts(&mut self) {
+        let (flips, is_beyond_belief) = self.outlet.unseen_flips();
+        for _ in 0..flips {
+            let reason = if self.outlet.see_flip() { Reason::Halt } else { Reason::Resume };
+            self.journal(self.state, reason);
+            self.publish();
+        }
+        if is_beyond_belief {
+            self.outlet.see_all_flips(); // somebody plays with it
+        }
+    }
+
+    /// The gate isn't as the owner left it: a halt or a resume, or somebody's scribbling.
+    #[cold]
+    pub(in crate::breaker) fn look_at_gate(&mut self) {
+        let was_foreign = self.outlet.repair(self.state);
+        self.note_halts();
+        if was_foreign {
+            self.outlet.see_all_flips(); // who scribbled a halt didn't count it
+        }
+    }
+
+    // What it tells.
+
+    pub(in crate::breaker) fn snapshot(&self) -> Snapshot {
+        let counts = self.judge.live_counts(self.latest_ns, self.state);
+        let (dropped, misused) = self.judge.calls.lanes.counts();
+        let (refused, refused_in_shadow, misused_by_others) = self.outlet.counts_of_others();
+        let of_trials = |count: fn(&Trials) -> u32| if self.state == State::HalfOpen { count(&self.trials) } else { 0 };
+        Snapshot {
+            state: self.state,
+            halted: self.outlet.is_halted(),
+            shadow: self.config.shadow,
+            armed: self.judge.is_armed(counts),
+            clock: self.clock,
+            now_ns: self.latest_ns,
+            epoch_ns: self.judge.epoch_ns(),
+            retry_at_ns: self.retry_at_ns,
+            attempt: self.backoff.attempt(),
+            samples: counts.samples as u32,
+            slow: counts.slow as u32,
+            failed: counts.failed as u32,
+            overdue: counts.overdue as u32,
+            in_flight: self.judge.calls.len() as u32,
+            trials_granted: of_trials(Trials::granted),
+            trials_out: of_trials(Trials::out),
+            trials_good: of_trials(Trials::good),
+            recorded: self.judge.recorded(),
+            stale: self.stale,
+            untracked: self.untracked,
+            // Whoever can write to the page can make these overflow.
+            refused: self.refused.wrapping_add(refused),
+            refused_in_shadow: self.refused_in_shadow.wrapping_add(refused_in_shadow),
+            misused: self.misused.saturating_add(misused).saturating_add(misused_by_others),
+            dropped: self.dropped.saturating_add(dropped),
+            events: self.outlet.events(),
+        }
+    }
+
+    pub(in crate::breaker) fn publish(&mut self) {
+        self.expire();
+        self.outlet.publish(&self.snapshot());
+    }
+
+    #[inline]
+    fn expire(&mut self) {
+        self.judge.expire(self.latest_ns);
+        self.outlet.left(self.judge.window_len());
+    }
+
+    #[inline]
+    pub(in crate::breaker) fn quantile_ns(&mut self, quantile_ppm: u32) -> Option<u64> {
+        self.expire();
+        self.judge.quantile_ns(self.latest_ns, self.state, quantile_ppm)
+    }
+
+    // When there is work.
+
+    /// After whatever may change when timers are due.
+    pub(super) fn set_wake(&mut self) {
+        self.first_timer_ns = self.judge.first_deadline_ns(self.state);
+        self.wake_ns = if self.started { self.next_deadline_ns().min(self.outlet.publish_at_ns()) } else { 0 };
+    }
+
+    pub(in crate::breaker) fn next_deadline_ns(&self) -> u64 {
+        match self.state {
+            State::Open => self.retry_at_ns,
+            State::Closed => self.judge.overdue_at_ns().min(self.judge.stall_at_ns()),
+            State::HalfOpen => self.judge.late_trial_at_ns().min(self.probe_lost_at_ns()),
+        }
+    }
+
+    pub(super) fn probe_lost_at_ns(&self) -> u64 {
+        self.trials.lost_at_ns(self.config.probe_timeout_ns)
+    }
+
+    pub(super) fn begin_trials(&mut self) {
+        self.trials.begin_epoch(&self.config, self.outlet.ledger(), self.latest_ns);
+    }
+}
