@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
-use trip99::{Breaker, CheckError, Config, HealthCheck, Node, Notice, Reason, Recovery, State, Supervisor};
+use trip99::supervisor::{CheckError, HealthCheck, Node, Notice};
+use trip99::{Breaker, Config, Reason, Recovery, State, Supervisor};
 
 /// Asks an RPC node for its latest block. A node that answers a call proves more than a node that accepts a connection.
 struct JsonRpc {

@@ -8,7 +8,8 @@
 #[cfg(no_panic_proof)]
 use no_panic::no_panic;
 use std::hint::black_box;
-use trip99::{BeginHalf, Breaker, Call, Config, EndHalf, Lane};
+use trip99::lane::{BeginHalf, EndHalf};
+use trip99::{Breaker, Call, Config, Lane};
 
 #[cfg_attr(no_panic_proof, no_panic)]
 fn allow_at(breaker: &mut Breaker, now_ns: u64) -> bool {

@@ -605,7 +605,7 @@ typedef struct cb_snapshot {
     /**
      * Samples in the window that failed.
      */
-    uint32_t failed;
+    uint32_t failures;
     /**
      * Calls in flight that count as slow samples beside the window.
      */

@@ -28,7 +28,7 @@ use machine::Machine;
 /// are as of the latest time seen, like `snapshot`. So they mix with both.
 ///
 /// After construction no operation allocates, locks or panics, and none makes a system call but for reading the time where
-/// the clock is the operating system's (see [`Snapshot::clock`]): there the plain forms may make one.
+/// the clock is the operating system's (see [`Snapshot::clock`](crate::Snapshot::clock)): there the plain forms may make one.
 ///
 /// ```
 /// use trip99::{Breaker, Config, State};
@@ -182,7 +182,7 @@ impl Breaker {
         self.record_result_at(now_ns, latency_ns, false);
     }
 
-    /// The result of a health check. Counts only while half-open with [`Recovery::HealthChecks`]; it is stale otherwise.
+    /// The result of a health check. Counts only while half-open with [`Recovery::HealthChecks`](crate::Recovery::HealthChecks); it is stale otherwise.
     pub fn record_probe(&mut self, latency_ns: u64, ok: bool) {
         self.record_probe_at(self.clock.now_ns(), latency_ns, ok);
     }

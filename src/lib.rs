@@ -43,7 +43,7 @@ mod handles;
 mod tickets;
 mod in_flight;
 mod inbox;
-mod lane;
+pub mod lane;
 mod openings;
 mod calls;
 // What a breaker is made of: what decides, what tells, and the face of both.
@@ -53,25 +53,29 @@ mod outlet;
 mod breaker;
 // Who has one.
 #[cfg(not(loom))]
-mod supervisor;
+pub mod supervisor;
 #[cfg(feature = "ffi")]
 pub mod ffi;
 
 pub use breaker::Breaker;
 pub use clock::ClockSource;
-pub use config::{Config, ConfigError, PPM, Recovery, Setting, SettingKind, State};
+pub use config::{Config, ConfigError, PPM, Recovery, State};
 pub use event::{Event, Reason};
 pub use halts::HaltNote;
 pub use handles::{Events, Gate, Observer};
-pub use lane::{BeginHalf, EndHalf, Lane};
-#[cfg(feature = "shm")]
-pub use shm::{Owner, SharedError, shared_dir, shared_path};
+pub use lane::Lane;
 pub use snapshot::Snapshot;
-#[cfg(all(not(loom), feature = "tracing"))]
-pub use supervisor::log_to_tracing;
 #[cfg(not(loom))]
-pub use supervisor::{
-    CheckError, Fault, Faults, HealthCheck, Listener, Node, Notice, StartError, Supervisor, SupervisorBuilder,
-    SupervisorError, TcpConnect,
-};
+pub use supervisor::Supervisor;
 pub use tickets::Call;
+
+/// The settings as a table, for programs that read or show them: see [`Config::SETTINGS`].
+pub mod settings {
+    pub use crate::config::{Setting, SettingKind};
+}
+
+/// Pages in files: where they are, who owns one, and why one can't be had. Feature `shm`; Linux.
+#[cfg(feature = "shm")]
+pub mod shared {
+    pub use crate::shm::{Owner, SharedError, shared_dir as dir, shared_path as path};
+}

@@ -32,7 +32,7 @@ pub struct Snapshot {
     /// Of them, slower than the threshold.
     pub slow: u32,
     /// Of them, failed.
-    pub failed: u32,
+    pub failures: u32,
     /// Calls in flight that count as slow samples beside the window.
     pub overdue: u32,
     /// Calls in flight that are tracked, those of lanes included.
@@ -63,7 +63,7 @@ pub struct Snapshot {
 }
 
 words!(
-    Snapshot: state, halted, shadow, armed, clock, now_ns, epoch_ns, retry_at_ns, attempt, samples, slow, failed, overdue,
+    Snapshot: state, halted, shadow, armed, clock, now_ns, epoch_ns, retry_at_ns, attempt, samples, slow, failures, overdue,
     in_flight, trials_granted, trials_out, trials_good, recorded, stale, untracked, refused, refused_in_shadow, misused,
     dropped, events
 );

@@ -53,7 +53,8 @@ use std::time::{Duration, Instant};
 ///
 /// ```
 /// use std::time::Duration;
-/// use trip99::{Breaker, Config, Node, Notice, Recovery, Supervisor, TcpConnect};
+/// use trip99::supervisor::{Node, Notice, TcpConnect};
+/// use trip99::{Breaker, Config, Recovery, Supervisor};
 ///
 /// let mut breaker = Breaker::new(Config { recovery: Recovery::HealthChecks, ..Config::default() })?;
 /// let gate = breaker.gate();

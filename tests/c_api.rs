@@ -278,7 +278,7 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
             }
             cb_snapshot {
                 struct_size, state, halted, shadow, armed, reserved, clock, now_ns, epoch_ns, retry_at_ns, attempt,
-                samples, slow, failed, overdue, in_flight, trials_granted, trials_out, trials_good, reserved2,
+                samples, slow, failures, overdue, in_flight, trials_granted, trials_out, trials_good, reserved2,
                 recorded, stale, untracked, refused, refused_in_shadow, misused, dropped, events
             }
             cb_event {

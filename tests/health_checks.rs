@@ -6,10 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
-use trip99::{
-    Breaker, Config, Fault, HealthCheck, Node, Notice, Reason, Recovery, State, Supervisor, SupervisorBuilder,
-    TcpConnect,
-};
+use trip99::supervisor::{Fault, HealthCheck, Node, Notice, SupervisorBuilder, TcpConnect};
+use trip99::{Breaker, Config, Reason, Recovery, State, Supervisor};
 
 /// A breaker that recovers by three checks, pauses for 10 ms, and is half-open.
 fn settings() -> Config {

@@ -159,7 +159,7 @@ fn no_end_is_dropped_when_the_ends_of_forgotten_calls_come_late() {
         (0..9).for_each(|_| ends.record_at(2 * SECOND + 1, 1));
         let dropped = ends.dropped();
         assert_eq!(dropped, 5 + 5);
-        let mut fail = |begins: &mut trip99::BeginHalf, call| {
+        let mut fail = |begins: &mut trip99::lane::BeginHalf, call| {
             // Each half in turn may tell all of them.
             if is_split { ends.end_at(2 * SECOND + 2, call) } else { begins.fail_at(2 * SECOND + 2, call) }
         };

@@ -5,7 +5,8 @@ use common::{LIMIT, breaker, config, eventually};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
-use trip99::{Breaker, Listener, Notice, Reason, Supervisor};
+use trip99::supervisor::{Listener, Notice};
+use trip99::{Breaker, Reason, Supervisor};
 
 const A_MILLISECOND: Duration = Duration::from_millis(1);
 const AN_HOUR: Duration = Duration::from_secs(3600);

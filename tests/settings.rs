@@ -4,7 +4,8 @@
 use proptest::prelude::*;
 use serde_json::Value;
 use std::time::Duration;
-use trip99::{Config, ConfigError, Recovery, Setting, SettingKind, State};
+use trip99::settings::{Setting, SettingKind};
+use trip99::{Config, ConfigError, Recovery, State};
 
 fn set(setting: &Setting, value: u64) -> Config {
     let mut config = Config::default();

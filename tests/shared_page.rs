@@ -8,7 +8,8 @@ use shared::{Place, Process, SECOND, bring_to, config, latest_reasons, role, tel
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
-use trip99::{Breaker, Config, Gate, Observer, Reason, SharedError, State};
+use trip99::shared::SharedError;
+use trip99::{Breaker, Config, Gate, Observer, Reason, State};
 
 /// This is no test. In a process of its own it is an owner that brings its breaker to some state and waits.
 #[test]

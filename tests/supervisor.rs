@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
-use trip99::{Breaker, Config, Node, Notice, Reason, Recovery, State, Supervisor, SupervisorBuilder, SupervisorError};
+use trip99::supervisor::{Node, Notice, SupervisorBuilder, SupervisorError};
+use trip99::{Breaker, Config, Reason, Recovery, State, Supervisor};
 
 const AN_HOUR: Duration = Duration::from_secs(3600);
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
-use trip99::{Breaker, Config, Lane, Node, Notice, Recovery, State, Supervisor};
+use trip99::supervisor::{Node, Notice};
+use trip99::{Breaker, Config, Lane, Recovery, State, Supervisor};
 
 const TRADERS: u64 = 3;
 const MS: u64 = 1_000_000;

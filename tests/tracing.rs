@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
-use trip99::{Config, Listener, Notice, log_to_tracing};
+use trip99::Config;
+use trip99::supervisor::{Listener, Notice, log_to_tracing};
 
 /// Keeps each event's level and fields.
 #[derive(Clone, Default)]

@@ -17,7 +17,8 @@ use report::Text;
 use std::fs::File;
 use std::io::{self, BufWriter, Read};
 use std::path::{Path, PathBuf};
-use trip99::{Config, Setting};
+use trip99::Config;
+use trip99::settings::Setting;
 
 pub(crate) fn command() -> Command {
     Command::new("replay")

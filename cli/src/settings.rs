@@ -4,7 +4,8 @@ use crate::failure::Failure;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
-use trip99::{Config, ConfigError, Recovery, Setting, SettingKind};
+use trip99::settings::{Setting, SettingKind};
+use trip99::{Config, ConfigError, Recovery};
 
 /// As an option, without the leading dashes.
 pub(crate) fn option(setting: &Setting) -> String {

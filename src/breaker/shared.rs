@@ -7,7 +7,7 @@ use std::path::Path;
 
 impl Breaker {
     /// A breaker whose page is in a file, for other processes to observe and to halt: at a path from
-    /// [`shared_path`](crate::shared_path), or any other place whose directory only this user may write to. Feature `shm`;
+    /// [`shared_path`](crate::shared::path), or any other place whose directory only this user may write to. Feature `shm`;
     /// Linux.
     ///
     /// A new page (mode 0600) begins with `config.start`. One that is there is taken over, with any config: its events and

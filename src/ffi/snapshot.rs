@@ -60,7 +60,7 @@ pub struct cb_snapshot {
     /// Samples in the window that are slower than the threshold.
     pub slow: u32,
     /// Samples in the window that failed.
-    pub failed: u32,
+    pub failures: u32,
     /// Calls in flight that count as slow samples beside the window.
     pub overdue: u32,
     /// Calls in flight that are tracked.
@@ -119,7 +119,7 @@ impl From<Snapshot> for cb_snapshot {
             attempt: snapshot.attempt,
             samples: snapshot.samples,
             slow: snapshot.slow,
-            failed: snapshot.failed,
+            failures: snapshot.failures,
             overdue: snapshot.overdue,
             in_flight: snapshot.in_flight,
             trials_granted: snapshot.trials_granted,

@@ -41,7 +41,7 @@ impl Observer {
     /// # #[cfg(target_os = "linux")] {
     /// use trip99::{Breaker, Config, Observer, State};
     ///
-    /// let path = trip99::shared_path("doc-observer")?;
+    /// let path = trip99::shared::path("doc-observer")?;
     /// # let _ = std::fs::remove_file(&path);
     /// let mut breaker = Breaker::create_shared(&path, Config::default())?;
     /// breaker.record(1_000_000);
@@ -53,7 +53,7 @@ impl Observer {
     /// assert!(observer.owner().is_some_and(|owner| owner.alive));
     /// # std::fs::remove_file(&path).unwrap();
     /// # }
-    /// # Ok::<(), trip99::SharedError>(())
+    /// # Ok::<(), trip99::shared::SharedError>(())
     /// ```
     ///
     /// # Errors
@@ -119,7 +119,7 @@ impl Gate {
     /// # #[cfg(target_os = "linux")] {
     /// use trip99::{Breaker, Config, Gate};
     ///
-    /// let path = trip99::shared_path("doc-gate")?;
+    /// let path = trip99::shared::path("doc-gate")?;
     /// # let _ = std::fs::remove_file(&path);
     /// let mut breaker = Breaker::create_shared(&path, Config::default())?;
     /// assert!(breaker.allow());
@@ -134,7 +134,7 @@ impl Gate {
     /// assert!(breaker.allow());
     /// # std::fs::remove_file(&path).unwrap();
     /// # }
-    /// # Ok::<(), trip99::SharedError>(())
+    /// # Ok::<(), trip99::shared::SharedError>(())
     /// ```
     ///
     /// # Errors

@@ -32,11 +32,11 @@ pub fn shared_dir() -> Result<PathBuf, SharedError> {
 ///
 /// ```
 /// # #[cfg(target_os = "linux")] {
-/// let path = trip99::shared_path("venue-a")?;
+/// let path = trip99::shared::path("venue-a")?;
 /// assert!(path.starts_with("/dev/shm") && path.ends_with("venue-a"));
-/// assert!(trip99::shared_path("../elsewhere").is_err());
+/// assert!(trip99::shared::path("../elsewhere").is_err());
 /// # }
-/// # Ok::<(), trip99::SharedError>(())
+/// # Ok::<(), trip99::shared::SharedError>(())
 /// ```
 ///
 /// # Errors

@@ -23,7 +23,8 @@ pub type CheckError = Box<dyn Error + Send + Sync + 'static>;
 ///
 /// ```
 /// use std::time::Duration;
-/// use trip99::{Breaker, CheckError, Config, Node, Recovery};
+/// use trip99::supervisor::{CheckError, Node};
+/// use trip99::{Breaker, Config, Recovery};
 ///
 /// let breaker = Breaker::new(Config { recovery: Recovery::HealthChecks, ..Config::default() })?;
 /// let node = Node::new("feed", breaker).health_check(|_timeout: Duration| -> Result<(), CheckError> {

@@ -72,7 +72,8 @@ impl Error for SupervisorError {
 /// Its text is that of the [`SupervisorError`].
 ///
 /// ```
-/// use trip99::{Breaker, Config, Supervisor, SupervisorError};
+/// use trip99::supervisor::SupervisorError;
+/// use trip99::{Breaker, Config, Supervisor};
 ///
 /// let error = Supervisor::builder().breaker("", Breaker::new(Config::default())?).start().unwrap_err();
 /// assert!(matches!(error.error(), SupervisorError::NoName));

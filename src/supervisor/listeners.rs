@@ -39,7 +39,8 @@ pub(super) type Listen = Box<dyn FnMut(&str, Notice) + Send>;
 ///
 /// ```
 /// use std::sync::mpsc;
-/// use trip99::{Breaker, Config, Listener, Notice, Reason};
+/// use trip99::supervisor::{Listener, Notice};
+/// use trip99::{Breaker, Config, Reason};
 ///
 /// let mut breaker = Breaker::new(Config { spike_count: 1, ..Config::default() })?;
 /// let (sender, received) = mpsc::channel();

@@ -7,7 +7,8 @@ use crate::config::State;
 /// warning, and so is a notice of missed events. Every other event is information. Needs the feature `tracing`.
 ///
 /// ```
-/// use trip99::{Breaker, Config, Supervisor, log_to_tracing};
+/// use trip99::supervisor::log_to_tracing;
+/// use trip99::{Breaker, Config, Supervisor};
 ///
 /// let supervisor = Supervisor::builder()
 ///     .breaker("gateway", Breaker::new(Config::default())?)

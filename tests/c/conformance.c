@@ -76,7 +76,7 @@ static void print_snapshot(const cb_snapshot *found, cb_state state, bool halted
     PRINT(*found, attempt);
     PRINT(*found, samples);
     PRINT(*found, slow);
-    PRINT(*found, failed);
+    PRINT(*found, failures);
     PRINT(*found, overdue);
     PRINT(*found, in_flight);
     PRINT(*found, trials_granted);

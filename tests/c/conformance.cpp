@@ -88,7 +88,7 @@ static void print_snapshot(const trip99::Snapshot &found, trip99::State state, b
     PRINT(found, attempt);
     PRINT(found, samples);
     PRINT(found, slow);
-    PRINT(found, failed);
+    PRINT(found, failures);
     PRINT(found, overdue);
     PRINT(found, in_flight);
     PRINT(found, trials_granted);

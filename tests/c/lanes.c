@@ -45,7 +45,7 @@ static void the_plain_forms_read_the_breakers_clock(void) {
     cb_poll(breaker);
     const cb_snapshot snapshot = snapshot_of(breaker);
     CHECK_EQ(snapshot.samples, 4);
-    CHECK_EQ(snapshot.failed, 2);
+    CHECK_EQ(snapshot.failures, 2);
     CHECK_EQ(snapshot.stale, 1);
     CHECK_EQ(snapshot.in_flight, 0);
     cb_destroy(breaker);
@@ -110,7 +110,7 @@ static void a_lane_has_two_halves(void) {
     cb_poll(breaker);
     const cb_snapshot snapshot = snapshot_of(breaker);
     CHECK_EQ(snapshot.samples, 4);
-    CHECK_EQ(snapshot.failed, 2);
+    CHECK_EQ(snapshot.failures, 2);
     CHECK_EQ(snapshot.stale, 1);
     CHECK_EQ(snapshot.in_flight, 0);
     CHECK_EQ(snapshot.misused, 0);

@@ -65,7 +65,7 @@ static void real_time() {
     lane.record_probe(nanoseconds(1), true);
     breaker.poll();
     const trip99::Snapshot snapshot = breaker.snapshot();
-    CHECK(snapshot.samples == 4 && snapshot.failed == 2 && snapshot.stale == 1 && snapshot.in_flight == 0);
+    CHECK(snapshot.samples == 4 && snapshot.failures == 2 && snapshot.stale == 1 && snapshot.in_flight == 0);
 }
 
 static void scoped_calls() {
@@ -84,7 +84,7 @@ static void scoped_calls() {
         call.abandon();
     }
     breaker.poll();
-    CHECK(breaker.snapshot().samples == 2 && breaker.snapshot().failed == 1 && breaker.snapshot().in_flight == 0);
+    CHECK(breaker.snapshot().samples == 2 && breaker.snapshot().failures == 1 && breaker.snapshot().in_flight == 0);
 }
 
 static void moves_errors_and_drops() {

@@ -59,7 +59,7 @@ static void *reads_what_is_published(void *unused) {
         cb_snapshot snapshot = CB_SNAPSHOT_INIT;
         if (cb_get_published(breaker, &snapshot)) {
             CHECK(snapshot.recorded >= recorded && snapshot.events >= events);
-            CHECK(snapshot.slow <= snapshot.samples && snapshot.failed <= snapshot.samples);
+            CHECK(snapshot.slow <= snapshot.samples && snapshot.failures <= snapshot.samples);
             CHECK((snapshot.retry_at_ns != NEVER) == (snapshot.state == CB_STATE_OPEN));
             recorded = snapshot.recorded;
             events = snapshot.events;

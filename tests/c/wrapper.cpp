@@ -186,20 +186,20 @@ static void real_time() {
     breaker.poll();
     const trip99::Snapshot snapshot = breaker.snapshot();
     CHECK(call.start_ns >= before_ns && snapshot.now_ns >= call.start_ns && breaker.now_ns() >= snapshot.now_ns);
-    CHECK(snapshot.recorded == 4 && snapshot.failed == 2 && snapshot.stale == 1 && snapshot.in_flight == 0);
+    CHECK(snapshot.recorded == 4 && snapshot.failures == 2 && snapshot.stale == 1 && snapshot.in_flight == 0);
     CHECK(snapshot.time_source() == trip99::Clock::Tsc || snapshot.time_source() == trip99::Clock::Monotonic);
 }
 
 static void scoped_calls() {
     Breaker breaker;
     { const trip99::ScopedCall call(breaker); }
-    CHECK(breaker.snapshot().samples == 1 && breaker.snapshot().failed == 0);
+    CHECK(breaker.snapshot().samples == 1 && breaker.snapshot().failures == 0);
     try {
         const trip99::ScopedCall call = breaker.scoped_call();
         throw std::runtime_error("the venue is gone");
     } catch (const std::runtime_error &) {
     }
-    CHECK(breaker.snapshot().samples == 2 && breaker.snapshot().failed == 1);
+    CHECK(breaker.snapshot().samples == 2 && breaker.snapshot().failures == 1);
     {
         trip99::ScopedCall call = breaker.scoped_call();
         call.abandon();
@@ -215,7 +215,7 @@ static void scoped_calls() {
         const trip99::ScopedCall second = std::move(first);
         CHECK(second.start_ns() == first.start_ns());
     }
-    CHECK(breaker.snapshot().samples == 4 && breaker.snapshot().failed == 2 && breaker.snapshot().misused == 0);
+    CHECK(breaker.snapshot().samples == 4 && breaker.snapshot().failures == 2 && breaker.snapshot().misused == 0);
     trip99::Call handed_over;
     {
         trip99::ScopedCall call = breaker.scoped_call();

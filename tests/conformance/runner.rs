@@ -1,7 +1,8 @@
 //! The Rust runner: it carries out a stream of operations by the crate's public API.
 
 use std::fmt::{Display, Write};
-use trip99::{BeginHalf, Breaker, Call, Config, ConfigError, EndHalf, Event, Events};
+use trip99::lane::{BeginHalf, EndHalf};
+use trip99::{Breaker, Call, Config, ConfigError, Event, Events};
 use trip99::{Gate, Lane, Snapshot, State};
 
 /// What a scenario has made so far. `None` stands for what it has ended.
@@ -228,7 +229,7 @@ fn snapshot(found: &Snapshot, state: State, halted: bool) -> String {
     field(&mut text, "attempt", found.attempt);
     field(&mut text, "samples", found.samples);
     field(&mut text, "slow", found.slow);
-    field(&mut text, "failed", found.failed);
+    field(&mut text, "failures", found.failures);
     field(&mut text, "overdue", found.overdue);
     field(&mut text, "in_flight", found.in_flight);
     field(&mut text, "trials_granted", found.trials_granted);

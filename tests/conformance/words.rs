@@ -46,7 +46,7 @@ pub(crate) const SNAPSHOT: [&str; 24] = [
     "attempt",
     "samples",
     "slow",
-    "failed",
+    "failures",
     "overdue",
     "in_flight",
     "trials_granted",

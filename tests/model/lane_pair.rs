@@ -2,7 +2,8 @@
 
 use super::lanes::{BEGIN, END};
 use super::{Model, Ticket};
-use trip99::{BeginHalf, Breaker, Call, EndHalf, Lane};
+use trip99::lane::{BeginHalf, EndHalf};
+use trip99::{Breaker, Call, Lane};
 
 /// What a lane's threads do. `on_end` chooses the end half for what both halves can do.
 #[derive(Clone, Debug)]

@@ -237,7 +237,7 @@ impl Pair {
             (model.state, model.halted, model.config.shadow)
         );
         let (samples, slow, failed, overdue) = model.counts();
-        let seen = [snapshot.samples, snapshot.slow, snapshot.failed, snapshot.overdue].map(|count| count as usize);
+        let seen = [snapshot.samples, snapshot.slow, snapshot.failures, snapshot.overdue].map(|count| count as usize);
         assert_eq!(seen, [samples, slow, failed, overdue]);
         assert_eq!(snapshot.armed, samples + overdue >= model.config.min_samples as usize);
         assert_eq!(snapshot.in_flight as usize, model.tracked());
@@ -287,7 +287,7 @@ impl Pair {
         assert_eq!((snapshot.halted, observer.is_halted()), (self.halted, self.halted));
         assert!(snapshot.trials_out <= self.plan.trials_in_flight && snapshot.trials_granted <= self.plan.probes);
         assert!(snapshot.trials_out + snapshot.trials_good <= snapshot.trials_granted || snapshot.trials_granted == 0);
-        assert!(snapshot.slow <= snapshot.samples && snapshot.failed <= snapshot.samples);
+        assert!(snapshot.slow <= snapshot.samples && snapshot.failures <= snapshot.samples);
         assert!(snapshot.samples <= self.breaker.config().window_len);
         let on_lanes: u32 = self.lanes.iter().map(LanePair::calls).sum();
         assert!(snapshot.in_flight <= self.breaker.config().max_in_flight + on_lanes);

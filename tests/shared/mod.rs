@@ -20,7 +20,7 @@ pub(crate) struct Place(pub(crate) PathBuf);
 
 impl Place {
     pub(crate) fn new(name: &str) -> Self {
-        let place = Self(trip99::shared_path(&format!("test-{}-{name}", std::process::id())).unwrap());
+        let place = Self(trip99::shared::path(&format!("test-{}-{name}", std::process::id())).unwrap());
         place.remove();
         place
     }

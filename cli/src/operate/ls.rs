@@ -12,7 +12,8 @@ use console::{Alignment, Term, measure_text_width, pad_str, style};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
-use trip99::{Observer, SharedError, shared_dir};
+use trip99::shared::SharedError;
+use trip99::{Observer, shared};
 
 pub(crate) fn command() -> Command {
     Command::new("ls")
@@ -26,7 +27,7 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let directory = shared_dir().map_err(Failure::new)?;
+    let directory = shared::dir().map_err(Failure::new)?;
     let pages = pages(&directory)
         .map_err(|error| Failure::new(format_args!("{}: {error}; the pages can't be listed", directory.display())))?;
     let readings = pages.iter().map(|place| (place, Observer::open(&place.path).map(|page| Reading::take(&page))));

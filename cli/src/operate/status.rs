@@ -87,7 +87,7 @@ fn figures(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
                 "{}: {} slow, {} failed{armed}",
                 show_counted(snapshot.samples.into(), "sample"),
                 count(snapshot.slow),
-                count(snapshot.failed)
+                count(snapshot.failures)
             ),
         ),
         ("in flight", format!("{}, {} of them overdue", count(snapshot.in_flight), count(snapshot.overdue))),

@@ -63,7 +63,7 @@ fn snapshot(snapshot: &Snapshot) -> Value {
         "attempt": snapshot.attempt,
         "samples": snapshot.samples,
         "slow": snapshot.slow,
-        "failed": snapshot.failed,
+        "failed": snapshot.failures,
         "overdue": snapshot.overdue,
         "in_flight": snapshot.in_flight,
         "trials_granted": snapshot.trials_granted,

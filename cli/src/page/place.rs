@@ -4,7 +4,8 @@ use crate::failure::Failure;
 use crate::show::escape;
 use std::io;
 use std::path::{Path, PathBuf};
-use trip99::{SharedError, shared_path};
+use trip99::shared;
+use trip99::shared::SharedError;
 
 /// The file of a page.
 pub(crate) struct Place {
@@ -18,7 +19,7 @@ impl Place {
         if name.contains('/') {
             return Ok(Self { path: page.to_owned() });
         }
-        match shared_path(&name) {
+        match shared::path(&name) {
             Ok(path) => Ok(Self { path }),
             Err(error @ SharedError::Name { .. }) => {
                 Err(Failure::new(format_args!("{error}, or a path, with a / in it")))
@@ -41,7 +42,7 @@ impl Place {
     /// What a user types for this page, not yet quoted for a shell.
     pub(crate) fn argument(&self) -> String {
         let name = self.name();
-        if shared_path(&name).is_ok_and(|path| path == self.path) { name } else { self.path() }
+        if shared::path(&name).is_ok_and(|path| path == self.path) { name } else { self.path() }
     }
 }
 

@@ -4,7 +4,8 @@ use crate::show::{escape, show_ns, state_style};
 use console::{Style, style};
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use trip99::{Event, HaltNote, Observer, Owner, Reason, Snapshot, State};
+use trip99::shared::Owner;
+use trip99::{Event, HaltNote, Observer, Reason, Snapshot, State};
 
 /// Quantiles by nearest rank, in ppm, each with its name in JSON and its name for people. The most important comes first.
 pub(crate) const QUANTILES: [(u32, &str, &str); 5] = [

@@ -27,7 +27,7 @@ pub(crate) struct Place {
 impl Place {
     /// In the conventional directory.
     pub(crate) fn named(name: &str) -> Self {
-        let path = trip99::shared_path(&format!("cli-test-{}-{name}", std::process::id())).unwrap();
+        let path = trip99::shared::path(&format!("cli-test-{}-{name}", std::process::id())).unwrap();
         Self { path, by_name: true }
     }
 

@@ -115,7 +115,7 @@ impl Machine {
             attempt: self.backoff.attempt(),
             samples: counts.samples as u32,
             slow: counts.slow as u32,
-            failed: counts.failed as u32,
+            failures: counts.failed as u32,
             overdue: counts.overdue as u32,
             in_flight: self.judge.calls.len() as u32,
             trials_granted: of_trials(Trials::granted),
