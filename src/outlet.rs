@@ -98,14 +98,14 @@ impl Outlet {
             retry_at_ns: change.retry_at_ns,
             owner_gap_ns: change.owner_gap_ns,
         };
-        self.page.journal.append(self.events, event.to_words());
+        self.page.journal.append(self.events, event.words());
         self.events += 1;
     }
 
     /// Publishes a snapshot, which is as of its `now_ns`.
     pub(crate) fn publish(&mut self, snapshot: &Snapshot) {
         self.published = self.published.wrapping_add(2).max(2);
-        self.page.status.0.write(self.published, snapshot.to_words());
+        self.page.status.0.write(self.published, snapshot.words());
         self.link.beat();
         self.publish_at_ns = snapshot.now_ns.saturating_add(PUBLISH_EVERY_NS);
     }

@@ -1,16 +1,16 @@
 //! Structs as words for a page: one list of a struct's fields codes it both ways, a word for each field.
 
 /// A value that fits a word.
-pub(crate) trait Word: Sized {
-    fn to_word(&self) -> u64;
+pub(crate) trait Word: Copy {
+    fn to_word(self) -> u64;
 
     /// `None` if no version of this library writes such a word.
     fn from_word(word: u64) -> Option<Self>;
 }
 
 impl Word for u64 {
-    fn to_word(&self) -> u64 {
-        *self
+    fn to_word(self) -> u64 {
+        self
     }
 
     fn from_word(word: u64) -> Option<Self> {
@@ -19,8 +19,8 @@ impl Word for u64 {
 }
 
 impl Word for u32 {
-    fn to_word(&self) -> u64 {
-        (*self).into()
+    fn to_word(self) -> u64 {
+        self.into()
     }
 
     fn from_word(word: u64) -> Option<Self> {
@@ -29,8 +29,8 @@ impl Word for u32 {
 }
 
 impl Word for bool {
-    fn to_word(&self) -> u64 {
-        (*self).into()
+    fn to_word(self) -> u64 {
+        self.into()
     }
 
     fn from_word(word: u64) -> Option<Self> {
@@ -64,8 +64,8 @@ macro_rules! named {
         }
 
         impl $crate::words::Word for $type {
-            fn to_word(&self) -> u64 {
-                *self as u64
+            fn to_word(self) -> u64 {
+                self as u64
             }
 
             fn from_word(word: u64) -> Option<Self> {
@@ -84,8 +84,8 @@ macro_rules! words {
         impl $type {
             pub(crate) const WORDS: usize = [$(stringify!($field)),+].len();
 
-            pub(crate) fn to_words(&self) -> [u64; Self::WORDS] {
-                [$($crate::words::Word::to_word(&self.$field)),+]
+            pub(crate) fn words(&self) -> [u64; Self::WORDS] {
+                [$($crate::words::Word::to_word(self.$field)),+]
             }
 
             /// `None` if no version of this library writes such words.
@@ -115,8 +115,8 @@ mod tests {
     #[test]
     fn a_struct_survives_its_words_and_no_other_words_are_believed() {
         let three = Three { first: u64::MAX, second: u32::MAX, third: State::HalfOpen };
-        assert_eq!(three.to_words(), [u64::MAX, u32::MAX.into(), 2]);
-        assert_eq!(Three::from_words(&three.to_words()), Some(three));
+        assert_eq!(three.words(), [u64::MAX, u32::MAX.into(), 2]);
+        assert_eq!(Three::from_words(&three.words()), Some(three));
         assert_eq!(Three::from_words(&[0, 1 << 32, 0]), None);
         assert_eq!(Three::from_words(&[0, 0, 3]), None);
         assert_eq!((bool::from_word(1), bool::from_word(2)), (Some(true), None));

@@ -149,7 +149,7 @@ mod tests {
         let observer = observer();
         assert_eq!(observer.snapshot(), None);
         let snapshot = Snapshot { halted: true, now_ns: 7, slow: 8, events: 9, ..Snapshot::default() };
-        observer.page.status.0.write(2, snapshot.to_words());
+        observer.page.status.0.write(2, snapshot.words());
         assert_eq!(observer.snapshot(), Some(snapshot));
     }
 
@@ -173,7 +173,7 @@ mod tests {
             retry_at_ns: u64::MAX,
             owner_gap_ns: 9,
         };
-        observer.page.journal.append(1, event.to_words());
+        observer.page.journal.append(1, event.words());
         let mut events = observer.events();
         assert_eq!(events.next(), Some(event));
         assert_eq!((events.next(), events.missed()), (None, 1));
