@@ -1,0 +1,98 @@
+//! Handles: `Observer` < `Gate` < `Lane`, each with the powers of the one before.
+
+use std::thread;
+use trip99::{Breaker, Config, Gate, Lane, Observer, Reason, State};
+
+fn breaker() -> Breaker {
+    Breaker::new(Config { consecutive_failures: 1, jitter_ppm: 0, ..Config::default() }).unwrap()
+}
+
+/// What an observer tells.
+fn seen(observer: &Observer) -> (Option<State>, bool, Option<u64>, usize) {
+    let recorded = observer.snapshot().map(|snapshot| snapshot.recorded);
+    (observer.state(), observer.is_halted(), recorded, observer.events().count())
+}
+
+#[test]
+fn gates_and_lanes_tell_what_an_observer_tells() {
+    let mut breaker = breaker();
+    let (observer, gate, lane) = (breaker.observer(), breaker.gate(), breaker.lane());
+    let (begins, ends) = breaker.lane().split();
+    breaker.record_at(1, 1);
+    breaker.record_failure_at(2, 1);
+    let expected = (Some(State::Open), false, Some(2), 1);
+    assert_eq!([&observer, &*gate, &**lane, &**begins, &**ends].map(seen), [expected; 5]);
+    assert_eq!([gate.retry_at_ns(), lane.retry_at_ns()], [1_000_000_002; 2]);
+    // Handles that are got from handles are of the same breaker.
+    assert_eq!([gate.observer(), lane.observer(), ends.clone().observer()].each_ref().map(seen), [expected; 3]);
+}
+
+/// A power that is a gate's, by every handle that has it.
+#[test]
+fn each_handle_halts_with_a_reason_and_resumes() {
+    let mut breaker = breaker();
+    breaker.poll_at(0);
+    let (gate, lane) = (breaker.gate(), breaker.lane());
+    let (begins, ends) = breaker.lane().split();
+    let handles: [(&str, &Gate); 4] = [("gate", &gate), ("lane", &lane), ("begins", &begins), ("ends", &ends)];
+    for ((reason, handle), now_ns) in handles.into_iter().zip(1..) {
+        handle.halt(reason);
+        assert!(!breaker.allow_at(now_ns) && !gate.allow() && gate.is_halted());
+        let note = gate.halt_note().unwrap();
+        assert_eq!((&*note.reason, note.pid), (reason, std::process::id()));
+        handle.resume();
+        breaker.poll_at(now_ns);
+        assert!(breaker.allow_at(now_ns) && gate.allow());
+        assert_eq!(gate.halt_note(), Some(note), "the note stays");
+    }
+    let reasons: Vec<Reason> = breaker.events().map(|event| event.reason).collect();
+    assert_eq!(reasons, [Reason::Halt, Reason::Resume].repeat(4));
+}
+
+#[test]
+fn the_owners_own_halt_says_why_too() {
+    let mut breaker = breaker();
+    let observer = breaker.observer();
+    assert_eq!(observer.halt_note(), None);
+    for (now_ns, reason) in [(1, "position limit"), (2, ""), (3, "again\n")] {
+        breaker.halt_at(now_ns, reason);
+        assert!(!breaker.allow_at(now_ns));
+        assert_eq!(observer.halt_note().unwrap().reason, reason.replace('\n', " "));
+        breaker.resume_at(now_ns);
+    }
+    drop(breaker);
+    assert_eq!(observer.halt_note().unwrap().reason, "again ", "an observer outlives the breaker");
+}
+
+/// A lane's own `allow` and `release` are about its own grants; those of the gate that it is are another handle's.
+#[test]
+fn a_lane_and_the_gate_that_it_is_have_grants_of_their_own() {
+    let config = Config { start: State::HalfOpen, probes: 2, trials_in_flight: 2, ..Config::default() };
+    let mut breaker = Breaker::new(config).unwrap();
+    let mut lane: Lane = breaker.lane();
+    assert!(lane.allow());
+    let gate: &Gate = &lane;
+    assert!(gate.allow() && !gate.allow());
+    gate.release();
+    gate.release(); // it has no other: the lane's is not its own
+    assert!(gate.allow() && !gate.allow());
+    lane.release();
+    assert!(lane.allow() && !lane.allow());
+}
+
+#[test]
+fn handles_go_to_other_threads() {
+    let mut breaker = breaker();
+    let (gate, mut lane) = (breaker.gate(), breaker.lane());
+    let shared = &gate;
+    thread::scope(|scope| {
+        scope.spawn(move || shared.clone().halt("from a thread"));
+        scope.spawn(move || {
+            let call = lane.begin();
+            lane.end(call);
+            assert!(lane.observer().state().is_some());
+        });
+    });
+    breaker.poll();
+    assert!(breaker.snapshot().halted && breaker.snapshot().samples == 1);
+}
