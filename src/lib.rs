@@ -48,6 +48,7 @@ mod openings;
 mod calls;
 // What a breaker is made of: what decides, what tells, and the face of both.
 mod judge;
+#[cfg_attr(not(feature = "shm"), path = "shm/absent.rs")]
 mod shm;
 mod outlet;
 mod breaker;

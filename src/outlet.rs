@@ -54,7 +54,7 @@ impl Outlet {
     pub(crate) fn new(state: State, shadow: bool, clock: &Clock) -> Self {
         Self {
             page: PageHandle::new(Page::new(state, shadow)),
-            link: Link::none(),
+            link: Link::default(),
             halter: Halter::this_process(),
             shadow,
             halted: false,
@@ -217,7 +217,7 @@ impl Outlet {
 
     /// Whether this is the owner of the page: not so in the child of a fork, if the page is in a file.
     pub(crate) fn is_owners(&self) -> bool {
-        self.link.is_none() || self.link.is_here()
+        self.link.is_owners()
     }
 
     /// Gates that are left refuse from now on, as nobody watches any more. If nobody else wrote to the gate, and unless this
