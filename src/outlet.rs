@@ -15,30 +15,30 @@ use crate::{ledger::Epoch, shm::Legacy};
 
 /// The owner publishes its snapshot this often while it is busy, and at each transition.
 const PUBLISH_EVERY_NS: u64 = 1_000_000;
-/// So many halts that came and went are journaled at a time.
+/// How many halts that came and went are journaled at a time.
 const MAX_PAIRS: i64 = 8;
 
 pub(crate) struct Outlet {
     page: PageHandle,
-    /// To whom the page is shared beyond the process, if it is.
+    /// The file that the page is in, if it is in one.
     link: Link,
     halter: Halter,
-    /// As the gate is to show it.
+    /// Whether the gate is to show SHADOW.
     shadow: bool,
-    /// As far as the journal knows.
+    /// Whether trading is halted, as far as the journal knows.
     halted: bool,
-    /// Flips of the halt bit that the journal knows.
+    /// How many flips of HALTED the journal knows.
     flips: u64,
     /// How many events the journal has had.
     events: u64,
     /// The version of the published snapshot.
     published: u64,
     publish_at_ns: u64,
-    /// What the wall clock showed, and what the breaker's, at construction.
+    /// What the wall clock and the breaker's clock showed at construction.
     wall_anchor_ns: (u64, u64),
 }
 
-/// A transition, or what else is an event.
+/// A transition, or another event.
 pub(crate) struct Change {
     pub(crate) t_ns: u64,
     pub(crate) from: State,
@@ -66,8 +66,8 @@ impl Outlet {
         }
     }
 
-    /// Tells of a transition. This is the order in which others learn of one: who sees the gate open sees its deadline, and
-    /// what takes long, figures and journal, comes when the gate is shut.
+    /// Tells of a transition. This is the order in which others learn of it. Who sees the gate open sees its deadline. What takes
+    /// long, figures and journal, comes after the gate is shut.
     pub(crate) fn tell(&mut self, change: &Change, figures: impl FnOnce() -> Figures) {
         if change.to == State::Open {
             self.link.opening(change.attempt);
@@ -102,7 +102,7 @@ impl Outlet {
         self.events += 1;
     }
 
-    /// Publishes a snapshot, which is as of its `now_ns`.
+    /// Publishes a snapshot.
     pub(crate) fn publish(&mut self, snapshot: &Snapshot) {
         self.published = self.published.wrapping_add(2).max(2);
         self.page.status.0.write(self.published, snapshot.words());
@@ -119,13 +119,13 @@ impl Outlet {
         self.events
     }
 
-    /// A sample entered the window, which has so many by now.
+    /// A sample entered the window, which has `window_len` samples now.
     #[inline]
     pub(crate) fn entered(&mut self, latency_ns: u64, window_len: usize) {
         self.link.entered(latency_ns, window_len);
     }
 
-    /// Samples may have left the window, which has so many by now.
+    /// Samples may have left the window, which has `window_len` samples now.
     #[inline]
     pub(crate) fn left(&mut self, window_len: usize) {
         self.link.left(window_len);
@@ -168,7 +168,7 @@ impl Outlet {
         self.page.halts.resume(&self.page.gate.0);
     }
 
-    /// If somebody scribbled on the gate: puts it right, halted. True if so.
+    /// If somebody scribbled on the gate, puts it right and halts. True if somebody did.
     pub(crate) fn repair(&self, state: State) -> bool {
         let was_foreign = self.is_foreign(state);
         if was_foreign {
@@ -177,25 +177,25 @@ impl Outlet {
         was_foreign
     }
 
-    /// How many halts and resumes, in turn, the journal doesn't know, those that came and went between two looks included; and
-    /// whether the count of them is beyond belief.
+    /// How many halts and resumes, which take turns, the journal doesn't know. Those that came and went between two looks are
+    /// included. Also tells whether the count of them is beyond belief.
     pub(crate) fn unseen_flips(&self) -> (u64, bool) {
         let differs = i64::from(self.is_halted() != self.halted);
-        // Who flips the bit counts it afterwards, so the count may be one behind.
+        // Who flips the bit counts the flip afterwards, so the count may be one behind.
         let unseen = self.page.halts.flips().wrapping_sub(self.flips).cast_signed();
         let pairs = unseen.saturating_sub(differs) / 2;
         let believed = pairs.clamp(-MAX_PAIRS, MAX_PAIRS);
         ((believed.max(0) * 2 + differs).unsigned_abs(), pairs != believed)
     }
 
-    /// The next flip is about to be journaled: whether it is a halt.
+    /// Takes note of the next flip, which is about to be journaled. True if it is a halt.
     pub(crate) fn see_flip(&mut self) -> bool {
         self.halted = !self.halted;
         self.flips = self.flips.wrapping_add(1);
         self.halted
     }
 
-    /// All flips so far are known.
+    /// Takes note of all flips so far.
     pub(crate) fn see_all_flips(&mut self) {
         self.flips = self.page.halts.flips();
     }
@@ -206,7 +206,7 @@ impl Outlet {
         &self.page.trials.0
     }
 
-    /// How many asks gates refused, and how many they would have but for shadow; calls of what is the owner's alone.
+    /// What others than the owner have counted: refusals, asks that passed in shadow alone, and misuse.
     pub(crate) fn counts_of_others(&self) -> (u64, u64, u64) {
         let counts = &self.page.counts.0;
         let load = |count: &crate::sync::AtomicU64| count.load(Ordering::Relaxed);
@@ -215,13 +215,13 @@ impl Outlet {
 
     // Beginning and end.
 
-    /// Whether this is the owner of the page: not so in the child of a fork, if the page is in a file.
+    /// Whether this process owns the page. In the child of a fork it doesn't, if the page is in a file.
     pub(crate) fn is_owners(&self) -> bool {
         self.link.is_none() || self.link.is_here()
     }
 
-    /// Gates that are left refuse from now on, as nobody watches any more. If nobody else wrote to the gate, and unless this
-    /// comes of a panic, the end is clean.
+    /// Ends: gates that are left refuse from now on, as nobody watches any more. The end is clean if nobody else wrote to the gate,
+    /// and unless this comes of a panic.
     pub(crate) fn end(&mut self, state: State) {
         if !self.is_foreign(state) {
             self.page.gate.0.change_state(state, State::Open);
@@ -231,7 +231,7 @@ impl Outlet {
         }
     }
 
-    /// The state that an earlier owner of the page left; only once.
+    /// The state that an earlier owner of the page left. It is told only once.
     pub(crate) fn take_restart(&mut self) -> Option<State> {
         self.link.take_restart()
     }
@@ -246,13 +246,14 @@ impl Outlet {
     pub(crate) fn move_to(&mut self, page: PageHandle, link: Link, legacy: Option<&Legacy>) {
         (self.page, self.link) = (page, link);
         let Some(legacy) = legacy else { return };
-        self.flips = self.page.halts.flips(); // before the bit: who flips that counts it afterwards
+        self.flips = self.page.halts.flips(); // before the bit, as who flips the bit counts the flip afterwards
         self.halted = legacy.halted;
         self.events = legacy.events;
         self.published = legacy.published & !1; // the next is even, and was never there
     }
 
-    /// Takes the gate of an earlier owner over, in this state: of the attempt, if it is open. Returns the last epoch.
+    /// Takes over the gate of an earlier owner. It shows this state from now on; `attempt` is that of an open one. Returns the last
+    /// epoch.
     #[cfg(feature = "shm")]
     pub(crate) fn take_over(&self, state: State, attempt: u32) -> Option<Epoch> {
         if state == State::Open {
@@ -261,7 +262,7 @@ impl Outlet {
         self.page.take_over(state, self.shadow)
     }
 
-    /// A retry that isn't announced by a transition: the pause of a restart.
+    /// Tells a deadline. A restart has one without a transition.
     pub(crate) fn set_retry_at_ns(&self, retry_at_ns: u64) {
         self.page.retry_at_ns.0.store(retry_at_ns, Ordering::Release);
     }
@@ -309,7 +310,7 @@ mod loom_tests {
         });
     }
 
-    /// Deadline, gate, journal: who sees one of them sees those before it.
+    /// The order is deadline, gate, journal: who sees one of them sees those before it.
     #[test]
     fn a_transition_becomes_visible_in_order() {
         check(|outlet| outlet.tell(&CHANGE, FIGURES));
@@ -326,7 +327,7 @@ mod loom_tests {
         });
     }
 
-    /// Likewise.
+    /// Shows that the model finds what it looks for.
     #[test]
     #[should_panic(expected = "an old deadline")]
     fn a_gate_that_opens_before_its_deadline_is_there_would_show_an_old_one() {

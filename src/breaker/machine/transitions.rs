@@ -1,4 +1,4 @@
-//! Transitions, with what others learn of them, and halts, as far as the owner takes note.
+//! Transitions, what others learn of them, and the halts that the owner takes note of.
 
 use super::Machine;
 use crate::backoff::Opening;
@@ -16,14 +16,14 @@ impl Machine {
             State::Closed => Opening::Trip { closed_ns: self.latest_ns.saturating_sub(self.closed_since_ns) },
             _ => Opening::Reopen,
         };
-        // A lane may tell of it late: the pause begins when the gate shuts.
+        // A lane may tell of the reason late. The pause begins when the gate shuts.
         let now_ns = self.latest_ns.max(self.horizon_ns);
         self.retry_at_ns = now_ns.saturating_add(self.backoff.next_pause_ns(opening));
         self.trials.end_epoch(self.outlet.ledger());
         self.change_state(State::Open, reason);
     }
 
-    /// Begins a new epoch.
+    /// Tests the node: a new epoch begins.
     #[cold]
     pub(super) fn half_open(&mut self) {
         self.retry_at_ns = NEVER_NS;
@@ -34,7 +34,7 @@ impl Machine {
         self.set_wake();
     }
 
-    /// Keeps the window that the trials filled.
+    /// Recovers. The window that the trials filled stays.
     #[cold]
     pub(super) fn close(&mut self) {
         self.closed_since_ns = self.latest_ns;
@@ -50,7 +50,7 @@ impl Machine {
         self.set_wake();
     }
 
-    /// From this state to the present one.
+    /// The change from this state to the present one.
     fn change(&self, from: State, reason: Reason) -> Change {
         Change {
             t_ns: self.latest_ns,
@@ -63,7 +63,7 @@ impl Machine {
         }
     }
 
-    /// Journals what is no transition.
+    /// Journals an event that is no transition.
     pub(super) fn journal(&mut self, from: State, reason: Reason) {
         let change = self.change(from, reason);
         let figures = self.judge.figures(self.latest_ns, from, self.config.quantile_ppm);
@@ -72,7 +72,7 @@ impl Machine {
 
     // Halts.
 
-    /// Journals halts and resumes, by whomever.
+    /// Journals the halts and resumes that the journal doesn't know, whoever did them.
     #[cold]
     pub(in crate::breaker) fn note_halts(&mut self) {
         let (flips, is_beyond_belief) = self.outlet.unseen_flips();
@@ -86,7 +86,7 @@ impl Machine {
         }
     }
 
-    /// The gate isn't as the owner left it: a halt or a resume, or somebody's scribbling.
+    /// The gate isn't as the owner left it. Somebody halted or resumed, or scribbled on it.
     #[cold]
     pub(in crate::breaker) fn look_at_gate(&mut self) {
         let was_foreign = self.outlet.repair(self.state);
@@ -152,7 +152,7 @@ impl Machine {
 
     // When there is work.
 
-    /// After whatever may change when timers are due.
+    /// To be called after all that may change when timers are due.
     pub(super) fn set_wake(&mut self) {
         self.first_timer_ns = self.judge.first_deadline_ns(self.state);
         self.wake_ns = if self.started { self.next_deadline_ns().min(self.outlet.publish_at_ns()) } else { 0 };
