@@ -76,7 +76,6 @@ impl Backoff {
     }
 
     /// Goes on from an attempt of an earlier owner.
-    #[cfg(feature = "shm")]
     pub(crate) fn restore(&mut self, attempt: Option<u32>) {
         self.attempt = attempt.map(|attempt| attempt.min(self.last_attempt));
     }

@@ -7,7 +7,6 @@ mod machine;
 mod scribbles;
 #[cfg(feature = "shm")]
 mod shared;
-#[cfg(feature = "ffi")]
 mod stand_in;
 
 use crate::clock::Clock;

@@ -72,7 +72,6 @@ impl Judge {
     }
 
     /// From now on each sample that enters the window is shown to others.
-    #[cfg(feature = "shm")]
     pub(crate) fn mirror(&mut self) {
         self.is_mirrored = true;
     }
@@ -87,7 +86,6 @@ impl Judge {
     }
 
     /// From now on everything is stale.
-    #[cfg(feature = "ffi")]
     pub(crate) fn end_time(&mut self) {
         self.epoch_ns = NEVER_NS;
     }

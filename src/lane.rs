@@ -103,7 +103,6 @@ impl BeginHalf {
 }
 
 /// For C, which may tell a half what is the other half's: that is counted.
-#[cfg(feature = "ffi")]
 impl BeginHalf {
     #[cold]
     pub(crate) fn count_misused(&self) -> bool {
@@ -119,7 +118,6 @@ impl BeginHalf {
     }
 }
 
-#[cfg(feature = "ffi")]
 impl EndHalf {
     #[cold]
     pub(crate) fn count_misused(&self) -> bool {

@@ -186,7 +186,6 @@ impl Ledger {
     }
 
     /// The epoch that there were trials in last.
-    #[cfg(feature = "shm")]
     pub(crate) fn epoch(&self) -> Option<Epoch> {
         Epoch::from_number(Word::from_bits(self.word.load(Ordering::Acquire)).epoch)
     }

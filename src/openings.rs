@@ -59,7 +59,6 @@ pub(crate) struct Arrivals {
 }
 
 impl Opener {
-    #[cfg(not(loom))]
     pub(crate) fn gate(&self) -> &Gate {
         &self.gate
     }

@@ -5,13 +5,13 @@ use crate::config::State;
 use crate::event::{Event, Figures, Reason};
 use crate::halts::Halter;
 use crate::handles::Observer;
-use crate::ledger::Ledger;
+use crate::ledger::{Epoch, Ledger};
 use crate::page::{Page, PageHandle};
 use crate::shm::Link;
 use crate::snapshot::Snapshot;
 use crate::sync::Ordering;
 #[cfg(feature = "shm")]
-use crate::{ledger::Epoch, shm::Legacy};
+use crate::shm::Legacy;
 
 /// The owner publishes its snapshot this often while it is busy, and at each transition.
 const PUBLISH_EVERY_NS: u64 = 1_000_000;
@@ -254,7 +254,6 @@ impl Outlet {
 
     /// Takes over the gate of an earlier owner. It shows this state from now on; `attempt` is that of an open one. Returns the last
     /// epoch.
-    #[cfg(feature = "shm")]
     pub(crate) fn take_over(&self, state: State, attempt: u32) -> Option<Epoch> {
         if state == State::Open {
             self.link.opening(attempt);

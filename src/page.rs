@@ -20,9 +20,7 @@ use crate::event::Event;
 use crate::gate::GateByte;
 use crate::halts::Halts;
 use crate::journal::Journal;
-#[cfg(feature = "shm")]
-use crate::ledger::Epoch;
-use crate::ledger::Ledger;
+use crate::ledger::{Epoch, Ledger};
 use crate::seqlock::SeqLock;
 use crate::snapshot::Snapshot;
 use crate::sync::{AtomicU64, Line, Ordering};
@@ -101,7 +99,6 @@ impl Page {
     }
 
     /// `None` if this is no page.
-    #[cfg(feature = "shm")]
     pub(crate) fn layout_version(&self) -> Option<u64> {
         let version = self.header.layout_version.load(Ordering::Relaxed);
         (self.header.magic.load(Ordering::Relaxed) == MAGIC).then_some(version)
@@ -109,7 +106,6 @@ impl Page {
 
     /// A new owner takes the page over. It begins without trials, refusals by gates and misuse. A halt stays. Returns the number of
     /// the last epoch.
-    #[cfg(feature = "shm")]
     pub(crate) fn take_over(&self, state: State, shadow: bool) -> Option<Epoch> {
         self.retry_at_ns.0.store(u64::MAX, Ordering::Release); // the earlier owner's clock was another
         let epoch = self.trials.0.epoch();

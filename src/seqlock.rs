@@ -39,7 +39,6 @@ impl<const N: usize> SeqLock<N> {
     }
 
     /// Odd while the words are being written.
-    #[cfg(feature = "shm")]
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Relaxed)
     }

@@ -4,31 +4,16 @@
 //! The owner writes and, the gate and the trials apart, never reads back; observers check all that they read. What isn't a
 //! whole, plain file of ours, of this version and unharmed is refused before it is used, and not written to.
 
-#[cfg(not(feature = "shm"))]
-#[path = "shm/absent.rs"]
-mod link;
-
-#[cfg(feature = "shm")]
 mod error;
-#[cfg(feature = "shm")]
 mod layout;
-#[cfg(feature = "shm")]
 mod link;
-#[cfg(feature = "shm")]
 mod lock;
-#[cfg(feature = "shm")]
 mod mapping;
-#[cfg(feature = "shm")]
 mod observer;
-#[cfg(feature = "shm")]
 mod place;
 
-pub(crate) use link::Link;
-#[cfg(feature = "shm")]
-pub use {
-    error::SharedError,
-    observer::Owner,
-    place::{shared_dir, shared_path},
-};
-#[cfg(feature = "shm")]
-pub(crate) use {layout::Legacy, link::Opened};
+pub use error::SharedError;
+pub(crate) use layout::Legacy;
+pub(crate) use link::{Link, Opened};
+pub use observer::Owner;
+pub use place::{shared_dir, shared_path};

@@ -46,7 +46,6 @@ impl Trials {
     }
 
     /// An earlier owner's epoch, which is over.
-    #[cfg(feature = "shm")]
     pub(crate) fn go_on_after(&mut self, epoch: Option<Epoch>) {
         self.epoch = epoch;
     }

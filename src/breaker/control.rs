@@ -107,7 +107,6 @@ impl Breaker {
     }
 
     /// The clock, for C's functions that any thread may call.
-    #[cfg(feature = "ffi")]
     pub(crate) fn clock(&self) -> &crate::clock::Clock {
         &self.clock
     }

@@ -311,7 +311,6 @@ impl Machine {
     }
 
     /// From now on this refuses and counts, and does nothing else: see `stand_in`.
-    #[cfg(feature = "ffi")]
     pub(super) fn refuse_for_ever(&mut self) {
         self.outlet.halt("");
         self.outlet.see_flip(); // the journal knows
