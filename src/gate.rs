@@ -116,6 +116,7 @@ impl GateByte {
     }
 
     /// For C, which reads the byte inline.
+    #[cfg(not(loom))]
     pub(crate) fn as_ptr(&self) -> *const u8 {
         self.0.as_ptr()
     }
