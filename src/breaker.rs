@@ -80,14 +80,14 @@ impl Breaker {
     #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow(&mut self) -> bool {
-        self.machine.outlet.is_clear() || self.allow_unless_refused(self.clock.now_ns())
+        self.machine.outlet.gate().is_clear() || self.allow_unless_refused(self.clock.now_ns())
     }
 
     /// [`allow`](Self::allow) at a given time.
     #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow_at(&mut self, now_ns: u64) -> bool {
-        self.machine.outlet.is_clear() || self.allow_unless_refused(now_ns)
+        self.machine.outlet.gate().is_clear() || self.allow_unless_refused(now_ns)
     }
 
     /// Tells that a call is sent, and returns its ticket. Give the ticket back once, by [`end`](Self::end),
@@ -262,7 +262,7 @@ impl Breaker {
     fn allow_unless_refused(&mut self, now_ns: u64) -> bool {
         self.poll_at(now_ns);
         let outlet = &self.machine.outlet;
-        if outlet.is_halted() || outlet.is_foreign(self.machine.state) {
+        if outlet.gate().is_halted() || outlet.is_foreign(self.machine.state) {
             self.machine.refused += 1;
             if let Some(page) = &self.stands_in_for {
                 page.count_refusal(); // see `stand_in`

@@ -72,16 +72,6 @@ pub struct Event {
     pub owner_gap_ns: u64,
 }
 
-/// What a verdict sees, for an event.
-#[derive(Clone, Copy)]
-pub(crate) struct Figures {
-    pub(crate) quantile_ns: u64,
-    pub(crate) samples: u32,
-    pub(crate) slow: u32,
-    pub(crate) overdue: u32,
-    pub(crate) failures: u32,
-}
-
 words!(
     Event: sequence, t_ns, wall_ns, from, to, reason, quantile_ns, samples, slow, overdue, failures, attempt, retry_at_ns,
     owner_gap_ns

@@ -5,7 +5,7 @@ mod calm;
 
 use crate::calls::Calls;
 use crate::config::{Config, State};
-use crate::event::{Figures, Reason};
+use crate::event::{Event, Reason};
 use crate::in_flight::InFlight;
 use crate::quantile::Quantiles;
 use crate::rules::{Counts, Rules};
@@ -227,18 +227,15 @@ impl Judge {
         self.rules.is_armed(counts.samples + counts.overdue)
     }
 
-    /// The figures of a verdict, for an event.
-    pub(crate) fn figures(&mut self, now_ns: u64, state: State, quantile_ppm: u32) -> Figures {
-        self.expire(now_ns);
-        let quantile_ns = self.quantile_ns(now_ns, state, quantile_ppm).unwrap_or(0);
-        let Counts { samples, slow, failed, overdue } = self.counts(state);
-        Figures {
-            quantile_ns,
-            samples: (samples + overdue) as u32,
-            slow: (slow + overdue) as u32,
-            overdue: overdue as u32,
-            failures: failed as u32,
-        }
+    /// Fills in the figures of an event: what a verdict sees in the state before it.
+    pub(crate) fn fill_in(&mut self, event: &mut Event, quantile_ppm: u32) {
+        self.expire(event.t_ns);
+        let Counts { samples, slow, failed, overdue } = self.counts(event.from);
+        event.quantile_ns = self.quantile_ns(event.t_ns, event.from, quantile_ppm).unwrap_or(0);
+        event.samples = (samples + overdue) as u32;
+        event.slow = (slow + overdue) as u32;
+        event.overdue = overdue as u32;
+        event.failures = failed as u32;
     }
 
     /// A quantile of what a verdict sees; `None` if that is nothing.

@@ -2,16 +2,17 @@
 
 use crate::clock::{Clock, wall_ns};
 use crate::config::State;
-use crate::event::{Event, Figures, Reason};
+use crate::event::Event;
+use crate::gate::GateByte;
 use crate::halts::Halter;
 use crate::handles::Observer;
 use crate::ledger::{Epoch, Ledger};
 use crate::page::{Page, PageHandle};
+#[cfg(feature = "shm")]
+use crate::shm::Legacy;
 use crate::shm::Link;
 use crate::snapshot::Snapshot;
 use crate::sync::Ordering;
-#[cfg(feature = "shm")]
-use crate::shm::Legacy;
 
 /// The owner publishes its snapshot this often while it is busy, and at each transition.
 const PUBLISH_EVERY_NS: u64 = 1_000_000;
@@ -38,18 +39,6 @@ pub(crate) struct Outlet {
     wall_anchor_ns: (u64, u64),
 }
 
-/// A transition, or another event.
-pub(crate) struct Change {
-    pub(crate) t_ns: u64,
-    pub(crate) from: State,
-    pub(crate) to: State,
-    pub(crate) reason: Reason,
-    pub(crate) attempt: u32,
-    /// `u64::MAX` unless `to` is open.
-    pub(crate) retry_at_ns: u64,
-    pub(crate) owner_gap_ns: u64,
-}
-
 impl Outlet {
     pub(crate) fn new(state: State, shadow: bool, clock: &Clock) -> Self {
         Self {
@@ -68,36 +57,25 @@ impl Outlet {
 
     /// Tells of a transition. This is the order in which others learn of it. Who sees the gate open sees its deadline. What takes
     /// long, figures and journal, comes after the gate is shut.
-    pub(crate) fn tell(&mut self, change: &Change, figures: impl FnOnce() -> Figures) {
-        if change.to == State::Open {
-            self.link.opening(change.attempt);
-            self.set_retry_at_ns(change.retry_at_ns);
+    pub(crate) fn tell(&mut self, event: Event, fill_in: impl FnOnce(&mut Event)) {
+        if event.to == State::Open {
+            self.link.opening(event.attempt);
+            self.set_retry_at_ns(event.retry_at_ns);
         }
         // A gate that somebody else wrote to refuses; it shall not come right by chance.
-        if !self.is_foreign(change.from) {
-            self.page.gate.0.change_state(change.from, change.to);
+        if !self.is_foreign(event.from) {
+            self.gate().change_state(event.from, event.to);
         }
-        self.journal(change, figures());
+        self.journal(event, fill_in);
     }
 
-    pub(crate) fn journal(&mut self, change: &Change, figures: Figures) {
+    /// Journals an event, once its figures are filled in. Its number and its wall time come here.
+    pub(crate) fn journal(&mut self, mut event: Event, fill_in: impl FnOnce(&mut Event)) {
+        fill_in(&mut event);
         let (wall_anchor_ns, clock_anchor_ns) = self.wall_anchor_ns;
-        let event = Event {
-            sequence: self.events,
-            t_ns: change.t_ns,
-            wall_ns: wall_anchor_ns.saturating_add_signed(change.t_ns.wrapping_sub(clock_anchor_ns).cast_signed()),
-            from: change.from,
-            to: change.to,
-            reason: change.reason,
-            quantile_ns: figures.quantile_ns,
-            samples: figures.samples,
-            slow: figures.slow,
-            overdue: figures.overdue,
-            failures: figures.failures,
-            attempt: change.attempt,
-            retry_at_ns: change.retry_at_ns,
-            owner_gap_ns: change.owner_gap_ns,
-        };
+        let since_anchor_ns = event.t_ns.wrapping_sub(clock_anchor_ns).cast_signed();
+        event.sequence = self.events;
+        event.wall_ns = wall_anchor_ns.saturating_add_signed(since_anchor_ns);
         self.page.journal.append(self.events, event.words());
         self.events += 1;
     }
@@ -134,45 +112,41 @@ impl Outlet {
     // The gate.
 
     #[inline]
-    pub(crate) fn is_clear(&self) -> bool {
-        self.page.gate.0.is_clear()
-    }
-
-    pub(crate) fn is_halted(&self) -> bool {
-        self.page.gate.0.is_halted()
+    pub(crate) fn gate(&self) -> &GateByte {
+        &self.page.gate.0
     }
 
     /// True unless the gate holds just what the owner put there, halted or not: then nobody may pass.
     pub(crate) fn is_foreign(&self, state: State) -> bool {
-        self.page.gate.0.is_foreign(state, self.shadow)
+        self.gate().is_foreign(state, self.shadow)
     }
 
     /// True if the gate is as the journal knows it.
     #[inline]
     pub(crate) fn is_up_to_date(&self, state: State) -> bool {
-        self.page.gate.0.shows(state, self.shadow, self.halted)
+        self.gate().shows(state, self.shadow, self.halted)
     }
 
     pub(crate) fn change_shadow(&mut self, state: State, shadow: bool) {
         if !self.is_foreign(state) {
-            self.page.gate.0.change_shadow(self.shadow, shadow);
+            self.gate().change_shadow(self.shadow, shadow);
         }
         self.shadow = shadow;
     }
 
     pub(crate) fn halt(&self, reason: &str) {
-        self.page.halts.halt(&self.page.gate.0, self.halter, reason);
+        self.page.halts.halt(self.gate(), self.halter, reason);
     }
 
     pub(crate) fn resume(&self) {
-        self.page.halts.resume(&self.page.gate.0);
+        self.page.halts.resume(self.gate());
     }
 
     /// If somebody scribbled on the gate, puts it right and halts. True if somebody did.
     pub(crate) fn repair(&self, state: State) -> bool {
         let was_foreign = self.is_foreign(state);
         if was_foreign {
-            self.page.halts.count(self.page.gate.0.repair(state, self.shadow));
+            self.page.halts.count(self.gate().repair(state, self.shadow));
         }
         was_foreign
     }
@@ -180,7 +154,7 @@ impl Outlet {
     /// How many halts and resumes, which take turns, the journal doesn't know. Those that came and went between two looks are
     /// included. Also tells whether the count of them is beyond belief.
     pub(crate) fn unseen_flips(&self) -> (u64, bool) {
-        let differs = i64::from(self.is_halted() != self.halted);
+        let differs = i64::from(self.gate().is_halted() != self.halted);
         // Who flips the bit counts the flip afterwards, so the count may be one behind.
         let unseen = self.page.halts.flips().wrapping_sub(self.flips).cast_signed();
         let pairs = unseen.saturating_sub(differs) / 2;
@@ -224,7 +198,7 @@ impl Outlet {
     /// and unless this comes of a panic.
     pub(crate) fn end(&mut self, state: State) {
         if !self.is_foreign(state) {
-            self.page.gate.0.change_state(state, State::Open);
+            self.gate().change_state(state, State::Open);
             if !std::thread::panicking() {
                 self.link.seal(state, self.events);
             }
@@ -238,7 +212,7 @@ impl Outlet {
 
     /// Whether the journal knows of a halt that is in force.
     pub(crate) fn knows_halt(&self) -> bool {
-        self.halted && self.is_halted()
+        self.halted && self.gate().is_halted()
     }
 
     /// From now on the page is in a file. The gate is as an earlier owner left it, if there was one.
@@ -280,19 +254,25 @@ impl Outlet {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
+    use crate::event::Reason;
     use crate::sync::load_acquire;
 
-    const CHANGE: Change = Change {
+    const EVENT: Event = Event {
+        sequence: 0,
         t_ns: 0,
+        wall_ns: 0,
         from: State::Closed,
         to: State::Open,
         reason: Reason::Spike,
+        quantile_ns: 0,
+        samples: 0,
+        slow: 0,
+        overdue: 0,
+        failures: 0,
         attempt: 0,
         retry_at_ns: 7,
         owner_gap_ns: 0,
     };
-
-    const FIGURES: fn() -> Figures = || Figures { quantile_ns: 0, samples: 0, slow: 0, overdue: 0, failures: 0 };
 
     fn check(open: fn(&mut Outlet)) {
         loom::model(move || {
@@ -312,7 +292,7 @@ mod loom_tests {
     /// The order is deadline, gate, journal: who sees one of them sees those before it.
     #[test]
     fn a_transition_becomes_visible_in_order() {
-        check(|outlet| outlet.tell(&CHANGE, FIGURES));
+        check(|outlet| outlet.tell(EVENT, |_| {}));
     }
 
     /// Shows that the model finds what it looks for.
@@ -321,8 +301,8 @@ mod loom_tests {
     fn a_journal_before_the_gate_would_be_seen_too_early() {
         check(|outlet| {
             outlet.set_retry_at_ns(7);
-            outlet.journal(&CHANGE, FIGURES());
-            outlet.page.gate.0.change_state(State::Closed, State::Open);
+            outlet.journal(EVENT, |_| {});
+            outlet.gate().change_state(State::Closed, State::Open);
         });
     }
 
@@ -331,7 +311,7 @@ mod loom_tests {
     #[should_panic(expected = "an old deadline")]
     fn a_gate_that_opens_before_its_deadline_is_there_would_show_an_old_one() {
         check(|outlet| {
-            outlet.page.gate.0.change_state(State::Closed, State::Open);
+            outlet.gate().change_state(State::Closed, State::Open);
             outlet.set_retry_at_ns(7);
         });
     }

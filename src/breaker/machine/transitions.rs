@@ -3,9 +3,8 @@
 use super::Machine;
 use crate::backoff::Opening;
 use crate::config::State;
-use crate::event::Reason;
+use crate::event::{Event, Reason};
 use crate::judge::NEVER_NS;
-use crate::outlet::Change;
 use crate::snapshot::Snapshot;
 use crate::trials::Trials;
 
@@ -44,19 +43,26 @@ impl Machine {
 
     fn change_state(&mut self, to: State, reason: Reason) {
         let from = core::mem::replace(&mut self.state, to);
-        let change = self.change(from, reason);
-        self.outlet.tell(&change, || self.judge.figures(self.latest_ns, from, self.config.quantile_ppm));
+        let event = self.event(from, reason);
+        self.outlet.tell(event, |event| self.judge.fill_in(event, self.config.quantile_ppm));
         self.publish();
         self.set_wake();
     }
 
-    /// The change from this state to the present one.
-    fn change(&self, from: State, reason: Reason) -> Change {
-        Change {
+    /// An event that leads from this state to the present one. Its figures are to be filled in.
+    fn event(&self, from: State, reason: Reason) -> Event {
+        Event {
+            sequence: 0,
             t_ns: self.latest_ns,
+            wall_ns: 0,
             from,
             to: self.state,
             reason,
+            quantile_ns: 0,
+            samples: 0,
+            slow: 0,
+            overdue: 0,
+            failures: 0,
             attempt: self.backoff.attempt(),
             retry_at_ns: self.retry_at_ns,
             owner_gap_ns: if self.started { self.latest_ns - self.previous_ns } else { 0 },
@@ -65,9 +71,8 @@ impl Machine {
 
     /// Journals an event that is no transition.
     pub(super) fn journal(&mut self, from: State, reason: Reason) {
-        let change = self.change(from, reason);
-        let figures = self.judge.figures(self.latest_ns, from, self.config.quantile_ppm);
-        self.outlet.journal(&change, figures);
+        let event = self.event(from, reason);
+        self.outlet.journal(event, |event| self.judge.fill_in(event, self.config.quantile_ppm));
     }
 
     // Halts.
@@ -105,7 +110,7 @@ impl Machine {
         let of_trials = |count: fn(&Trials) -> u32| if self.state == State::HalfOpen { count(&self.trials) } else { 0 };
         Snapshot {
             state: self.state,
-            halted: self.outlet.is_halted(),
+            halted: self.outlet.gate().is_halted(),
             shadow: self.config.shadow,
             armed: self.judge.is_armed(counts),
             clock: self.clock,
