@@ -190,7 +190,7 @@ fn mistakes_in_scenarios_are_named_with_file_and_line() {
         (&format!("{head}record 1"), "3: a breaker can't record 1 without a time"),
         (&format!("{head}@1 end a"), "3: no call has the ticket `a`"),
         (&format!("{head}@1 begin a\n@2 begin a"), "4: there is a `a` already"),
-        (&format!("{head}@1 begin failed"), "3: `failed` has a meaning already"),
+        (&format!("{head}@1 begin failures"), "3: `failures` has a meaning already"),
         (&format!("{head}expect event"), "3: what is to be expected?"),
         (&format!("{head}@1 allow"), "3: it should end with `-> yes` or `-> no`"),
         (&format!("{head}@1 poll -> yes"), "3: poll_at has no result"),
