@@ -2,91 +2,67 @@
 
 use crate::config::{Config, PPM};
 
-/// The length of pauses: exponential backoff with jitter, and gradual forgiveness.
+/// Computes the length of pauses: exponential backoff with jitter, and gradual forgiveness.
 pub(crate) struct Backoff {
     base_ns: u64,
     multiplier: u64,
     max_ns: u64,
     jitter_ppm: u32,
     stable_after_ns: u64,
-    /// The first attempt whose pause is `max_ns`; 0 if pauses don't grow.
+    /// The first attempt whose pause is `max_ns`. It is 0 if pauses don't grow.
     last_attempt: u32,
-    /// Of the latest opening; `None` before the first.
+    /// The attempt of the latest opening. It is `None` before the first opening.
     attempt: Option<u32>,
     random: SplitMix64,
-}
-
-/// Why the breaker opens, as far as the attempt goes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Opening {
-    /// From closed, after so long a time closed.
-    Trip { closed_ns: u64 },
-    /// From half-open.
-    Reopen,
 }
 
 impl Backoff {
     /// `seed` seeds the jitter.
     pub(crate) fn new(config: &Config, seed: u64) -> Self {
         let mut backoff = Self {
-            base_ns: 0,
-            multiplier: 0,
-            max_ns: 0,
-            jitter_ppm: 0,
-            stable_after_ns: 0,
+            base_ns: config.backoff_base_ns,
+            multiplier: config.backoff_multiplier.into(),
+            max_ns: config.backoff_max_ns,
+            jitter_ppm: config.jitter_ppm,
+            stable_after_ns: config.stable_after_ns,
             last_attempt: 0,
             attempt: None,
             random: SplitMix64(seed),
         };
-        backoff.set_limits(config);
+        // There are at most 64 rounds: the pause at least doubles in each, and saturates.
+        while backoff.multiplier > 1 && backoff.pause_ns(backoff.last_attempt) < backoff.max_ns {
+            backoff.last_attempt += 1;
+        }
         backoff
     }
 
     /// Applies new settings from the next opening on.
     pub(crate) fn set_limits(&mut self, config: &Config) {
-        self.base_ns = config.backoff_base_ns;
-        self.multiplier = u64::from(config.backoff_multiplier);
-        self.max_ns = config.backoff_max_ns;
-        self.jitter_ppm = config.jitter_ppm;
-        self.stable_after_ns = config.stable_after_ns;
-        self.last_attempt = 0;
-        if self.multiplier > 1 {
-            // At most 64 rounds: the pause at least doubles, and saturates.
-            while self.pause_ns(self.last_attempt) < self.max_ns {
-                self.last_attempt += 1;
-            }
-        }
+        *self = Self { attempt: self.attempt, ..Self::new(config, self.random.0) };
     }
 
-    /// Counts an opening, and returns how long to pause, jitter included.
-    pub(crate) fn next_pause_ns(&mut self, opening: Opening) -> u64 {
-        let attempt = match (self.attempt, opening) {
-            (None, _) => 0,
-            (Some(attempt), Opening::Reopen) => attempt.saturating_add(1),
-            (Some(attempt), Opening::Trip { closed_ns }) => {
-                // `stable_after_ns` is at least 1; a division that can't be by zero can't panic either.
-                let forgiven = closed_ns.checked_div(self.stable_after_ns).unwrap_or(u64::MAX);
-                let attempt = u64::from(attempt).saturating_add(1).saturating_sub(forgiven);
-                u32::try_from(attempt).unwrap_or(u32::MAX)
-            }
-        }
-        .min(self.last_attempt);
-        self.attempt = Some(attempt);
+    /// Counts an opening, and returns how long the breaker pauses, jitter included. `closed_ns` is how long the breaker had been
+    /// closed: 0 if it opens from half-open.
+    pub(crate) fn next_pause_ns(&mut self, closed_ns: u64) -> u64 {
+        // `stable_after_ns` is at least 1. This form of division can't panic whatever it is.
+        let forgiven = closed_ns.checked_div(self.stable_after_ns).unwrap_or(u64::MAX);
+        let attempt = self.attempt.map_or(0, |attempt| (u64::from(attempt) + 1).saturating_sub(forgiven));
+        self.attempt = Some(attempt.min(self.last_attempt.into()) as u32);
         self.same_pause_ns()
     }
 
-    /// Goes on from an attempt of an earlier owner.
+    /// Goes on from the attempt that an earlier owner left.
     pub(crate) fn restore(&mut self, attempt: Option<u32>) {
         self.attempt = attempt.map(|attempt| attempt.min(self.last_attempt));
     }
 
-    /// How long to pause once more without counting an opening, jitter included.
+    /// How long the breaker pauses once more, jitter included. No opening is counted.
     pub(crate) fn same_pause_ns(&mut self) -> u64 {
         let pause_ns = self.pause_ns(self.attempt());
         pause_ns.saturating_add(self.jitter_ns(pause_ns))
     }
 
-    /// Of the latest opening; 0 before the first.
+    /// The attempt of the latest opening; 0 before the first opening.
     pub(crate) fn attempt(&self) -> u32 {
         self.attempt.unwrap_or(0)
     }
@@ -102,13 +78,14 @@ impl Backoff {
             return 0;
         }
         let u = u128::from(self.random.next() >> 32);
-        // 64 + 20 + 32 bits: fits.
+        // The product has at most 64 + 20 + 32 bits, so it fits.
         let extra_ns = (u128::from(pause_ns) * u128::from(self.jitter_ppm) * u) >> 32;
         u64::try_from(extra_ns / u128::from(PPM)).unwrap_or(u64::MAX)
     }
 }
 
-/// Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014; constants of Vigna's `splitmix64.c`.
+/// A generator of random numbers: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014. The
+/// constants are those of Vigna's `splitmix64.c`.
 pub(crate) struct SplitMix64(pub(crate) u64);
 
 impl SplitMix64 {
@@ -138,7 +115,7 @@ mod tests {
     #[test]
     fn pauses_double_up_to_the_maximum() {
         let mut backoff = backoff(without_jitter());
-        let pauses: Vec<u64> = (0..9).map(|_| backoff.next_pause_ns(Opening::Reopen) / SECOND).collect();
+        let pauses: Vec<u64> = (0..9).map(|_| backoff.next_pause_ns(0) / SECOND).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert_eq!(backoff.attempt(), 6);
     }
@@ -164,7 +141,7 @@ mod tests {
             assert_eq!(config.validate(), Ok(()));
             let mut backoff = backoff(config);
             for _ in 0..100 {
-                backoff.next_pause_ns(Opening::Reopen);
+                backoff.next_pause_ns(0);
             }
             assert_eq!(backoff.attempt(), last, "{base} {multiplier} {max}");
         }
@@ -174,22 +151,22 @@ mod tests {
     fn time_closed_forgives_an_attempt_for_each_span() {
         let mut backoff = backoff(without_jitter());
         for _ in 0..4 {
-            backoff.next_pause_ns(Opening::Reopen);
+            backoff.next_pause_ns(0);
         }
         assert_eq!(backoff.attempt(), 3);
         for (closed_ns, attempt) in
             [(0, 4), (30 * SECOND - 1, 5), (30 * SECOND, 5), (60 * SECOND, 4), (90 * SECOND, 2), (u64::MAX, 0), (0, 1)]
         {
-            backoff.next_pause_ns(Opening::Trip { closed_ns });
+            backoff.next_pause_ns(closed_ns);
             assert_eq!(backoff.attempt(), attempt, "after {closed_ns} ns closed");
         }
     }
 
     #[test]
-    fn the_first_opening_of_any_kind_is_attempt_0() {
-        for opening in [Opening::Reopen, Opening::Trip { closed_ns: 0 }] {
+    fn the_first_opening_is_attempt_0() {
+        for closed_ns in [0, 1, u64::MAX] {
             let mut backoff = backoff(without_jitter());
-            assert_eq!(backoff.next_pause_ns(opening), SECOND);
+            assert_eq!(backoff.next_pause_ns(closed_ns), SECOND);
             assert_eq!(backoff.attempt(), 0);
         }
     }
@@ -199,7 +176,7 @@ mod tests {
         let config = Config { backoff_max_ns: SECOND, jitter_ppm: 250_000, ..Config::default() };
         let draw = |seed| {
             let mut backoff = Backoff::new(&config, seed);
-            (0..4000).map(|_| backoff.next_pause_ns(Opening::Reopen) - SECOND).collect::<Vec<u64>>()
+            (0..4000).map(|_| backoff.next_pause_ns(0) - SECOND).collect::<Vec<u64>>()
         };
         let extra_ns = draw(1);
         assert!(extra_ns.iter().all(|&extra_ns| extra_ns < SECOND / 4));
@@ -216,7 +193,7 @@ mod tests {
     fn jitter_on_an_endless_pause_saturates() {
         let config =
             Config { backoff_base_ns: u64::MAX, backoff_max_ns: u64::MAX, jitter_ppm: PPM, ..Config::default() };
-        assert_eq!(Backoff::new(&config, 1).next_pause_ns(Opening::Reopen), u64::MAX);
+        assert_eq!(Backoff::new(&config, 1).next_pause_ns(0), u64::MAX);
     }
 
     /// The published first outputs for seed 0 of the reference implementation, `splitmix64.c`.

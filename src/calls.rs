@@ -27,7 +27,7 @@ impl OwnCalls {
             tickets.revoke(number, free);
             free = number;
         }
-        let (in_flight, untracked) = (InFlight::new(capacity), Untracked::new());
+        let (in_flight, untracked) = (InFlight::new(capacity), Untracked::default());
         Self { tickets, in_flight, free, untracked, untracked_generation: seed }
     }
 

@@ -1,4 +1,4 @@
-//! TSC to nanoseconds. The only file that names quanta.
+//! The clock: the TSC scaled to nanoseconds. No other file names quanta.
 
 use crate::config::to_ns;
 use crate::words::named;
@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::time::{Instant, SystemTime};
 
 named! {
-    /// What a breaker's plain (not `_at`) operations read the time from.
+    /// The clock from which a breaker's plain (not `_at`) operations read the time.
     #[derive(Default)]
     #[non_exhaustive]
     pub enum ClockSource {
@@ -18,7 +18,7 @@ named! {
     }
 }
 
-/// A clock in nanoseconds. All clocks of one process agree; those of two processes need not.
+/// A clock in nanoseconds. All clocks of one process agree. The clocks of two processes need not agree.
 #[derive(Clone, Debug)]
 pub(crate) enum Clock {
     Tsc(quanta::Clock),
@@ -28,19 +28,17 @@ pub(crate) enum Clock {
 impl Clock {
     /// The process's clock. The first call calibrates the TSC, which takes up to 200 ms.
     pub(crate) fn new() -> Self {
-        static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::choose);
+        static CLOCK: LazyLock<Clock> = LazyLock::new(|| {
+            let counter = quanta::Clock::new();
+            // quanta falls back to the monotonic clock without saying so. The scale of the monotonic clock is exactly 1.
+            const TICKS: u64 = 1 << 40;
+            let fell_back = counter.delta_as_nanos(0, TICKS) == TICKS;
+            if fell_back || kernel_distrusts_tsc() { Clock::Monotonic(Instant::now()) } else { Clock::Tsc(counter) }
+        });
         CLOCK.clone()
     }
 
-    fn choose() -> Self {
-        let counter = quanta::Clock::new();
-        // quanta falls back to the monotonic clock without saying so; that one's scale is exactly 1.
-        const TICKS: u64 = 1 << 40;
-        let fell_back = counter.delta_as_nanos(0, TICKS) == TICKS;
-        if fell_back || kernel_distrusts_tsc() { Self::Monotonic(Instant::now()) } else { Self::Tsc(counter) }
-    }
-
-    /// The time. It may stand still or go back a little between CPUs; the breaker copes.
+    /// The time. It may stand still, or go back a little between CPUs. The breaker copes with both.
     #[inline]
     pub(crate) fn now_ns(&self) -> u64 {
         match self {
@@ -62,8 +60,9 @@ pub(crate) fn wall_ns() -> u64 {
     to_ns(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
 
-/// Linux takes `tsc` off this list when it has found the counter unstable or out of step between CPUs,
-/// which the CPUID flags that quanta looks at don't show. Where there is no such list, nothing is known against it.
+/// True if Linux has taken `tsc` off its list of clock sources. Linux does that when it has found the counter unstable or out of
+/// step between CPUs. The CPUID flags that quanta looks at don't show that. Where there is no such list, nothing is known
+/// against the counter.
 fn kernel_distrusts_tsc() -> bool {
     cfg!(target_arch = "x86_64")
         && std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/available_clocksource")

@@ -1,8 +1,8 @@
-//! What a breaker is told: every setting with its default, its legal range and its meaning, declared once.
+//! The settings of a breaker. Each is declared once, with its default, its legal range and its meaning.
 //!
 //! A new setting is one block in the declaration of [`Config`]. Checks, setters, TOML and the tool's options follow from it.
 //! The C struct (`src/ffi/config.rs`), its C++ twin (`include/trip99.hpp`) and the README's table are written by hand. Tests
-//! say what is missing there or differs (`tests/settings.rs`, and those in `src/ffi/config.rs`).
+//! compare them with the declaration (`tests/settings.rs`, and the tests in `src/ffi/config.rs`).
 
 #[macro_use]
 mod declare;
@@ -24,18 +24,18 @@ use core::fmt;
 use core::time::Duration;
 use setting::{Bound, Given};
 
-/// One million: shares (`*_ppm`) are given in parts of it.
+/// One million. Shares (`*_ppm`) are given in parts of this.
 pub const PPM: u32 = 1_000_000;
 
-/// The units of defaults.
-#[allow(non_upper_case_globals, reason = "as they are written: 200 ms")]
+/// The units in which the declaration writes defaults.
+#[allow(non_upper_case_globals, reason = "a default is written `200 ms`")]
 mod unit {
     pub(super) const ms: u64 = 1_000_000;
     pub(super) const s: u64 = 1_000_000_000;
 }
 
 named! {
-    /// The automatic state of a breaker. A halt is not a state: it lies over all three.
+    /// The automatic state of a breaker. A halt is not a state: a halt lies over all three states.
     #[derive(Default)]
     pub enum State {
         /// Calls pass, and every sample is judged.
@@ -43,7 +43,7 @@ named! {
         Closed = 0, "closed";
         /// Calls are refused until `retry_at`.
         Open = 1, "open";
-        /// Only trials (or none, with health checks) pass, to find out whether the node has recovered.
+        /// Only trials pass, to find out whether the node has recovered. With health checks no call passes.
         HalfOpen = 2, "half_open";
     }
 }
@@ -53,10 +53,10 @@ named! {
     #[derive(Default)]
     #[non_exhaustive]
     pub enum Recovery {
-        /// A few of the caller's own calls, granted by `allow`.
+        /// A few of the caller's own calls test the node. `allow` grants them.
         #[default]
         Trials = 0, "trials";
-        /// Checks that the caller (or a supervisor) makes and reports by `record_probe`; `allow` grants nothing.
+        /// The caller (or a supervisor) makes checks and reports them by `record_probe`. `allow` grants nothing.
         HealthChecks = 1, "health_checks";
     }
 }
@@ -87,17 +87,17 @@ settings! {
     /// assert_eq!((config.threshold_ns, config.quantile_ppm), (5_000_000, 999_000));
     /// ```
     ///
-    /// A setter rounds a share to whole ppm. A share that is negative, above 1 or not a number makes a value that
-    /// [`validate`](Self::validate) refuses. A duration of more than `u64::MAX` ns becomes `u64::MAX`, which is never.
+    /// A setter rounds a share to whole ppm. A share that is negative, above 1 or not a number becomes a value that
+    /// [`validate`](Self::validate) refuses. A duration of more than `u64::MAX` ns becomes `u64::MAX`, which means never.
     ///
     /// With the feature `serde` a `Config` is read and written with the keys of the tool's TOML: `threshold = "200ms"`,
     /// `quantile = 0.99`.
     ///
     /// # How it grows
     ///
-    /// A minor version may add fields, with defaults that change nothing. It takes no field away, and narrows no legal range.
-    /// End a literal with `..Config::default()` and a pattern with `..`: such code goes on compiling, and a breaker goes on
-    /// deciding as it did. A hidden field makes the compiler refuse any other literal or pattern in another crate.
+    /// A minor version may add fields, with defaults that change nothing. A minor version takes no field away, and narrows no
+    /// legal range. End a literal with `..Config::default()` and a pattern with `..`: such code goes on compiling, and a breaker
+    /// goes on deciding as it did. A hidden field makes the compiler refuse any other literal or pattern in another crate.
     pub struct Config {
         /// The quantile that is judged.
         quantile_ppm: u32 = 990_000, from 1 to 999_999, set by quantile(f64);
@@ -197,7 +197,7 @@ impl Config {
     /// Checks every field against its legal range.
     ///
     /// # Errors
-    /// The first field, in the order of declaration, that is out of its range.
+    /// [`ConfigError`] names the first field, in the order of declaration, that is out of its range.
     pub fn validate(&self) -> Result<(), ConfigError> {
         for setting in Self::SETTINGS {
             setting.check(self)?;
@@ -205,12 +205,13 @@ impl Config {
         if self.start == State::Open { Err(ConfigError::StartOpen) } else { Ok(()) }
     }
 
-    /// The setting of this [name](Setting::name), `window_len`; `window-len` is the same.
+    /// The setting of this [name](Setting::name). A name may have dashes in place of underscores. `None` if there is no such
+    /// setting.
     pub fn setting(name: &str) -> Option<&'static Setting> {
         Self::SETTINGS.iter().find(|setting| setting.name == name.replace('-', "_"))
     }
 
-    /// Checks that `self` may replace `current` in a running breaker.
+    /// Checks that these settings may replace `current` in a running breaker.
     pub(crate) fn validate_change(&self, current: &Self) -> Result<(), ConfigError> {
         self.validate()?;
         for setting in Self::SETTINGS.iter().filter(|setting| setting.is_fixed) {
@@ -222,7 +223,7 @@ impl Config {
         Ok(())
     }
 
-    /// The limit that the spike rule applies: `spike_limit_ns`, or the threshold for 0.
+    /// The limit that the spike rule applies, in nanoseconds: `spike_limit_ns`, or the threshold if that is 0.
     pub const fn effective_spike_limit_ns(&self) -> u64 {
         match self.spike_limit_ns {
             0 => self.threshold_ns,
@@ -230,10 +231,11 @@ impl Config {
         }
     }
 
-    /// The limit that trials are held to: `recover_threshold_ns`, or 80 % of the threshold (rounded down) for 0.
+    /// The limit that trials are held to, in nanoseconds: `recover_threshold_ns`, or 80 % of the threshold (rounded down) if that
+    /// is 0.
     pub const fn effective_recover_threshold_ns(&self) -> u64 {
         match self.recover_threshold_ns {
-            // Split so that it can't overflow: 4/5 of the fives, then of the rest.
+            // The product is split so that it can't overflow: 4/5 of the whole fives, then 4/5 of the rest.
             0 => self.threshold_ns / 5 * 4 + self.threshold_ns % 5 * 4 / 5,
             limit_ns => limit_ns,
         }

@@ -1,7 +1,7 @@
 //! Calls in flight in sending order: O(1) to add, to remove and to find the oldest. A call is known by its number, from 1 on.
 //!
-//! One list, linked through the calls' slots and closed by a slot of its own, of number 0. Starts never decrease along it, and calls
-//! become overdue and expire from its head on, so that two cursors part it in three:
+//! There is one list. It is linked through the slots of the calls, and closed by a slot of its own, of number 0. Starts never
+//! decrease along it. Calls become overdue and expire from its head on, so that two cursors part the list in three:
 //!
 //! ```text
 //!   head                                                                tail
@@ -10,8 +10,8 @@
 //!                 last_expired            last_overdue
 //! ```
 //!
-//! The cursors stand on the last call that is past a limit, not on the first that isn't: so neither to add a call nor to
-//! remove one that waits moves them. Trials wait, too; a third cursor knows the oldest of them.
+//! Each cursor stands on the last call that is past a limit, not on the first that isn't. So no cursor moves when a call is added,
+//! or when a call that waits is removed. Trials wait, too. A third cursor knows the oldest trial.
 
 /// What a number stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,29 +27,32 @@ enum On {
 
 #[derive(Clone, Copy)]
 struct Slot {
-    /// Clamped to the latest time seen, so that the list is in the order of its starts.
+    /// The call's start, clamped to the latest time seen, so that the list is in the order of its starts.
     start_ns: u64,
-    /// Neighbours; of the list's own slot the tail and the head.
+    /// The call before this one. The list's own slot has the tail here.
     previous: u32,
+    /// The call after this one. The list's own slot has the head here.
     next: u32,
     on: On,
 }
 
 const _: () = assert!(size_of::<Slot>() == 24);
 
-/// The list's own slot, before its head and behind its tail.
+/// The number of the list's own slot, which is before the head and behind the tail.
 const LIST: u32 = 0;
 
+const EMPTY: Slot = Slot { start_ns: 0, previous: LIST, next: LIST, on: On::Nothing };
+
 pub(crate) struct InFlight {
-    /// The list's own, then those of the calls.
+    /// The list's own slot, then those of the calls.
     slots: Box<[Slot]>,
     /// How many calls are on the list.
     len: usize,
     /// How many of them are overdue and haven't expired.
     overdue: usize,
-    /// `LIST` if there is none, like the next two.
+    /// The last call that has expired. It is `LIST` if there is no such call. So are the next two.
     last_expired: u32,
-    /// The last that is overdue or expired.
+    /// The last call that is overdue or expired.
     last_overdue: u32,
     oldest_trial: u32,
 }
@@ -59,25 +62,21 @@ pub(crate) struct InFlight {
 pub(crate) enum Returned {
     Call,
     Trial,
-    /// Of an epoch that is over, or no call that was in flight.
+    /// A call of an epoch that is over, or no call that was in flight.
     Unknown,
 }
 
 impl InFlight {
-    /// For calls of the numbers 1 to `capacity`.
+    /// A table for calls of the numbers 1 to `capacity`.
     pub(crate) fn new(capacity: u32) -> Self {
-        let slot = Slot { start_ns: 0, previous: LIST, next: LIST, on: On::Nothing };
-        Self {
-            slots: (0..=capacity).map(|_| slot).collect(),
-            len: 0,
-            overdue: 0,
-            last_expired: LIST,
-            last_overdue: LIST,
-            oldest_trial: LIST,
-        }
+        Self::without_calls((0..=capacity).map(|_| EMPTY).collect())
     }
 
-    /// Adds the call of a number that stands for none, the youngest of all: `start_ns` is not before the last one's.
+    fn without_calls(slots: Box<[Slot]>) -> Self {
+        Self { slots, len: 0, overdue: 0, last_expired: LIST, last_overdue: LIST, oldest_trial: LIST }
+    }
+
+    /// Adds a call behind all others. Its number stands for no call so far, and its start is not before that of the last call.
     #[inline]
     pub(crate) fn begin(&mut self, number: u32, start_ns: u64, trial: bool) {
         let Some(list) = self.slots.first_mut() else { return };
@@ -102,7 +101,7 @@ impl InFlight {
         }
     }
 
-    /// The call of this number is out of flight; the number stands for none.
+    /// Removes the call of this number, which stands for no call from now on.
     #[inline]
     pub(crate) fn remove(&mut self, number: u32) -> Returned {
         let Some(slot) = self.slots.get_mut(number as usize) else { return Returned::Unknown };
@@ -115,18 +114,16 @@ impl InFlight {
         Returned::Call
     }
 
-    /// All but a call that waits: a cursor may stand on it.
+    /// Removes any call that doesn't just wait: a cursor may stand on it.
     #[cold]
     fn remove_special(&mut self, number: u32, on: On) -> Returned {
-        let Some(&Slot { previous, next, .. }) = self.slot(number) else { return Returned::Unknown };
-        let mut returned = Returned::Call;
-        match on {
+        let Slot { previous, next, .. } = self.at(number);
+        let returned = match on {
             On::Nothing => return Returned::Unknown,
-            On::Waiting => {}
-            On::Trial => returned = Returned::Trial,
-            On::Overdue => self.overdue -= 1,
-            On::Expired => {}
-        }
+            On::Trial => Returned::Trial,
+            On::Waiting | On::Overdue | On::Expired => Returned::Call,
+        };
+        self.overdue -= usize::from(on == On::Overdue);
         for cursor in [&mut self.last_expired, &mut self.last_overdue] {
             if *cursor == number {
                 *cursor = previous;
@@ -150,33 +147,28 @@ impl InFlight {
         self.len -= 1;
     }
 
-    /// The first trial from here on; `LIST` if there is none. Each call is passed over once at most, as the cursor only
-    /// moves on.
+    /// The first trial from this call on, or `LIST` if there is none. Each call is passed over once at most, as the cursor moves
+    /// forward alone.
     fn trial_from(&self, mut number: u32) -> u32 {
-        while self.on(number) != On::Trial && number != LIST {
-            number = self.next(number);
+        while self.at(number).on != On::Trial && number != LIST {
+            number = self.at(number).next;
         }
         number
     }
 
-    /// Forgets every call, and tells the number of each.
+    /// Forgets every call, and tells `forget` the number of each.
     pub(crate) fn clear(&mut self, mut forget: impl FnMut(u32)) {
-        let mut number = self.next(LIST);
+        let mut number = self.at(LIST).next;
         while number != LIST {
-            let next = self.next(number);
+            let next = self.at(number).next;
             self.put(number, On::Nothing);
             forget(number);
             number = next;
         }
+        *self = Self::without_calls(core::mem::take(&mut self.slots));
         if let Some(list) = self.slots.first_mut() {
-            list.previous = LIST;
-            list.next = LIST;
+            *list = EMPTY;
         }
-        self.len = 0;
-        self.overdue = 0;
-        self.last_expired = LIST;
-        self.last_overdue = LIST;
-        self.oldest_trial = LIST;
     }
 
     /// How many calls are tracked.
@@ -196,7 +188,7 @@ impl InFlight {
 
     /// The start of the oldest call that isn't overdue yet.
     pub(crate) fn oldest_waiting_ns(&self) -> Option<u64> {
-        self.start_ns(self.next(self.last_overdue))
+        self.start_ns(self.at(self.last_overdue).next)
     }
 
     /// The start of the oldest trial.
@@ -206,33 +198,33 @@ impl InFlight {
 
     /// The start of the oldest call.
     pub(crate) fn oldest_ns(&self) -> Option<u64> {
-        self.start_ns(self.next(LIST))
+        self.start_ns(self.at(LIST).next)
     }
 
     /// The starts of the calls that count as overdue, oldest first.
     pub(crate) fn overdue_starts_ns(&self) -> impl Iterator<Item = u64> + Clone {
         let mut last = self.last_expired;
         (0..self.overdue).filter_map(move |_| {
-            last = self.next(last);
+            last = self.at(last).next;
             self.start_ns(last)
         })
     }
 
-    /// The oldest waiting call becomes overdue: it counts from now on, until it expires (which it may have by now).
+    /// The oldest waiting call becomes overdue. It counts from now on until it expires. It may be old enough for that already.
     pub(crate) fn mark_overdue(&mut self) {
-        let number = self.next(self.last_overdue);
+        let number = self.at(self.last_overdue).next;
         if number == LIST {
             return;
         }
         if self.oldest_trial == number {
-            self.oldest_trial = self.trial_from(self.next(number));
+            self.oldest_trial = self.trial_from(self.at(number).next);
         }
         self.put(number, On::Overdue);
         self.last_overdue = number;
         self.overdue += 1;
     }
 
-    /// Overdue calls too old for the window no longer count.
+    /// Overdue calls that are too old for the window no longer count.
     #[inline]
     pub(crate) fn expire(&mut self, now_ns: u64, age_ns: u64) {
         if self.overdue > 0 {
@@ -242,52 +234,47 @@ impl InFlight {
 
     #[cold]
     fn expire_overdue(&mut self, now_ns: u64, age_ns: u64) {
-        while self.overdue > 0 {
-            let number = self.next(self.last_expired);
-            if !self.start_ns(number).is_some_and(|start_ns| is_expired(start_ns, now_ns, age_ns)) {
-                return;
-            }
-            self.put(number, On::Expired);
-            self.last_expired = number;
+        for _ in self.live_overdue(now_ns, age_ns)..self.overdue {
+            self.last_expired = self.at(self.last_expired).next;
+            self.put(self.last_expired, On::Expired);
             self.overdue -= 1;
         }
     }
 
-    /// How many overdue calls will count once those too old at `now_ns` don't.
+    /// How many overdue calls will count once those that are too old at `now_ns` no longer do.
     pub(crate) fn live_overdue(&self, now_ns: u64, age_ns: u64) -> usize {
         let expired = self.overdue_starts_ns().take_while(|&start_ns| is_expired(start_ns, now_ns, age_ns));
         self.overdue - expired.count()
     }
 
-    /// Applies new limits: calls that were overdue and are not by these wait again, and no longer count.
+    /// Applies new limits. Calls that were overdue and are not by these limits wait again, and no longer count.
     pub(crate) fn set_limits(&mut self, now_ns: u64, threshold_ns: u64, age_ns: u64) {
-        // Back from the youngest.
+        // Both cursors go back from the youngest call.
         while let Some(start_ns) = self.start_ns(self.last_expired)
             && !is_expired(start_ns, now_ns, age_ns)
         {
             self.put(self.last_expired, On::Overdue);
-            self.last_expired = self.previous(self.last_expired);
+            self.last_expired = self.at(self.last_expired).previous;
             self.overdue += 1;
         }
         while let Some(start_ns) = self.start_ns(self.last_overdue)
             && now_ns.saturating_sub(start_ns) <= threshold_ns
         {
+            let previous = self.at(self.last_overdue).previous;
             if self.last_expired == self.last_overdue {
-                self.last_expired = self.previous(self.last_expired);
+                self.last_expired = previous;
             } else {
                 self.overdue -= 1;
             }
             self.put(self.last_overdue, On::Waiting);
-            self.last_overdue = self.previous(self.last_overdue);
+            self.last_overdue = previous;
         }
         self.expire(now_ns, age_ns);
     }
 
-    // Slots. What lies beyond them isn't there.
-
-    #[inline]
-    fn slot(&self, index: u32) -> Option<&Slot> {
-        self.slots.get(index as usize)
+    /// The slot of this number. A number beyond the capacity has an empty one.
+    fn at(&self, number: u32) -> Slot {
+        self.slots.get(number as usize).copied().unwrap_or(EMPTY)
     }
 
     fn put(&mut self, number: u32, on: On) {
@@ -296,21 +283,9 @@ impl InFlight {
         }
     }
 
-    fn on(&self, number: u32) -> On {
-        self.slot(number).map_or(On::Nothing, |slot| slot.on)
-    }
-
-    fn next(&self, index: u32) -> u32 {
-        self.slot(index).map_or(LIST, |slot| slot.next)
-    }
-
-    fn previous(&self, index: u32) -> u32 {
-        self.slot(index).map_or(LIST, |slot| slot.previous)
-    }
-
-    /// `None` of the list's own slot.
+    /// The start of the call of this number. It is `None` for `LIST`.
     fn start_ns(&self, number: u32) -> Option<u64> {
-        self.slot(number).filter(|_| number != LIST).map(|slot| slot.start_ns)
+        (number != LIST).then(|| self.at(number).start_ns)
     }
 }
 

@@ -163,7 +163,7 @@ impl Judge {
 
     /// When the next call becomes overdue.
     pub(crate) fn overdue_at_ns(&self) -> u64 {
-        self.deadline_ns(InFlight::oldest_waiting_ns, self.window.threshold_ns().saturating_add(1))
+        self.deadline_ns(InFlight::oldest_waiting_ns, self.window.threshold_ns.saturating_add(1))
     }
 
     pub(crate) fn stall_at_ns(&self) -> u64 {
@@ -185,7 +185,7 @@ impl Judge {
     /// How long after its start a call has its first deadline, if it begins in this state.
     pub(crate) fn first_deadline_ns(&self, state: State) -> u64 {
         let half_open = state == State::HalfOpen;
-        let limit_ns = if half_open { self.recover_threshold_ns } else { self.window.threshold_ns() };
+        let limit_ns = if half_open { self.recover_threshold_ns } else { self.window.threshold_ns };
         let stall_ns = if self.stall_limit_ns == 0 { NEVER_NS } else { self.stall_limit_ns };
         limit_ns.saturating_add(1).min(stall_ns)
     }
@@ -197,7 +197,7 @@ impl Judge {
     fn counts(&self, state: State) -> Counts {
         Counts {
             samples: self.window.len(),
-            slow: self.window.slow(),
+            slow: self.window.slow,
             failed: self.window.failed(),
             overdue: self.overdue(state),
         }

@@ -233,7 +233,7 @@ on_the_end_half!(EndHalf, self => self.reporter, SHARED);
 impl Lane {
     /// A lane of this capacity, and its inbox, which is for the owner.
     pub(crate) fn new(capacity: u32, gate: &Gate, clock: &Clock, seed: u32) -> (Self, Inbox) {
-        let shared = Arc::new(LaneShared::new());
+        let shared = Arc::new(LaneShared::default());
         let tickets = Tickets::new(capacity, seed);
         let (inbox, LaneQueues { begin, end, numbers }) = Inbox::new(capacity, seed, Arc::clone(&shared));
         let len = capacity as usize;

@@ -1,7 +1,7 @@
-//! How lanes come to an owner that runs: any thread opens one, and the owner's next poll links it in.
+//! How lanes come to an owner that runs. Any thread opens a lane, and the owner's next poll links it in.
 //!
-//! The owner allocates nothing, frees nothing and waits for nobody: whoever opens a lane brings all the memory that it takes,
-//! the owner's own tables in their new size included, and takes back, when it opens the next, what the owner has no use for.
+//! The owner allocates nothing, frees nothing and waits for nobody. Whoever opens a lane brings all the memory that the lane takes,
+//! and the owner's own tables in their new size. Whoever opens the next lane takes back the memory that the owner no longer uses.
 
 use crate::backoff::SplitMix64;
 use crate::clock::Clock;
@@ -11,25 +11,22 @@ use crate::lane::Lane;
 use crate::quantile::Quantiles;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// So many lanes may be opened between two polls; who opens more waits.
+/// So many lanes may be opened between two polls. Whoever opens more waits.
 pub(crate) const AT_A_TIME: usize = 16;
 
-/// What comes with a lane.
+/// What comes to the owner with a lane.
 pub(crate) struct Opening {
     inbox: Inbox,
-    /// Empty, with room for all inboxes.
+    /// This is empty, and has room for all inboxes.
     inboxes: Inboxes,
-    /// For the overdue calls of all.
+    /// This has room for the overdue calls of all lanes.
     quantiles: Quantiles,
 }
 
-/// What goes back: inboxes of lanes that are gone, and the earlier tables.
-pub(crate) struct Replaced {
-    inboxes: Inboxes,
-    _quantiles: Quantiles,
-}
+/// What goes back: the earlier tables, with the inboxes of lanes that are gone.
+type Replaced = (Inboxes, Quantiles);
 
-/// Opens lanes, from any thread.
+/// Opens lanes. Any thread may have a clone.
 #[derive(Clone)]
 pub(crate) struct Opener {
     gate: Gate,
@@ -37,17 +34,19 @@ pub(crate) struct Opener {
     desk: Arc<Mutex<Desk>>,
 }
 
-/// The openers' side. They wait for each other here, but never for the owner, nor it for them.
+/// The openers' side. Openers wait for each other here. They never wait for the owner, and the owner never waits for them.
 struct Desk {
     openings: rtrb::Producer<Opening>,
     replaced: rtrb::Consumer<Replaced>,
-    /// Openings for which nothing has come back yet: no more than there is room for, so that the owner can always send back.
+    /// For how many openings nothing has come back yet. There are no more than there is room for, so that the owner can always send
+    /// back.
     awaited: usize,
     window_len: usize,
-    /// At most so many inboxes, and calls of all of them and of the owner.
+    /// How many inboxes there are at most.
     inboxes: usize,
+    /// How many calls the owner and all inboxes have in flight at most.
     calls: usize,
-    /// For tickets.
+    /// Draws the seeds of tickets.
     seeds: SplitMix64,
 }
 
@@ -63,21 +62,15 @@ impl Opener {
         &self.gate
     }
 
-    /// How many inboxes and calls there are at most.
-    #[cfg(all(test, not(loom)))]
-    pub(crate) fn sizes(&self) -> (usize, usize) {
-        let desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        (desk.inboxes, desk.calls)
-    }
-
-    /// `None` if the owner has to poll first.
+    /// Opens a lane for so many calls, in range `4 ..= 2^20`; other numbers count as the nearest of these. Returns `None` if the
+    /// owner has to poll first.
     pub(crate) fn open(&self, capacity: u32) -> Option<Lane> {
-        // What a thread that panicked left is whole: each step below is.
+        // A thread that panicked left the desk whole, as each step below leaves it whole.
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Ok(Replaced { inboxes, .. }) = desk.replaced.pop() {
+        while let Ok((inboxes, _)) = desk.replaced.pop() {
             desk.awaited -= 1;
             desk.inboxes = desk.inboxes.saturating_sub(inboxes.iter().count());
-            desk.calls = desk.calls.saturating_sub(inboxes.iter().map(Inbox::capacity).sum());
+            desk.calls = desk.calls.saturating_sub(inboxes.iter().map(|inbox| inbox.in_flight.capacity()).sum());
         }
         if desk.awaited == AT_A_TIME {
             return None;
@@ -116,13 +109,13 @@ impl Arrivals {
         Self { openings, replaced, opener }
     }
 
-    /// True if there is a lane to be linked in.
+    /// True if a lane waits to be linked in.
     #[inline]
     pub(crate) fn any(&self) -> bool {
         !self.openings.is_empty()
     }
 
-    /// Links one lane in, if there is one. Inboxes of lanes that are gone leave, each told to `done` before.
+    /// Links one lane in, if one waits. True if so. The inboxes of lanes that are gone leave, and `done` is told each of them.
     pub(crate) fn link_one(
         &mut self,
         inboxes: &mut Inboxes,
@@ -134,8 +127,21 @@ impl Arrivals {
         inboxes.move_in(&mut earlier, opening.inbox);
         earlier.iter().for_each(&mut done);
         let earlier_quantiles = core::mem::replace(quantiles, opening.quantiles);
-        // There is room: no more openings are sent than have come back by this queue, and it holds as many.
-        let _ = self.replaced.push(Replaced { inboxes: earlier, _quantiles: earlier_quantiles });
+        // There is room: the queue holds as many as openings may be awaited.
+        let _ = self.replaced.push((earlier, earlier_quantiles));
         true
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    impl Opener {
+        /// How many inboxes and calls there are at most.
+        pub(crate) fn sizes(&self) -> (usize, usize) {
+            let desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+            (desk.inboxes, desk.calls)
+        }
     }
 }

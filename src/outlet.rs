@@ -43,7 +43,7 @@ impl Outlet {
     pub(crate) fn new(state: State, shadow: bool, clock: &Clock) -> Self {
         Self {
             page: PageHandle::new(Page::new(state, shadow)),
-            link: Link::none(),
+            link: Link::default(),
             halter: Halter::this_process(),
             shadow,
             halted: false,
@@ -191,7 +191,7 @@ impl Outlet {
 
     /// Whether this process owns the page. In the child of a fork it doesn't, if the page is in a file.
     pub(crate) fn is_owners(&self) -> bool {
-        self.link.is_none() || self.link.is_here()
+        self.link.is_owners()
     }
 
     /// Ends: gates that are left refuse from now on, as nobody watches any more. The end is clean if nobody else wrote to the gate,

@@ -90,7 +90,7 @@ impl Page {
             header: Header { magic: AtomicU64::new(MAGIC), layout_version: AtomicU64::new(LAYOUT_VERSION) },
             gate: Line(GateByte::new(state, shadow)),
             retry_at_ns: Line(AtomicU64::new(u64::MAX)),
-            trials: Line(Ledger::new()),
+            trials: Line(Ledger::default()),
             counts: Line(Counts::default()),
             halts: Halts::new(),
             status: Line(SeqLock::new()),

@@ -1,38 +1,36 @@
-//! A fixed, cache-aligned ring of stamped latencies. Plain memory, private to the breaker's owner.
+//! A fixed, cache-aligned ring of stamped latencies. It is plain memory, private to the breaker's owner.
 //!
-//! Latencies, stamps and outcomes lie in arrays of their own, so that a pass over the latencies (the quantile)
-//! reads nothing else. Failures are rare: their bits are neither read nor written while the ring holds none.
+//! Latencies, stamps and outcomes lie in arrays of their own, so that a pass over the latencies (the quantile) reads nothing else.
+//! Failures are rare: their bits are neither read nor written while the ring holds no failed sample.
 #![expect(unsafe_code, reason = "unchecked slots on the hot path; every index is kept below `capacity`")]
 
-/// One cache line pair, which adjacent-line prefetchers fetch together.
+const LINE: usize = 16;
+
+/// A pair of cache lines, which adjacent-line prefetchers fetch together.
 #[repr(C, align(128))]
 #[derive(Clone)]
-struct Line([u64; Line::WORDS]);
+struct Line([u64; LINE]);
 
-impl Line {
-    const WORDS: usize = 16;
-}
-
-/// Line-aligned words, all resident from construction on: no page fault waits on the hot path.
+/// Line-aligned words. All are resident from construction on, so that no page fault waits on the hot path.
 struct Words(Box<[Line]>);
 
 impl Words {
     fn new(len: usize) -> Self {
         // Not zero: the allocator may hand out zeroed pages that fault on their first use.
-        Self(vec![Line([u64::MAX; Line::WORDS]); len.div_ceil(Line::WORDS)].into_boxed_slice())
+        Self(vec![Line([u64::MAX; LINE]); len.div_ceil(LINE)].into_boxed_slice())
     }
 
     #[inline]
     fn as_slice(&self) -> &[u64] {
-        // SAFETY: `Line` is `repr(C)` over `[u64; WORDS]` with no padding (its size equals its alignment), so the
-        // boxed lines are `WORDS * lines` initialised `u64`s in a row.
-        unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * Line::WORDS) }
+        // SAFETY: `Line` is `repr(C)` over `[u64; LINE]` with no padding (its size equals its alignment), so the
+        // boxed lines are `LINE * lines` initialised `u64`s in a row.
+        unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * LINE) }
     }
 
     #[inline]
     fn as_mut_slice(&mut self) -> &mut [u64] {
         // SAFETY: as in `as_slice`, and `&mut self` makes the borrow exclusive.
-        unsafe { core::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * Line::WORDS) }
+        unsafe { core::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * LINE) }
     }
 
     /// # Safety
@@ -54,7 +52,7 @@ impl Words {
     }
 }
 
-/// A finished call, as the window keeps it.
+/// A finished call, in the form in which the window keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sample {
     pub(crate) end_ns: u64,
@@ -65,18 +63,18 @@ pub(crate) struct Sample {
 pub(crate) struct Ring {
     latencies_ns: Words,
     ends_ns: Words,
-    /// One bit a slot; all 0 while `failed` is 0.
+    /// A bit for each slot. All bits are 0 while `failed` is 0.
     failed_bits: Words,
-    /// Samples at most; at least 1.
+    /// How many samples there may be; at least 1.
     capacity: usize,
-    /// The slot of the next sample to come (and of the oldest, if the ring is full), in range `0 .. capacity`.
+    /// The slot of the next sample to come, in range `0 .. capacity`. If the ring is full, the oldest sample is there.
     next: usize,
-    /// In range `0 ..= capacity`.
+    /// How many samples there are, in range `0 ..= capacity`.
     len: usize,
-    /// Where the calm slots end: those from `next` to here, if any, hold samples that succeeded, and the ring is full.
-    /// Below `capacity`; not of an earlier lap.
+    /// Where the calm slots end. If this is above `next`, the ring is full, and the slots from `next` to here hold samples that
+    /// succeeded. It is below `capacity`, and never that of an earlier lap.
     calm_end: usize,
-    /// Samples that ever entered, but for the latest `next`: a multiple of `capacity`.
+    /// How many samples ever entered, without the latest `next` of them. It is a multiple of `capacity`.
     lapped: u64,
     /// How many of the `len` samples failed.
     failed: usize,
@@ -130,14 +128,11 @@ impl Ring {
     /// The sample `age` places after the oldest (0 = the oldest), if there are so many.
     #[inline]
     pub(crate) fn get(&self, age: usize) -> Option<Sample> {
-        if age >= self.len {
-            return None;
-        }
         // SAFETY: `slot` returns an index below `capacity`.
-        Some(unsafe { self.sample(self.slot(age)) })
+        (age < self.len).then(|| unsafe { self.sample(self.slot(age)) })
     }
 
-    /// The newest sample's stamp.
+    /// The stamp of the newest sample.
     #[inline]
     pub(crate) fn newest_end_ns(&self) -> Option<u64> {
         // SAFETY: `slot` returns an index below `capacity`.
@@ -157,7 +152,7 @@ impl Ring {
         Some(sample)
     }
 
-    /// Puts a sample behind the newest; if the ring is full it takes the place of the oldest, which is returned.
+    /// Puts a sample behind the newest one. If the ring is full, it takes the place of the oldest sample, which is returned.
     #[inline]
     pub(crate) fn push(&mut self, sample: Sample) -> Option<Sample> {
         let slot = self.next;
@@ -186,8 +181,8 @@ impl Ring {
         dropped
     }
 
-    /// [`push`](Self::push) of a sample that succeeded in the place of one that did, too, and was faster than `below_ns`,
-    /// where `look_for_calm` found nothing but such. Otherwise false, and nothing is changed.
+    /// [`push`](Self::push) of a sample that succeeded, in the place of one that succeeded, too, and was faster than `below_ns`.
+    /// `look_for_calm` must have found the slot calm. Otherwise this returns false, and nothing is changed.
     #[inline(always)]
     pub(crate) fn replace_calm(&mut self, end_ns: u64, latency_ns: u64, below_ns: u64) -> bool {
         let slot = self.next;
@@ -205,8 +200,8 @@ impl Ring {
         true
     }
 
-    /// Looks how far the next slots are calm: up to the next that failed, or the last, which begins a new lap. Looks at few,
-    /// as it is done again at their end.
+    /// Looks how far the next slots are calm. They are, up to the next slot that failed, or the last slot, which begins a new lap.
+    /// This looks at few slots, as it is called again at their end. False if the ring isn't full.
     #[inline]
     pub(crate) fn look_for_calm(&mut self) -> bool {
         if self.len < self.capacity {
@@ -219,7 +214,7 @@ impl Ring {
         true
     }
 
-    /// The next slot that failed, or how far it was looked for.
+    /// The next slot that failed, or the first slot that wasn't looked at.
     #[cold]
     fn next_failed(&self) -> usize {
         const WORDS: usize = 4;
@@ -260,7 +255,7 @@ impl Ring {
         Sample { end_ns, latency_ns, ok: !self.is_failed(slot) }
     }
 
-    /// The slot's sample is replaced: one that failed, or not, by one that failed, or not.
+    /// The sample of this slot is replaced. `was` tells whether the old one failed, and `is` whether the new one did.
     #[cold]
     fn count_failed(&mut self, slot: usize, was: bool, is: bool) {
         self.failed = self.failed + usize::from(is) - usize::from(was);

@@ -1,4 +1,4 @@
-//! The rules that open a closed breaker, in the order in which they are tried. Each is O(1) for a sample.
+//! The rules that open a closed breaker, in the order in which they are tried. Each rule takes O(1) for a sample.
 
 use crate::config::{Config, PPM};
 use crate::event::Reason;
@@ -13,69 +13,58 @@ pub(crate) struct Counts {
     pub(crate) overdue: usize,
 }
 
-/// A run that is longer than any.
-const NEVER: u64 = u64::MAX;
-
 pub(crate) struct Rules {
     quantile_ppm: u32,
     min_samples: usize,
     confirm_verdicts: u32,
     failure_rate_ppm: u32,
-    /// `NEVER` if off, like `spike_count`.
+    /// It is `u64::MAX` if the rule is off, as no run is so long. So is `spike_count`.
     consecutive_failures: u64,
-    spike_limit_ns: u64,
+    /// A sample up to this is no spike.
+    pub(crate) spike_limit_ns: u64,
     spike_count: u64,
-    /// Samples in a row, up to now, that were slower than `spike_limit_ns`, or failed.
+    /// How many samples in a row, up to now, were slower than `spike_limit_ns`.
     spike_run: u64,
+    /// How many samples in a row, up to now, failed.
     failure_run: u64,
-    /// Verdicts in a row, up to now, that were over the threshold.
+    /// How many verdicts in a row, up to now, were over the threshold.
     over_row: u32,
-    /// So many of `allowed_of` samples may be slow: kept, as a full window has as many samples each time.
+    /// How many of `allowed_of` samples may be slow. This is kept, as a full window has as many samples each time.
     allowed: usize,
     allowed_of: usize,
 }
 
 impl Rules {
     pub(crate) fn new(config: &Config) -> Self {
-        let mut rules = Self {
-            quantile_ppm: 0,
-            min_samples: 0,
-            confirm_verdicts: 0,
-            failure_rate_ppm: 0,
-            consecutive_failures: 0,
-            spike_limit_ns: 0,
-            spike_count: 0,
+        let or_never = |count: u32| if count == 0 { u64::MAX } else { u64::from(count) };
+        Self {
+            quantile_ppm: config.quantile_ppm,
+            min_samples: config.min_samples as usize,
+            confirm_verdicts: config.confirm_verdicts,
+            failure_rate_ppm: config.failure_rate_ppm,
+            consecutive_failures: or_never(config.consecutive_failures),
+            spike_limit_ns: config.effective_spike_limit_ns(),
+            spike_count: or_never(config.spike_count),
             spike_run: 0,
             failure_run: 0,
             over_row: 0,
             allowed: usize::MAX,
             allowed_of: 0,
-        };
-        rules.set_limits(config);
-        rules
+        }
     }
 
-    /// Applies new settings; runs and rows go on.
+    /// Applies new settings. Runs and rows go on.
     pub(crate) fn set_limits(&mut self, config: &Config) {
-        self.quantile_ppm = config.quantile_ppm;
-        (self.allowed, self.allowed_of) = (usize::MAX, 0);
-        self.min_samples = config.min_samples as usize;
-        self.confirm_verdicts = config.confirm_verdicts;
-        self.failure_rate_ppm = config.failure_rate_ppm;
-        let or_never = |count: u32| if count == 0 { NEVER } else { u64::from(count) };
-        self.consecutive_failures = or_never(config.consecutive_failures);
-        self.spike_limit_ns = config.effective_spike_limit_ns();
-        self.spike_count = or_never(config.spike_count);
+        let Self { spike_run, failure_run, over_row, .. } = *self;
+        *self = Self { spike_run, failure_run, over_row, ..Self::new(config) };
     }
 
-    /// Forgets runs and rows: a new epoch.
+    /// Forgets runs and rows, as a new epoch begins.
     pub(crate) fn clear(&mut self) {
-        self.spike_run = 0;
-        self.failure_run = 0;
-        self.over_row = 0;
+        (self.spike_run, self.failure_run, self.over_row) = (0, 0, 0);
     }
 
-    /// A sample, in any state, and whether or not it enters the window.
+    /// Takes note of a sample, in any state, and whether or not the sample enters the window.
     #[inline]
     pub(crate) fn take(&mut self, latency_ns: u64, ok: bool) {
         // Products, so that a slow sample among fast ones is no mispredicted branch.
@@ -83,44 +72,30 @@ impl Rules {
         self.failure_run = (self.failure_run + 1) * u64::from(!ok);
     }
 
-    /// The first rule that holds after a sample; `entered` is what the window holds if the sample entered it.
+    /// The first rule that holds after a sample. `entered` is what the window holds if the sample entered it.
     #[inline]
     pub(crate) fn judge(&mut self, entered: Option<Counts>) -> Option<Reason> {
-        if let Some(counts) = entered {
-            if self.is_confirmed_over(counts) {
-                return Some(Reason::Latency);
-            }
-            if self.fails_too_often(counts) {
-                return Some(Reason::FailureRate);
-            }
+        match entered {
+            Some(counts) if self.is_confirmed_over(counts) => Some(Reason::Latency),
+            Some(counts) if self.fails_too_often(counts) => Some(Reason::FailureRate),
+            _ if self.failure_run >= self.consecutive_failures => Some(Reason::ConsecutiveFailures),
+            _ if self.spike_run >= self.spike_count => Some(Reason::Spike),
+            _ => None,
         }
-        if self.failure_run >= self.consecutive_failures {
-            return Some(Reason::ConsecutiveFailures);
-        }
-        if self.spike_run >= self.spike_count {
-            return Some(Reason::Spike);
-        }
-        None
     }
 
-    /// No run and no row is under way, so that a good sample begins none and ends none.
+    /// True if no run and no row is under way, so that a good sample begins none and ends none.
     #[inline]
     pub(crate) fn are_at_rest(&self) -> bool {
         self.spike_run == 0 && self.failure_run == 0 && self.over_row == 0
     }
 
-    /// Whether so many samples are enough for a verdict.
+    /// True if so many samples are enough for a verdict.
     pub(crate) fn is_armed(&self, samples: usize) -> bool {
         samples >= self.min_samples
     }
 
-    /// A sample up to this is no spike.
-    #[inline]
-    pub(crate) fn spike_limit_ns(&self) -> u64 {
-        self.spike_limit_ns
-    }
-
-    /// A verdict on the quantile: true if it is over the threshold for the `confirm_verdicts`-th time in a row.
+    /// Makes a verdict on the quantile. True if the quantile is over the threshold for the `confirm_verdicts`-th time in a row.
     #[inline]
     pub(crate) fn is_confirmed_over(&mut self, counts: Counts) -> bool {
         let (n, slow) = (counts.samples + counts.overdue, counts.slow + counts.overdue);
@@ -129,7 +104,7 @@ impl Rules {
         over && self.over_row >= self.confirm_verdicts
     }
 
-    /// Below `min_samples` any number.
+    /// How many of `n` samples may be slow. Below `min_samples` any number may be.
     #[inline]
     fn slow_allowed(&mut self, n: usize) -> usize {
         if n != self.allowed_of {
@@ -139,7 +114,8 @@ impl Rules {
         self.allowed
     }
 
-    /// Looks at the window alone: nobody knows yet whether an overdue call will fail.
+    /// True if the failure rate is above its limit. This looks at the window alone: nobody knows yet whether an overdue call will
+    /// fail.
     #[inline]
     fn fails_too_often(&self, counts: Counts) -> bool {
         // Both products stay below 2^41.

@@ -1,8 +1,8 @@
-//! The page in a file, for other processes (feature `shm`): beside the page a mirror of the window, and what the owner tells of
-//! itself.
+//! The page in a file, for other processes (feature `shm`). Beside the page the file has a mirror of the window, and what the
+//! owner tells of itself.
 //!
-//! The owner writes and, the gate and the trials apart, never reads back; observers check all that they read. What isn't a
-//! whole, plain file of ours, of this version and unharmed is refused before it is used, and not written to.
+//! The owner writes and, the gate and the trials apart, never reads back. Observers check all that they read. A file is refused
+//! before it is used, and not written to, unless it is a whole, plain file of ours, of this version and unharmed.
 
 mod error;
 mod layout;

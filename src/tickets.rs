@@ -1,38 +1,39 @@
-//! Tickets: what a caller gets for a call that it begins, and gives back once, when the call has ended.
+//! Tickets. A caller gets one for a call that it begins, and gives it back once, when the call has ended.
 //!
-//! A slab: each slot is one word, and a ticket names a slot and the slot's generation. Who gives out a slot's ticket sees to
-//! it that the slot is free; a list or a queue of free slots does that (`calls`, `lane`). Who takes a ticket back may be
-//! another thread: a slot is an atomic, and who clears it first has ended the call.
+//! The tickets are a slab: each slot is one word, and a ticket names a slot and the slot's generation. Whoever gives out a slot's
+//! ticket must know that the slot is free. A list or a queue of free slots tells that (`calls`, `lane`). Another thread may take
+//! the ticket back: a slot is an atomic, and the thread that clears the slot first has ended the call.
 //!
 //! ```text
 //!  bits 63-32  generation: one more each time that a ticket of this slot is given out
 //!  bit  31     OUT: the ticket is out
-//!  bits 30-0   while it is out, of the call's start: a forged ticket is found out; otherwise what its keeper keeps there
+//!  bits 30-0   while the ticket is out, the low bits of the call's start, which a forged ticket lacks;
+//!              otherwise a number that the slot's keeper keeps there
 //! ```
 
 use crate::sync::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-/// A ticket for one call: from `begin`, back to `end`, `fail` or `abandon`, once.
+/// A ticket for one call. `begin` gives it out, and it goes back to `end`, `fail` or `abandon`, once.
 ///
-/// A ticket that comes back twice, or that the breaker never gave out, is counted (`misused`) and otherwise ignored; one
-/// from before the current epoch counts as `stale`, however often it comes. Of calls beyond `max_in_flight` only the
-/// number is known: their tickets are found out when more come back than went out.
+/// A ticket that comes back twice, or that the breaker never gave out, is counted (`misused`) and otherwise ignored. A ticket
+/// from before the current epoch counts as `stale`, however often it comes back. The breaker knows of calls beyond `max_in_flight`
+/// only how many there are. So a wrong ticket of that kind is noticed when more tickets come back than went out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "give the ticket back by `end`, `fail` or `abandon`; a call that never comes back becomes overdue"]
 #[repr(C)]
 pub struct Call {
-    /// The caller's own stamp, not clamped.
+    /// The caller's own stamp, which is not clamped.
     start_ns: u64,
-    /// Low half: the slot's number, or `UNTRACKED` or `UNTRACKED_TRIAL`. High half: the slot's generation while this call has
-    /// it. In one word, as two words travel in registers, and three fields through memory.
+    /// The low half is the slot's number, or `UNTRACKED` or `UNTRACKED_TRIAL`. The high half is the slot's generation while this
+    /// call has the slot. Both are in one word, as two words travel in registers, and three fields through memory.
     id: u64,
 }
 
 const _: () = assert!(size_of::<Call>() == 16);
 
 impl Call {
-    /// When the call began, on the breaker's clock.
+    /// When the call began, in nanoseconds on the breaker's clock.
     pub const fn start_ns(self) -> u64 {
         self.start_ns
     }
@@ -46,7 +47,7 @@ impl Call {
         Self::new(start_ns, NOTHING, 0)
     }
 
-    /// The slot's number.
+    /// The number of the slot.
     pub(crate) const fn number(self) -> u32 {
         self.id as u32
     }
@@ -55,7 +56,7 @@ impl Call {
         (self.id >> 32) as u32
     }
 
-    /// The rest of the ticket, for C.
+    /// All of the ticket but its start, for C.
     pub(crate) const fn id(self) -> u64 {
         self.id
     }
@@ -73,15 +74,16 @@ const UNTRACKED_TRIAL: u32 = u32::MAX - 1;
 
 const OUT: u32 = 1 << 31;
 
-/// Numbers count from 1: the first slot is nobody's. A clone gives out and takes back tickets of the same slots.
+/// Tickets of as many calls as there are slots. Numbers count from 1, as the first slot is nobody's. A clone gives out and takes
+/// back tickets of the same slots.
 #[derive(Clone)]
 pub(crate) struct Tickets {
-    /// The standard library's `Arc` under loom, too: it guards no memory but these atomics.
+    /// This is the standard library's `Arc` under loom, too, as it guards no memory but these atomics.
     slots: Arc<[AtomicU64]>,
 }
 
 impl Tickets {
-    /// `seed` sets these tickets apart from others': generations begin with it.
+    /// `seed` sets these tickets apart from others, as generations begin with it.
     pub(crate) fn new(capacity: u32, seed: u32) -> Self {
         Self { slots: (0..=capacity).map(|_| AtomicU64::new(u64::from(seed) << 32)).collect() }
     }
@@ -90,33 +92,33 @@ impl Tickets {
         self.slots.len() - 1
     }
 
-    /// Gives out the ticket of a free slot, and what was kept in it; `None` if there is no such slot. One thread at a time.
+    /// Gives out the ticket of a free slot, and the number that was kept in the slot. Returns `None` if there is no such slot. One
+    /// thread at a time may call this.
     #[inline]
     pub(crate) fn issue(&self, number: u32, start_ns: u64) -> Option<(Call, u32)> {
         let slot = self.slots.get(number as usize)?;
         let free = slot.load(Ordering::Relaxed);
-        // Shifts rather than masks, which are constants of eight bytes.
+        // These are shifts rather than masks, as masks are constants of eight bytes.
         let call = Call { start_ns, id: ((free >> 32) + 1) << 32 | u64::from(number) };
         slot.store(Self::word(call), Ordering::Relaxed);
         Some((call, free as u32))
     }
 
-    /// Takes a ticket back, where nobody else does at the same time, and keeps a number below 2^31 in its slot. False: it
-    /// isn't out.
+    /// Takes a ticket back, and keeps a number below 2^31 in its slot. False if the ticket isn't out. Nobody else may take tickets
+    /// back at the same time.
     #[inline]
     pub(crate) fn redeem(&self, call: Call, keep: u32) -> bool {
-        match self.slots.get(call.number() as usize) {
-            Some(slot) if slot.load(Ordering::Relaxed) == Self::word(call) => {
-                slot.store(Self::cleared(call) | u64::from(keep), Ordering::Relaxed);
-                true
-            }
-            _ => false,
+        let Some(slot) = self.slots.get(call.number() as usize) else { return false };
+        let is_out = slot.load(Ordering::Relaxed) == Self::word(call);
+        if is_out {
+            slot.store(Self::cleared(call) | u64::from(keep), Ordering::Relaxed);
         }
+        is_out
     }
 
-    /// [`redeem`](Self::redeem), where another thread may take the same ticket back at the same time: one of them does.
+    /// [`redeem`](Self::redeem), where another thread may take the same ticket back at the same time. One of the two does.
     ///
-    /// Relaxed: the word alone decides, and what else the two threads have to tell each other goes through queues.
+    /// The order is relaxed: the word alone decides, and all else that the two threads tell each other goes through queues.
     #[inline]
     pub(crate) fn redeem_shared(&self, call: Call) -> bool {
         let (out, cleared) = (Self::word(call), Self::cleared(call));
@@ -125,35 +127,33 @@ impl Tickets {
         self.slots.get(call.number() as usize).is_some_and(exchange)
     }
 
-    /// The ticket of this slot is good for nothing any more, if it is out; keeps a number as [`redeem`](Self::redeem) does.
+    /// Makes the ticket of this slot worthless, if it is out. Keeps a number in the slot, as [`redeem`](Self::redeem) does.
     pub(crate) fn revoke(&self, number: u32, keep: u32) {
         if let Some(slot) = self.slots.get(number as usize) {
             slot.store(slot.load(Ordering::Relaxed) >> 32 << 32 | u64::from(keep), Ordering::Relaxed);
         }
     }
 
-    /// While the ticket is out.
+    /// The slot's word while the ticket is out.
     const fn word(call: Call) -> u64 {
         Self::cleared(call) | (call.start_ns as u32 | OUT) as u64
     }
 
+    /// The slot's word when the ticket has come back, and 0 is kept.
     const fn cleared(call: Call) -> u64 {
         call.id - call.number() as u64
     }
 }
 
-/// Tickets of calls that found no free slot. Which of them are out isn't known, only how many: more can't come back.
+/// Tickets of calls that found no free slot. It is known how many of them are out, but not which. No more can come back.
+#[derive(Default)]
 pub(crate) struct Untracked {
     calls: AtomicU64,
     trials: AtomicU64,
 }
 
 impl Untracked {
-    pub(crate) fn new() -> Self {
-        Self { calls: AtomicU64::new(0), trials: AtomicU64::new(0) }
-    }
-
-    /// `generation` tells such tickets apart; it is the caller's to look at when one comes back.
+    /// Gives out a ticket. `generation` tells such tickets apart. The caller looks at it when a ticket comes back.
     #[cold]
     pub(crate) fn issue(&self, start_ns: u64, generation: u32, trial: bool) -> Call {
         let (out, number) = if trial { (&self.trials, UNTRACKED_TRIAL) } else { (&self.calls, UNTRACKED) };
@@ -161,7 +161,7 @@ impl Untracked {
         Call::new(start_ns, number, generation)
     }
 
-    /// Takes such a ticket back, and tells whether it is a trial's; `None` if none of its kind is out.
+    /// Takes such a ticket back, and tells whether it is a trial's. Returns `None` if no ticket of its kind is out.
     #[cold]
     pub(crate) fn redeem(&self, call: Call) -> Option<bool> {
         let (out, trial) = match call.number() {
@@ -173,7 +173,7 @@ impl Untracked {
         out.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok().then_some(trial)
     }
 
-    /// None is out any more.
+    /// Forgets all tickets: none is out any more.
     pub(crate) fn clear(&self) {
         self.calls.store(0, Ordering::Relaxed);
         self.trials.store(0, Ordering::Relaxed);
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn of_untracked_calls_no_more_come_back_than_went_out() {
-        let untracked = Untracked::new();
+        let untracked = Untracked::default();
         let [call, trial] = [false, true].map(|trial| untracked.issue(5, 9, trial));
         assert_eq!((call.generation(), trial.start_ns()), (9, 5));
         assert_eq!([untracked.redeem(call), untracked.redeem(call)], [Some(false), None]);

@@ -1,27 +1,28 @@
-//! The trials, or health checks, of a half-open epoch: how many there may be, who has them, and what comes of their results.
+//! The trials, or health checks, of a half-open epoch: how many there may be, who has them, and what their results lead to.
 
 use crate::config::{Config, Recovery};
 use crate::ledger::{Epoch, Ledger, Seen};
 
-/// The trials, or health checks, of one half-open epoch, as the owner knows them. It keeps the plan that it began with. The
-/// ledger, where gates and lanes take trials, is the page's.
+/// The trials, or health checks, of one half-open epoch, as the owner knows them. An epoch keeps the settings that it began with.
+/// Gates and lanes take trials from the ledger, which is in the page.
 pub(crate) struct Trials {
-    /// This epoch, or the latest one if it is over; `None` before the first.
+    /// This epoch, or the latest one if it is over. It is `None` before the first epoch.
     epoch: Option<Epoch>,
-    recovery: Recovery,
-    /// Good results wanted.
+    pub(crate) recovery: Recovery,
+    /// How many good results are wanted.
     probes: u16,
+    /// How many trials may be out at a time.
     max_out: u16,
-    /// Granted and without a result, as of the latest look at the ledger.
+    /// How many trials are granted and without a result, as of the latest look at the ledger.
     out: u32,
-    /// Good results.
+    /// How many results were good.
     good: u16,
-    /// When the latest result came, or the first trial went out after none was, or (health checks) half-open began.
+    /// The time of the latest of these: a result came; a trial went out when none was out; half-open began (health checks).
     leased_ns: u64,
 }
 
 impl Trials {
-    /// Before the first epoch.
+    /// There is no epoch yet.
     pub(crate) fn new(config: &Config) -> Self {
         Self::plan(None, config, 0)
     }
@@ -33,38 +34,34 @@ impl Trials {
         Self { epoch, recovery: config.recovery, probes, max_out, out: 0, good: 0, leased_ns: now_ns }
     }
 
-    /// A new epoch begins, and offers its trials to everybody.
+    /// Begins a new epoch, which offers its trials to everybody.
     pub(crate) fn begin_epoch(&mut self, config: &Config, ledger: &Ledger, now_ns: u64) {
         let epoch = Epoch::after(self.epoch);
         *self = Self::plan(Some(epoch), config, now_ns);
         ledger.renew(epoch, self.room());
     }
 
-    /// The epoch is over: nobody gets or has a trial any more.
+    /// Ends the epoch: from now on nobody gets or has a trial.
     pub(crate) fn end_epoch(&self, ledger: &Ledger) {
         ledger.revoke(self.epoch);
     }
 
-    /// An earlier owner's epoch, which is over.
+    /// Takes note of an earlier owner's epoch, which is over.
     pub(crate) fn go_on_after(&mut self, epoch: Option<Epoch>) {
         self.epoch = epoch;
     }
 
-    /// Whether what claimed a trial as a call began is of this epoch, while there is one.
+    /// True if the trial that a call claimed as it began is of this epoch. To be asked while there is an epoch.
     pub(crate) fn is_of_epoch(&self, claimed: Option<Epoch>) -> bool {
         claimed.is_some() && claimed == self.epoch
     }
 
-    pub(crate) fn recovery(&self) -> Recovery {
-        self.recovery
-    }
-
-    /// The time that the first health check has begins now.
+    /// The time for the first health check to report begins now.
     pub(crate) fn begin_lease(&mut self, now_ns: u64) {
         self.leased_ns = now_ns;
     }
 
-    /// How many trials there may be at a time: as many as may be out, and no more than good results are wanted.
+    /// How many trials there may be at a time: as many as may be out, but no more than good results are still wanted.
     pub(crate) fn room(&self) -> u16 {
         match self.recovery {
             Recovery::Trials => self.probes.saturating_sub(self.good).min(self.max_out),
@@ -72,7 +69,7 @@ impl Trials {
         }
     }
 
-    // While the epoch lasts.
+    // The functions below are for the time while the epoch lasts.
 
     /// Takes note of the trials that are out.
     pub(crate) fn look(&mut self, ledger: &Ledger, now_ns: u64) {
@@ -84,7 +81,7 @@ impl Trials {
         self.take_note(seen, now_ns);
     }
 
-    /// The owner is granted a trial, as gates are: true if there is one.
+    /// The owner asks for a trial, as gates do. True if it is granted one.
     pub(crate) fn take(&mut self, ledger: &Ledger, now_ns: u64) -> bool {
         self.look(ledger, now_ns);
         let taken = ledger.take();
@@ -92,25 +89,22 @@ impl Trials {
         self.is_of_epoch(taken)
     }
 
-    /// The next call of the owner's that begins, or is recorded without a ticket, takes a grant: true if there is one.
+    /// A call of the owner's begins, or is recorded without a ticket, and claims a trial that was granted. True if there is one.
     pub(crate) fn claim(&mut self, ledger: &Ledger, now_ns: u64) -> bool {
         self.look(ledger, now_ns);
         self.is_of_epoch(ledger.claim())
     }
 
-    /// A trial counts neither way: one that has begun, or one that is pending.
+    /// Gives a trial back, which counts neither way. The trial has begun, or it is pending.
     pub(crate) fn give_back(&mut self, has_begun: bool, ledger: &Ledger, now_ns: u64) {
         let Some(epoch) = self.epoch else { return };
-        if has_begun {
-            ledger.give_back_begun(epoch);
-        } else {
-            ledger.give_back(epoch);
-        }
+        let give_back = if has_begun { Ledger::give_back_begun } else { Ledger::give_back };
+        give_back(ledger, epoch);
         self.look(ledger, now_ns);
     }
 
-    /// What the ledger shows; `None` if it was scribbled on, and somebody may have passed by that: as if all were out, so
-    /// that it ends as lost.
+    /// Takes note of what the ledger shows. `None` means that somebody scribbled on it. Then calls may have passed by mistake. So
+    /// all trials count as out, and are lost in the end.
     fn take_note(&mut self, seen: Option<Seen>, now_ns: u64) {
         let Seen { out, was_idle } = seen.unwrap_or(Seen { out: self.room().into(), was_idle: false });
         if out > 0 && (self.out == 0 || was_idle) {
@@ -119,32 +113,27 @@ impl Trials {
         self.out = out;
     }
 
-    /// A trial's good result, or a good check. True if it was the last that was wanted.
+    /// A trial's result, or a check, was good. True if it was the last one wanted.
     pub(crate) fn succeed(&mut self, ledger: &Ledger, now_ns: u64) -> bool {
         let before = self.room();
         self.out = self.out.saturating_sub(1);
         self.leased_ns = now_ns;
         self.good = self.good.saturating_add(1);
-        if self.good >= self.probes {
-            return true;
-        }
-        if let Some(epoch) = self.epoch {
-            // The trial's own place may be granted again, unless no more are wanted.
+        let is_last = self.good >= self.probes;
+        if !is_last && let Some(epoch) = self.epoch {
+            // The trial's own place may be granted again, unless no more trials are wanted.
             ledger.settle(epoch, self.room(), (self.room() + 1).saturating_sub(before).min(self.room()));
         }
-        false
+        is_last
     }
 
-    /// When the lack of results reopens; `u64::MAX` while none is due.
+    /// When the lack of results reopens the breaker. It is `u64::MAX` while no result is due.
     pub(crate) fn lost_at_ns(&self, probe_timeout_ns: u64) -> u64 {
-        if self.out > 0 || self.recovery == Recovery::HealthChecks {
-            self.leased_ns.saturating_add(probe_timeout_ns)
-        } else {
-            u64::MAX
-        }
+        let is_due = self.out > 0 || self.recovery == Recovery::HealthChecks;
+        if is_due { self.leased_ns.saturating_add(probe_timeout_ns) } else { u64::MAX }
     }
 
-    /// Granted in this epoch, and not given back.
+    /// How many trials were granted in this epoch and not given back.
     pub(crate) fn granted(&self) -> u32 {
         match self.recovery {
             Recovery::Trials => self.out.saturating_add(self.good.into()),
@@ -166,7 +155,7 @@ mod tests {
     use super::*;
 
     fn trials(config: &Config) -> (Trials, Ledger) {
-        let (mut trials, ledger) = (Trials::new(config), Ledger::new());
+        let (mut trials, ledger) = (Trials::new(config), Ledger::default());
         trials.begin_epoch(config, &ledger, 0);
         (trials, ledger)
     }

@@ -8,13 +8,13 @@ mod twin;
 
 pub(crate) struct Window {
     ring: Ring,
-    /// Strictly above it a sample is slow.
-    threshold_ns: u64,
-    /// 0 = no limit.
+    /// A sample strictly above this is slow.
+    pub(crate) threshold_ns: u64,
+    /// A sample of this age is too old. 0 = no limit.
     age_ns: u64,
     /// How many of the samples in the ring are slow.
-    slow: usize,
-    /// No sample is too old before this; it may be early.
+    pub(crate) slow: usize,
+    /// No sample is too old before this time. It may be earlier than needed.
     expires_ns: u64,
 }
 
@@ -29,11 +29,6 @@ impl Window {
     }
 
     #[inline]
-    pub(crate) fn slow(&self) -> usize {
-        self.slow
-    }
-
-    #[inline]
     pub(crate) fn failed(&self) -> usize {
         self.ring.failed()
     }
@@ -44,12 +39,7 @@ impl Window {
         self.ring.pushed()
     }
 
-    #[inline]
-    pub(crate) fn threshold_ns(&self) -> u64 {
-        self.threshold_ns
-    }
-
-    /// The latencies, as quantiles are asked of them.
+    /// The latencies, in the form that quantiles are asked of.
     pub(crate) fn samples(&self) -> Samples<'_> {
         let (older_ns, newer_ns) = self.ring.latencies_ns();
         Samples { older_ns, newer_ns, first: self.pushed() - self.len() as u64 }
@@ -60,8 +50,8 @@ impl Window {
         self.slow = 0;
     }
 
-    /// Adds a sample that ended at `now_ns`, which is not before any earlier one's. The expired leave first, then the
-    /// oldest if the window is full.
+    /// Adds a sample that ended at `now_ns`. No earlier sample ended after that. Expired samples leave first, and then the oldest
+    /// one if the window is full.
     #[inline]
     pub(crate) fn push(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.expire(now_ns);
@@ -70,16 +60,16 @@ impl Window {
         self.slow = self.slow + usize::from(latency_ns > self.threshold_ns) - usize::from(dropped_slow);
     }
 
-    /// [`push`](Self::push) of a sample that succeeded, where that changes no count: nothing expires, and both the sample and
-    /// the one whose place it takes are good, and faster than `below_ns`, above which is the threshold. Otherwise false, and
-    /// nothing is changed.
+    /// [`push`](Self::push) of a sample that succeeded, where that changes no count. That is so if nothing expires, and if the
+    /// sample that leaves succeeded, too, and both are faster than `below_ns`, which is at most 1 above the threshold. Otherwise
+    /// this returns false, and nothing is changed.
     #[inline(always)]
     pub(crate) fn replace_calm(&mut self, now_ns: u64, latency_ns: u64, below_ns: u64) -> bool {
         debug_assert!(latency_ns < below_ns && below_ns <= self.threshold_ns.saturating_add(1));
         now_ns < self.expires_ns && self.ring.replace_calm(now_ns, latency_ns, below_ns)
     }
 
-    /// Whether [`replace_calm`](Self::replace_calm) may do anything: false if the window isn't full.
+    /// Prepares [`replace_calm`](Self::replace_calm). False if the window isn't full, so that it would do nothing.
     #[inline]
     pub(crate) fn look_for_calm(&mut self) -> bool {
         self.ring.look_for_calm()
@@ -93,22 +83,24 @@ impl Window {
         }
     }
 
-    /// O(1) if all are too old, as after a quiet spell (and a word for each 64 samples to clear, if any failed). Otherwise
-    /// O(1) for each that leaves, about a nanosecond: at most a window at once, and each sample leaves only once.
+    /// This takes O(1) if all samples are too old, as after a quiet spell. (If any failed, a word for each 64 samples is cleared.)
+    /// Otherwise this takes O(1), about a nanosecond, for each sample that leaves. At most a window leaves at once, and each sample
+    /// leaves only once.
     #[cold]
     fn expire_some(&mut self, now_ns: u64) {
         if self.ring.newest_end_ns().is_some_and(|newest_ns| self.is_expired(newest_ns, now_ns)) {
             self.clear();
         }
-        while self.ring.get(0).is_some_and(|oldest| self.is_expired(oldest.end_ns, now_ns)) {
-            self.pop();
+        while let Some(oldest) = self.ring.get(0).filter(|oldest| self.is_expired(oldest.end_ns, now_ns)) {
+            self.ring.pop();
+            self.slow -= usize::from(oldest.latency_ns > self.threshold_ns);
         }
-        // Samples to come end now or later.
+        // Samples that are still to come end now or later.
         let next_ns = self.ring.get(0).map_or(now_ns, |oldest| oldest.end_ns);
         self.expires_ns = if self.age_ns > 0 { next_ns.saturating_add(self.age_ns) } else { u64::MAX };
     }
 
-    /// What `len`, `slow` and `failed` will be once the samples too old at `now_ns` have left.
+    /// What `len`, `slow` and `failed` will be once the samples that are too old at `now_ns` have left.
     pub(crate) fn live(&self, now_ns: u64) -> (usize, usize, usize) {
         let mut live = (self.len(), self.slow, self.failed());
         let samples = (0..self.ring.len()).map_while(|age| self.ring.get(age));
@@ -132,12 +124,6 @@ impl Window {
     #[inline]
     fn is_expired(&self, end_ns: u64, now_ns: u64) -> bool {
         self.age_ns > 0 && now_ns.saturating_sub(end_ns) >= self.age_ns
-    }
-
-    fn pop(&mut self) {
-        if let Some(sample) = self.ring.pop() {
-            self.slow -= usize::from(sample.latency_ns > self.threshold_ns);
-        }
     }
 }
 
@@ -229,7 +215,7 @@ mod tests {
                         twin.samples.clear();
                     }
                 }
-                prop_assert_eq!((window.len(), window.slow(), window.failed()), twin.counts());
+                prop_assert_eq!((window.len(), window.slow, window.failed()), twin.counts());
                 let samples = window.samples();
                 let latencies = [samples.older_ns, samples.newer_ns].concat();
                 prop_assert_eq!(samples.first + latencies.len() as u64, pushed);
@@ -243,8 +229,8 @@ mod tests {
         let mut window = Window::new(4, 10, 30);
         window.push(100, 11, false);
         window.expire(129);
-        assert_eq!((window.len(), window.slow(), window.failed()), (1, 1, 1));
+        assert_eq!((window.len(), window.slow, window.failed()), (1, 1, 1));
         window.expire(130);
-        assert_eq!((window.len(), window.slow(), window.failed()), (0, 0, 0));
+        assert_eq!((window.len(), window.slow, window.failed()), (0, 0, 0));
     }
 }

@@ -1,10 +1,10 @@
-//! Structs as words for a page: one list of a struct's fields codes it both ways, a word for each field.
+//! Structs as words for a page. One list of a struct's fields codes the struct both ways, with a word for each field.
 
 /// A value that fits a word.
 pub(crate) trait Word: Copy {
     fn to_word(self) -> u64;
 
-    /// `None` if no version of this library writes such a word.
+    /// Returns `None` if no version of this library writes such a word.
     fn from_word(word: u64) -> Option<Self>;
 }
 
@@ -38,7 +38,7 @@ impl Word for bool {
     }
 }
 
-/// Declares a type that is one of a few values, each with its number and its name.
+/// Declares a type of a few values, each with its number and its name.
 macro_rules! named {
     ($(#[$meta:meta])* pub enum $type:ident { $($(#[$doc:meta])* $value:ident = $number:literal, $name:literal;)+ }) => {
         $(#[$meta])*
@@ -78,7 +78,7 @@ macro_rules! named {
     };
 }
 
-/// Codes a struct of which these are all fields.
+/// Codes a struct as words. The list names all of its fields.
 macro_rules! words {
     ($type:ident: $($field:ident),+) => {
         impl $type {
@@ -88,7 +88,7 @@ macro_rules! words {
                 [$($crate::words::Word::to_word(self.$field)),+]
             }
 
-            /// `None` if no version of this library writes such words.
+            /// Returns `None` if no version of this library writes such words.
             pub(crate) fn from_words(&[$($field),+]: &[u64; Self::WORDS]) -> Option<Self> {
                 Some(Self { $($field: $crate::words::Word::from_word($field)?),+ })
             }

@@ -216,7 +216,7 @@ impl Machine {
         }
         if let Some(reason) = verdict {
             self.open(reason);
-        } else if self.state == State::HalfOpen && self.trials.recovery() == Recovery::Trials {
+        } else if self.state == State::HalfOpen && self.trials.recovery == Recovery::Trials {
             self.take_result(latency_ns, ok, trial);
         }
     }
@@ -247,7 +247,7 @@ impl Machine {
     /// Takes in the result of a health check.
     #[cold]
     pub(super) fn take_probe(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
-        let wanted = self.state == State::HalfOpen && self.trials.recovery() == Recovery::HealthChecks;
+        let wanted = self.state == State::HalfOpen && self.trials.recovery == Recovery::HealthChecks;
         if wanted && !self.judge.is_stale(now_ns, latency_ns) {
             self.take_result(latency_ns, ok, true);
         } else {

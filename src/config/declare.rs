@@ -1,17 +1,17 @@
-//! What becomes of the declaration in `config.rs`.
+//! The macro that turns the declaration in `config.rs` into code.
 
 /// Makes `Config`, its default, its setters and its table from one block for each setting:
 ///
 /// ```text
 /// /// One line that the README, the tool's help and the C header have, too.
 /// ///
-/// /// Further lines are for Rust's docs alone.
+/// /// Further lines appear in Rust's docs alone.
 /// field: Type = default unit, from least to greatest, set by name(Given), fixed at construction;
 /// ```
 ///
 /// `name` is the setting's name. `field` is that name, with a unit at its end. `unit` is a constant in the module `unit`, or
-/// absent. `least` and `greatest` are numbers, or fields that stand above. `to greatest`, the whole of `from`, and `fixed` may
-/// be absent. `Given` is a type that implements the trait of this name.
+/// absent. `least` and `greatest` are numbers, or fields that stand above. `to greatest`, the whole of `from`, and `fixed at
+/// construction` may be absent. `Given` is a type that implements the trait of this name.
 macro_rules! settings {
     (
         $(#[$about:meta])*
@@ -40,7 +40,7 @@ macro_rules! settings {
                 )]
                 pub $field: $type,
             )+
-            /// In another crate a pattern of all other fields is not complete, and with `..` it is. So it is with a literal.
+            /// In another crate a pattern or a literal of all other fields is incomplete. With `..` it is complete.
             ///
             /// ```compile_fail,E0027
             #[doc = concat!("let trip99::Config { ", $(stringify!($field), ": _, ",)+ "} = trip99::Config::default();")]
@@ -71,8 +71,8 @@ macro_rules! settings {
                 field: stringify!($field),
                 kind: <$given as Given>::KIND,
                 doc: $doc,
-                min: bound!($($min)?),
-                max: bound!($($($max)?)?),
+                min: bound!($($min)?; 0),
+                max: bound!($($($max)?)?; <$given as Given>::KIND.max()),
                 is_fixed: !concat!($(stringify!($fixed))?).is_empty(),
                 get: |config| config.$field.to_word(),
                 set: |config, number| Word::from_word(number).map(|value| config.$field = value),
@@ -89,15 +89,15 @@ macro_rules! settings {
     };
 }
 
-/// An end of a legal range: a number, another field, or nothing.
+/// An end of a legal range: another field, a number, or else the last number that the field can hold.
 macro_rules! bound {
-    () => {
-        Bound::Open
+    (; $last:expr) => {
+        Bound { field: None, value: |_| $last }
     };
-    ($number:literal) => {
-        Bound::Number($number)
+    ($number:literal; $last:expr) => {
+        bound!(; $number)
     };
-    ($field:ident) => {
-        Bound::Field(stringify!($field), |config| config.$field.to_word())
+    ($field:ident; $last:expr) => {
+        Bound { field: Some(stringify!($field)), value: |config| config.$field.to_word() }
     };
 }

@@ -1,4 +1,4 @@
-//! What is wrong with settings.
+//! Errors of settings that are not legal.
 
 use super::setting::NO_SHARE;
 use core::fmt;
@@ -11,33 +11,33 @@ pub enum ConfigError {
     OutOfRange {
         /// The field of [`Config`](crate::Config).
         field: &'static str,
-        /// Its value.
+        /// The field's value.
         value: u64,
         /// The least legal value.
         min: u64,
         /// The greatest legal value.
         max: u64,
-        /// The field whose value is `min` or `max`, and that value; `None` if both are fixed numbers.
+        /// The field whose value is `min` or `max`, and that value. It is `None` if both are fixed numbers.
         bound: Option<(&'static str, u64)>,
     },
-    /// `start` is open; legal are closed and half-open.
+    /// The field `start` is open. Only closed and half-open are legal.
     StartOpen,
     /// A field that is fixed at construction differs from the running breaker's.
     Fixed {
         /// The field of [`Config`](crate::Config).
         field: &'static str,
-        /// Its value.
+        /// The field's value.
         value: u64,
-        /// The running breaker's value, the only legal one.
+        /// The running breaker's value, which alone is legal.
         current: u64,
     },
-    /// A text says nothing that this setting could be (feature `serde`).
+    /// A text is no value of the setting (feature `serde`).
     Unreadable {
         /// The field of [`Config`](crate::Config).
         field: &'static str,
-        /// What was written.
+        /// The text.
         text: String,
-        /// What may be written.
+        /// The texts that would be legal.
         legal: String,
     },
 }
@@ -50,31 +50,36 @@ impl ConfigError {
             Self::StartOpen => "start",
         }
     }
+
+    /// The error in words. A field is called what `name` calls it, and a field's value is written as `show` writes it.
+    pub(super) fn message(&self, name: impl Fn(&str) -> String, show: impl Fn(&str, u64) -> String) -> String {
+        let (field, at) = (self.field(), name(self.field()));
+        match self {
+            Self::OutOfRange { value, min, max, bound, .. } => {
+                let [value, least, greatest] = [*value, *min, *max].map(|number| show(field, number));
+                let range =
+                    if *max == u64::MAX { format!("at least {least}") } else { format!("{least} to {greatest}") };
+                let because = bound.map(|(other, value)| format!(", as {} is {}", name(other), show(other, value)));
+                format!("{at} is {value}; legal: {range}{}", because.unwrap_or_default())
+            }
+            Self::StartOpen => format!("{at} is open; legal: closed or half_open"),
+            Self::Fixed { value, current, .. } => {
+                let [value, current] = [*value, *current].map(|number| show(field, number));
+                format!("{at} is {value}; legal: {current}, as it is fixed at construction")
+            }
+            Self::Unreadable { text, legal, .. } => format!("{at} is {text:?}; legal: {legal}"),
+        }
+    }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OutOfRange { field, value, min, max, bound } => {
-                write!(f, "{field} is {value}")?;
-                if *value == u64::from(NO_SHARE) && field.ends_with("_ppm") {
-                    write!(f, " (the share was negative or not a number)")?;
-                }
-                match *max {
-                    u64::MAX => write!(f, "; legal: at least {min}")?,
-                    max => write!(f, "; legal: {min} to {max}")?,
-                }
-                match bound {
-                    Some((other, value)) => write!(f, ", as {other} is {value}"),
-                    None => Ok(()),
-                }
+        f.write_str(&self.message(str::to_owned, |field, value| match value {
+            _ if value == u64::from(NO_SHARE) && field.ends_with("_ppm") => {
+                format!("{value} (the share was negative or not a number)")
             }
-            Self::StartOpen => write!(f, "start is open; legal: closed or half_open"),
-            Self::Fixed { field, value, current } => {
-                write!(f, "{field} is {value}; legal: {current}, as it is fixed at construction")
-            }
-            Self::Unreadable { field, text, legal } => write!(f, "{field} is {text:?}; legal: {legal}"),
-        }
+            _ => value.to_string(),
+        }))
     }
 }
 

@@ -1,13 +1,13 @@
-//! A `Config` as keys and values, for serde: what the tool's TOML has.
+//! A `Config` as keys and values, for serde. The tool's TOML has them, too.
 
-use super::{Config, Setting, SettingKind};
+use super::{Config, ConfigError, Setting, SettingKind};
 use core::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
-/// A map of all settings by [name](Setting::name), in the order of the fields: durations and names are strings, shares are
-/// floats, the rest are numbers and booleans. A number that TOML can't hold is a string. Needs the feature `serde`.
+/// Writes a map of all settings by [name](Setting::name), in the order of the fields. Durations and names are strings, shares
+/// are floats, and the rest are numbers and booleans. A number that TOML can't hold is a string. This needs the feature `serde`.
 ///
 /// ```
 /// let json = serde_json::to_string(&trip99::Config::default())?;
@@ -32,11 +32,11 @@ impl Serialize for Config {
     }
 }
 
-/// From a map by name, with underscores or dashes. A key that is missing leaves its default. A value may be a string
-/// (`"200ms"`, `"0.99"`), a number (of a duration, of nanoseconds) or a boolean. Needs the feature `serde`.
+/// Reads a map of settings by name. Names may have underscores or dashes. A missing key leaves the setting's default. A value may
+/// be a string (`"200ms"`, `"0.99"`), a number (a duration's is in nanoseconds) or a boolean. This needs the feature `serde`.
 ///
-/// It is an error if a key is unknown or comes twice, if a value can't be read, or if one isn't legal: the message names the
-/// key, the value and what is legal. So what comes out is legal.
+/// It is an error if a key is unknown or comes twice, if a value can't be read, or if a value isn't legal. The message names the
+/// key, the value and what is legal. So a config that was read is legal.
 ///
 /// ```
 /// let config: trip99::Config = serde_json::from_str(r#"{"threshold": "5ms", "quantile": 0.999}"#)?;
@@ -75,22 +75,19 @@ impl<'de> Visitor<'de> for Keys {
             seen.push(setting.name);
             map.next_value_seed(Slot { setting, config: &mut config })?;
         }
-        config.validate().map_err(|error| A::Error::custom(error.in_text(|setting| setting.name.to_owned())))?;
+        config.validate().map_err(refusal)?;
         Ok(config)
     }
 }
 
-/// Where a value goes. All that it may be has one text, which is read as the tool reads it.
+/// The setting and the config that a value is for. The value is made a text, which is read as the tool reads it.
 struct Slot<'a> {
     setting: &'static Setting,
     config: &'a mut Config,
 }
 
-impl Slot<'_> {
-    fn set<E: Error>(self, text: &str) -> Result<(), E> {
-        let done = self.setting.set_text(self.config, text);
-        done.map_err(|error| E::custom(error.in_text(|setting| setting.name.to_owned())))
-    }
+fn refusal<E: Error>(error: ConfigError) -> E {
+    E::custom(error.in_text(|setting| setting.name.to_owned()))
 }
 
 impl<'de> DeserializeSeed<'de> for Slot<'_> {
@@ -109,26 +106,26 @@ impl<'de> Visitor<'de> for Slot<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.set(text)
+        self.setting.set_text(self.config, text).map_err(refusal)
     }
 
     fn visit_bool<E: Error>(self, on: bool) -> Result<(), E> {
-        self.set(&on.to_string())
+        self.visit_str(&on.to_string())
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
-        self.set(&number.to_string())
+        self.visit_str(&number.to_string())
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
-        self.set(&number.to_string())
+        self.visit_str(&number.to_string())
     }
 
-    /// The shortest decimal fraction that is this float: it is what was written, if that had at most 15 digits. A whole number
-    /// keeps a decimal, so that a count of 2.0 is as illegal as one of 2.5.
+    /// The text is the shortest decimal fraction that is this float. If the file had at most 15 digits, these are the same ones.
+    /// A whole number keeps a decimal, so that a count of 2.0 is as illegal as one of 2.5.
     fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
         let text = number.to_string();
         let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
-        self.set(&if is_whole { text + ".0" } else { text })
+        self.visit_str(&if is_whole { text + ".0" } else { text })
     }
 }

@@ -2,12 +2,13 @@
 
 use super::{Config, ConfigError, PPM, Recovery, State};
 use crate::words::Word;
+use core::convert::identity;
 use core::time::Duration;
 
-/// A setting: its names, its kind, its meaning and its legal range. [`Config::SETTINGS`] has them all, for programs that read
-/// or show settings.
+/// A setting: its names, its kind, its meaning and its legal range.
 ///
-/// Every value is a number here, in the unit of the field: [`SettingKind`] says what the number means.
+/// [`Config::SETTINGS`] has all settings, for programs that read or show them. Every value is a number here, in the unit of the
+/// field: [`SettingKind`] says what the number means.
 ///
 /// ```
 /// use trip99::Config;
@@ -30,7 +31,7 @@ pub struct Setting {
     pub(super) max: Bound,
     pub(super) is_fixed: bool,
     pub(super) get: fn(&Config) -> u64,
-    /// `None`: the field can't hold the number.
+    /// Returns `None` if the field can't hold the number.
     pub(super) set: fn(&mut Config, u64) -> Option<()>,
 }
 
@@ -38,19 +39,19 @@ pub struct Setting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SettingKind {
-    /// Nanoseconds. As text `200ms`.
+    /// The number is nanoseconds. The text is like `200ms`.
     Duration,
-    /// Parts per million. As text a fraction, `0.99`.
+    /// The number is parts per million. The text is a fraction like `0.99`.
     Share,
-    /// How many: a `u32`.
+    /// The number is a `u32` that counts something. The text is the number.
     Count,
-    /// Any `u64`.
+    /// The number is any `u64`. The text is the number.
     Number,
-    /// 0 or 1. As text `false` or `true`.
+    /// The number is 0 or 1. The text is `false` or `true`.
     Switch,
-    /// A [`Recovery`]. As text `trials` or `health-checks`.
+    /// The number is that of a [`Recovery`]. The text is `trials` or `health-checks`.
     Recovery,
-    /// A [`State`] to start in. As text `closed` or `half-open`.
+    /// The number is that of the [`State`] to start in. The text is `closed` or `half-open`.
     Start,
 }
 
@@ -69,88 +70,70 @@ impl SettingKind {
 
 /// An end of a legal range.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Bound {
-    /// What the field can hold is the limit.
-    Open,
-    Number(u64),
-    /// Another field, and its value.
-    Field(&'static str, fn(&Config) -> u64),
-}
-
-impl Bound {
-    fn value(self, config: &Config, open: u64) -> u64 {
-        match self {
-            Self::Open => open,
-            Self::Number(number) => number,
-            Self::Field(_, value) => value(config),
-        }
-    }
-
-    const fn field(self) -> Option<&'static str> {
-        match self {
-            Self::Field(field, _) => Some(field),
-            Self::Open | Self::Number(_) => None,
-        }
-    }
+pub(super) struct Bound {
+    /// The field that sets the end, if one does.
+    pub(super) field: Option<&'static str>,
+    pub(super) value: fn(&Config) -> u64,
 }
 
 impl Setting {
-    /// As it is called in the tool's TOML, and as its setter is: `threshold`.
+    /// The name of the setting in the tool's TOML, and of its setter: `threshold`.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The field of [`Config`], and of C's `cb_config`: the name with its unit, `threshold_ns`.
+    /// The field of [`Config`], and of C's `cb_config`. It is the name with its unit: `threshold_ns`.
     pub const fn field(&self) -> &'static str {
         self.field
     }
 
-    /// What its number means.
+    /// What the setting's number means.
     pub const fn kind(&self) -> SettingKind {
         self.kind
     }
 
-    /// What it is for, in one line without a full stop.
+    /// What the setting is for, in one line without a full stop.
     pub fn doc(&self) -> &'static str {
         self.doc.trim().trim_end_matches('.')
     }
 
-    /// Whether a running breaker keeps the value that it was made with.
+    /// True if a running breaker keeps the value that it was made with.
     pub const fn is_fixed(&self) -> bool {
         self.is_fixed
     }
 
-    /// The value.
+    /// The setting's value in `config`.
     pub fn get(&self, config: &Config) -> u64 {
         (self.get)(config)
     }
 
-    /// Sets the value, which may lie outside of its legal range: [`Config::validate`] tells that.
+    /// Sets the value in `config`. The value may lie outside of its legal range: [`Config::validate`] tells that.
     ///
     /// # Errors
-    /// The field can't hold such a number, as it is a `u32`, a `bool` or an enum. Nothing is changed then.
+    /// [`ConfigError::OutOfRange`] if the field can't hold such a number, as the field is a `u32`, a `bool` or an enum. Nothing
+    /// is changed then.
     pub fn set(&self, config: &mut Config, value: u64) -> Result<(), ConfigError> {
         (self.set)(config, value).ok_or_else(|| self.out_of_range(config, value))
     }
 
-    /// The least legal value, beside these other settings.
+    /// The least legal value, beside the other settings of `config`.
     pub fn min(&self, config: &Config) -> u64 {
-        self.min.value(config, 0)
+        (self.min.value)(config)
     }
 
-    /// The greatest legal value, beside these other settings.
+    /// The greatest legal value, beside the other settings of `config`.
     pub fn max(&self, config: &Config) -> u64 {
-        self.max.value(config, self.kind.max())
+        (self.max.value)(config)
     }
 
     /// The field whose value is the least legal one, if there is such a field.
     pub const fn min_field(&self) -> Option<&'static str> {
-        self.min.field()
+        self.min.field
     }
 
     /// The field whose value is the greatest legal one, if there is such a field.
     pub const fn max_field(&self) -> Option<&'static str> {
-        self.max.field()
+        self.max.field
     }
 
     pub(super) fn check(&self, config: &Config) -> Result<(), ConfigError> {
@@ -161,71 +144,53 @@ impl Setting {
 
     fn out_of_range(&self, config: &Config, value: u64) -> ConfigError {
         let (min, max) = (self.min(config), self.max(config));
-        let bound = match (self.min, self.max) {
-            (Bound::Field(field, _), _) => Some((field, min)),
-            (_, Bound::Field(field, _)) => Some((field, max)),
-            _ => None,
-        };
+        let bound = self.min.field.map(|field| (field, min)).or(self.max.field.map(|field| (field, max)));
         ConfigError::OutOfRange { field: self.field, value, min, max, bound }
     }
 }
 
-/// What a setter takes.
+/// What a setter takes, and how that becomes the value of the field.
 pub(super) trait Given {
     type Value: Word;
     const KIND: SettingKind;
     fn into_value(self) -> Self::Value;
 }
 
-impl Given for Duration {
-    type Value = u64;
-    const KIND: SettingKind = SettingKind::Duration;
-    fn into_value(self) -> u64 {
-        to_ns(self)
-    }
-}
-
-impl Given for f64 {
-    type Value = u32;
-    const KIND: SettingKind = SettingKind::Share;
-    fn into_value(self) -> u32 {
-        to_ppm(self)
-    }
-}
-
-/// Types that a setter takes as the field holds them.
-macro_rules! given_as_held {
-    ($($type:ty: $kind:ident;)+) => {$(
+macro_rules! given {
+    ($($type:ty => $value:ty, $kind:ident, $into_value:path;)+) => {$(
         impl Given for $type {
-            type Value = Self;
+            type Value = $value;
             const KIND: SettingKind = SettingKind::$kind;
-            fn into_value(self) -> Self {
-                self
+            fn into_value(self) -> $value {
+                $into_value(self)
             }
         }
     )+};
 }
 
-given_as_held! {
-    u32: Count;
-    u64: Number;
-    bool: Switch;
-    Recovery: Recovery;
-    State: Start;
+given! {
+    Duration => u64, Duration, to_ns;
+    f64 => u32, Share, to_ppm;
+    u32 => u32, Count, identity;
+    u64 => u64, Number, identity;
+    bool => bool, Switch, identity;
+    Recovery => Recovery, Recovery, identity;
+    State => State, Start, identity;
 }
 
-/// A duration in nanoseconds; one that is too long for that is `u64::MAX`, which is never.
+/// A duration in nanoseconds. A duration that is too long for that becomes `u64::MAX`, which means never.
 pub(crate) fn to_ns(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// What a share becomes that is negative or not a number. It isn't `u32::MAX`, as that is what C makes of -1 ppm.
+/// A share that is negative or not a number becomes this. It isn't `u32::MAX`, as C makes that of -1 ppm.
 pub(super) const NO_SHARE: u32 = u32::MAX - 1;
 
-/// A share from 0 to 1 in ppm, rounded to the nearest. What isn't from 0 to 1 becomes more than [`PPM`], which no share may be.
+/// A share from 0 to 1 in ppm, rounded to the nearest. A number that isn't from 0 to 1 becomes more than [`PPM`], which no share
+/// may be.
 #[expect(
     clippy::float_arithmetic,
-    reason = "a share is given as a float, and rounded here once; nothing else computes with it"
+    reason = "a share is given as a float, and rounded here once; nothing else computes with floats"
 )]
 fn to_ppm(share: f64) -> u32 {
     if share.is_nan() || share < 0.0 {

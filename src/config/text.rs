@@ -1,12 +1,12 @@
-//! Settings as text: `200ms`, `0.99`, `half-open`. The tool's options and files are read so, and what serde reads.
+//! Settings as text: `200ms`, `0.99`, `half-open`. The tool's options, its files and serde have settings in this form.
 
 use super::{Config, ConfigError, PPM, Recovery, Setting, SettingKind, State};
 use crate::words::Word;
 use core::time::Duration;
 
-/// Needs the feature `serde`.
+/// These functions need the feature `serde`.
 impl Setting {
-    /// The value as it is written.
+    /// The setting's value in `config`, as text.
     ///
     /// ```
     /// let threshold = trip99::Config::setting("threshold").expect("there is one");
@@ -16,27 +16,20 @@ impl Setting {
         self.show_value(self.get(config))
     }
 
-    /// A value of this setting as it is written. What is no such value is shown as a number.
+    /// A value of this setting as text. A number that is no value of this setting is shown as a number.
     pub fn show_value(&self, value: u64) -> String {
-        match (self.kind, value) {
-            (SettingKind::Duration, ns) => show_ns(ns),
-            (SettingKind::Share, ppm) => show_share(ppm),
-            (SettingKind::Switch, 0) => "false".into(),
-            (SettingKind::Switch, 1) => "true".into(),
-            (SettingKind::Recovery, TRIALS) => "trials".into(),
-            (SettingKind::Recovery, HEALTH_CHECKS) => "health-checks".into(),
-            (SettingKind::Start, state) => {
-                State::from_word(state).map_or_else(|| state.to_string(), |state| state.name().replace('_', "-"))
-            }
-            (_, number) => number.to_string(),
+        match self.kind {
+            SettingKind::Duration => show_ns(value),
+            SettingKind::Share => show_share(value),
+            kind => kind.name_of(value).map_or_else(|| value.to_string(), |name| name.replace('_', "-")),
         }
     }
 
-    /// Sets the value from how it is written. Names may have underscores in place of dashes; a duration without a unit is
+    /// Sets the value in `config` from a text. Names may have underscores in place of dashes. A duration without a unit is in
     /// nanoseconds. The value may lie outside of its legal range: [`Config::validate`] tells that.
     ///
     /// # Errors
-    /// [`ConfigError::Unreadable`]. Nothing is changed then.
+    /// [`ConfigError::Unreadable`] if the text is no value of this setting. Nothing is changed then.
     ///
     /// ```
     /// use trip99::Config;
@@ -49,19 +42,15 @@ impl Setting {
     /// # Ok::<(), trip99::ConfigError>(())
     /// ```
     pub fn set_text(&self, config: &mut Config, text: &str) -> Result<(), ConfigError> {
-        let value = self.parse(text);
-        let is_set = value.and_then(|value| self.set(config, value).ok());
+        let is_set = self.parse(text).and_then(|value| self.set(config, value).ok());
         is_set.ok_or_else(|| {
             let range = match (self.min(config), self.max(config)) {
                 (0, max) if max == self.kind.max() => String::new(), // the form says it all
                 (min, u64::MAX) => format!(", at least {}", self.show_value(min)),
                 (min, max) => format!(", from {} to {}", self.show_value(min), self.show_value(max)),
             };
-            ConfigError::Unreadable {
-                field: self.field,
-                text: text.to_owned(),
-                legal: format!("{}{range}", self.form()),
-            }
+            let legal = format!("{}{range}", self.form());
+            ConfigError::Unreadable { field: self.field, text: text.to_owned(), legal }
         })
     }
 
@@ -70,21 +59,15 @@ impl Setting {
             SettingKind::Duration => parse_ns(text),
             SettingKind::Share => parse_share(text),
             SettingKind::Count | SettingKind::Number => parse_number(text),
-            SettingKind::Switch => ["false", "true"].iter().position(|name| *name == text).map(|value| value as u64),
-            SettingKind::Recovery => match text.replace('_', "-").as_str() {
-                "trials" | "trial-calls" => Some(TRIALS),
-                "health-checks" => Some(HEALTH_CHECKS),
-                _ => None,
-            },
-            SettingKind::Start => match text.replace('-', "_").as_str() {
-                name if name == State::Closed.name() => Some(State::Closed as u64),
-                name if name == State::HalfOpen.name() => Some(State::HalfOpen as u64),
-                _ => None,
-            },
+            SettingKind::Switch | SettingKind::Recovery | SettingKind::Start => {
+                let name = text.replace('-', "_").replace("trial_calls", "trials");
+                let value = (0..=self.kind.max()).find(|&value| self.kind.name_of(value) == Some(&name));
+                value.filter(|_| name != State::Open.name()) // no breaker starts open
+            }
         }
     }
 
-    /// What a text must look like.
+    /// What a text for this setting must look like.
     pub(super) const fn form(&self) -> &'static str {
         match self.kind {
             SettingKind::Duration => "a duration like 200ms, 1.5s or 1m, or a number of nanoseconds",
@@ -97,9 +80,21 @@ impl Setting {
     }
 }
 
+impl SettingKind {
+    /// The name of a value, with underscores. It is `None` if this kind has no such value, or has numbers for values.
+    fn name_of(self, value: u64) -> Option<&'static str> {
+        match self {
+            Self::Switch => bool::from_word(value).map(|on| if on { "true" } else { "false" }),
+            Self::Recovery => Recovery::from_word(value).map(Recovery::name),
+            Self::Start => State::from_word(value).map(State::name),
+            Self::Duration | Self::Share | Self::Count | Self::Number => None,
+        }
+    }
+}
+
 impl ConfigError {
-    /// This error for somebody who wrote text: each setting is called what `place` calls it, and values are as
-    /// [`Setting::show_value`] has them. Needs the feature `serde`.
+    /// This error for somebody who wrote text. Each setting is called what `place` calls it, and values are as
+    /// [`Setting::show_value`] has them. This function needs the feature `serde`.
     ///
     /// ```
     /// use trip99::Config;
@@ -109,41 +104,17 @@ impl ConfigError {
     /// assert_eq!(text, "[breaker] min_samples is 100; legal: 1 to 50, as [breaker] window_len is 50");
     /// ```
     pub fn in_text(&self, place: impl Fn(&Setting) -> String) -> String {
-        let of_field = |field: &str| Config::SETTINGS.iter().find(|setting| setting.field == field);
-        let Some(setting) = of_field(self.field()) else { return self.to_string() };
-        let at = place(setting);
-        match self {
-            Self::OutOfRange { value, min, max, bound, .. } => {
-                let value = setting.show_value(*value);
-                let range = match *max {
-                    u64::MAX => format!("at least {}", setting.show_value(*min)),
-                    max => format!("{} to {}", setting.show_value(*min), setting.show_value(max)),
-                };
-                let because = bound.and_then(|(field, value)| Some((of_field(field)?, value)));
-                let because = because.map_or_else(String::new, |(other, value)| {
-                    format!(", as {} is {}", place(other), other.show_value(value))
-                });
-                format!("{at} is {value}; legal: {range}{because}")
-            }
-            Self::StartOpen => format!("{at} is open; legal: {}", setting.form()),
-            Self::Fixed { value, current, .. } => {
-                let (value, current) = (setting.show_value(*value), setting.show_value(*current));
-                format!("{at} is {value}; legal: {current}, as it is fixed at construction")
-            }
-            Self::Unreadable { text, legal, .. } => format!("{at} is {text:?}; legal: {legal}"),
-        }
+        let find = |field: &str| Config::SETTINGS.iter().find(|setting| setting.field == field);
+        self.message(
+            |field| find(field).map_or_else(|| field.to_owned(), &place),
+            |field, value| find(field).map_or_else(|| value.to_string(), |setting| setting.show_value(value)),
+        )
     }
 }
 
-const TRIALS: u64 = Recovery::Trials as u64;
-const HEALTH_CHECKS: u64 = Recovery::HealthChecks as u64;
-
-/// `200ms`, `1.5s`, `1m 30s`; a bare number is nanoseconds.
+/// Reads `200ms`, `1.5s`, `1m 30s`. A bare number is nanoseconds.
 fn parse_ns(text: &str) -> Option<u64> {
-    if is_digits(text) {
-        return text.parse().ok();
-    }
-    u64::try_from(humantime::parse_duration(text).ok()?.as_nanos()).ok()
+    parse_number(text).or_else(|| u64::try_from(humantime::parse_duration(text).ok()?.as_nanos()).ok())
 }
 
 fn show_ns(ns: u64) -> String {
@@ -153,11 +124,12 @@ fn show_ns(ns: u64) -> String {
     }
 }
 
+/// Digits alone: the standard library would take a plus sign, too.
 fn parse_number(text: &str) -> Option<u64> {
-    if is_digits(text) { text.parse().ok() } else { None }
+    if text.starts_with('+') { None } else { text.parse().ok() }
 }
 
-/// A decimal fraction from 0 to 1, exactly in parts per million.
+/// Reads a decimal fraction from 0 to 1 that is a whole number of parts per million.
 fn parse_share(text: &str) -> Option<u64> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     if whole.is_empty() && decimals.is_empty() {
@@ -178,10 +150,6 @@ fn show_share(ppm: u64) -> String {
     let million = u64::from(PPM);
     let text = format!("{}.{:06}", ppm / million, ppm % million);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn is_digits(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

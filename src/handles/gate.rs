@@ -41,7 +41,7 @@ pub struct Gate {
 
 impl Gate {
     pub(crate) fn new(observer: Observer, halter: Halter) -> Self {
-        Self { observer, grants: Grants::new(), halter }
+        Self { observer, grants: Grants::default(), halter }
     }
 
     /// May an order be sent now? While the breaker is closed, the answer takes one load and a branch.

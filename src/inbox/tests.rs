@@ -27,7 +27,7 @@ fn drain(inbox: &mut Inbox) -> Vec<u64> {
 }
 
 fn lane(capacity: u32) -> (Inbox, LaneQueues) {
-    Inbox::new(capacity, 7, Arc::new(LaneShared::new()))
+    Inbox::new(capacity, 7, Arc::new(LaneShared::default()))
 }
 
 #[test]

@@ -35,6 +35,6 @@ impl Judge {
     #[inline]
     fn calm_limit_ns(&self, now_ns: u64) -> u64 {
         let since_epoch_ns = if self.epoch_ns == 0 { u64::MAX } else { now_ns - self.epoch_ns };
-        self.rules.spike_limit_ns().min(self.window.threshold_ns()).min(since_epoch_ns)
+        self.rules.spike_limit_ns.min(self.window.threshold_ns).min(since_epoch_ns)
     }
 }

@@ -6,7 +6,7 @@ fn epoch(number: u32) -> Epoch {
 }
 
 fn ledger(room: u16) -> Arc<Ledger> {
-    let ledger = Arc::new(Ledger::new());
+    let ledger = Arc::new(Ledger::default());
     ledger.renew(epoch(1), room);
     ledger
 }

@@ -7,7 +7,7 @@ fn epoch(number: u32) -> Epoch {
 }
 
 fn ledger(number: u32, room: u16) -> Ledger {
-    let ledger = Ledger::new();
+    let ledger = Ledger::default();
     ledger.renew(epoch(number), room);
     ledger
 }
@@ -35,7 +35,7 @@ fn epochs_count_from_1_and_begin_again() {
 
 #[test]
 fn no_more_are_granted_than_there_are() {
-    assert_eq!(Ledger::new().take(), None);
+    assert_eq!(Ledger::default().take(), None);
     let ledger = ledger(7, 2);
     assert_eq!([ledger.take(), ledger.take(), ledger.take()], [Some(epoch(7)), Some(epoch(7)), None]);
     assert_eq!((out(&ledger, 7, 2), out(&ledger, 6, 2)), (Some(2), None));
@@ -151,7 +151,7 @@ fn nobody_gives_back_to_an_epoch_that_is_over_nor_more_than_have_begun() {
 
 #[test]
 fn a_handle_whose_call_began_has_one_less_to_give_back() {
-    let grants = Grants::new();
+    let grants = Grants::default();
     grants.begin(epoch(5));
     grants.add(epoch(5));
     grants.add(epoch(5));
@@ -162,7 +162,7 @@ fn a_handle_whose_call_began_has_one_less_to_give_back() {
 
 #[test]
 fn a_handle_gives_back_what_it_was_granted_last() {
-    let grants = Grants::new();
+    let grants = Grants::default();
     assert_eq!(grants.take(), None);
     grants.add(epoch(5));
     grants.add(epoch(5));
@@ -178,7 +178,7 @@ fn a_handle_gives_back_what_it_was_granted_last() {
 
 #[test]
 fn what_shadow_let_pass_is_no_trial_to_give_back() {
-    let grants = Grants::new();
+    let grants = Grants::default();
     grants.pass();
     assert_eq!(grants.take(), None);
     grants.add(epoch(5));

@@ -1,5 +1,5 @@
-//! The loops over many values, compiled for AVX2 as well: the baseline x86-64 has no compare of 64-bit integers, so there
-//! the compiler makes no vectors of them.
+//! The loops over many values, compiled for AVX2 as well. The baseline x86-64 has no compare of 64-bit integers, so the compiler
+//! makes no vectors of these loops there.
 #![cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "calls what is compiled for AVX2, if the CPU has it"))]
 
 use super::select;
@@ -18,68 +18,45 @@ impl Vectors {
             avx2: std::is_x86_feature_detected!("avx2"),
         }
     }
+}
 
-    #[cfg(test)]
-    pub(super) fn none() -> Self {
-        Self {
-            #[cfg(target_arch = "x86_64")]
-            avx2: false,
+/// Makes methods that call a function: the one compiled for AVX2 if the CPU has that, or else the plain one.
+macro_rules! with_vectors {
+    ($($name:ident($($argument:ident: $type:ty),+) -> $output:ty = $function:path;)+) => {
+        impl Vectors {
+            $(pub(super) fn $name(&self, $($argument: $type),+) -> $output {
+                #[cfg(target_arch = "x86_64")]
+                if self.avx2 {
+                    #[target_feature(enable = "avx2")]
+                    fn with_avx2($($argument: $type),+) -> $output {
+                        $function($($argument),+)
+                    }
+                    // SAFETY: `detect` found AVX2.
+                    return unsafe { with_avx2($($argument),+) };
+                }
+                $function($($argument),+)
+            })+
         }
-    }
+    };
+}
 
-    /// [`select::select`].
-    pub(super) fn select(&self, values: &mut [u64], rank: usize) -> Option<u64> {
-        #[cfg(target_arch = "x86_64")]
-        if self.avx2 {
-            #[target_feature(enable = "avx2")]
-            fn with_avx2(values: &mut [u64], rank: usize) -> Option<u64> {
-                select::select(values, rank)
+with_vectors! {
+    select(values: &mut [u64], rank: usize) -> Option<u64> = select::select;
+    count(samples: Samples<'_>, latency_ns: u64) -> usize = Samples::count;
+    update(tail: &mut Tail, samples: Samples<'_>) -> () = Tail::update;
+    select_near(tail: &Tail, from_top: usize, guess_ns: u64) -> Option<u64> = Tail::select_near;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Vectors {
+        pub(in crate::quantile) fn none() -> Self {
+            Self {
+                #[cfg(target_arch = "x86_64")]
+                avx2: false,
             }
-            // SAFETY: `detect` found AVX2.
-            return unsafe { with_avx2(values, rank) };
         }
-        select::select(values, rank)
-    }
-
-    /// [`Samples::count`].
-    pub(super) fn count(&self, samples: Samples<'_>, latency_ns: u64) -> usize {
-        #[cfg(target_arch = "x86_64")]
-        if self.avx2 {
-            #[target_feature(enable = "avx2")]
-            fn with_avx2(samples: Samples<'_>, latency_ns: u64) -> usize {
-                samples.count(latency_ns)
-            }
-            // SAFETY: `detect` found AVX2.
-            return unsafe { with_avx2(samples, latency_ns) };
-        }
-        samples.count(latency_ns)
-    }
-
-    /// [`Tail::update`].
-    pub(super) fn update(&self, tail: &mut Tail, samples: Samples<'_>) {
-        #[cfg(target_arch = "x86_64")]
-        if self.avx2 {
-            #[target_feature(enable = "avx2")]
-            fn with_avx2(tail: &mut Tail, samples: Samples<'_>) {
-                tail.update(samples);
-            }
-            // SAFETY: `detect` found AVX2.
-            return unsafe { with_avx2(tail, samples) };
-        }
-        tail.update(samples);
-    }
-
-    /// [`Tail::select_near`].
-    pub(super) fn select_near(&self, tail: &Tail, from_top: usize, guess_ns: u64) -> Option<u64> {
-        #[cfg(target_arch = "x86_64")]
-        if self.avx2 {
-            #[target_feature(enable = "avx2")]
-            fn with_avx2(tail: &Tail, from_top: usize, guess_ns: u64) -> Option<u64> {
-                tail.select_near(from_top, guess_ns)
-            }
-            // SAFETY: `detect` found AVX2.
-            return unsafe { with_avx2(tail, from_top, guess_ns) };
-        }
-        tail.select_near(from_top, guess_ns)
     }
 }

@@ -1,20 +1,13 @@
-//! Without the feature `shm`: nobody beyond the process to tell anything.
+//! What stands for a link without the feature `shm`: there is nobody beyond the process to tell anything.
 
 use crate::config::State;
 
+#[derive(Default)]
 pub(crate) struct Link;
 
 impl Link {
-    pub(crate) const fn none() -> Self {
-        Self
-    }
-
-    pub(crate) const fn is_none(&self) -> bool {
+    pub(crate) const fn is_owners(&self) -> bool {
         true
-    }
-
-    pub(crate) const fn is_here(&self) -> bool {
-        false
     }
 
     pub(crate) fn seal(&self, _state: State, _events: u64) {}

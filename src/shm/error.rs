@@ -1,18 +1,18 @@
-//! Why a page in a file can't be had.
+//! The reasons why a page in a file can't be had.
 
 use crate::config::ConfigError;
 use core::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A page in a file that could not be made, taken over or observed. A file that was refused is left exactly as it was.
+/// The reason why a page in a file could not be made, taken over or observed. A file that was refused is left exactly as it was.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SharedError {
     /// The settings are illegal.
     Config(ConfigError),
-    /// The page's name is not a plain file name: empty, longer than 200 bytes, with a `/` or a control character in
-    /// it, or beginning with a dot.
+    /// The page's name is no plain file name: it is empty, longer than 200 bytes, has a `/` or a control character in it, or
+    /// begins with a dot.
     Name {
         /// The name.
         name: String,
@@ -21,55 +21,56 @@ pub enum SharedError {
     Owned {
         /// The page.
         path: PathBuf,
-        /// The owner's process, if it can be told (it can't be from another pid namespace).
+        /// The owner's process. It is `None` if it can't be told, as from another pid namespace.
         pid: Option<u32>,
     },
     /// The file or directory is another user's, writable for others, or no plain file or directory.
     NotOurs {
         /// The file or directory.
         path: PathBuf,
-        /// What it is, as in "a symbolic link".
+        /// What the file or directory is, as in "a symbolic link".
         what: &'static str,
     },
     /// The file is shorter than its page.
     Truncated {
         /// The page.
         path: PathBuf,
-        /// Its length, in bytes.
+        /// The file's length, in bytes.
         len: u64,
-        /// The least that it should be.
+        /// The least length that a file of this page has, in bytes.
         expected: u64,
     },
     /// The page is of another layout version.
     Version {
         /// The page.
         path: PathBuf,
-        /// Its version.
+        /// The page's version.
         found: u64,
         /// The version that this library reads.
         known: u64,
     },
-    /// The page holds what no version writes.
+    /// The page holds values that no version writes.
     Damaged {
         /// The page.
         path: PathBuf,
-        /// The part that does, as in "the gate".
+        /// The part that holds them, as in "the gate".
         what: &'static str,
     },
     /// The operating system refused.
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What was tried, as in "open".
+        /// The operation that failed, as in "open".
         operation: &'static str,
-        /// Why it failed.
+        /// The operating system's error.
         error: io::Error,
     },
 }
 
 impl SharedError {
-    pub(crate) fn io(path: &Path, operation: &'static str, error: impl Into<io::Error>) -> Self {
-        Self::Io { path: path.to_owned(), operation, error: error.into() }
+    /// Makes an error of this operation from the operating system's.
+    pub(crate) fn io<E: Into<io::Error>>(path: &Path, operation: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self::Io { path: path.to_owned(), operation, error: error.into() }
     }
 
     pub(crate) fn not_ours(path: &Path, what: &'static str) -> Self {

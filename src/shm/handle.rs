@@ -1,4 +1,4 @@
-//! A counted reference whose target lies in what it keeps alive: a value on the heap, or a part of a mapped file.
+//! A counted reference. Its target lies in what it keeps alive: a value on the heap, or a part of a mapped file.
 #![expect(unsafe_code, reason = "a pointer into what the keeper owns")]
 
 use core::any::Any;
@@ -6,7 +6,7 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 use std::sync::Arc;
 
-/// Like `Arc<T>`, but the pointer leads straight to the target, wherever that is: to follow it costs the same.
+/// A reference like `Arc<T>`. The pointer leads straight to the target, wherever that is, so following it costs the same.
 pub(crate) struct Handle<T: ?Sized> {
     /// Valid for shared references for as long as the keeper lives.
     target: NonNull<T>,
@@ -14,7 +14,7 @@ pub(crate) struct Handle<T: ?Sized> {
 }
 
 impl<T: Send + Sync + 'static> Handle<T> {
-    /// A value on the heap.
+    /// A handle of a value on the heap.
     pub(crate) fn new(value: T) -> Self {
         let keeper = Arc::new(value);
         Self { target: NonNull::from(&*keeper), keeper }
@@ -39,7 +39,7 @@ impl<T: ?Sized> Deref for Handle<T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: valid for as long as the keeper lives, which is as long as `self`.
+        // SAFETY: the target is valid for as long as the keeper lives, which is as long as `self`.
         unsafe { self.target.as_ref() }
     }
 }
@@ -50,7 +50,8 @@ impl<T: ?Sized> Clone for Handle<T> {
     }
 }
 
-// SAFETY: it gives out `&T` alone, on whichever thread, as `Arc<T>` does for such a `T`; the keeper is both by its type.
+// SAFETY: a handle gives out `&T` alone, on whichever thread, as `Arc<T>` does for such a `T`. The keeper is `Send` and `Sync` by its
+// type.
 unsafe impl<T: ?Sized + Send + Sync> Send for Handle<T> {}
 
 // SAFETY: as for `Send`.

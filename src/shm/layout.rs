@@ -1,17 +1,18 @@
-//! The file: what stands where, and what of it a newcomer believes.
+//! The file: what stands where, and which values in it a newcomer believes.
 //!
 //! ```text
 //!  offset   bytes
-//!       0     128  header   magic, layout version, size of the page, number of slots: fixed, but for growing slots
+//!       0     128  header   magic, layout version, size of the page, number of slots: only that changes, and only grows
 //!     128     128  owner    pid, seal, attempt, heartbeat, whether the memory is locked
 //!     256   35072  page     as in memory (see `page`)
 //!   35328     128  mirror   how many samples entered the window, and how many are in it
 //!   35456   8 << n slots    2^n latencies, n in range 10 ..= 21: the window twice
 //! ```
 //!
-//! Every word is an atomic of this machine's byte order. The length of the file is believed rather than any word in it; it may
-//! be longer than this.
+//! Every word is an atomic of this machine's byte order. A newcomer believes the length of the file rather than any word in it.
+//! The file may be longer than this.
 
+use super::error::SharedError;
 use crate::config::State;
 use crate::gate::Reading;
 use crate::mirror::Mirror;
@@ -19,6 +20,7 @@ use crate::notes::check;
 use crate::page::{LAYOUT_VERSION, Page};
 use crate::sync::{AtomicU64, Ordering, load_acquire};
 use core::mem::offset_of;
+use std::path::Path;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"trip99fl");
 const VERSION: u64 = 1;
@@ -27,9 +29,9 @@ const VERSION: u64 = 1;
 const MAX_SLOTS_LOG2: u32 = 21;
 const MIN_SLOTS_LOG2: u32 = 10;
 
-/// No pause grows for more than 64 attempts, as each at least doubles it.
+/// No pause grows for more than 64 attempts, as each attempt at least doubles it.
 const MAX_ATTEMPT: u64 = 64;
-/// Far more events than any breaker has, and far from where counting them would overflow.
+/// This is far more events than any breaker has, and far below the number where counting them would overflow.
 const MAX_EVENTS: u64 = 1 << 48;
 
 #[repr(C, align(128))]
@@ -37,7 +39,7 @@ pub(crate) struct Header {
     magic: AtomicU64,
     version: AtomicU64,
     page_len: AtomicU64,
-    /// The logarithm in each of the 8 bytes.
+    /// The logarithm of the number of slots, in each of the 8 bytes.
     slots_log2: AtomicU64,
 }
 
@@ -47,13 +49,14 @@ pub(crate) const HEADER_WORDS: usize = 4;
 #[repr(C, align(128))]
 pub(crate) struct OwnerLine {
     pub(crate) pid: AtomicU64,
-    /// 0 while there is an owner, and after one that was killed. A clean end leaves a check of what it left.
-    seal: AtomicU64,
-    /// Of the latest opening, and 1 more; 0 before the first.
-    attempt: AtomicU64,
-    /// CLOCK_MONOTONIC when the owner last published its snapshot.
+    /// The seal is 0 while there is an owner, and after an owner that was killed. A clean end leaves a check of other words here.
+    pub(crate) seal: AtomicU64,
+    /// The attempt of the latest opening, and 1 more. It is 0 before the first opening. The owner writes it before the gate opens,
+    /// so that an owner that takes over doesn't pause for less.
+    pub(crate) attempt: AtomicU64,
+    /// CLOCK_MONOTONIC, in nanoseconds, when the owner last published its snapshot.
     pub(crate) heartbeat_ns: AtomicU64,
-    /// 1 if so.
+    /// 1 if the file is locked in memory.
     pub(crate) memory_locked: AtomicU64,
 }
 
@@ -79,20 +82,9 @@ const _: () = {
     assert!(offset_of!(OwnerLine, memory_locked) == 32);
 };
 
-/// The length of a file with so many slots.
+/// The length of a file with so many slots, in bytes.
 pub(crate) const fn file_len(slots_log2: u32) -> usize {
     size_of::<File<[AtomicU64; 0]>>() + (size_of::<AtomicU64>() << slots_log2)
-}
-
-/// What is wrong with a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flaw {
-    Version {
-        found: u64,
-        known: u64,
-    },
-    /// Which part holds what no version writes.
-    Damaged(&'static str),
 }
 
 impl Header {
@@ -107,29 +99,31 @@ impl Header {
         self.slots_log2.store(repeated(slots_log2), Ordering::Release);
     }
 
-    /// Whether the file has grown since.
+    /// False if the file has grown since it had so many slots.
     pub(crate) fn has_slots_log2(&self, slots_log2: u32) -> bool {
         load_acquire(&self.slots_log2) == repeated(slots_log2)
     }
 
-    /// The logarithm of the number of slots, of a header that is without flaw: each word has one legal value, but for that.
-    pub(crate) fn parse([magic, version, page_len, slots]: [u64; HEADER_WORDS]) -> Result<u32, Flaw> {
-        if magic != MAGIC {
-            return Err(Flaw::Damaged("the magic number"));
-        }
-        if version != VERSION {
-            return Err(Flaw::Version { found: version, known: VERSION });
-        }
-        if page_len != size_of::<Page>() as u64 {
-            return Err(Flaw::Damaged("the size of the page"));
-        }
+    /// The logarithm of the number of slots. Each other word of a header has one legal value.
+    pub(crate) fn parse(path: &Path, words: [u64; HEADER_WORDS]) -> Result<u32, SharedError> {
+        let [magic, version, page_len, slots] = words;
         let slots_log2 = (slots & 0xff) as u32;
-        let legal = (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).contains(&slots_log2) && slots == repeated(slots_log2);
-        legal.then_some(slots_log2).ok_or(Flaw::Damaged("the number of slots"))
+        let damaged = |what| Err(SharedError::Damaged { path: path.to_owned(), what });
+        if magic != MAGIC {
+            damaged("the magic number")
+        } else if version != VERSION {
+            Err(SharedError::Version { path: path.to_owned(), found: version, known: VERSION })
+        } else if page_len != size_of::<Page>() as u64 {
+            damaged("the size of the page")
+        } else if !(MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).contains(&slots_log2) || slots != repeated(slots_log2) {
+            damaged("the number of slots")
+        } else {
+            Ok(slots_log2)
+        }
     }
 }
 
-/// So that damage shows.
+/// The logarithm in each byte, so that damage shows.
 const fn repeated(slots_log2: u32) -> u64 {
     slots_log2 as u64 * 0x0101_0101_0101_0101
 }
@@ -139,39 +133,39 @@ const fn repeated(slots_log2: u32) -> u64 {
 pub(crate) struct Legacy {
     pub(crate) state: State,
     pub(crate) halted: bool,
-    /// Ended cleanly.
+    /// The earlier owner ended cleanly.
     pub(crate) sealed: bool,
     pub(crate) attempt: Option<u32>,
     /// The sequence number of the next event.
     pub(crate) events: u64,
-    /// The latest version of the snapshot; odd if the owner was killed in the middle of it.
+    /// The latest version of the snapshot. It is odd if the owner was killed while writing the snapshot.
     pub(crate) published: u64,
 }
 
 impl File {
-    /// That there is a page, of the version that this library reads.
-    pub(crate) fn check_page(&self) -> Result<(), Flaw> {
+    /// Checks that there is a page, of the version that this library reads.
+    pub(crate) fn check_page(&self, path: &Path) -> Result<(), SharedError> {
+        let path = || path.to_owned();
         match self.page.layout_version() {
-            None => Err(Flaw::Damaged("the page's magic number")),
+            None => Err(SharedError::Damaged { path: path(), what: "the page's magic number" }),
             Some(LAYOUT_VERSION) => Ok(()),
-            Some(found) => Err(Flaw::Version { found, known: LAYOUT_VERSION }),
+            Some(found) => Err(SharedError::Version { path: path(), found, known: LAYOUT_VERSION }),
         }
     }
 
-    /// What an earlier owner left, if all of it is what an owner leaves.
-    pub(crate) fn legacy(&self) -> Result<Legacy, Flaw> {
-        self.check_page()?;
-        let Reading { state, halted, .. } = self.page.gate.0.read().ok_or(Flaw::Damaged("the gate"))?;
+    /// What an earlier owner of a checked page left, if an owner leaves such values.
+    pub(crate) fn legacy(&self, path: &Path) -> Result<Legacy, SharedError> {
+        let damaged = |what| SharedError::Damaged { path: path.to_owned(), what };
+        let Reading { state, halted, .. } = self.page.gate.0.read().ok_or_else(|| damaged("the gate"))?;
         let attempt = self.owner.attempt.load(Ordering::Relaxed);
         if attempt > MAX_ATTEMPT + 1 {
-            return Err(Flaw::Damaged("the attempt"));
+            return Err(damaged("the attempt"));
         }
         let events = self.page.journal.head();
         if events > MAX_EVENTS {
-            return Err(Flaw::Damaged("the number of events"));
+            return Err(damaged("the number of events"));
         }
-        let attempt = attempt.checked_sub(1).map(|attempt| attempt as u32);
-        // An owner that ends cleanly leaves the gate open, and seals the state that it was in.
+        // An owner that ends cleanly leaves the gate open, and seals the state that the breaker was in.
         let found = self.owner.seal.load(Ordering::Relaxed);
         let sealed = [State::Closed, State::HalfOpen, State::Open]
             .into_iter()
@@ -180,34 +174,17 @@ impl File {
             state: sealed.unwrap_or(state),
             halted,
             sealed: sealed.is_some(),
-            attempt,
+            attempt: attempt.checked_sub(1).map(|attempt| attempt as u32),
             events,
             published: self.page.status.0.version(),
         })
     }
 }
 
-impl OwnerLine {
-    /// From now on an end is unclean.
-    pub(crate) fn break_seal(&self) {
-        self.seal.store(0, Ordering::SeqCst);
-    }
-
-    /// A clean end, in this state.
-    pub(crate) fn seal(&self, state: State, events: u64) {
-        let attempt = self.attempt.load(Ordering::Relaxed).checked_sub(1).map(|attempt| attempt as u32);
-        self.seal.store(seal(state, attempt, events), Ordering::Release);
-    }
-
-    /// To be called before the gate opens, so that whoever takes over doesn't pause for less.
-    pub(crate) fn set_attempt(&self, attempt: u32) {
-        self.attempt.store(u64::from(attempt) + 1, Ordering::Release);
-    }
-}
-
-/// Binds what must be as a clean end left it, if the breaker shall come back closed. Never 0.
-fn seal(state: State, attempt: Option<u32>, events: u64) -> u64 {
-    check([state as u64, attempt.map_or(0, |attempt| u64::from(attempt) + 1), events]) | 1
+/// Binds the words that must be as a clean end left them, if the breaker is to come back closed. `attempt` is the owner's word.
+/// The seal is never 0.
+pub(crate) fn seal(state: State, attempt: u64, events: u64) -> u64 {
+    check([state as u64, attempt, events]) | 1
 }
 
 #[cfg(test)]
@@ -220,15 +197,16 @@ mod tests {
 
     #[test]
     fn headers_are_believed_only_if_every_bit_is_right() {
-        assert_eq!(Header::parse(words()), Ok(12));
+        let parse = |words| Header::parse(Path::new("page"), words);
+        assert_eq!(parse(words()).ok(), Some(12));
         for bit in 0..HEADER_WORDS * 64 {
             let mut words = words();
             words[bit / 64] ^= 1 << (bit % 64);
-            assert!(Header::parse(words).is_err(), "bit {bit}");
+            assert!(parse(words).is_err(), "bit {bit}");
         }
         for slots_log2 in 0..=255 {
             let [magic, version, page_len, _] = words();
-            let legal = Header::parse([magic, version, page_len, repeated(slots_log2)]).is_ok();
+            let legal = parse([magic, version, page_len, repeated(slots_log2)]).is_ok();
             assert_eq!(legal, (10..=21).contains(&slots_log2));
         }
     }
@@ -238,9 +216,7 @@ mod tests {
         let mut seals: Vec<u64> = [State::Closed, State::Open, State::HalfOpen]
             .into_iter()
             .flat_map(|state| (0..70).map(move |attempt| (state, attempt)))
-            .flat_map(|(state, attempt): (State, u32)| {
-                (0..50).map(move |events| seal(state, attempt.checked_sub(1), events))
-            })
+            .flat_map(|(state, attempt)| (0..50).map(move |events| seal(state, attempt, events)))
             .collect();
         seals.sort_unstable();
         seals.dedup();

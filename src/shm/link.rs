@@ -1,9 +1,9 @@
-//! The owner's side: what it takes over from the file, and what it tells beside the page.
+//! The owner's side: what the owner takes over from the file, and what it tells beside the page.
 
 use super::error::SharedError;
-use super::layout::{File, Legacy};
+use super::layout::{File, Legacy, seal};
 use super::lock::{OwnerLock, own_pid};
-use super::mapping::{Access, Mapping, refusal};
+use super::mapping::{Access, Mapping};
 use crate::config::{Config, State};
 use crate::handle::Handle;
 use crate::mirror::slots_log2;
@@ -12,19 +12,20 @@ use crate::sync::Ordering;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Of a breaker whose page is in a file; otherwise nothing.
+/// The link of a breaker to the file that its page is in. A breaker whose page is in no file has an empty link.
+#[derive(Default)]
 pub(crate) struct Link(Option<Shared>);
 
 struct Shared {
     file: Handle<File>,
     mapping: Arc<Mapping>,
-    /// Samples that ever entered the window, by any owner.
+    /// How many samples ever entered the window, of any owner.
     entered: u64,
-    /// Of them, in the window as the mirror shows it.
+    /// How many of them the mirror shows to be in the window.
     len: usize,
-    /// The state that an earlier owner left, until the first operation.
+    /// The state that an earlier owner left. It is `None` from the first operation on.
     restart: Option<State>,
-    /// Last, so that the page is let go after all else.
+    /// This field is last, so that the lock is let go after all else.
     _lock: OwnerLock,
 }
 
@@ -32,39 +33,36 @@ struct Shared {
 pub(crate) struct Opened {
     pub(crate) link: Link,
     pub(crate) page: PageHandle,
-    /// `None` of a new page.
+    /// What an earlier owner left. It is `None` if the page is new.
     pub(crate) legacy: Option<Legacy>,
 }
 
-/// CLOCK_MONOTONIC, which all processes share. By the vDSO, without a system call (and by libc, as rustix's can panic).
+/// CLOCK_MONOTONIC in nanoseconds, which all processes share. The vDSO reads it without a system call. libc is asked, as rustix's
+/// function can panic.
 #[expect(unsafe_code, reason = "a call to libc")]
 pub(crate) fn monotonic_ns() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: writes to `now` alone. It can't fail for this clock, and would leave zeros.
+    // SAFETY: the call writes to `now` alone. It can't fail for this clock, and if it did, it would leave the zeros.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
     let [seconds, rest] = [now.tv_sec, now.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
 impl Link {
-    pub(crate) const fn none() -> Self {
-        Self(None)
-    }
-
-    /// Takes the lock, then the page: makes it, or checks the one that is there. Its state and gate are as they were.
+    /// Takes the lock, and then the page: makes one, or checks the one that is there. State and gate of a page that is there stay.
     pub(crate) fn open(path: &Path, config: &Config) -> Result<Opened, SharedError> {
         let lock = OwnerLock::take(path)?;
         let slots_log2 = slots_log2(config.window_len);
         let (mapping, legacy) = match Mapping::open(path, Access::Own)? {
             Some(mapping) => {
-                let legacy = mapping.file().legacy().map_err(|flaw| refusal(path, flaw))?;
+                let legacy = mapping.file().legacy(path)?;
                 (mapping.grow(slots_log2)?, Some(legacy))
             }
             None => (Mapping::create(path, slots_log2, config.start, config.shadow)?, None),
         };
         let memory_locked = mapping.settle();
         let file = mapping.handle();
-        file.owner.break_seal();
+        file.owner.seal.store(0, Ordering::SeqCst); // from now on an end is unclean
         file.owner.pid.store(own_pid().into(), Ordering::Relaxed);
         file.owner.memory_locked.store(memory_locked.into(), Ordering::Relaxed);
         let entered = file.mirror.entered();
@@ -76,7 +74,7 @@ impl Link {
         Ok(Opened { link, page, legacy })
     }
 
-    /// A sample entered the window, which has so many by now.
+    /// A sample entered the window, which has `window_len` samples by now.
     #[inline]
     pub(crate) fn entered(&mut self, latency_ns: u64, window_len: usize) {
         if let Some(shared) = &mut self.0 {
@@ -86,7 +84,7 @@ impl Link {
         }
     }
 
-    /// Samples may have left the window, which has so many by now.
+    /// Samples may have left the window, which has `window_len` samples by now.
     #[inline]
     pub(crate) fn left(&mut self, window_len: usize) {
         if let Some(shared) = &mut self.0
@@ -97,39 +95,35 @@ impl Link {
         }
     }
 
-    /// The breaker is about to open. To be called before the gate does.
+    /// The breaker is about to open. To be called before the gate opens.
     pub(crate) fn opening(&self, attempt: u32) {
         if let Some(shared) = &self.0 {
-            shared.file.owner.set_attempt(attempt);
+            shared.file.owner.attempt.store(u64::from(attempt) + 1, Ordering::Release);
         }
     }
 
-    /// The owner is alive, and at work.
+    /// Tells that the owner is alive, and at work.
     pub(crate) fn beat(&self) {
         if let Some(shared) = &self.0 {
             shared.file.owner.heartbeat_ns.store(monotonic_ns(), Ordering::Release);
         }
     }
 
-    /// The state that an earlier owner left; only once.
+    /// The state that an earlier owner left. Only the first call returns it.
     pub(crate) fn take_restart(&mut self) -> Option<State> {
         self.0.as_mut()?.restart.take()
     }
 
-    /// True if there is no page in a file.
-    pub(crate) const fn is_none(&self) -> bool {
-        self.0.is_none()
+    /// False in the child of a fork, if the page is in a file: the child has no such page.
+    pub(crate) fn is_owners(&self) -> bool {
+        self.0.as_ref().is_none_or(|shared| shared.mapping.is_here())
     }
 
-    /// True if there is a page in a file, and this is not the child of a fork, which has none.
-    pub(crate) fn is_here(&self) -> bool {
-        self.0.as_ref().is_some_and(|shared| shared.mapping.is_here())
-    }
-
-    /// A clean end, in this state and after so many events.
+    /// The breaker ends cleanly, in this state and after so many events.
     pub(crate) fn seal(&self, state: State, events: u64) {
-        if let Some(shared) = &self.0 {
-            shared.file.owner.seal(state, events);
+        if let Some(Shared { file, .. }) = &self.0 {
+            let attempt = file.owner.attempt.load(Ordering::Relaxed);
+            file.owner.seal.store(seal(state, attempt, events), Ordering::Release);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The others' side: whoever watches a page in a file, or asks and halts through it.
+//! The others' side: how others watch a page in a file, and ask and halt through it.
 
 use super::error::SharedError;
 use super::link::monotonic_ns;
@@ -15,27 +15,28 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Owner {
-    /// The process of the owner, or of the latest one. 0 if it can't be told.
+    /// The process of the owner, or of the latest one. It is 0 if it can't be told.
     pub pid: u32,
-    /// The owner exists: its process holds the page's lock. (It may be stopped, or busy elsewhere: see `seen_ago_ns`.)
+    /// True if the owner exists: its process holds the page's lock. (The process may be stopped, or busy elsewhere: see
+    /// `seen_ago_ns`.)
     pub alive: bool,
-    /// How long ago the owner last published its snapshot, which it does about every millisecond that it is busy; polling
-    /// counts as busy. `None` if the page tells no time before now.
+    /// How long ago the owner last published its snapshot, in nanoseconds. The owner publishes about every millisecond that it is
+    /// busy, and polling counts as busy. It is `None` if the page tells no time before now.
     pub seen_ago_ns: Option<u64>,
-    /// The page is locked in memory, so that the owner never waits for it.
+    /// True if the page is locked in memory, so that the owner never waits for it.
     pub memory_locked: bool,
 }
 
-/// Of a page in a file (feature `shm`): [`Observer::open`], or [`Breaker::observer`](crate::Breaker::observer) of a shared
-/// breaker. Of any other breaker, these tell nothing.
+/// These functions are for a page in a file (feature `shm`). [`Observer::open`] opens one, and
+/// [`Breaker::observer`](crate::Breaker::observer) of a shared breaker has one. For any other breaker they return `None`.
 impl Observer {
-    /// Reads this often while the owner takes in a whole window's worth of samples.
+    /// A read is tried this often, as long as the owner takes in a whole window's worth of samples in the time of each try.
     const QUANTILE_TRIES: u32 = 100;
 
-    /// Watches the page of another process. The file is mapped read-only, and nothing the owner does waits for it.
+    /// Watches the page of another process. The file is mapped read-only, and the owner never waits for an observer.
     ///
-    /// Also root may watch other users' pages. The path is the owner's; a page that is removed and made anew is another one,
-    /// to be opened again.
+    /// A user may watch the user's own pages, and root may watch anybody's. The path is the one that the owner gave. A page that is
+    /// removed and made anew is another page: open it again.
     ///
     /// ```
     /// # #[cfg(target_os = "linux")] {
@@ -57,17 +58,17 @@ impl Observer {
     /// ```
     ///
     /// # Errors
-    /// [`SharedError`]: there is no such file, it is not ours, truncated, of another version, or damaged.
+    /// [`SharedError`] if there is no such file, or if the file is not ours, truncated, of another version, or damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SharedError> {
         open(path.as_ref(), Access::Observe)
     }
 
-    /// A quantile of the window as the owner last saw it, in ppm: 990 000 for the P99. Nearest rank, exact. Overdue calls,
-    /// which a verdict counts beside the window, are not in it.
+    /// A quantile of the window as the owner last saw it, in nanoseconds. `quantile_ppm` is in parts per million: 990 000 for the
+    /// P99. The value is exact, by nearest rank. A verdict counts overdue calls beside the window, but this quantile doesn't.
     ///
-    /// `None` of an empty window; if the page is not in a file; if a later owner has a larger window than the file had when it
-    /// was opened (open it again); or if the owner was too fast, which takes a whole window's worth of samples in the
-    /// time that it takes to copy one, 100 times in a row. Allocates; O(window).
+    /// It is `None` if the window is empty, or the page is not in a file. It is `None` if a later owner has a larger window than the
+    /// file had when it was opened: open it again. And it is `None` if the owner was too fast: 100 times in a row it took in a whole
+    /// window's worth of samples in the time that it takes to copy one. This allocates, and takes O(window).
     pub fn quantile_ns(&self, quantile_ppm: u32) -> Option<u64> {
         let mapping = self.mapping()?;
         let file = mapping.file();
@@ -76,13 +77,14 @@ impl Observer {
         if same_slots { quantile(&mut latencies_ns, quantile_ppm) } else { None }
     }
 
-    /// How long ago the owner last published its snapshot: see [`Owner::seen_ago_ns`]. Without a system call.
+    /// How long ago the owner last published its snapshot, in nanoseconds: see [`Owner::seen_ago_ns`]. It is `None` if the page is
+    /// not in a file, too. This makes no system call.
     pub fn owner_seen_ago_ns(&self) -> Option<u64> {
         let heartbeat_ns = load_acquire(&self.mapping()?.file().owner.heartbeat_ns);
         monotonic_ns().checked_sub(heartbeat_ns)
     }
 
-    /// The owner, and whether it is alive. Makes a few system calls. `None` if the page is not in a file.
+    /// The owner, and whether it is alive. It is `None` if the page is not in a file. This makes a few system calls.
     pub fn owner(&self) -> Option<Owner> {
         let mapping = self.mapping()?;
         let holder = holder(&mapping.path);
@@ -102,18 +104,15 @@ impl Observer {
 }
 
 fn open(path: &Path, access: Access) -> Result<Observer, SharedError> {
-    match Mapping::open(path, access)? {
-        Some(mapping) => Ok(Observer { page: mapping.page() }),
-        None => Err(SharedError::io(path, "open", Errno::NOENT)),
-    }
+    let mapping = Mapping::open(path, access)?.ok_or(Errno::NOENT).map_err(SharedError::io(path, "open"))?;
+    Ok(Observer { page: mapping.page() })
 }
 
-/// Feature `shm`.
+/// This function needs the feature `shm`.
 impl Gate {
-    /// A gate of the breaker of another process, whether or not the page has an owner now. A halt without one waits for the
-    /// next one.
+    /// A gate of the breaker of another process. The page need not have an owner now: a halt waits for the next owner.
     ///
-    /// The file is mapped for writing, as to halt, to ask and to be granted trials are writes.
+    /// The file is mapped for writing, as a halt, an ask and a granted trial are writes.
     ///
     /// ```
     /// # #[cfg(target_os = "linux")] {
@@ -138,7 +137,7 @@ impl Gate {
     /// ```
     ///
     /// # Errors
-    /// As [`Observer::open`].
+    /// The same as of [`Observer::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SharedError> {
         Ok(Self::new(open(path.as_ref(), Access::Ask)?, Halter::this_process()))
     }

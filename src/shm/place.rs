@@ -1,25 +1,26 @@
-//! Where pages are, by convention: `/dev/shm/trip99-<user>/<name>`.
+//! The place where pages are by convention: `/dev/shm/trip99-<user>/<name>`.
 
 use super::error::SharedError;
-use rustix::fs::{Mode, lstat, mkdir};
+use rustix::fs::{FileType, Mode, lstat, mkdir};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a page's name may have at most, in bytes: room for `.name.lock` in a file name of 255.
+/// The longest name of a page, in bytes. It leaves room for `.name.lock` in a file name of 255.
 const MAX_NAME: usize = 200;
 
-/// The directory of this user's pages, `/dev/shm/trip99-<user>`: memory that is gone after a reboot. It is made (mode 0700)
-/// if it is missing. Files in it that begin with a dot are not pages.
+/// The directory of this user's pages, `/dev/shm/trip99-<user>`. It is in memory, and gone after a reboot. It is made (mode 0700) if
+/// it is missing. Files in it whose names begin with a dot are not pages.
 ///
-/// Beware of systemd's `RemoveIPC`: it empties the directory of an ordinary user (not of a system user) whose last session
-/// ends. A running breaker goes on without being seen then.
+/// Beware of systemd's `RemoveIPC`: when the last session of an ordinary user (not of a system user) ends, systemd empties the
+/// user's directory. A running breaker goes on then, but nobody can open its page.
 ///
-/// The user is the effective one, by name as in `/etc/passwd`, or else by number.
+/// The user is the effective one. `<user>` is the user's name in `/etc/passwd`, or else the user's number.
 ///
 /// # Errors
-/// [`SharedError::NotOurs`] if it is no directory, or another user's, or writable for others; [`SharedError::Io`].
+/// [`SharedError::NotOurs`] if it is no directory, or another user's, or writable for others. [`SharedError::Io`] if the operating
+/// system refuses.
 pub fn shared_dir() -> Result<PathBuf, SharedError> {
     let uid = geteuid().as_raw();
     let user = fs::read_to_string("/etc/passwd").ok().and_then(|passwd| user_name(&passwd, uid).map(str::to_owned));
@@ -28,7 +29,7 @@ pub fn shared_dir() -> Result<PathBuf, SharedError> {
     Ok(directory)
 }
 
-/// The conventional place of this user's page of this name: in [`shared_dir`], which is made if it is missing.
+/// The conventional path of this user's page of this name. It is in [`shared_dir`], which is made if it is missing.
 ///
 /// ```
 /// # #[cfg(target_os = "linux")] {
@@ -40,7 +41,7 @@ pub fn shared_dir() -> Result<PathBuf, SharedError> {
 /// ```
 ///
 /// # Errors
-/// [`SharedError::Name`] unless it is a plain file name; otherwise as `shared_dir`.
+/// [`SharedError::Name`] unless the name is a plain file name. Otherwise the same as of `shared_dir`.
 pub fn shared_path(name: &str) -> Result<PathBuf, SharedError> {
     let plain = !name.is_empty() && name.len() <= MAX_NAME && !name.starts_with('.');
     if !plain || name.contains(|c: char| c == '/' || c.is_control()) {
@@ -49,26 +50,24 @@ pub fn shared_path(name: &str) -> Result<PathBuf, SharedError> {
     Ok(shared_dir()?.join(name))
 }
 
-/// Makes the directory, if it is missing, and sees to it that nobody else may put anything there.
+/// Makes the directory, if it is missing, and checks that nobody else may put anything there.
 fn ours(directory: &Path) -> Result<(), SharedError> {
     match mkdir(directory, Mode::RWXU) {
         Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(SharedError::io(directory, "make", error)),
+        Err(error) => return Err(SharedError::io(directory, "make")(error)),
     }
-    let stat = lstat(directory).map_err(|error| SharedError::io(directory, "look at", error))?;
-    let wrong = if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::Directory {
-        "not a directory"
-    } else if stat.st_uid != geteuid().as_raw() {
-        "another user's"
-    } else if Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH) {
-        "writable for others"
-    } else {
-        return Ok(());
+    let stat = lstat(directory).map_err(SharedError::io(directory, "look at"))?;
+    let is_writable = Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH);
+    let wrong = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory if stat.st_uid != geteuid().as_raw() => "another user's",
+        FileType::Directory if is_writable => "writable for others",
+        FileType::Directory => return Ok(()),
+        _ => "not a directory",
     };
     Err(SharedError::not_ours(directory, wrong))
 }
 
-/// The name, of a user who has one that can be part of a file name.
+/// The name of the user of this number, if the user has a name that can be part of a file name.
 fn user_name(passwd: &str, uid: u32) -> Option<&str> {
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -78,7 +78,7 @@ impl Pair {
     }
 
     fn compare_counts(&mut self) {
-        let counts = (self.window.len(), self.window.slow(), self.window.failed());
+        let counts = (self.window.len(), self.window.slow, self.window.failed());
         assert_eq!(counts, self.twin.counts(), "window of {} at {}", self.twin.len, self.now_ns);
         self.most_failed = self.most_failed.max(counts.2);
     }

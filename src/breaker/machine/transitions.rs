@@ -1,7 +1,6 @@
 //! Transitions, what others learn of them, and the halts that the owner takes note of.
 
 use super::Machine;
-use crate::backoff::Opening;
 use crate::config::State;
 use crate::event::{Event, Reason};
 use crate::judge::NEVER_NS;
@@ -11,13 +10,11 @@ use crate::trials::Trials;
 impl Machine {
     #[cold]
     pub(in crate::breaker) fn open(&mut self, reason: Reason) {
-        let opening = match self.state {
-            State::Closed => Opening::Trip { closed_ns: self.latest_ns.saturating_sub(self.closed_since_ns) },
-            _ => Opening::Reopen,
-        };
+        let is_closed = self.state == State::Closed;
+        let closed_ns = if is_closed { self.latest_ns.saturating_sub(self.closed_since_ns) } else { 0 };
         // A lane may tell of the reason late. The pause begins when the gate shuts.
         let now_ns = self.latest_ns.max(self.horizon_ns);
-        self.retry_at_ns = now_ns.saturating_add(self.backoff.next_pause_ns(opening));
+        self.retry_at_ns = now_ns.saturating_add(self.backoff.next_pause_ns(closed_ns));
         self.trials.end_epoch(self.outlet.ledger());
         self.change_state(State::Open, reason);
     }
