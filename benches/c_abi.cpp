@@ -154,7 +154,8 @@ int main(int argc, char **argv) {
     cb_breaker *c = timed.breaker.c_handle();
     trip99::Breaker live;
     const cb_gate *gate = cb_gate_of(c);
-    const trip99::Gate wrapped_gate = timed.breaker.gate();
+    trip99::Breaker asked;
+    const trip99::Gate wrapped_gate = asked.gate();
 
     auto each = [](auto operation) {
         return [operation]() mutable {

@@ -3,22 +3,26 @@
 use std::path::Path;
 
 /// In the order of the header, which is the installed library's: it is built with feature `shm`, too.
-const FILES: [&str; 15] = [
+const FILES: [&str; 19] = [
     "abi",
     "status",
     "config",
     "handle",
     "breaker",
     "operations",
+    "halt_note",
     "gate",
     "lane",
     "lane_operations",
     "snapshot",
     "events",
-    "shared",
     "observer",
+    "gate_handle",
+    "shared",
+    "owner",
     "supervisor/callbacks",
     "supervisor",
+    "supervisor_handles",
 ];
 
 /// `root` is where Cargo.toml is.

@@ -55,7 +55,7 @@ class Engine {
   public:
     // Is logged on to the node. With 0 threads it trades by itself. Throws CannotRun, or trip99::Error.
     Engine(const trip99::Config &config, Node &node, std::size_t threads)
-        : breaker_(config), gate_(breaker_.gate()), events_(breaker_.events()), node_(node), session_(node.port()) {
+        : breaker_(config), events_(breaker_.events()), node_(node), session_(node.port()) {
         record_.rows.reserve(1 << 15);
         record_.events.reserve(256);
         record_.in_force_ns.reserve(256);
@@ -131,8 +131,8 @@ class Engine {
         if (slot == nullptr || session_.is_backed_up()) {
             return;
         }
-        // While trading goes on this is one inline load. (`breaker_.allow()` begins with the same: it alone would do.)
-        if (gate_.closed() || breaker_.allow()) {
+        // While trading goes on this is one inline load.
+        if (breaker_.allow()) {
             ++record_.tally.sent;
             orders_.add(*slot, nullptr);
             send(*slot, Kind::Order, false, breaker_.begin());
@@ -297,7 +297,6 @@ class Engine {
     }
 
     trip99::Breaker breaker_;
-    trip99::Gate gate_;
     trip99::Events events_;
     Node &node_;
     Session session_;

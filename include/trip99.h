@@ -24,6 +24,9 @@
  *         ... send the order; when its answer comes: cb_lane_end(lane, call), or cb_lane_fail(lane, call) ...
  *     }
  *
+ * A thread that only asks, halts or resumes has a gate handle (cb_gate_handle_of), and one that only looks has an observer
+ * (cb_observer_of). Other processes open both by the path of a page in a file (cb_create_shared).
+ *
  * Time. Each function that takes note of the time has a form `_at`, whose second argument is the time on the breaker's clock,
  * in nanoseconds. Tests run in virtual time by it. Don't mix the two forms on one breaker, unless the time comes from
  * cb_now_ns. A time before the latest seen counts as the latest seen. The plain forms of cb_abandon, cb_release,
@@ -40,10 +43,12 @@
  * the struct as it is, and returns false if it returns a bool. A function that reads a cb_config takes the defaults for fields
  * beyond struct_size. It refuses a struct_size that no version has (CB_STATUS_STRUCT_SIZE).
  *
- * Errors and resources. After cb_create only cb_lane_open and cb_events_open allocate, and nothing locks. Where memory runs out,
- * these three abort the process. No function throws or unwinds, and only cb_create sets errno. Functions for start-up and for
- * watchers are another matter (cb_create_shared, cb_halt_shared, cb_resume_shared, cb_observer_, cb_supervisor_): they
- * allocate, make system calls and set errno. A supervisor also calls back, on threads of its own.
+ * Errors and resources. After cb_create only functions that make or open something allocate (a lane, a gate handle, an observer, a
+ * reader of events), those that read a halt's note, and those that are given a reason that isn't UTF-8. Nothing locks. Where
+ * memory runs out, these abort the process. No function throws or unwinds, and only cb_create sets errno. Functions for start-up
+ * and for watchers are another matter (cb_create_shared, cb_halt_shared, cb_resume_shared, cb_observer_open,
+ * cb_observer_quantile_ns, cb_observer_get_owner, cb_gate_handle_open, cb_supervisor_): they allocate, make system calls and set
+ * errno. A supervisor also calls back, on threads of its own.
  *
  * Licence: MIT OR Apache-2.0
  */
@@ -84,7 +89,7 @@
 #define CB_INIT_OF_(type) {.struct_size = sizeof(type)}
 #endif
 
-/** One byte that tells whether calls pass. cb_gate_of gives a breaker's gate, cb_lane_gate_of a lane's. cb_gate_closed reads it. */
+/** One byte that tells whether calls pass. cb_gate_of, cb_lane_gate_of and cb_gate_handle_gate give it. cb_gate_closed reads it. */
 typedef struct cb_gate {
     /** The library's own: 0 while the breaker is closed, and neither halted nor in shadow. */
     uint8_t bits;
@@ -93,8 +98,9 @@ typedef struct cb_gate {
 /**
  * Tells whether every call passes now, by one relaxed load of one byte. This is the hot loop's inline test.
  *
- * @param gate  From cb_gate_of or cb_lane_gate_of. Must not be NULL.
- * @return      True: the breaker is closed, and the call may be sent. False: ask cb_allow (cb_lane_allow), which knows more.
+ * @param gate  From cb_gate_of, cb_lane_gate_of or cb_gate_handle_gate. Must not be NULL.
+ * @return      True: the breaker is closed, and the call may be sent. False: ask cb_allow (cb_lane_allow, cb_gate_handle_allow),
+ *              which knows more.
  *
  * Thread: any.
  */
@@ -351,6 +357,17 @@ typedef struct cb_breaker cb_breaker;
 typedef struct cb_events cb_events;
 
 /**
+ * A handle by which any thread asks a breaker, halts it and resumes it. (cb_gate is the one byte that cb_gate_closed reads.) It is
+ * of a breaker of this process (cb_gate_handle_of, cb_supervisor_gate_handle), or of a page in a file, whoever owns that
+ * (cb_gate_handle_open). Several threads may share a gate handle.
+ *
+ * A thread that reports calls, too, has a lane: it can do all that a gate handle can.
+ *
+ * A gate handle may outlive its breaker. It refuses then, as nobody watches any more. (But one in shadow refuses nothing.)
+ */
+typedef struct cb_gate_handle cb_gate_handle;
+
+/**
  * What a thread that isn't the owner trades through. The thread asks the breaker, with trials, and reports its calls to the
  * owner by bounded queues. Nothing here waits for the owner or for another lane's thread.
  *
@@ -367,7 +384,11 @@ typedef struct cb_events cb_events;
 typedef struct cb_lane cb_lane;
 
 /**
- * A read-only view of a page in a file, from any process. Nothing that the owner does waits for an observer.
+ * A read-only view of a breaker. It is of a breaker of this process (cb_observer_of, cb_supervisor_observer), or of a page in a
+ * file, whoever owns that (cb_observer_open). Several threads may share an observer. Nothing that the owner does waits for an
+ * observer.
+ *
+ * An observer may outlive its breaker. Then it shows what the breaker left, and the state is open.
  */
 typedef struct cb_observer cb_observer;
 
@@ -540,6 +561,36 @@ typedef struct cb_call {
      */
     uint64_t id;
 } cb_call;
+
+/**
+ * Who halted last, when and why. If a halt is in force, the note is that halt's.
+ */
+typedef struct cb_halt_note {
+    /**
+     * sizeof(cb_halt_note), set by CB_HALT_NOTE_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * The user that the halter ran as. UINT32_MAX if it can't be told.
+     */
+    uint32_t uid;
+    /**
+     * The halter's process.
+     */
+    uint32_t pid;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+    /**
+     * When the halt was set, in nanoseconds since the Unix epoch.
+     */
+    uint64_t wall_ns;
+    /**
+     * Why, in UTF-8. The text ends with a zero, and is empty if no reason was given. Spaces replace control characters.
+     */
+    char reason[224];
+} cb_halt_note;
 
 /**
  * One of cb_clock_value.
@@ -777,36 +828,6 @@ typedef struct cb_owner {
 } cb_owner;
 
 /**
- * Who halted from outside (by cb_halt_shared, or by the command line), when and why.
- */
-typedef struct cb_halt_note {
-    /**
-     * sizeof(cb_halt_note), set by CB_HALT_NOTE_INIT.
-     */
-    uint32_t struct_size;
-    /**
-     * The user that the halter ran as.
-     */
-    uint32_t uid;
-    /**
-     * The halter's process.
-     */
-    uint32_t pid;
-    /**
-     * 0.
-     */
-    uint32_t reserved;
-    /**
-     * When the halt was set, in nanoseconds since the Unix epoch.
-     */
-    uint64_t wall_ns;
-    /**
-     * Why, in UTF-8. The text ends with a zero. Spaces replace control characters.
-     */
-    char reason[224];
-} cb_halt_note;
-
-/**
  * Asks a node, once, whether it is well. The time that the check takes is judged like the latency of a trial. The check may
  * block. It should give up after timeout_ns, which is the breaker's probe_timeout_ns: a later result is ignored, and no other
  * check of this breaker begins before this one returns. False: the node isn't well, and the breaker opens again.
@@ -893,8 +914,8 @@ cb_status cb_create(const struct cb_config *config,
                     struct cb_breaker **out);
 
 /**
- * Ends a breaker. What cb_gate_of gave must not be read any more. Readers of its events may go on to read what the breaker left.
- * Its lanes refuse from now on, and nobody hears what they say.
+ * Ends a breaker. What cb_gate_of gave must not be read any more. Observers and readers of its events may go on to read what the
+ * breaker left. Its lanes and gate handles refuse from now on, and nobody hears what lanes say.
  *
  * A breaker that is on a supervisor's list may be destroyed, too. While the supervisor doesn't run, the breaker ends here, and
  * the supervisor can't be started any more (CB_STATUS_NOT_NOW). While the supervisor runs, the breaker ends when the supervisor
@@ -902,7 +923,8 @@ cb_status cb_create(const struct cb_config *config,
  *
  * @param breaker  From cb_create or cb_create_shared, and not destroyed before. NULL is fine: nothing happens.
  *
- * Thread: owner, when no other thread uses the breaker any more. Other threads may use its gate only through a lane.
+ * Thread: owner, when no other thread uses the breaker any more. Other threads may use its gate only through a lane or a gate
+ * handle.
  */
 void cb_destroy(struct cb_breaker *breaker);
 
@@ -1212,13 +1234,27 @@ bool cb_is_halted(const struct cb_breaker *breaker);
 
 /**
  * Halts trading: the breaker refuses every call until cb_resume, whatever its automatic state. The gate is shut when this
- * function returns. The owner's next cb_poll (or refused cb_allow) adds the event.
+ * function returns. The owner's next cb_poll (or refused cb_allow) adds the event. A note tells when trading was halted, and by
+ * which process; cb_halt_with has it tell why, too.
  *
  * @param breaker  NULL is fine: nothing happens.
  *
  * Thread: any.
  */
 void cb_halt(struct cb_breaker *breaker);
+
+/**
+ * Halts trading, as cb_halt does, and says why. It takes no note of the time on the breaker's clock, and so has no form _at: the
+ * event has the time of the owner's next look.
+ *
+ * @param breaker  NULL is fine: nothing happens.
+ * @param reason   Why, for people, in UTF-8. What isn't UTF-8 is replaced. 216 bytes of it are kept, in the note
+ *                 (cb_get_halt_note). NULL gives no reason.
+ *
+ * Thread: any.
+ */
+void cb_halt_with(struct cb_breaker *breaker,
+                  const char *reason);
 
 /**
  * cb_halt at a given time. It adds the event at once, and fires no timers. While a supervisor owns the breaker, this does what
@@ -1233,7 +1269,8 @@ void cb_halt_at(struct cb_breaker *breaker,
                 uint64_t now_ns);
 
 /**
- * Ends a halt. The automatic state, which went on meanwhile, decides again. The owner's next cb_poll adds the event.
+ * Ends a halt, whoever set it. The automatic state, which went on meanwhile, decides again. The owner's next cb_poll adds the
+ * event.
  *
  * @param breaker  NULL is fine: nothing happens.
  *
@@ -1252,6 +1289,21 @@ void cb_resume(struct cb_breaker *breaker);
  */
 void cb_resume_at(struct cb_breaker *breaker,
                   uint64_t now_ns);
+
+/**
+ * The note of the latest halt: who halted, when and why. If a halt is in force (cb_is_halted), the note is that halt's. It stays
+ * after a resume.
+ *
+ * @param breaker  NULL is fine: false.
+ * @param out      Where the note goes, by its struct_size. NULL is fine: false.
+ * @return         Whether the note was written. There is none before the first halt, nor if the halter was killed while writing
+ *                 it. (Who halts shuts the gate first, and writes the note right after.)
+ *
+ * Thread: any.
+ */
+CB_MUST_USE
+bool cb_get_halt_note(const struct cb_breaker *breaker,
+                      struct cb_halt_note *out);
 
 /**
  * The name of a state: "closed", "open" or "half_open". Any other value is "unknown". The text is static.
@@ -1315,7 +1367,7 @@ void cb_lane_hand_over(struct cb_lane *lane);
  *
  * @param lane  From cb_lane_open, cb_lane_split or cb_supervisor_lane, and not closed before. NULL is fine: nothing happens.
  *
- * Thread: any, when the lane's thread doesn't use the lane or its gate any more.
+ * Thread: any, when no other thread uses the lane, its gate or its observer any more.
  */
 void cb_lane_close(struct cb_lane *lane);
 
@@ -1329,6 +1381,35 @@ void cb_lane_close(struct cb_lane *lane);
  * Thread: any.
  */
 const cb_gate *cb_lane_gate_of(const struct cb_lane *lane);
+
+/**
+ * What the lane shows of its breaker, for the functions that begin with cb_observer_.
+ *
+ * @param lane  NULL is fine: NULL.
+ * @return      An observer that stays the lane's. It is valid until cb_lane_close, and must not be closed by itself.
+ *
+ * Thread: any.
+ */
+const struct cb_observer *cb_lane_observer(const struct cb_lane *lane);
+
+/**
+ * Halts trading, and says why, as cb_halt_with does.
+ *
+ * @param lane    NULL is fine: nothing happens.
+ * @param reason  As for cb_halt_with.
+ *
+ * Thread: any.
+ */
+void cb_lane_halt(struct cb_lane *lane, const char *reason);
+
+/**
+ * Ends a halt, whoever set it, as cb_resume does.
+ *
+ * @param lane  NULL is fine: nothing happens.
+ *
+ * Thread: any.
+ */
+void cb_lane_resume(struct cb_lane *lane);
 
 /**
  * Tells how many messages this lane has dropped, because the owner doesn't poll often enough for it. cb_snapshot has the sum of
@@ -1626,85 +1707,29 @@ void cb_events_close(struct cb_events *events);
 const char *cb_reason_text(cb_reason reason);
 
 /**
- * Makes a breaker whose page is in a file, so that other processes can observe and halt it. If the file is there already, the
- * breaker takes over its page.
+ * Makes an observer of a breaker of this process.
  *
- * A new page (mode 0600) begins with config->start. A page that is taken over keeps its events and goes on with their numbers;
- * the first operation adds an event with CB_REASON_RESTART. A halt stays. If the last owner ended by cb_destroy while the
- * breaker was closed, the breaker comes back closed. Otherwise (it was open or half-open, or its owner was killed) it comes back
- * open, at the attempt that it was at.
+ * @param breaker  Must not be NULL.
+ * @param out      Where the observer goes; NULL goes there if there is an error. Must not be NULL.
+ * @return         CB_STATUS_OK, or CB_STATUS_NULL_POINTER.
  *
- * A page has one owner at a time. The owner's right to the page ends with cb_destroy or with the process. Children don't inherit
- * the right, and the breaker must not be used in the child of a fork. The owner bears whatever others write into the file. But
- * truncating the file kills its owner and observers (SIGBUS).
- *
- * @param path_or_name  A plain name has no '/' and means the page in the conventional place, /dev/shm/trip99-USER/NAME. The
- *                      directory is made if it is missing. A path has a '/', and is in a directory that only this user may
- *                      write to. Must not be NULL.
- * @param config        The settings. NULL stands for the defaults.
- * @param out           Where the breaker goes; NULL goes there if there is an error. Must not be NULL.
- * @return              As for cb_create, and CB_STATUS_SHARED_BUSY, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
- *                      CB_STATUS_IO. A file that was refused is left exactly as it was. Remove it to begin anew.
- *
- * Thread: any, with 64 KiB of stack; the caller becomes the owner. Give the breaker to cb_destroy in the end.
+ * Thread: any. Give the observer to cb_observer_close in the end, before or after cb_destroy.
  */
-CB_MUST_USE
-cb_status cb_create_shared(const char *path_or_name,
-                           const struct cb_config *config,
-                           struct cb_breaker **out);
-
-/**
- * Halts the breaker of a page in a file, which is usually another process's. A note tells why, when and by whom. The gate is shut
- * when this function returns. The owner's next poll adds the event. A page without an owner keeps the halt for the next owner.
- *
- * @param path_or_name  As for cb_create_shared. Must not be NULL.
- * @param reason        Why, in UTF-8. 216 bytes of it are kept. NULL gives no reason.
- * @return              CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
- *                      CB_STATUS_IO. Unless it is CB_STATUS_OK nothing is halted.
- *
- * Thread: any, but no hot thread, as this opens the file. The owner's own process has cb_halt.
- */
-CB_MUST_USE
-cb_status cb_halt_shared(const char *path_or_name,
-                         const char *reason);
-
-/**
- * Ends a halt of a page in a file, whoever set it. The automatic state decides again. The owner's next poll adds the event.
- *
- * @param path_or_name  As for cb_create_shared. Must not be NULL.
- * @return              As for cb_halt_shared. Unless it is CB_STATUS_OK nothing is resumed.
- *
- * Thread: any.
- */
-CB_MUST_USE
-cb_status cb_resume_shared(const char *path_or_name);
-
-/**
- * Opens a page for watching, whether or not it has an owner now. A page that is removed and made anew is another page, to be
- * opened again.
- *
- * @param path_or_name  As for cb_create_shared. Must not be NULL.
- * @param out           Where the observer goes; NULL goes there if there is an error. Must not be NULL.
- * @return              CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
- *                      CB_STATUS_IO (there is no such file, say).
- *
- * Thread: any. Give the observer to cb_observer_close in the end.
- */
-CB_MUST_USE
-cb_status cb_observer_open(const char *path_or_name,
-                           struct cb_observer **out);
+CB_MUST_USE cb_status cb_observer_of(const struct cb_breaker *breaker, struct cb_observer **out);
 
 /**
  * Ends an observer. Readers of events that were opened by it may go on.
  *
- * @param observer  From cb_observer_open, and not closed before. NULL is fine: nothing happens.
+ * @param observer  From cb_observer_of, cb_observer_open or cb_supervisor_observer, and not closed before. (What
+ *                  cb_gate_handle_observer gave ends with its gate handle.) NULL is fine: nothing happens.
  *
  * Thread: any, when no other thread uses the observer any more.
  */
 void cb_observer_close(struct cb_observer *observer);
 
 /**
- * Tells the automatic state, as the owner left it. cb_observer_get_owner tells whether there still is an owner.
+ * Tells the automatic state, as the owner left it. (Of a page in a file cb_observer_get_owner tells whether there still is an
+ * owner.)
  *
  * @param observer  NULL counts as open.
  * @return          A cb_state_value. If the gate holds a value that no version writes, it is CB_STATE_OPEN: calls are refused
@@ -1735,21 +1760,18 @@ bool cb_observer_is_halted(const struct cb_observer *observer);
 CB_MUST_USE bool cb_observer_get_snapshot(const struct cb_observer *observer, struct cb_snapshot *out);
 
 /**
- * A quantile of the window as the owner last saw it, by nearest rank, and exact. The overdue calls, which a verdict counts beside
- * the window, are not in it. This allocates, and takes time in proportion to the window.
+ * The note of the latest halt, as cb_get_halt_note gives it.
  *
- * @param observer      NULL is fine: 0.
- * @param quantile_ppm  990000 for the P99. 0 gives the least, 1000000 and above the greatest.
- * @return              Nanoseconds. It is 0 if the window is empty, if the owner fills the window too fast for it to be read,
- *                      and if a later owner made the window larger (open the page again).
+ * @param observer  NULL is fine: false.
+ * @param out       Where the note goes, by its struct_size. NULL is fine: false.
+ * @return          Whether the note was written.
  *
  * Thread: any.
  */
-uint64_t cb_observer_quantile_ns(const struct cb_observer *observer,
-                                 uint32_t quantile_ppm);
+CB_MUST_USE bool cb_observer_get_halt_note(const struct cb_observer *observer, struct cb_halt_note *out);
 
 /**
- * Opens a reader of the page's events, as cb_events_open does of a breaker's.
+ * Opens a reader of the events, as cb_events_open does.
  *
  * @param observer  Must not be NULL.
  * @param out       Where the reader goes; NULL goes there if there is an error. Must not be NULL.
@@ -1760,29 +1782,206 @@ uint64_t cb_observer_quantile_ns(const struct cb_observer *observer,
 CB_MUST_USE cb_status cb_observer_events_open(const struct cb_observer *observer, struct cb_events **out);
 
 /**
- * Tells who owns the page, and whether the owner is alive. This makes a few system calls.
+ * Makes a gate handle of a breaker of this process, for other threads. While a supervisor owns the breaker,
+ * cb_supervisor_gate_handle makes gate handles.
  *
- * @param observer  NULL is fine: false.
- * @param out       Where the answer goes, by its struct_size. NULL is fine: false.
- * @return          Whether the answer was written.
+ * @param breaker  Must not be NULL.
+ * @param out      Where the gate handle goes; NULL goes there if there is an error. Must not be NULL.
+ * @return         CB_STATUS_OK, or CB_STATUS_NULL_POINTER. CB_STATUS_NOT_NOW while a supervisor owns the breaker.
+ *
+ * Thread: owner. Give the gate handle to cb_gate_handle_close in the end, before or after cb_destroy.
+ */
+CB_MUST_USE cb_status cb_gate_handle_of(struct cb_breaker *breaker, struct cb_gate_handle **out);
+
+/**
+ * Ends a gate handle. A trial that it was granted, and that was neither sent nor given back, counts as lost.
+ *
+ * @param handle  From cb_gate_handle_of, cb_gate_handle_open or cb_supervisor_gate_handle, and not closed before. NULL is fine:
+ *                nothing happens.
+ *
+ * Thread: any, when no other thread uses the gate handle, its gate or its observer any more.
+ */
+void cb_gate_handle_close(struct cb_gate_handle *handle);
+
+/**
+ * The breaker's gate, for cb_gate_closed: one inline load tells whether every call passes now.
+ *
+ * @param handle  NULL is fine: NULL.
+ * @return        The byte that cb_gate_of gives. It is valid until cb_gate_handle_close, even if the breaker is destroyed before.
  *
  * Thread: any.
  */
-CB_MUST_USE bool cb_observer_get_owner(const struct cb_observer *observer, struct cb_owner *out);
+const cb_gate *cb_gate_handle_gate(const struct cb_gate_handle *handle);
 
 /**
- * The note of the latest halt from outside. If a halt is in force (cb_observer_is_halted), the note is that halt's, unless the
- * owner's process halted later: its own halts leave no note.
+ * What the gate handle shows of its breaker, for the functions that begin with cb_observer_.
  *
- * @param observer  NULL is fine: false.
- * @param out       Where the note goes, by its struct_size. NULL is fine: false.
- * @return          Whether the note was written.
+ * @param handle  NULL is fine: NULL.
+ * @return        An observer that stays the gate handle's. It is valid until cb_gate_handle_close, and must not be closed by
+ *                itself.
+ *
+ * Thread: any.
+ */
+const struct cb_observer *cb_gate_handle_observer(const struct cb_gate_handle *handle);
+
+/**
+ * May an order be sent now? While the breaker is closed this is a load and a branch; cb_gate_closed asks the same inline.
+ *
+ * Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
+ *
+ * This fires no timers. How often the owner polls decides how soon trials pass after a pause.
+ *
+ * @param handle  Must not be NULL.
+ * @return        While the breaker is half-open, true means that a trial is granted: send it (the next call that begins, on any
+ *                lane or at the owner, is taken for the trial), or give it back by cb_gate_handle_release. All gate handles, all
+ *                lanes and the owner together never get more trials than the breaker grants.
  *
  * Thread: any.
  */
 CB_MUST_USE
-bool cb_observer_get_halt_note(const struct cb_observer *observer,
-                               struct cb_halt_note *out);
+bool cb_gate_handle_allow(struct cb_gate_handle *handle);
+
+/**
+ * Gives back the trial that this gate handle was granted last, if it will not be sent. The trial counts neither way, and may be
+ * granted again at once. Each grant is given back by a release of its own. If there is no such trial nothing happens.
+ *
+ * @param handle  Must not be NULL.
+ *
+ * Thread: any.
+ */
+void cb_gate_handle_release(struct cb_gate_handle *handle);
+
+/**
+ * Halts trading, and says why, as cb_halt_with does.
+ *
+ * @param handle  NULL is fine: nothing happens.
+ * @param reason  As for cb_halt_with.
+ *
+ * Thread: any.
+ */
+void cb_gate_handle_halt(struct cb_gate_handle *handle, const char *reason);
+
+/**
+ * Ends a halt, whoever set it, as cb_resume does.
+ *
+ * @param handle  NULL is fine: nothing happens.
+ *
+ * Thread: any.
+ */
+void cb_gate_handle_resume(struct cb_gate_handle *handle);
+
+/**
+ * Makes a breaker whose page is in a file, so that other processes can observe and halt it. If the file is there already, the
+ * breaker takes over its page.
+ *
+ * A new page (mode 0600) begins with config->start. A page that is taken over keeps its events and goes on with their numbers;
+ * the first operation adds an event with CB_REASON_RESTART. A halt stays. If the last owner ended by cb_destroy while the
+ * breaker was closed, the breaker comes back closed. Otherwise (it was open or half-open, or its owner was killed) it comes back
+ * open, at the attempt that it was at.
+ *
+ * A page has one owner at a time. The owner's right to the page ends with cb_destroy or with the process. Children don't inherit
+ * the right, and the breaker must not be used in the child of a fork. The owner bears whatever others write into the file. But
+ * truncating the file kills its owner and observers (SIGBUS).
+ *
+ * @param path_or_name  A plain name has no '/' and means the page in the conventional place, /dev/shm/trip99-USER/NAME. The
+ *                      directory is made if it is missing. A path has a '/', and is in a directory that only this user may
+ *                      write to. Must not be NULL.
+ * @param config        The settings. NULL stands for the defaults.
+ * @param out           Where the breaker goes; NULL goes there if there is an error. Must not be NULL.
+ * @return              As for cb_create, and CB_STATUS_SHARED_BUSY, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
+ *                      CB_STATUS_IO. A file that was refused is left exactly as it was. Remove it to begin anew.
+ *
+ * Thread: any, with 64 KiB of stack; the caller becomes the owner. Give the breaker to cb_destroy in the end.
+ */
+CB_MUST_USE
+cb_status cb_create_shared(const char *path_or_name,
+                           const struct cb_config *config,
+                           struct cb_breaker **out);
+
+/**
+ * Opens a page for watching, whether or not it has an owner now. The file is mapped read-only. A page that is removed and made
+ * anew is another page, to be opened again.
+ *
+ * @param path_or_name  As for cb_create_shared. Must not be NULL.
+ * @param out           Where the observer goes; NULL goes there if there is an error. Must not be NULL.
+ * @return              CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
+ *                      CB_STATUS_IO (there is no such file, say).
+ *
+ * Thread: any. Give the observer to cb_observer_close in the end.
+ */
+CB_MUST_USE
+cb_status cb_observer_open(const char *path_or_name,
+                           struct cb_observer **out);
+
+/**
+ * A quantile of the window as the owner last saw it, by nearest rank, and exact. The overdue calls, which a verdict counts beside
+ * the window, are not in it. This allocates, and takes time in proportion to the window.
+ *
+ * @param observer      NULL is fine: 0.
+ * @param quantile_ppm  990000 for the P99. 0 gives the least, 1000000 and above the greatest.
+ * @return              Nanoseconds. It is 0 if the breaker's page is in no file, if the window is empty, if the owner fills the
+ *                      window too fast for it to be read, and if a later owner made the window larger (open the page again).
+ *
+ * Thread: any.
+ */
+uint64_t cb_observer_quantile_ns(const struct cb_observer *observer,
+                                 uint32_t quantile_ppm);
+
+/**
+ * Opens a page for asking, halting and resuming, whether or not it has an owner now. A page without an owner keeps a halt for the
+ * next owner. It refuses if the latest owner ended by cb_destroy. If the owner was killed, the gate is as it left it: only
+ * cb_observer_get_owner tells that it is gone.
+ *
+ * The file is mapped for writing, as to ask, to halt and to be granted trials are writes. A page that is removed and made anew is
+ * another page, to be opened again.
+ *
+ * @param path_or_name  As for cb_create_shared. Must not be NULL.
+ * @param out           Where the gate handle goes; NULL goes there if there is an error. Must not be NULL.
+ * @return              As for cb_observer_open.
+ *
+ * Thread: any. Give the gate handle to cb_gate_handle_close in the end.
+ */
+CB_MUST_USE
+cb_status cb_gate_handle_open(const char *path_or_name,
+                              struct cb_gate_handle **out);
+
+/**
+ * Halts the breaker of a page in a file, which is usually another process's. A note tells why, when and by whom. The gate is shut
+ * when this function returns. The owner's next poll adds the event. A page without an owner keeps the halt for the next owner.
+ *
+ * @param path_or_name  As for cb_create_shared. Must not be NULL.
+ * @param reason        As for cb_halt_with.
+ * @return              CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
+ *                      CB_STATUS_IO. Unless it is CB_STATUS_OK nothing is halted.
+ *
+ * Thread: any, but no hot thread, as this opens the file. Who halts more than once has cb_gate_handle_open. The owner's own
+ * process has cb_halt_with.
+ */
+CB_MUST_USE
+cb_status cb_halt_shared(const char *path_or_name,
+                         const char *reason);
+
+/**
+ * Ends a halt of a page in a file, whoever set it. The automatic state decides again. The owner's next poll adds the event.
+ *
+ * @param path_or_name  As for cb_create_shared. Must not be NULL.
+ * @return              As for cb_halt_shared. Unless it is CB_STATUS_OK nothing is resumed.
+ *
+ * Thread: any.
+ */
+CB_MUST_USE
+cb_status cb_resume_shared(const char *path_or_name);
+
+/**
+ * Tells who owns the page, and whether the owner is alive. This makes a few system calls.
+ *
+ * @param observer  NULL is fine: false.
+ * @param out       Where the answer goes, by its struct_size. NULL is fine: false.
+ * @return          Whether the answer was written. It isn't if the breaker's page is in no file.
+ *
+ * Thread: any.
+ */
+CB_MUST_USE bool cb_observer_get_owner(const struct cb_observer *observer, struct cb_owner *out);
 
 /**
  * Makes a supervisor, which does nothing until it is started.
@@ -1890,26 +2089,6 @@ CB_MUST_USE
 cb_status cb_supervisor_start(struct cb_supervisor *supervisor);
 
 /**
- * Opens a lane of a breaker that the supervisor owns, for another thread. The owner hears the lane from its next poll on, and
- * allocates nothing for the lane. (cb_lane_open opens lanes of a breaker that no supervisor owns.)
- *
- * @param supervisor  Must not be NULL.
- * @param name        The name of a breaker that was added. Must not be NULL.
- * @param capacity    As for cb_lane_open. 0 = 4096.
- * @param out         Where the lane goes; NULL goes there if there is an error. Must not be NULL.
- * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER. CB_STATUS_BAD_NAME: no breaker has this name.
- *                    CB_STATUS_NOT_NOW: the supervisor doesn't run.
- *
- * Thread: any, while no other thread starts, stops, changes or destroys the supervisor. Give the lane to cb_lane_close in the
- * end, before or after the supervisor or the breaker is gone.
- */
-CB_MUST_USE
-cb_status cb_supervisor_lane(const struct cb_supervisor *supervisor,
-                             const char *name,
-                             uint32_t capacity,
-                             struct cb_lane **out);
-
-/**
  * Stops a supervisor. The supervisor takes in what lanes said before, and tells listeners what came of that. Then this function
  * waits for the listeners, and for a check that is under way, however long they take. When it returns, no callback runs any
  * more, and the caller is the breakers' owner. At that moment no other thread may be calling a function marked "Thread: owner",
@@ -1934,6 +2113,60 @@ cb_status cb_supervisor_stop(struct cb_supervisor *supervisor);
  * Thread: any, when no other thread uses the supervisor any more; none of its callbacks.
  */
 void cb_supervisor_destroy(struct cb_supervisor *supervisor);
+
+/**
+ * Opens a lane of a breaker that the supervisor owns, for another thread. The owner hears the lane from its next poll on, and
+ * allocates nothing for the lane. (cb_lane_open opens lanes of a breaker that no supervisor owns.)
+ *
+ * @param supervisor  Must not be NULL.
+ * @param name        The name of a breaker that was added. Must not be NULL.
+ * @param capacity    As for cb_lane_open. 0 = 4096.
+ * @param out         Where the lane goes; NULL goes there if there is an error. Must not be NULL.
+ * @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER. CB_STATUS_BAD_NAME: no breaker has this name.
+ *                    CB_STATUS_NOT_NOW: the supervisor doesn't run.
+ *
+ * Thread: any, while no other thread starts, stops, changes or destroys the supervisor. Give the lane to cb_lane_close in the
+ * end, before or after the supervisor or the breaker is gone.
+ */
+CB_MUST_USE
+cb_status cb_supervisor_lane(const struct cb_supervisor *supervisor,
+                             const char *name,
+                             uint32_t capacity,
+                             struct cb_lane **out);
+
+/**
+ * Makes a gate handle of a breaker that the supervisor owns. (cb_gate_handle_of makes gate handles of a breaker that no
+ * supervisor owns.)
+ *
+ * @param supervisor  Must not be NULL.
+ * @param name        As for cb_supervisor_lane.
+ * @param out         Where the gate handle goes; NULL goes there if there is an error. Must not be NULL.
+ * @return            As for cb_supervisor_lane.
+ *
+ * Thread: as for cb_supervisor_lane. Give the gate handle to cb_gate_handle_close in the end, before or after the supervisor or
+ * the breaker is gone.
+ */
+CB_MUST_USE
+cb_status cb_supervisor_gate_handle(const struct cb_supervisor *supervisor,
+                                    const char *name,
+                                    struct cb_gate_handle **out);
+
+/**
+ * Makes an observer of a breaker that the supervisor owns. (cb_observer_of makes observers of any breaker whose handle is at
+ * hand.)
+ *
+ * @param supervisor  Must not be NULL.
+ * @param name        As for cb_supervisor_lane.
+ * @param out         Where the observer goes; NULL goes there if there is an error. Must not be NULL.
+ * @return            As for cb_supervisor_lane.
+ *
+ * Thread: as for cb_supervisor_lane. Give the observer to cb_observer_close in the end, before or after the supervisor or the
+ * breaker is gone.
+ */
+CB_MUST_USE
+cb_status cb_supervisor_observer(const struct cb_supervisor *supervisor,
+                                 const char *name,
+                                 struct cb_observer **out);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -14,12 +14,13 @@
  *
  * Ask for what adds risk. Don't ask for cancels and reduce-only orders: refusing those would trap a position.
  *
- * trip99.h tells at length what each operation does, and which thread may call it. Here constructors, reconfigure, lane, split and
- * events throw trip99::Error, and everything else is noexcept. Durations are std::chrono's. Points of time are nanoseconds on
+ * trip99.h tells at length what each operation does, and which thread may call it. Here constructors, reconfigure, split and what
+ * makes a lane, a gate, an observer or a reader of events throw trip99::Error, and everything else is noexcept. (To give a halt's note
+ * allocates, and so may throw std::bad_alloc.) Durations are std::chrono's. Points of time are nanoseconds on
  * the breaker's clock (`_ns`): a C++ clock would pretend that they are related to std::chrono's clocks.
  *
- * This header includes the parts in trip99/, which may be included alone, too. trip99_shared.hpp and trip99_supervisor.hpp are
- * for pages in files, and for a thread that owns breakers.
+ * This header includes the parts in trip99/, which may be included alone, too. trip99_shared.hpp has functions that halt and resume
+ * by the name of a page in a file, and trip99_supervisor.hpp a thread that owns breakers.
  *
  * Licence: MIT OR Apache-2.0
  */
@@ -33,6 +34,7 @@
 #include "trip99/events.hpp"
 #include "trip99/gate.hpp"
 #include "trip99/lane.hpp"
+#include "trip99/observer.hpp"
 #include "trip99/scoped_call.hpp"
 #include "trip99/values.hpp"
 

@@ -129,6 +129,23 @@ class Supervisor {
         return Lane::adopt(lane);
     }
 
+    /**
+     * Makes what another thread asks, halts and resumes the breaker of this name by, while the supervisor runs. Throws Error, and is
+     * for any thread, as lane() is.
+     */
+    Gate gate(const std::string &name) const {
+        cb_gate_handle *handle = nullptr;
+        detail::check(cb_supervisor_gate_handle(handle_, name.c_str(), &handle));
+        return Gate::adopt(handle);
+    }
+
+    /** Makes what another thread sees the breaker of this name by, while the supervisor runs. Otherwise it is as gate(). */
+    Observer observer(const std::string &name) const {
+        cb_observer *observer = nullptr;
+        detail::check(cb_supervisor_observer(handle_, name.c_str(), &observer));
+        return Observer::adopt(observer);
+    }
+
     /** Stops the supervisor, and waits for callbacks that are under way. Throws Error only for a mistake in trip99. */
     void stop() {
         detail::check(cb_supervisor_stop(handle_));

@@ -52,7 +52,6 @@ impl Backoff {
     }
 
     /// Goes on from the attempt that an earlier owner left.
-    #[cfg(feature = "shm")]
     pub(crate) fn restore(&mut self, attempt: Option<u32>) {
         self.attempt = attempt.map(|attempt| attempt.min(self.last_attempt));
     }

@@ -1,4 +1,4 @@
-//! The breaker: what its owner may do. The hot path is here; what it leaves to the state machine is the cold half.
+//! The breaker: what its owner may do. The hot path is here. The state machine (`machine`) is the cold half.
 
 mod control;
 mod lanes;
@@ -7,7 +7,6 @@ mod machine;
 mod scribbles;
 #[cfg(feature = "shm")]
 mod shared;
-#[cfg(feature = "ffi")]
 mod stand_in;
 
 use crate::clock::Clock;
@@ -21,14 +20,14 @@ use machine::Machine;
 
 /// A latency circuit breaker for one node, owned by one thread.
 ///
-/// Each operation that takes note of the time has two forms: `_at(now_ns)` is the real one, and the plain one reads the
-/// clock and calls it. Don't mix the two on one breaker, unless `now_ns` comes from [`now_ns`](Self::now_ns).
-/// A `now_ns` before the latest one seen counts as the latest seen, so that deadlines and ages never run backwards.
-/// The plain forms of `abandon`, `release`, `quantile` and `reconfigure`, which fire no timers, read no clock either: they
-/// are as of the latest time seen, like `snapshot`. So they mix with both.
+/// Each operation that takes note of the time has two forms. The `_at(now_ns)` form does the work; the plain form reads the
+/// clock and calls it. Don't mix the two forms on one breaker, unless `now_ns` comes from [`now_ns`](Self::now_ns).
+/// A `now_ns` before the latest time seen counts as the latest time seen, so that deadlines and ages never run backwards.
+/// The plain forms of `abandon`, `release`, `quantile_ns` and `reconfigure` read no clock, as these operations fire no timers.
+/// Like `snapshot`, they are as of the latest time seen, so they mix with both forms.
 ///
-/// After construction no operation allocates, locks or panics, and none makes a system call but for reading the time where
-/// the clock is the operating system's (see [`Snapshot::clock`](crate::Snapshot::clock)): there the plain forms may make one.
+/// After construction no operation allocates, locks or panics. None makes a system call, with one exception: where the clock is
+/// the operating system's (see [`Snapshot::clock`](crate::Snapshot::clock)), a plain form may make one to read the time.
 ///
 /// ```
 /// use trip99::{Breaker, Config, State};
@@ -48,20 +47,20 @@ use machine::Machine;
 pub struct Breaker {
     machine: Machine,
     clock: Clock,
-    /// Gates or lanes were made: others take part.
+    /// True once a gate or a lane was made: other threads may take part.
     is_shared: bool,
-    /// Where lanes come from; `None` before the first.
+    /// The owner's end of the desk where lanes are opened; `None` before the first lane.
     arrivals: Option<Box<Arrivals>>,
-    /// Of a stand-in: the page of the breaker that it stands in for.
+    /// The page of the breaker that this one stands in for, if this one is a stand-in.
     stands_in_for: Option<PageHandle>,
 }
 
 impl Breaker {
-    /// A breaker with these settings. Allocates all that it will ever use; the first in a process also calibrates the
-    /// TSC, which takes up to 200 ms. So make breakers at start-up.
+    /// Makes a breaker with these settings, and allocates all that the breaker will ever use. The first breaker of a process also
+    /// calibrates the TSC, which takes up to 200 ms. So make breakers at start-up.
     ///
     /// # Errors
-    /// The first field of `config` that is out of its range.
+    /// [`ConfigError`] names the first field of `config` that is out of its range.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.validate()?;
         Ok(Self::with_legal(config))
@@ -73,25 +72,26 @@ impl Breaker {
         Self { machine, clock, is_shared: false, arrivals: None, stands_in_for: None }
     }
 
-    /// May an order be sent now? While closed this is one load and a branch.
+    /// May an order be sent now? While the breaker is closed, the answer takes one load and a branch.
     ///
-    /// Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
-    /// While half-open, true means that a trial is granted: send it, or give it back by [`release`](Self::release).
+    /// Ask for what adds risk. Don't ask for a cancel or a reduce-only order: to refuse it would trap a position.
+    /// While the breaker is half-open, true means that it grants a trial. Send the trial, or give it back by
+    /// [`release`](Self::release).
     #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow(&mut self) -> bool {
-        self.machine.outlet.is_clear() || self.allow_unless_refused(self.clock.now_ns())
+        self.machine.outlet.gate().is_clear() || self.allow_unless_refused(self.clock.now_ns())
     }
 
     /// [`allow`](Self::allow) at a given time.
     #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow_at(&mut self, now_ns: u64) -> bool {
-        self.machine.outlet.is_clear() || self.allow_unless_refused(now_ns)
+        self.machine.outlet.gate().is_clear() || self.allow_unless_refused(now_ns)
     }
 
-    /// A call is sent: returns its ticket, to be given back by [`end`](Self::end), [`fail`](Self::fail) or
-    /// [`abandon`](Self::abandon). Calls that weren't asked for (cancels) may begin, too.
+    /// Tells that a call is sent, and returns its ticket. Give the ticket back once, by [`end`](Self::end),
+    /// [`fail`](Self::fail) or [`abandon`](Self::abandon). A call that nobody asked for (a cancel) may begin, too.
     #[inline]
     pub fn begin(&mut self) -> Call {
         self.begin_at(self.clock.now_ns())
@@ -113,7 +113,7 @@ impl Breaker {
         self.machine.begin(now_ns, seen_ns, trial)
     }
 
-    /// The call came back with an answer (a business reject is one).
+    /// Tells that the call came back with an answer. A business reject is an answer.
     #[inline]
     pub fn end(&mut self, call: Call) {
         self.end_at(self.clock.now_ns(), call);
@@ -125,7 +125,7 @@ impl Breaker {
         self.finish_at(now_ns, call, true);
     }
 
-    /// The venue or the transport failed the call: timeout, disconnect, system error.
+    /// Tells that the venue or the transport failed the call: timeout, disconnect, system error.
     #[inline]
     pub fn fail(&mut self, call: Call) {
         self.fail_at(self.clock.now_ns(), call);
@@ -137,12 +137,13 @@ impl Breaker {
         self.finish_at(now_ns, call, false);
     }
 
-    /// The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way.
+    /// Tells that the call was not sent after all, or that nobody wants to know how it ends. It makes no sample. If it was a trial,
+    /// the trial counts neither way.
     pub fn abandon(&mut self, call: Call) {
         self.take_back(call);
     }
 
-    /// [`abandon`](Self::abandon) at a given time. Fires no timers.
+    /// [`abandon`](Self::abandon) at a given time. It fires no timers.
     pub fn abandon_at(&mut self, now_ns: u64, call: Call) {
         self.machine.note(now_ns);
         self.take_back(call);
@@ -152,62 +153,65 @@ impl Breaker {
         match self.machine.judge.calls.own.take(call) {
             Returned::Call => {}
             Returned::Trial => self.machine.give_back_trial(true),
-            // Of an epoch that is over, and there is no sample to call stale.
+            // The call is of an epoch that is over. It makes no sample, so none is stale.
             Returned::Unknown if call.start_ns() < self.machine.judge.epoch_ns() => {}
             Returned::Unknown => self.machine.misused += 1,
         }
     }
 
-    /// A call without a ticket came back with an answer after so many nanoseconds.
+    /// Tells that a call without a ticket came back with an answer after so many nanoseconds.
     #[inline]
     pub fn record(&mut self, latency_ns: u64) {
         self.record_at(self.clock.now_ns(), latency_ns);
     }
 
-    /// [`record`](Self::record) at a given time, that of the answer.
+    /// [`record`](Self::record) at the time of the answer.
     #[inline]
     pub fn record_at(&mut self, now_ns: u64, latency_ns: u64) {
         self.record_result_at(now_ns, latency_ns, true);
     }
 
-    /// A call without a ticket failed after so many nanoseconds.
+    /// Tells that a call without a ticket failed after so many nanoseconds.
     #[inline]
     pub fn record_failure(&mut self, latency_ns: u64) {
         self.record_failure_at(self.clock.now_ns(), latency_ns);
     }
 
-    /// [`record_failure`](Self::record_failure) at a given time, that of the failure.
+    /// [`record_failure`](Self::record_failure) at the time of the failure.
     #[inline]
     pub fn record_failure_at(&mut self, now_ns: u64, latency_ns: u64) {
         self.record_result_at(now_ns, latency_ns, false);
     }
 
-    /// The result of a health check. Counts only while half-open with [`Recovery::HealthChecks`](crate::Recovery::HealthChecks); it is stale otherwise.
+    /// Tells the result of a health check. It counts only while the breaker is half-open and recovers by
+    /// [`Recovery::HealthChecks`](crate::Recovery::HealthChecks). Otherwise it is stale.
     pub fn record_probe(&mut self, latency_ns: u64, ok: bool) {
         self.record_probe_at(self.clock.now_ns(), latency_ns, ok);
     }
 
-    /// [`record_probe`](Self::record_probe) at a given time, that of the result.
+    /// [`record_probe`](Self::record_probe) at the time of the result.
     pub fn record_probe_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.run_timers(now_ns);
         self.machine.take_probe(now_ns, latency_ns, ok);
     }
 
-    /// Gives back a trial that was granted by [`allow`](Self::allow) and will not be sent; it counts neither way.
+    /// Gives back a trial that [`allow`](Self::allow) granted and that will not be sent. The trial counts neither way.
     ///
-    /// Does nothing if no grant is pending.
+    /// This does nothing if no grant is pending.
     pub fn release(&mut self) {
         self.machine.give_back_trial(false);
     }
 
-    /// [`release`](Self::release) at a given time. Fires no timers.
+    /// [`release`](Self::release) at a given time. It fires no timers.
     pub fn release_at(&mut self, now_ns: u64) {
         self.machine.note(now_ns);
         self.release();
     }
 
-    /// Takes in what lanes have sent, fires the timers that are due, and journals a halt or resume that came from elsewhere.
-    /// Cheap enough for every turn of a loop; without it a breaker notices calls that never return, and recovers, only when it is asked or told something.
+    /// Takes in what lanes have sent, fires the timers that are due, and journals halts and resumes that came from elsewhere.
+    ///
+    /// It is cheap enough for every turn of a loop. Without it a breaker notices calls that never return, and recovers, only when
+    /// it is asked or told something.
     #[inline]
     pub fn poll(&mut self) {
         self.poll_at(self.clock.now_ns());
@@ -226,7 +230,7 @@ impl Breaker {
         }
     }
 
-    // The halves of these operations.
+    // What these operations share.
 
     /// Takes note of the time, fires the timers that are due by it, and returns it, clamped to the latest seen.
     #[inline]
@@ -252,13 +256,13 @@ impl Breaker {
         self.machine.fire_timers();
     }
 
-    /// The gate is not simply closed.
+    /// The slow half of `allow`: the gate's byte isn't 0.
     #[cold]
     #[inline(never)]
     fn allow_unless_refused(&mut self, now_ns: u64) -> bool {
         self.poll_at(now_ns);
         let outlet = &self.machine.outlet;
-        if outlet.is_halted() || outlet.is_foreign(self.machine.state) {
+        if outlet.gate().is_halted() || outlet.is_foreign(self.machine.state) {
             self.machine.refused += 1;
             if let Some(page) = &self.stands_in_for {
                 page.count_refusal(); // see `stand_in`
@@ -285,13 +289,13 @@ impl Breaker {
         let machine = &mut self.machine;
         let in_time = machine.latest_ns <= now_ns && now_ns < machine.wake_ns;
         if ok && in_time && machine.judge.take_calmly(now_ns, latency_ns) {
-            machine.latest_ns = now_ns; // `previous_ns` matters to events alone, of which there is none
+            machine.latest_ns = now_ns; // `previous_ns` matters to events alone, and here is none
         } else {
             self.take_recorded_at(now_ns, latency_ns, ok);
         }
     }
 
-    /// All that a sample without a ticket may be.
+    /// The slow half of `record`: the sample may be anything.
     #[inline(never)]
     fn take_recorded_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.run_timers(now_ns);
@@ -300,8 +304,8 @@ impl Breaker {
 }
 
 impl Drop for Breaker {
-    /// Gates that are left refuse, as nobody watches any more. A page in a file is left for the next owner: its end is clean,
-    /// unless this comes of a panic. (The child of a fork has no page in a file.)
+    /// Gates that outlive the breaker refuse, as nobody watches any more. A page in a file stays for the next owner; its end is
+    /// clean, unless this comes of a panic. (The child of a fork has no page in a file.)
     fn drop(&mut self) {
         self.machine.end();
     }

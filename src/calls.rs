@@ -4,17 +4,17 @@ use crate::in_flight::{InFlight, Returned};
 use crate::inbox::{Inbox, Inboxes};
 use crate::tickets::{Call, Tickets, Untracked};
 
-/// No number: there is no such slot.
+/// A number that no slot has.
 const NONE: u32 = u32::MAX >> 1;
 
-/// The owner's own.
+/// The owner's own calls.
 pub(crate) struct OwnCalls {
     tickets: Tickets,
     in_flight: InFlight,
-    /// The first number that stands for no call. The next one is kept in its slot of the tickets, and so on; `NONE` is last.
+    /// The first number that stands for no call. Its slot of the tickets has the next such number, and so on; `NONE` is the last.
     free: u32,
     untracked: Untracked,
-    /// Of untracked tickets: another one each time that all calls are forgotten.
+    /// The generation of untracked tickets. It changes each time that all calls are forgotten.
     untracked_generation: u32,
 }
 
@@ -31,8 +31,7 @@ impl OwnCalls {
         Self { tickets, in_flight, free, untracked, untracked_generation: seed }
     }
 
-    /// Adds a call and returns its ticket; `None` if there is room for no more. `seen_ns` is `start_ns`, clamped to the latest
-    /// seen.
+    /// Adds a call and returns its ticket; `None` if there is no room. `seen_ns` is `start_ns`, clamped to the latest time seen.
     #[inline]
     pub(crate) fn begin(&mut self, start_ns: u64, seen_ns: u64, trial: bool) -> Option<Call> {
         let (call, next) = self.tickets.issue(self.free, start_ns)?;
@@ -81,10 +80,10 @@ impl OwnCalls {
     }
 }
 
-/// The owner's own and those of all lanes.
+/// The owner's own calls and those of all lanes.
 pub(crate) struct Calls {
     pub(crate) own: OwnCalls,
-    /// One for each lane.
+    /// The inbox of each lane.
     pub(crate) lanes: Inboxes,
 }
 
@@ -101,17 +100,17 @@ impl Calls {
         core::iter::once(&mut self.own.in_flight).chain(self.lanes.iter_mut().map(|inbox| &mut inbox.in_flight))
     }
 
-    /// How many are tracked.
+    /// How many calls are tracked.
     pub(crate) fn len(&self) -> usize {
         self.tables().map(InFlight::len).sum()
     }
 
-    /// The least start of all tables.
+    /// The earliest of the starts that the tables tell.
     pub(crate) fn oldest_ns(&self, of_table: impl Fn(&InFlight) -> Option<u64>) -> Option<u64> {
         self.tables().filter_map(of_table).min()
     }
 
-    /// The oldest waiting call of all becomes overdue.
+    /// Marks the oldest waiting call of all as overdue.
     pub(crate) fn mark_overdue(&mut self) {
         let oldest_ns = self.oldest_ns(InFlight::oldest_waiting_ns);
         if let Some(table) = self.tables_mut().find(|table| table.oldest_waiting_ns() == oldest_ns) {
@@ -119,7 +118,7 @@ impl Calls {
         }
     }
 
-    /// How many are overdue and haven't expired.
+    /// How many calls are overdue and haven't expired.
     #[inline]
     pub(crate) fn overdue(&self) -> usize {
         self.own.in_flight.overdue() + if self.lanes.is_empty() { 0 } else { self.overdue_of_lanes() }
@@ -130,17 +129,17 @@ impl Calls {
         self.lanes.iter().map(|inbox| inbox.in_flight.overdue()).sum()
     }
 
-    /// How many overdue calls will count once those too old at `now_ns` don't.
+    /// How many overdue calls aren't too old for the window at `now_ns`.
     pub(crate) fn live_overdue(&self, now_ns: u64, age_ns: u64) -> usize {
         self.tables().map(|table| table.live_overdue(now_ns, age_ns)).sum()
     }
 
-    /// The starts of those that are overdue.
+    /// The starts of the overdue calls.
     pub(crate) fn overdue_starts_ns(&self) -> impl Iterator<Item = u64> + Clone {
         self.tables().flat_map(InFlight::overdue_starts_ns)
     }
 
-    /// Overdue calls too old for the window no longer count.
+    /// Overdue calls that are too old for the window no longer count.
     #[inline]
     pub(crate) fn expire(&mut self, now_ns: u64, age_ns: u64) {
         self.own.in_flight.expire(now_ns, age_ns);

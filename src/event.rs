@@ -31,8 +31,8 @@ named! {
         Halt = 11, "halt";
         /// Resumed; the state is unchanged.
         Resume = 12, "resume";
-        /// A new owner took over a page in a file: after a clean end while closed it comes back closed, otherwise open. A halt
-        /// that is in force then is journaled again, after this.
+        /// A new owner took over a page in a file. After a clean end while closed the breaker comes back closed, otherwise open.
+        /// If a halt is in force then, it is journaled again, after this.
         Restart = 13, "restart";
     }
 }
@@ -41,12 +41,12 @@ named! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// Counts events from 0 on.
+    /// The number of this event. Events are counted from 0 on.
     pub sequence: u64,
     /// When, on the breaker's clock.
     pub t_ns: u64,
-    /// When, in nanoseconds since the Unix epoch: wall time at construction plus the time that has passed on the
-    /// breaker's clock since. No system call; it doesn't follow later adjustments of the wall clock.
+    /// When, in nanoseconds since the Unix epoch: the wall time at construction, and the time that has passed on the breaker's
+    /// clock since. It takes no system call, and doesn't follow later adjustments of the wall clock.
     pub wall_ns: u64,
     /// The state before.
     pub from: State,
@@ -54,15 +54,15 @@ pub struct Event {
     pub to: State,
     /// Why.
     pub reason: Reason,
-    /// The judged quantile; 0 of nothing.
+    /// The quantile that is judged; 0 if the verdict sees nothing.
     pub quantile_ns: u64,
-    /// Samples that the verdict sees: the window and, from closed, the overdue calls.
+    /// How many samples the verdict sees: those in the window and, from closed, the overdue calls.
     pub samples: u32,
-    /// Of them, slower than the threshold.
+    /// How many of these samples are slower than the threshold.
     pub slow: u32,
-    /// Of them, overdue calls.
+    /// How many of these samples are overdue calls.
     pub overdue: u32,
-    /// Of the window, failed.
+    /// How many samples in the window failed.
     pub failures: u32,
     /// The attempt, as this event left it.
     pub attempt: u32,
@@ -70,16 +70,6 @@ pub struct Event {
     pub retry_at_ns: u64,
     /// How long before this the owner was last seen: a long gap means a local pause rather than a slow node.
     pub owner_gap_ns: u64,
-}
-
-/// What a verdict sees, for an event.
-#[derive(Clone, Copy)]
-pub(crate) struct Figures {
-    pub(crate) quantile_ns: u64,
-    pub(crate) samples: u32,
-    pub(crate) slow: u32,
-    pub(crate) overdue: u32,
-    pub(crate) failures: u32,
 }
 
 words!(

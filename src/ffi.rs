@@ -27,31 +27,39 @@ mod config;
 mod handle;
 mod breaker;
 mod operations;
+mod halt_note;
 mod gate;
 mod snapshot;
 mod events;
+mod observer;
+mod gate_handle;
 mod lane_ends;
 mod lane;
 mod lane_operations;
 #[cfg(feature = "shm")]
 mod shared;
 #[cfg(feature = "shm")]
-mod observer;
+mod owner;
 mod supervisor;
+mod supervisor_handles;
 
 pub use abi::*;
 pub use breaker::*;
 pub use config::*;
 pub use events::*;
 pub use gate::*;
+pub use gate_handle::*;
+pub use halt_note::*;
 pub use handle::cb_breaker;
 pub use lane::*;
 pub use lane_operations::*;
-#[cfg(feature = "shm")]
 pub use observer::*;
 pub use operations::*;
+#[cfg(feature = "shm")]
+pub use owner::*;
 #[cfg(feature = "shm")]
 pub use shared::*;
 pub use snapshot::*;
 pub use status::*;
 pub use supervisor::*;
+pub use supervisor_handles::*;

@@ -96,7 +96,6 @@ impl GateByte {
     }
 
     /// A new owner's bits replace the earlier one's.
-    #[cfg(feature = "shm")]
     pub(crate) fn take_over(&self, state: State, shadow: bool) {
         let earlier = self.bits() & !HALTED;
         self.0.fetch_xor(earlier ^ owners(state, shadow), Ordering::AcqRel);
@@ -108,7 +107,7 @@ impl GateByte {
     }
 
     /// The address of the byte, for C, which reads the byte inline.
-    #[cfg(feature = "ffi")]
+    #[cfg(not(loom))]
     pub(crate) fn as_ptr(&self) -> *const u8 {
         self.0.as_ptr()
     }

@@ -1,11 +1,11 @@
-//! The judge: a sample goes in, a reason to trip comes out. It has the window, the rules and all calls in flight, and knows
-//! neither clocks nor states but by what it is told.
+//! The judge: a sample goes in, a reason to trip comes out. It has the window, the rules and all calls in flight. Its caller
+//! tells it the time and the state.
 
 mod calm;
 
 use crate::calls::Calls;
 use crate::config::{Config, State};
-use crate::event::{Figures, Reason};
+use crate::event::{Event, Reason};
 use crate::in_flight::InFlight;
 use crate::quantile::Quantiles;
 use crate::rules::{Counts, Rules};
@@ -24,15 +24,15 @@ pub(crate) struct Judge {
     stall_limit_ns: u64,
     recover_threshold_ns: u64,
     sample_every: u32,
-    /// Samples that the stride still passes over; the next enters the window at 0. Below `sample_every`.
+    /// How many samples the stride still passes over. At 0 the next sample enters the window. It is below `sample_every`.
     stride_left: u32,
-    /// While calm, a good sample faster than this is all good; 0 = not calm.
+    /// While calm, a good sample that is faster than this changes no count and no verdict. 0 = not calm.
     calm_below_ns: u64,
-    /// The window is shown to others sample by sample, so that none may go the calm way.
+    /// Each sample that enters the window is shown to others, so that none may go the calm way.
     is_mirrored: bool,
-    /// Samples that start before this are stale.
+    /// A sample that starts before this is stale.
     epoch_ns: u64,
-    /// Samples that the stride passed over.
+    /// How many samples the stride passed over.
     passed_over: u64,
 }
 
@@ -58,7 +58,7 @@ impl Judge {
         judge
     }
 
-    /// Applies new settings to the samples and calls that are there, the expired being gone.
+    /// Applies new settings to the samples and calls that are there. What was too old has been expired before.
     pub(crate) fn set_limits(&mut self, config: &Config, now_ns: u64) {
         self.end_calm();
         self.window_age_ns = config.window_age_ns;
@@ -71,13 +71,12 @@ impl Judge {
         self.calls.set_limits(now_ns, config.threshold_ns, config.window_age_ns);
     }
 
-    /// From now on each sample that enters the window is shown.
-    #[cfg(feature = "shm")]
+    /// From now on each sample that enters the window is shown to others.
     pub(crate) fn mirror(&mut self) {
         self.is_mirrored = true;
     }
 
-    /// A new epoch: what was sent before can neither close the breaker nor reopen it.
+    /// Begins a new epoch: what was sent before can neither close the breaker nor reopen it.
     pub(crate) fn begin_epoch(&mut self, now_ns: u64) {
         self.epoch_ns = now_ns;
         self.window.clear();
@@ -86,8 +85,7 @@ impl Judge {
         self.stride_left = 0;
     }
 
-    /// Everything is stale, for ever.
-    #[cfg(feature = "ffi")]
+    /// From now on everything is stale.
     pub(crate) fn end_time(&mut self) {
         self.epoch_ns = NEVER_NS;
     }
@@ -96,14 +94,14 @@ impl Judge {
         self.epoch_ns
     }
 
-    /// By the sample's own stamps: clamped ones would let an old sample into the epoch.
+    /// Decides by the sample's own stamps. Clamped stamps would let an old sample into the epoch.
     #[inline]
     pub(crate) fn is_stale(&self, end_ns: u64, latency_ns: u64) -> bool {
         end_ns.saturating_sub(latency_ns) < self.epoch_ns
     }
 
-    /// Takes in a sample that isn't stale, and ended now. Tells whether it entered the window, and why a closed breaker is to
-    /// open.
+    /// Takes in a sample that isn't stale and ended now. Tells whether the sample entered the window, and why a closed breaker is
+    /// to open.
     pub(crate) fn take(&mut self, now_ns: u64, latency_ns: u64, ok: bool, state: State) -> (bool, Option<Reason>) {
         self.end_calm();
         self.rules.take(latency_ns, ok);
@@ -132,7 +130,7 @@ impl Judge {
         enters
     }
 
-    /// Why a half-open breaker is to open again, by a result.
+    /// Why a result makes a half-open breaker open again.
     pub(crate) fn flaw(&self, latency_ns: u64, ok: bool) -> Option<Reason> {
         if !ok {
             Some(Reason::ProbeFailed)
@@ -141,7 +139,7 @@ impl Judge {
         }
     }
 
-    /// The oldest waiting call becomes overdue. True if by that the quantile is over the threshold.
+    /// Marks the oldest waiting call as overdue. True if the quantile is over the threshold by that.
     pub(crate) fn mark_overdue(&mut self, now_ns: u64) -> bool {
         self.calls.mark_overdue();
         self.expire(now_ns);
@@ -149,7 +147,7 @@ impl Judge {
         self.rules.is_confirmed_over(counts)
     }
 
-    /// What is too old leaves the window, and the verdict.
+    /// Samples that are too old leave the window, and calls that are too old leave the verdict.
     #[inline]
     pub(crate) fn expire(&mut self, now_ns: u64) {
         self.window.expire(now_ns);
@@ -184,7 +182,7 @@ impl Judge {
         self.calls.oldest_ns(start_of_table_ns).map_or(NEVER_NS, |start_ns| start_ns.saturating_add(limit_ns))
     }
 
-    /// The first deadline of a call that begins in this state is so long after its start.
+    /// How long after its start a call has its first deadline, if it begins in this state.
     pub(crate) fn first_deadline_ns(&self, state: State) -> u64 {
         let half_open = state == State::HalfOpen;
         let limit_ns = if half_open { self.recover_threshold_ns } else { self.window.threshold_ns };
@@ -216,7 +214,7 @@ impl Judge {
         state == State::Closed && self.sample_every == 1
     }
 
-    /// What will be left of it once those that are too old are gone.
+    /// What a verdict will see once samples and calls that are too old are gone. They may be there still.
     pub(crate) fn live_counts(&self, now_ns: u64, state: State) -> Counts {
         let (samples, slow, failed) = self.window.live(now_ns);
         let counted = self.counts_overdue(state);
@@ -224,26 +222,23 @@ impl Judge {
         Counts { samples, slow, failed, overdue }
     }
 
-    /// Whether it is enough for a verdict.
+    /// Whether there is enough for a verdict.
     pub(crate) fn is_armed(&self, counts: Counts) -> bool {
         self.rules.is_armed(counts.samples + counts.overdue)
     }
 
-    /// Its figures for an event.
-    pub(crate) fn figures(&mut self, now_ns: u64, state: State, quantile_ppm: u32) -> Figures {
-        self.expire(now_ns);
-        let quantile_ns = self.quantile_ns(now_ns, state, quantile_ppm).unwrap_or(0);
-        let Counts { samples, slow, failed, overdue } = self.counts(state);
-        Figures {
-            quantile_ns,
-            samples: (samples + overdue) as u32,
-            slow: (slow + overdue) as u32,
-            overdue: overdue as u32,
-            failures: failed as u32,
-        }
+    /// Fills in the figures of an event: what a verdict sees in the state before it.
+    pub(crate) fn fill_in(&mut self, event: &mut Event, quantile_ppm: u32) {
+        self.expire(event.t_ns);
+        let Counts { samples, slow, failed, overdue } = self.counts(event.from);
+        event.quantile_ns = self.quantile_ns(event.t_ns, event.from, quantile_ppm).unwrap_or(0);
+        event.samples = (samples + overdue) as u32;
+        event.slow = (slow + overdue) as u32;
+        event.overdue = overdue as u32;
+        event.failures = failed as u32;
     }
 
-    /// A quantile of it; `None` of nothing.
+    /// A quantile of what a verdict sees; `None` if that is nothing.
     #[inline]
     pub(crate) fn quantile_ns(&mut self, now_ns: u64, state: State, quantile_ppm: u32) -> Option<u64> {
         let overdue = self.overdue(state);
@@ -261,12 +256,12 @@ impl Judge {
         self.quantiles.quantile(self.window.samples(), ages_ns, quantile_ppm)
     }
 
-    /// Samples in the window.
+    /// How many samples are in the window.
     pub(crate) fn window_len(&self) -> usize {
         self.window.len()
     }
 
-    /// Samples that were taken in.
+    /// How many samples were taken in.
     pub(crate) fn recorded(&self) -> u64 {
         self.window.pushed() + self.passed_over
     }

@@ -12,40 +12,42 @@ use core::ops::Deref;
 use reporter::{ALONE, Half, Reporter, SHARED};
 use std::sync::Arc;
 
-/// Asks, and reports calls to the owner, through bounded queues: wait-free for the reporting thread, which may be any. The
-/// owner takes in what it is told when it polls.
+/// Asks a breaker, and reports calls to its owner. It is a [`Gate`], too.
 ///
-/// A lane of capacity `n` tracks `n` calls: each from its begin until the owner has heard its end, or an epoch has forgotten it.
-/// It takes a record or a check as long as the owner has fewer than `n` messages of the same half to take in (of calls two
-/// each, a begin and an end). What it can't take is dropped, and counted
-/// ([`Snapshot::dropped`](crate::Snapshot::dropped)). But the end of a call whose begin went through always goes through,
-/// too, so a full lane can't make a call look lost. A lane that is too full for another call refuses it in
-/// [`allow`](Self::allow).
+/// A lane tells the owner by bounded queues, which are wait-free for the thread that reports. That may be any thread. The owner
+/// takes in what it is told when it polls.
 ///
-/// A lane is for one thread. [`split`](Self::split) makes two halves of it, for the thread that sends and the one that hears
-/// answers.
+/// A lane of capacity `n` tracks `n` calls: each from its begin until the owner has heard its end, or an epoch has forgotten the
+/// call. The lane takes a record or a check as long as the owner has fewer than `n` messages of the same half to take in (a call
+/// makes two messages, its begin and its end). The lane drops and counts what it can't take
+/// ([`Snapshot::dropped`](crate::Snapshot::dropped)). But the end of a call whose begin went through always goes through, too. So
+/// a full lane can't make a call look lost. A lane that is too full for another call refuses it in [`allow`](Self::allow).
 ///
-/// The calls of each lane are in an order of their own. Their samples may arrive late: each is taken as if it had ended
-/// when it was told, or at the latest time that the owner had seen, if that is later; whether it is stale goes by its own
-/// stamps. Drop a lane when its calls are back, or abandon them: what it leaves in flight becomes overdue, and stalls.
+/// A lane is for one thread. [`split`](Self::split) makes two halves of it: for the thread that sends, and for the thread that
+/// hears answers.
+///
+/// The calls of each lane are in an order of their own. Their samples may arrive late. A late sample is taken as if it had ended
+/// at the latest time that the owner had seen. Whether a sample is stale is decided by its own stamps.
+///
+/// Drop a lane when its calls are back, or abandon them: a call that is left in flight becomes overdue, and stalls.
 pub struct Lane {
     begin: BeginHalf,
-    /// Waits to be split off: a lane of one thread tells everything through the begin half's queue, in the order in which it
-    /// was told.
+    /// It waits to be split off. A lane of one thread tells everything through the begin half's queue, so that the owner hears it
+    /// in the order in which it was told.
     end: EndHalf,
 }
 
-/// The half of a [`Lane`] on which calls begin. For one thread at a time.
+/// The half of a [`Lane`] on which calls begin. It is for one thread at a time.
 ///
-/// It ends calls, too, that fail or are abandoned: a send may fail. Of a ticket that both halves give back the first one
-/// counts.
+/// This half ends calls, too, if they fail or are abandoned: a send may fail. If both halves give back the same ticket, the first
+/// to do so has ended the call.
 pub struct BeginHalf {
     reporter: Reporter,
-    /// Those that stand for no call.
+    /// The numbers that stand for no call.
     numbers: rtrb::Consumer<u32>,
 }
 
-/// The half of a [`Lane`] on which calls end. For one thread at a time.
+/// The half of a [`Lane`] on which calls end. It is for one thread at a time.
 pub struct EndHalf {
     reporter: Reporter,
 }
@@ -71,7 +73,7 @@ impl BeginHalf {
         self.reporter.gate.page.release(&self.reporter.shared.grants);
     }
 
-    /// As [`Lane::begin`]. Its ticket goes to the end half.
+    /// As [`Lane::begin`]. Hand the ticket to the end half.
     #[inline]
     pub fn begin(&mut self) -> Call {
         self.begin_at(self.reporter.clock.now_ns())
@@ -100,8 +102,7 @@ impl BeginHalf {
     }
 }
 
-/// For C: what a half is told that is the other half's. It is counted.
-#[cfg(feature = "ffi")]
+/// For C, which may tell a half what is the other half's: that is counted.
 impl BeginHalf {
     #[cold]
     pub(crate) fn count_misused(&self) -> bool {
@@ -109,7 +110,7 @@ impl BeginHalf {
         false
     }
 
-    /// An end is an end all the same.
+    /// A call that is ended on the wrong half has ended all the same.
     #[cold]
     pub(crate) fn end_misplaced(&mut self, now_ns: u64, call: Call) {
         self.count_misused();
@@ -117,7 +118,6 @@ impl BeginHalf {
     }
 }
 
-#[cfg(feature = "ffi")]
 impl EndHalf {
     #[cold]
     pub(crate) fn count_misused(&self) -> bool {
@@ -130,7 +130,7 @@ impl EndHalf {
 macro_rules! on_both_halves {
     ($type:ty, $self:ident => $reporter:expr, $redeem:expr) => {
         impl $type {
-            /// The venue or the transport failed the call: timeout, disconnect, system error.
+            /// Tells that the venue or the transport failed the call: timeout, disconnect, system error.
             #[inline]
             pub fn fail(&mut self, call: Call) {
                 self.fail_at(self.now_ns(), call);
@@ -142,8 +142,8 @@ macro_rules! on_both_halves {
                 $reporter.finish_at(now_ns, call, false, $redeem);
             }
 
-            /// The call was not sent after all, or nobody wants to know: no sample, and a trial counts neither way. Like the
-            /// owner's, it reads no clock.
+            /// Tells that the call was not sent after all, or that nobody wants to know how it ends. It makes no sample. If it
+            /// was a trial, the trial counts neither way. This reads no clock, as the owner's `abandon` doesn't.
             #[inline]
             pub fn abandon(&mut self, call: Call) {
                 self.abandon_at(call.start_ns(), call); // which the owner has seen by then
@@ -155,25 +155,25 @@ macro_rules! on_both_halves {
                 $reporter.abandon_at(now_ns, call, $redeem);
             }
 
-            /// A call without a ticket came back with an answer after so many nanoseconds.
+            /// Tells that a call without a ticket came back with an answer after so many nanoseconds.
             #[inline]
             pub fn record(&mut self, latency_ns: u64) {
                 self.record_at(self.now_ns(), latency_ns);
             }
 
-            /// [`record`](Self::record) at a given time, that of the answer, on the breaker's clock.
+            /// [`record`](Self::record) at the time of the answer, on the breaker's clock.
             #[inline]
             pub fn record_at(&mut $self, now_ns: u64, latency_ns: u64) {
                 $reporter.record_at(now_ns, latency_ns, true);
             }
 
-            /// A call without a ticket failed after so many nanoseconds.
+            /// Tells that a call without a ticket failed after so many nanoseconds.
             #[inline]
             pub fn record_failure(&mut self, latency_ns: u64) {
                 self.record_failure_at(self.now_ns(), latency_ns);
             }
 
-            /// [`record_failure`](Self::record_failure) at a given time, that of the failure, on the breaker's clock.
+            /// [`record_failure`](Self::record_failure) at the time of the failure, on the breaker's clock.
             #[inline]
             pub fn record_failure_at(&mut $self, now_ns: u64, latency_ns: u64) {
                 $reporter.record_at(now_ns, latency_ns, false);
@@ -185,7 +185,7 @@ macro_rules! on_both_halves {
                 $reporter.clock.now_ns()
             }
 
-            /// How many messages this lane has dropped, both halves together, because the owner doesn't poll often enough for it.
+            /// How many messages both halves have dropped, because the owner doesn't poll often enough for this lane.
             pub fn dropped(&$self) -> u64 {
                 $reporter.shared.dropped()
             }
@@ -197,7 +197,7 @@ macro_rules! on_both_halves {
 macro_rules! on_the_end_half {
     ($type:ty, $self:ident => $reporter:expr, $redeem:expr) => {
         impl $type {
-            /// The call came back with an answer (a business reject is one).
+            /// Tells that the call came back with an answer. A business reject is an answer.
             #[inline]
             pub fn end(&mut self, call: Call) {
                 self.end_at(self.now_ns(), call);
@@ -209,13 +209,13 @@ macro_rules! on_the_end_half {
                 $reporter.finish_at(now_ns, call, true, $redeem);
             }
 
-            /// The result of a health check.
+            /// Tells the result of a health check.
             #[inline]
             pub fn record_probe(&mut self, latency_ns: u64, ok: bool) {
                 self.record_probe_at(self.now_ns(), latency_ns, ok);
             }
 
-            /// [`record_probe`](Self::record_probe) at a given time, that of the result, on the breaker's clock.
+            /// [`record_probe`](Self::record_probe) at the time of the result, on the breaker's clock.
             #[inline]
             pub fn record_probe_at(&mut $self, now_ns: u64, latency_ns: u64, ok: bool) {
                 $reporter.push_if_room(|_| Message::Probe { end_ns: now_ns, latency_ns, ok });
@@ -231,7 +231,7 @@ on_both_halves!(EndHalf, self => self.reporter, SHARED);
 on_the_end_half!(EndHalf, self => self.reporter, SHARED);
 
 impl Lane {
-    /// A lane of this capacity, and its inbox, which the owner is to get.
+    /// A lane of this capacity, and its inbox, which is for the owner.
     pub(crate) fn new(capacity: u32, gate: &Gate, clock: &Clock, seed: u32) -> (Self, Inbox) {
         let shared = Arc::new(LaneShared::default());
         let tickets = Tickets::new(capacity, seed);
@@ -251,8 +251,8 @@ impl Lane {
         (Self { begin, end }, inbox)
     }
 
-    /// Makes two of it: one half for the thread on which calls begin, and one for the thread on which they end. Tickets that
-    /// are out stay good.
+    /// Makes two halves of the lane: one for the thread on which calls begin, and one for the thread on which they end. Tickets
+    /// that are out stay good.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -284,24 +284,28 @@ impl Lane {
         (self.begin, self.end)
     }
 
-    /// May an order be sent now? While closed this is a load, a look at the lane's own room, and a branch.
+    /// May an order be sent now? While the breaker is closed, the answer takes a load, a look at the lane's own room, and a
+    /// branch.
     ///
-    /// As [`Gate::allow`](crate::Gate::allow); and a lane that is too full to take the call's begin refuses, unless in shadow.
+    /// This asks as [`Gate::allow`](crate::Gate::allow) does. Besides, a lane that is too full to take the call's begin refuses,
+    /// unless the breaker is in shadow.
     #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow(&mut self) -> bool {
         self.begin.allow()
     }
 
-    /// Gives back a trial that this lane was granted by [`allow`](Self::allow) and that will not be sent, as
-    /// [`Gate::release`](crate::Gate::release).
+    /// Gives back a trial that [`allow`](Self::allow) granted to this lane and that will not be sent, as
+    /// [`Gate::release`](crate::Gate::release) does for a gate.
     pub fn release(&mut self) {
         self.begin.release();
     }
 
-    /// A call is sent: returns its ticket, to be given back by [`end`](Self::end), [`fail`](Self::fail) or
-    /// [`abandon`](Self::abandon) on this lane. A call that a full lane can't track counts as dropped; its end is a record
-    /// without a ticket, and reports the trial that the call may have been.
+    /// Tells that a call is sent, and returns its ticket. Give the ticket back once, by [`end`](Self::end),
+    /// [`fail`](Self::fail) or [`abandon`](Self::abandon) on this lane.
+    ///
+    /// A full lane can't track the call, and counts it as dropped. The end of such a call is a record without a ticket; if the call
+    /// was a trial, the record is the trial's.
     #[inline]
     pub fn begin(&mut self) -> Call {
         self.begin.begin()
@@ -314,7 +318,7 @@ impl Lane {
     }
 }
 
-/// Each is a [`Gate`], too, and shows itself alike.
+/// A lane and each of its halves is a [`Gate`], too.
 macro_rules! as_gates {
     ($($type:ident, $self:ident => $reporter:expr;)+) => {$(
         impl Deref for $type {

@@ -184,7 +184,6 @@ impl Ledger {
     }
 
     /// The latest epoch that had trials.
-    #[cfg(feature = "shm")]
     pub(crate) fn epoch(&self) -> Option<Epoch> {
         Epoch::from_number(Word::from_bits(self.word.load(Ordering::Acquire)).epoch)
     }

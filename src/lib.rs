@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(loom))))] // items show the feature that they need
-#![deny(unsafe_code)] // allowed again in the modules that say why
+#![deny(unsafe_code)]
+// allowed again in the modules that say why
+// Without these features some functions have no caller. A build with all features tells which have none at all.
+#![cfg_attr(not(all(feature = "ffi", feature = "shm")), allow(dead_code))]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::float_arithmetic)]
 
 #[cfg(all(feature = "shm", not(target_os = "linux")))]
@@ -31,8 +34,6 @@ mod halts;
 mod ledger;
 mod trials;
 mod journal;
-#[cfg(any(feature = "shm", loom))]
-#[cfg_attr(loom, expect(dead_code, reason = "only its models use it"))]
 mod mirror;
 #[cfg(feature = "shm")]
 #[path = "shm/handle.rs"]

@@ -58,7 +58,6 @@ pub(crate) struct Arrivals {
 }
 
 impl Opener {
-    #[cfg(not(loom))]
     pub(crate) fn gate(&self) -> &Gate {
         &self.gate
     }

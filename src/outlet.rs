@@ -2,52 +2,41 @@
 
 use crate::clock::{Clock, wall_ns};
 use crate::config::State;
-use crate::event::{Event, Figures, Reason};
+use crate::event::Event;
+use crate::gate::GateByte;
 use crate::halts::Halter;
 use crate::handles::Observer;
-use crate::ledger::Ledger;
+use crate::ledger::{Epoch, Ledger};
 use crate::page::{Page, PageHandle};
+#[cfg(feature = "shm")]
+use crate::shm::Legacy;
 use crate::shm::Link;
 use crate::snapshot::Snapshot;
 use crate::sync::Ordering;
-#[cfg(feature = "shm")]
-use crate::{ledger::Epoch, shm::Legacy};
 
 /// The owner publishes its snapshot this often while it is busy, and at each transition.
 const PUBLISH_EVERY_NS: u64 = 1_000_000;
-/// So many halts that came and went are journaled at a time.
+/// How many halts that came and went are journaled at a time.
 const MAX_PAIRS: i64 = 8;
 
 pub(crate) struct Outlet {
     page: PageHandle,
-    /// To whom the page is shared beyond the process, if it is.
+    /// The file that the page is in, if it is in one.
     link: Link,
     halter: Halter,
-    /// As the gate is to show it.
+    /// Whether the gate is to show SHADOW.
     shadow: bool,
-    /// As far as the journal knows.
+    /// Whether trading is halted, as far as the journal knows.
     halted: bool,
-    /// Flips of the halt bit that the journal knows.
+    /// How many flips of HALTED the journal knows.
     flips: u64,
     /// How many events the journal has had.
     events: u64,
     /// The version of the published snapshot.
     published: u64,
     publish_at_ns: u64,
-    /// What the wall clock showed, and what the breaker's, at construction.
+    /// What the wall clock and the breaker's clock showed at construction.
     wall_anchor_ns: (u64, u64),
-}
-
-/// A transition, or what else is an event.
-pub(crate) struct Change {
-    pub(crate) t_ns: u64,
-    pub(crate) from: State,
-    pub(crate) to: State,
-    pub(crate) reason: Reason,
-    pub(crate) attempt: u32,
-    /// `u64::MAX` unless `to` is open.
-    pub(crate) retry_at_ns: u64,
-    pub(crate) owner_gap_ns: u64,
 }
 
 impl Outlet {
@@ -66,43 +55,32 @@ impl Outlet {
         }
     }
 
-    /// Tells of a transition. This is the order in which others learn of one: who sees the gate open sees its deadline, and
-    /// what takes long, figures and journal, comes when the gate is shut.
-    pub(crate) fn tell(&mut self, change: &Change, figures: impl FnOnce() -> Figures) {
-        if change.to == State::Open {
-            self.link.opening(change.attempt);
-            self.set_retry_at_ns(change.retry_at_ns);
+    /// Tells of a transition. This is the order in which others learn of it. Who sees the gate open sees its deadline. What takes
+    /// long, figures and journal, comes after the gate is shut.
+    pub(crate) fn tell(&mut self, event: Event, fill_in: impl FnOnce(&mut Event)) {
+        if event.to == State::Open {
+            self.link.opening(event.attempt);
+            self.set_retry_at_ns(event.retry_at_ns);
         }
         // A gate that somebody else wrote to refuses; it shall not come right by chance.
-        if !self.is_foreign(change.from) {
-            self.page.gate.0.change_state(change.from, change.to);
+        if !self.is_foreign(event.from) {
+            self.gate().change_state(event.from, event.to);
         }
-        self.journal(change, figures());
+        self.journal(event, fill_in);
     }
 
-    pub(crate) fn journal(&mut self, change: &Change, figures: Figures) {
+    /// Journals an event, once its figures are filled in. Its number and its wall time come here.
+    pub(crate) fn journal(&mut self, mut event: Event, fill_in: impl FnOnce(&mut Event)) {
+        fill_in(&mut event);
         let (wall_anchor_ns, clock_anchor_ns) = self.wall_anchor_ns;
-        let event = Event {
-            sequence: self.events,
-            t_ns: change.t_ns,
-            wall_ns: wall_anchor_ns.saturating_add_signed(change.t_ns.wrapping_sub(clock_anchor_ns).cast_signed()),
-            from: change.from,
-            to: change.to,
-            reason: change.reason,
-            quantile_ns: figures.quantile_ns,
-            samples: figures.samples,
-            slow: figures.slow,
-            overdue: figures.overdue,
-            failures: figures.failures,
-            attempt: change.attempt,
-            retry_at_ns: change.retry_at_ns,
-            owner_gap_ns: change.owner_gap_ns,
-        };
+        let since_anchor_ns = event.t_ns.wrapping_sub(clock_anchor_ns).cast_signed();
+        event.sequence = self.events;
+        event.wall_ns = wall_anchor_ns.saturating_add_signed(since_anchor_ns);
         self.page.journal.append(self.events, event.words());
         self.events += 1;
     }
 
-    /// Publishes a snapshot, which is as of its `now_ns`.
+    /// Publishes a snapshot.
     pub(crate) fn publish(&mut self, snapshot: &Snapshot) {
         self.published = self.published.wrapping_add(2).max(2);
         self.page.status.0.write(self.published, snapshot.words());
@@ -119,13 +97,13 @@ impl Outlet {
         self.events
     }
 
-    /// A sample entered the window, which has so many by now.
+    /// A sample entered the window, which has `window_len` samples now.
     #[inline]
     pub(crate) fn entered(&mut self, latency_ns: u64, window_len: usize) {
         self.link.entered(latency_ns, window_len);
     }
 
-    /// Samples may have left the window, which has so many by now.
+    /// Samples may have left the window, which has `window_len` samples now.
     #[inline]
     pub(crate) fn left(&mut self, window_len: usize) {
         self.link.left(window_len);
@@ -134,68 +112,64 @@ impl Outlet {
     // The gate.
 
     #[inline]
-    pub(crate) fn is_clear(&self) -> bool {
-        self.page.gate.0.is_clear()
-    }
-
-    pub(crate) fn is_halted(&self) -> bool {
-        self.page.gate.0.is_halted()
+    pub(crate) fn gate(&self) -> &GateByte {
+        &self.page.gate.0
     }
 
     /// True unless the gate holds just what the owner put there, halted or not: then nobody may pass.
     pub(crate) fn is_foreign(&self, state: State) -> bool {
-        self.page.gate.0.is_foreign(state, self.shadow)
+        self.gate().is_foreign(state, self.shadow)
     }
 
     /// True if the gate is as the journal knows it.
     #[inline]
     pub(crate) fn is_up_to_date(&self, state: State) -> bool {
-        self.page.gate.0.shows(state, self.shadow, self.halted)
+        self.gate().shows(state, self.shadow, self.halted)
     }
 
     pub(crate) fn change_shadow(&mut self, state: State, shadow: bool) {
         if !self.is_foreign(state) {
-            self.page.gate.0.change_shadow(self.shadow, shadow);
+            self.gate().change_shadow(self.shadow, shadow);
         }
         self.shadow = shadow;
     }
 
     pub(crate) fn halt(&self, reason: &str) {
-        self.page.halts.halt(&self.page.gate.0, self.halter, reason);
+        self.page.halts.halt(self.gate(), self.halter, reason);
     }
 
     pub(crate) fn resume(&self) {
-        self.page.halts.resume(&self.page.gate.0);
+        self.page.halts.resume(self.gate());
     }
 
-    /// If somebody scribbled on the gate: puts it right, halted. True if so.
+    /// If somebody scribbled on the gate, puts it right and halts. True if somebody did.
     pub(crate) fn repair(&self, state: State) -> bool {
         let was_foreign = self.is_foreign(state);
         if was_foreign {
-            self.page.halts.count(self.page.gate.0.repair(state, self.shadow));
+            self.page.halts.count(self.gate().repair(state, self.shadow));
         }
         was_foreign
     }
 
-    /// How many halts and resumes, in turn, the journal doesn't know, those that came and went between two looks included; and
-    /// whether the count of them is beyond belief.
+    /// How many halts and resumes, which take turns, the journal doesn't know. Those that came and went between two looks are
+    /// included. Also tells whether the count of them is beyond belief.
     pub(crate) fn unseen_flips(&self) -> (u64, bool) {
-        let differs = i64::from(self.is_halted() != self.halted);
-        // Who flips the bit counts it afterwards, so the count may be one behind.
+        let differs = i64::from(self.gate().is_halted() != self.halted);
+        // Who flips the bit counts the flip afterwards, so the count may be one behind.
         let unseen = self.page.halts.flips().wrapping_sub(self.flips).cast_signed();
         let pairs = unseen.saturating_sub(differs) / 2;
         let believed = pairs.clamp(-MAX_PAIRS, MAX_PAIRS);
         ((believed.max(0) * 2 + differs).unsigned_abs(), pairs != believed)
     }
 
-    /// The next flip is about to be journaled: whether it is a halt.
+    /// Takes note of the next flip, which is about to be journaled. True if it is a halt.
     pub(crate) fn see_flip(&mut self) -> bool {
         self.halted = !self.halted;
         self.flips = self.flips.wrapping_add(1);
         self.halted
     }
 
-    /// All flips so far are known.
+    /// Takes note of all flips so far.
     pub(crate) fn see_all_flips(&mut self) {
         self.flips = self.page.halts.flips();
     }
@@ -206,7 +180,7 @@ impl Outlet {
         &self.page.trials.0
     }
 
-    /// How many asks gates refused, and how many they would have but for shadow; calls of what is the owner's alone.
+    /// What others than the owner have counted: refusals, asks that passed in shadow alone, and misuse.
     pub(crate) fn counts_of_others(&self) -> (u64, u64, u64) {
         let counts = &self.page.counts.0;
         let load = |count: &crate::sync::AtomicU64| count.load(Ordering::Relaxed);
@@ -215,30 +189,30 @@ impl Outlet {
 
     // Beginning and end.
 
-    /// Whether this is the owner of the page: not so in the child of a fork, if the page is in a file.
+    /// Whether this process owns the page. In the child of a fork it doesn't, if the page is in a file.
     pub(crate) fn is_owners(&self) -> bool {
         self.link.is_owners()
     }
 
-    /// Gates that are left refuse from now on, as nobody watches any more. If nobody else wrote to the gate, and unless this
-    /// comes of a panic, the end is clean.
+    /// Ends: gates that are left refuse from now on, as nobody watches any more. The end is clean if nobody else wrote to the gate,
+    /// and unless this comes of a panic.
     pub(crate) fn end(&mut self, state: State) {
         if !self.is_foreign(state) {
-            self.page.gate.0.change_state(state, State::Open);
+            self.gate().change_state(state, State::Open);
             if !std::thread::panicking() {
                 self.link.seal(state, self.events);
             }
         }
     }
 
-    /// The state that an earlier owner of the page left; only once.
+    /// The state that an earlier owner of the page left. It is told only once.
     pub(crate) fn take_restart(&mut self) -> Option<State> {
         self.link.take_restart()
     }
 
     /// Whether the journal knows of a halt that is in force.
     pub(crate) fn knows_halt(&self) -> bool {
-        self.halted && self.is_halted()
+        self.halted && self.gate().is_halted()
     }
 
     /// From now on the page is in a file. The gate is as an earlier owner left it, if there was one.
@@ -246,14 +220,14 @@ impl Outlet {
     pub(crate) fn move_to(&mut self, page: PageHandle, link: Link, legacy: Option<&Legacy>) {
         (self.page, self.link) = (page, link);
         let Some(legacy) = legacy else { return };
-        self.flips = self.page.halts.flips(); // before the bit: who flips that counts it afterwards
+        self.flips = self.page.halts.flips(); // before the bit, as who flips the bit counts the flip afterwards
         self.halted = legacy.halted;
         self.events = legacy.events;
         self.published = legacy.published & !1; // the next is even, and was never there
     }
 
-    /// Takes the gate of an earlier owner over, in this state: of the attempt, if it is open. Returns the last epoch.
-    #[cfg(feature = "shm")]
+    /// Takes over the gate of an earlier owner. It shows this state from now on; `attempt` is that of an open one. Returns the last
+    /// epoch.
     pub(crate) fn take_over(&self, state: State, attempt: u32) -> Option<Epoch> {
         if state == State::Open {
             self.link.opening(attempt);
@@ -261,7 +235,7 @@ impl Outlet {
         self.page.take_over(state, self.shadow)
     }
 
-    /// A retry that isn't announced by a transition: the pause of a restart.
+    /// Tells a deadline. A restart has one without a transition.
     pub(crate) fn set_retry_at_ns(&self, retry_at_ns: u64) {
         self.page.retry_at_ns.0.store(retry_at_ns, Ordering::Release);
     }
@@ -280,19 +254,25 @@ impl Outlet {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
+    use crate::event::Reason;
     use crate::sync::load_acquire;
 
-    const CHANGE: Change = Change {
+    const EVENT: Event = Event {
+        sequence: 0,
         t_ns: 0,
+        wall_ns: 0,
         from: State::Closed,
         to: State::Open,
         reason: Reason::Spike,
+        quantile_ns: 0,
+        samples: 0,
+        slow: 0,
+        overdue: 0,
+        failures: 0,
         attempt: 0,
         retry_at_ns: 7,
         owner_gap_ns: 0,
     };
-
-    const FIGURES: fn() -> Figures = || Figures { quantile_ns: 0, samples: 0, slow: 0, overdue: 0, failures: 0 };
 
     fn check(open: fn(&mut Outlet)) {
         loom::model(move || {
@@ -309,10 +289,10 @@ mod loom_tests {
         });
     }
 
-    /// Deadline, gate, journal: who sees one of them sees those before it.
+    /// The order is deadline, gate, journal: who sees one of them sees those before it.
     #[test]
     fn a_transition_becomes_visible_in_order() {
-        check(|outlet| outlet.tell(&CHANGE, FIGURES));
+        check(|outlet| outlet.tell(EVENT, |_| {}));
     }
 
     /// Shows that the model finds what it looks for.
@@ -321,17 +301,17 @@ mod loom_tests {
     fn a_journal_before_the_gate_would_be_seen_too_early() {
         check(|outlet| {
             outlet.set_retry_at_ns(7);
-            outlet.journal(&CHANGE, FIGURES());
-            outlet.page.gate.0.change_state(State::Closed, State::Open);
+            outlet.journal(EVENT, |_| {});
+            outlet.gate().change_state(State::Closed, State::Open);
         });
     }
 
-    /// Likewise.
+    /// Shows that the model finds what it looks for.
     #[test]
     #[should_panic(expected = "an old deadline")]
     fn a_gate_that_opens_before_its_deadline_is_there_would_show_an_old_one() {
         check(|outlet| {
-            outlet.page.gate.0.change_state(State::Closed, State::Open);
+            outlet.gate().change_state(State::Closed, State::Open);
             outlet.set_retry_at_ns(7);
         });
     }

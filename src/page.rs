@@ -1,5 +1,4 @@
-//! What others may see of a breaker: one page of atomics that its owner writes and, the gate and the trials apart, never reads
-//! back.
+//! The page: what others may see of a breaker. The owner writes its atomics, and reads back only the gate and the trials.
 //!
 //! ```text
 //!  offset   bytes
@@ -14,21 +13,19 @@
 //!    2304   32768  journal   256 records of 128 bytes (a seqlock each)
 //! ```
 //!
-//! It is in heap memory, or in a file (see `shm`).
+//! A page is in heap memory, or in a file (see `shm`).
 
 use crate::config::State;
 use crate::event::Event;
 use crate::gate::GateByte;
 use crate::halts::Halts;
 use crate::journal::Journal;
-#[cfg(feature = "shm")]
-use crate::ledger::Epoch;
-use crate::ledger::Ledger;
+use crate::ledger::{Epoch, Ledger};
 use crate::seqlock::SeqLock;
 use crate::snapshot::Snapshot;
 use crate::sync::{AtomicU64, Line, Ordering};
 
-/// Whoever holds one may use the page.
+/// A counted reference to a page: whoever has one may use the page.
 #[cfg(feature = "shm")]
 pub(crate) type PageHandle = crate::handle::Handle<Page>;
 #[cfg(not(feature = "shm"))]
@@ -37,7 +34,7 @@ pub(crate) type PageHandle = crate::sync::Arc<Page>;
 const MAGIC: u64 = u64::from_le_bytes(*b"trip99pg");
 pub(crate) const LAYOUT_VERSION: u64 = 2;
 
-/// Events that the journal keeps. (loom explores every load of every atomic: two are plenty for it.)
+/// How many events the journal keeps. (loom explores every load of every atomic: two events are plenty for it.)
 pub(crate) const JOURNAL_LEN: usize = if cfg!(loom) { 2 } else { 256 };
 
 #[repr(C, align(128))]
@@ -46,15 +43,15 @@ struct Header {
     layout_version: AtomicU64,
 }
 
-/// What others than the owner count.
+/// What other threads than the owner count.
 #[repr(C)]
 #[derive(Default)]
 pub(crate) struct Counts {
-    /// Asks that gates refused.
+    /// How many asks gates refused.
     pub(crate) refused: AtomicU64,
-    /// Asks that gates would have refused but for shadow.
+    /// How many asks gates would have refused but for shadow.
     pub(crate) in_shadow: AtomicU64,
-    /// Calls by who isn't the owner of what is the owner's alone.
+    /// How often another thread called what is for the owner alone.
     pub(crate) misused: AtomicU64,
 }
 
@@ -102,15 +99,13 @@ impl Page {
     }
 
     /// `None` if this is no page.
-    #[cfg(feature = "shm")]
     pub(crate) fn layout_version(&self) -> Option<u64> {
         let version = self.header.layout_version.load(Ordering::Relaxed);
         (self.header.magic.load(Ordering::Relaxed) == MAGIC).then_some(version)
     }
 
-    /// A new owner's page: there are no trials, and neither refusals by gates nor misuse so far. A halt stays. Returns the
-    /// number of the last epoch.
-    #[cfg(feature = "shm")]
+    /// A new owner takes the page over. It begins without trials, refusals by gates and misuse. A halt stays. Returns the number of
+    /// the last epoch.
     pub(crate) fn take_over(&self, state: State, shadow: bool) -> Option<Epoch> {
         self.retry_at_ns.0.store(u64::MAX, Ordering::Release); // the earlier owner's clock was another
         let epoch = self.trials.0.epoch();
@@ -126,7 +121,7 @@ impl Page {
         self.counts.0.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Somebody else called what is the owner's alone, and it was left undone. Any thread.
+    /// Counts that another thread called what is for the owner alone, and that it was left undone. Any thread.
     pub(crate) fn count_misuse(&self) {
         self.counts.0.misused.fetch_add(1, Ordering::Relaxed);
     }

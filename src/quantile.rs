@@ -29,7 +29,6 @@ fn rank(n: usize, quantile_ppm: u32) -> usize {
 }
 
 /// The quantile of these values, which are moved about. It is `None` if there are no values. This is for who asks once.
-#[cfg(feature = "shm")]
 pub(crate) fn quantile(values_ns: &mut [u64], quantile_ppm: u32) -> Option<u64> {
     let rank = rank(values_ns.len(), quantile_ppm);
     Vectors::detect().select(values_ns, rank)

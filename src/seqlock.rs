@@ -39,7 +39,6 @@ impl<const N: usize> SeqLock<N> {
     }
 
     /// The version, which is odd while the words are being written.
-    #[cfg(feature = "shm")]
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Relaxed)
     }

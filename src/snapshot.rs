@@ -1,64 +1,64 @@
-//! A breaker at one moment, as it tells it.
+//! What a breaker tells of itself at one moment.
 
 use crate::clock::ClockSource;
 use crate::config::State;
 use crate::words::words;
 
-/// A breaker at one moment, `now_ns`: its state, what a verdict sees, and counts since construction.
+/// A breaker at one moment, `now_ns`: its state, what a verdict sees, and what it has counted since construction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
     /// The automatic state.
     pub state: State,
-    /// A human has halted trading; the automatic state goes on underneath.
+    /// Somebody has halted trading. The automatic state goes on underneath.
     pub halted: bool,
-    /// Judges and reports, but refuses nothing.
+    /// The breaker judges and reports, but refuses nothing.
     pub shadow: bool,
-    /// Enough samples (overdue calls included) for a verdict on the quantile: `min_samples`.
+    /// There are enough samples, overdue calls included, for a verdict on the quantile: `min_samples`.
     pub armed: bool,
     /// What the plain operations read the time from.
     pub clock: ClockSource,
-    /// The latest time that the owner has seen. (In [`Breaker::snapshot`](crate::Breaker::snapshot), `halted` is as of the
-    /// call.)
+    /// The latest time that the owner has seen. (What [`Breaker::snapshot`](crate::Breaker::snapshot) says of `halted` is as of
+    /// the call.)
     pub now_ns: u64,
     /// When the latest half-open epoch began; 0 before the first.
     pub epoch_ns: u64,
     /// When the pause ends; `u64::MAX` unless the breaker is open.
     pub retry_at_ns: u64,
-    /// Of the latest opening; 0 before the first.
+    /// The attempt of the latest opening; 0 before the first.
     pub attempt: u32,
-    /// Samples in the window.
+    /// How many samples are in the window.
     pub samples: u32,
-    /// Of them, slower than the threshold.
+    /// How many of these samples are slower than the threshold.
     pub slow: u32,
-    /// Of them, failed.
+    /// How many of these samples failed.
     pub failures: u32,
-    /// Calls in flight that count as slow samples beside the window.
+    /// How many calls in flight count as slow samples beside the window.
     pub overdue: u32,
-    /// Calls in flight that are tracked, those of lanes included.
+    /// How many calls in flight are tracked, those of lanes included.
     pub in_flight: u32,
-    /// Trials granted in this half-open epoch; 0 in other states, like the next two.
+    /// How many trials were granted in this half-open epoch; 0 in other states, like the next two.
     pub trials_granted: u32,
-    /// Of them, without a result so far.
+    /// How many of these trials have no result so far.
     pub trials_out: u32,
-    /// Good trials or checks so far.
+    /// How many trials or checks were good so far.
     pub trials_good: u32,
-    /// Samples taken in (stale ones apart).
+    /// How many samples were taken in. Stale samples don't count here.
     pub recorded: u64,
-    /// Samples and checks that were stale, and therefore ignored.
+    /// How many samples and checks were stale, and therefore ignored.
     pub stale: u64,
-    /// Calls that began untracked, because `max_in_flight` were tracked already.
+    /// How many calls began untracked, because `max_in_flight` calls were tracked already.
     pub untracked: u64,
-    /// Asks that were refused.
+    /// How many asks were refused.
     pub refused: u64,
-    /// Asks that shadow let pass and that would have been refused.
+    /// How many asks would have been refused, but passed in shadow.
     pub refused_in_shadow: u64,
-    /// Tickets that came back twice, or that the breaker never gave out; and calls in C of what is the owner's alone while a
-    /// supervisor owns the breaker.
+    /// How many tickets came back twice, or were never given out. In C it also counts the calls of owner's functions while a
+    /// supervisor owned the breaker.
     pub misused: u64,
-    /// Messages that lanes dropped because they were full: calls begun or recorded, and checks.
+    /// How many messages lanes dropped because they were full: calls that begin or are recorded, and checks.
     pub dropped: u64,
-    /// Events in the journal so far: the sequence number of the next.
+    /// How many events the journal has had. It is the sequence number of the next event.
     pub events: u64,
 }
 

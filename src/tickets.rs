@@ -43,7 +43,6 @@ impl Call {
     }
 
     /// A ticket that stands for no call.
-    #[cfg(feature = "ffi")]
     pub(crate) const fn of_nothing(start_ns: u64) -> Self {
         Self::new(start_ns, NOTHING, 0)
     }
@@ -58,19 +57,16 @@ impl Call {
     }
 
     /// All of the ticket but its start, for C.
-    #[cfg(feature = "ffi")]
     pub(crate) const fn id(self) -> u64 {
         self.id
     }
 
-    #[cfg(feature = "ffi")]
     pub(crate) const fn from_parts(start_ns: u64, id: u64) -> Self {
         Self { start_ns, id }
     }
 }
 
 /// The number of a ticket that was never good.
-#[cfg(feature = "ffi")]
 const NOTHING: u32 = u32::MAX - 2;
 /// The numbers of calls that found no free slot.
 const UNTRACKED: u32 = u32::MAX;

@@ -47,7 +47,6 @@ impl Trials {
     }
 
     /// Takes note of an earlier owner's epoch, which is over.
-    #[cfg(feature = "shm")]
     pub(crate) fn go_on_after(&mut self, epoch: Option<Epoch>) {
         self.epoch = epoch;
     }

@@ -21,9 +21,9 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use trip99::ffi;
+use trip99::{Breaker, Config, Observer, ffi};
 
-const HEADERS: [(&str, Language); 14] = [
+const HEADERS: [(&str, Language); 15] = [
     ("trip99.h", C),
     ("trip99.h", CPP),
     ("trip99.hpp", CPP),
@@ -34,6 +34,7 @@ const HEADERS: [(&str, Language); 14] = [
     ("trip99/duration.hpp", CPP),
     ("trip99/config.hpp", CPP),
     ("trip99/events.hpp", CPP),
+    ("trip99/observer.hpp", CPP),
     ("trip99/gate.hpp", CPP),
     ("trip99/scoped_call.hpp", CPP),
     ("trip99/lane.hpp", CPP),
@@ -88,6 +89,36 @@ fn threads() {
 fn lanes() {
     program(&C, &["c99"], "lanes");
     program(&CPP, CPP.standards, "lanes");
+}
+
+#[test]
+fn gates() {
+    program(&C, &["c99"], "gates");
+    program(&CPP, CPP.standards, "gates");
+}
+
+/// Rust owns a page, and each language reads the notes of the others.
+#[test]
+fn each_language_sees_the_halts_of_the_others() {
+    let path = scratch("halts.page");
+    let _ = fs::remove_file(&path);
+    let mut breaker = Breaker::create_shared(&path, Config::default()).unwrap();
+    let observer = Observer::open(&path).unwrap();
+    for (language, standard) in [(C, "c99"), (CPP, "c++14")] {
+        let program = || language.program(standard, "halts", &[source("shared", &language)]);
+        let reason = format!("from Rust to {}", language.extension);
+        breaker.halt(&reason);
+        run(program().arg("see-halt").arg(&path).arg(&reason)); // and resumes
+        assert!(breaker.allow() && !observer.is_halted());
+
+        let reason = format!("from {} to Rust", language.extension);
+        run(program().arg("halt-by-gate").arg(&path).arg(&reason));
+        assert!(!breaker.allow() && observer.is_halted());
+        let note = observer.halt_note().expect("there was a halt");
+        assert_eq!(note.reason, reason);
+        assert_ne!(note.pid, std::process::id());
+        breaker.resume();
+    }
 }
 
 #[test]
@@ -173,10 +204,12 @@ fn checked_libraries_abort_on_use_from_a_wrong_thread() {
         ("thread", threads),
         ("destroy", threads),
         ("hand_over", threads),
+        ("gate", threads),
         ("start", threads),
         ("lent_poll", lent),
         ("lent_abandon", lent),
         ("lent_reconfigure", lent),
+        ("lent_gate", lent),
         ("lent_config", lent),
         ("lent_snapshot", lent),
         ("lent_halt_at", lent),

@@ -3,6 +3,8 @@
 //!
 //! `$CC`, `$CXX`, their flags and `$RUNNER` are as for `c_api.rs`.
 
+#[path = "conformance/expectations.rs"]
+mod expectations;
 mod languages;
 #[path = "conformance/lines.rs"]
 mod lines;
@@ -190,13 +192,17 @@ fn mistakes_in_scenarios_are_named_with_file_and_line() {
         (&format!("{head}record 1"), "3: a breaker can't record 1 without a time"),
         (&format!("{head}@1 end a"), "3: no call has the ticket `a`"),
         (&format!("{head}@1 begin a\n@2 begin a"), "4: there is a `a` already"),
-        (&format!("{head}@1 begin failed"), "3: `failed` has a meaning already"),
+        (&format!("{head}@1 begin failures"), "3: `failures` has a meaning already"),
         (&format!("{head}expect event"), "3: what is to be expected?"),
         (&format!("{head}@1 allow"), "3: it should end with `-> yes` or `-> no`"),
         (&format!("{head}@1 poll -> yes"), "3: poll_at has no result"),
         (&format!("{head}halves b"), "3: it should be `halves BEGIN END` or `halves BEGIN END CAPACITY`"),
         (&format!("{head}halves b e\ne allow -> yes"), "4: this half can't allow"),
         (&format!("{head}lane l\nl split e\n@1 l begin a\n@2 l end a"), "6: this half can't end"),
+        (&format!("{head}gate g\n@1 g halt"), "4: a gate can't halt at a time"),
+        (&format!("{head}gate g\ng poll"), "4: a gate can't poll "),
+        (&format!("{head}observer o\no halt"), "4: it can't halt"),
+        (&format!("{head}observer o\nexpect o passes yes"), "4: `passes` is not among state, halted, note"),
         (&format!("{head}@1 dance"), "3: nobody can `dance ` at a time"),
         (&format!("{head}expect sampels 1"), "3: `sampels` is not among state, "),
         (&format!("{head}expect state shut"), "3: `shut` is no state"),

@@ -162,3 +162,14 @@ fn handles_may_cross_threads() {
     shared::<trip99::Config>();
     shared::<Call>();
 }
+
+#[test]
+fn docs_rs_shows_every_feature_that_adds_something_to_read() {
+    let manifest: toml::Table = include_str!("../Cargo.toml").parse().expect("it is TOML");
+    let shown = manifest["package"]["metadata"]["docs"]["rs"]["features"].as_array().expect("a list");
+    let shown: Vec<&str> = shown.iter().filter_map(toml::Value::as_str).collect();
+    let hidden = ["checked", "header"]; // see there
+    for feature in manifest["features"].as_table().expect("a table").keys() {
+        assert_ne!(shown.contains(&feature.as_str()), hidden.contains(&feature.as_str()), "{feature}");
+    }
+}

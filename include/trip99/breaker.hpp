@@ -8,6 +8,7 @@
 #include "events.hpp"
 #include "gate.hpp"
 #include "lane.hpp"
+#include "observer.hpp"
 #include "scoped_call.hpp"
 
 #include <chrono>
@@ -60,8 +61,8 @@ class Breaker {
     }
 
     /**
-     * Makes a breaker whose page is in a file, so that other processes can observe and halt it (trip99_shared.hpp). The page has a
-     * plain name, or a path, which has a '/'. A page that is there is taken over, as cb_create_shared says. Throws Error.
+     * Makes a breaker whose page is in a file, so that other processes can see and ask it (Observer, Gate). The page has a plain
+     * name, or a path, which has a '/'. A page that is there is taken over, as cb_create_shared says. Throws Error.
      */
     static Breaker create_shared(const std::string &path_or_name, const Config &config = Config()) {
         const cb_config c = config.to_c();
@@ -150,20 +151,39 @@ class Breaker {
     /** Begins a call that ends by itself when the scope does. */
     CB_MUST_USE ScopedCall scoped_call() noexcept { return ScopedCall(*this); }
 
-    /** The breaker's gate, whoever owns the breaker. Any thread. */
-    Gate gate() const noexcept { return Gate(cb_gate_of(handle_)); }
+    /** Tells, by one load, whether every call passes now, whoever owns the breaker. Any thread. */
+    bool closed() const noexcept { return cb_gate_closed(cb_gate_of(handle_)); }
     /** The automatic state. Any thread. */
     State state() const noexcept { return static_cast<State>(cb_get_state(handle_)); }
     /** Tells whether trading is halted. Any thread. */
     bool is_halted() const noexcept { return cb_is_halted(handle_); }
-    /** Refuses every call from now on, until resume. Any thread. */
-    void halt() noexcept { cb_halt(handle_); }
+    /**
+     * Refuses every call from now on, until resume. The note keeps the reason, which is text in UTF-8. nullptr gives none. Any
+     * thread.
+     */
+    void halt(const char *reason = nullptr) noexcept { cb_halt_with(handle_, reason); }
     /** halt() that adds its event at once. While a supervisor owns the breaker this is halt(). */
     void halt_at(std::uint64_t now_ns) noexcept { cb_halt_at(handle_, now_ns); }
-    /** Ends a halt. Any thread. */
+    /** Ends a halt, whoever set it. Any thread. */
     void resume() noexcept { cb_resume(handle_); }
     /** resume() that adds its event at once. While a supervisor owns the breaker this is resume(). */
     void resume_at(std::uint64_t now_ns) noexcept { cb_resume_at(handle_, now_ns); }
+
+    /** Gives the note of the latest halt. False: there is none. Any thread. */
+    CB_MUST_USE bool halt_note(HaltNote &note) const {
+        cb_halt_note read = CB_HALT_NOTE_INIT;
+        if (!cb_get_halt_note(handle_, &read)) {
+            return false;
+        }
+        note = HaltNote(read);
+        return true;
+    }
+
+    /** Makes what another thread sees the breaker by. Throws Error. Any thread. */
+    Observer observer() const { return Observer(handle_); }
+
+    /** Makes what another thread asks, halts and resumes by. Throws Error. */
+    Gate gate() { return Gate(handle_); }
 
     /** Opens what another thread trades through. `capacity` is how many calls it has room for; 0 = 4096. Throws Error. */
     Lane lane(std::uint32_t capacity = 0) { return Lane(handle_, capacity); }

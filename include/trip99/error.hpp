@@ -11,7 +11,7 @@
 
 namespace trip99 {
 
-/** What constructors, reconfigure, lane, split and events throw. what() tells what was wrong, and what is legal. */
+/** What constructors throw, and functions that make something or change settings. what() tells what was wrong, and what is legal. */
 class Error : public std::runtime_error {
   public:
     Error(cb_status status, const std::string &what) : std::runtime_error(what), status_(status) {}

@@ -4,7 +4,7 @@
 
 #include "duration.hpp"
 #include "error.hpp"
-#include "gate.hpp"
+#include "observer.hpp"
 #include "scoped_call.hpp"
 
 #include <chrono>
@@ -20,20 +20,25 @@ using ScopedLaneCall = BasicScopedCall<Lane>;
 
 /**
  * What a thread that isn't the owner trades through. The thread asks the breaker, with trials, and reports its calls. The owner
- * hears them when it polls. Each such thread has a lane, and only that thread uses it; gate() is for any thread. A lane may
- * outlive the breaker, and refuses then. Destroy a lane when its calls are back. A moved-from lane may only be assigned to or
- * destroyed. A move assignment exchanges the two lanes.
+ * hears them when it polls. Each such thread has a lane, and only that thread uses it. But halt, resume, closed, and what a View
+ * has, are for any thread. A lane may outlive the breaker, and refuses then. Destroy a lane when its calls are back. A moved-from
+ * lane may only be assigned to or destroyed. A move assignment exchanges the two lanes.
  */
-class Lane {
+class Lane : public View {
   public:
     /** The owner opens the lane, which allocates. `capacity` is how many calls it has room for; 0 = 4096. Throws Error. */
     explicit Lane(cb_breaker *breaker, std::uint32_t capacity = 0) {
         detail::check(cb_lane_open(breaker, capacity, &handle_));
-        gate_ = cb_lane_gate_of(handle_);
+        look();
     }
 
     /** Takes over a lane made by cb_lane_open, cb_lane_split or cb_supervisor_lane. */
-    static Lane adopt(cb_lane *lane) noexcept { return Lane(lane, cb_lane_gate_of(lane)); }
+    static Lane adopt(cb_lane *lane) noexcept {
+        Lane adopted;
+        adopted.handle_ = lane;
+        adopted.look();
+        return adopted;
+    }
 
     /**
      * Makes two halves of the lane, for two threads. From now on this object is the begin half, for the thread on which calls
@@ -50,19 +55,19 @@ class Lane {
     void hand_over() noexcept { cb_lane_hand_over(handle_); }
 
     Lane(Lane &&other) noexcept
-        : handle_(std::exchange(other.handle_, nullptr)), gate_(std::exchange(other.gate_, nullptr)) {}
+        : View(std::move(other)), handle_(std::exchange(other.handle_, nullptr)),
+          byte_(std::exchange(other.byte_, nullptr)) {}
     Lane &operator=(Lane &&other) noexcept {
+        View::operator=(std::move(other));
         std::swap(handle_, other.handle_);
-        std::swap(gate_, other.gate_);
+        std::swap(byte_, other.byte_);
         return *this;
     }
-    Lane(const Lane &) = delete;
-    Lane &operator=(const Lane &) = delete;
     ~Lane() { cb_lane_close(handle_); }
 
     /**
      * May an order be sent now? While the breaker is half-open, true grants a trial: send it or release(). A lane that is too
-     * full to take the call's begin refuses. (gate() asks the breaker alone, by one inline load.)
+     * full to take the call's begin refuses. (closed() asks the breaker alone, by one inline load.)
      */
     CB_MUST_USE bool allow() noexcept { return cb_lane_allow(handle_); }
 
@@ -110,8 +115,17 @@ class Lane {
     /** Begins a call that ends by itself when the scope does. */
     CB_MUST_USE ScopedLaneCall scoped_call() noexcept { return ScopedLaneCall(*this); }
 
-    /** The breaker's gate, valid as long as this lane. Any thread. */
-    Gate gate() const noexcept { return Gate(gate_); }
+    /** Makes one relaxed load, inline. True: the breaker lets every call pass, whatever room this lane has. Any thread. */
+    bool closed() const noexcept { return cb_gate_closed(byte_); }
+
+    /**
+     * Refuses every call from now on, until resume. The note keeps the reason, which is text in UTF-8. nullptr gives none. Any
+     * thread.
+     */
+    void halt(const char *reason = nullptr) noexcept { cb_lane_halt(handle_, reason); }
+
+    /** Ends a halt, whoever set it. Any thread. */
+    void resume() noexcept { cb_lane_resume(handle_); }
 
     /** How many messages were dropped because the lane was full. */
     std::uint64_t dropped() const noexcept { return cb_lane_dropped(handle_); }
@@ -123,10 +137,15 @@ class Lane {
     cb_lane *c_handle() const noexcept { return handle_; }
 
   private:
-    Lane(cb_lane *lane, const cb_gate *gate) noexcept : handle_(lane), gate_(gate) {}
+    Lane() noexcept = default;
+
+    void look() noexcept {
+        view_ = cb_lane_observer(handle_);
+        byte_ = cb_lane_gate_of(handle_);
+    }
 
     cb_lane *handle_ = nullptr;
-    const cb_gate *gate_ = nullptr;
+    const cb_gate *byte_ = nullptr;
 };
 
 } // namespace trip99

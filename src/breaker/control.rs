@@ -1,4 +1,4 @@
-//! What else the owner may do: look, halt, change the settings.
+//! What else the owner may do: look at the breaker, halt it, change its settings.
 
 use super::Breaker;
 use crate::config::{Config, ConfigError, State};
@@ -12,25 +12,27 @@ impl Breaker {
         self.machine.state
     }
 
-    /// A quantile of what a verdict sees (the window and, while closed, the overdue calls) as of the latest time seen, in
-    /// ppm: 990 000 for the P99; 0 is the least, 1 000 000 and above the greatest. Nearest rank, exact; `None` of nothing.
-    /// O(window).
+    /// A quantile of what a verdict sees, as of the latest time seen: of the window and, while the breaker is closed, of the
+    /// overdue calls. It is exact, by nearest rank.
+    ///
+    /// `quantile_ppm` is 990 000 for the P99. 0 asks for the least latency, 1 000 000 and above for the greatest. The answer is
+    /// `None` if a verdict sees nothing. This takes time in proportion to the window.
     pub fn quantile_ns(&mut self, quantile_ppm: u32) -> Option<u64> {
         self.machine.quantile_ns(quantile_ppm)
     }
 
-    /// [`quantile_ns`](Self::quantile_ns) at a given time. Fires no timers.
+    /// [`quantile_ns`](Self::quantile_ns) at a given time. It fires no timers.
     pub fn quantile_ns_at(&mut self, now_ns: u64, quantile_ppm: u32) -> Option<u64> {
         self.machine.note(now_ns);
         self.quantile_ns(quantile_ppm)
     }
 
-    /// Everything else there is to know, as of the latest time seen.
+    /// Everything else that there is to know, as of the latest time seen.
     pub fn snapshot(&self) -> Snapshot {
         self.machine.snapshot()
     }
 
-    /// A reader of the transitions, halts and resumes, beginning with the oldest that the journal still has.
+    /// A reader of the events. It begins with the oldest event that the journal still has.
     pub fn events(&self) -> Events {
         self.observer().events()
     }
@@ -42,43 +44,46 @@ impl Breaker {
 
     /// Refuses every call from now on, whatever the automatic state, until [`resume`](Self::resume).
     ///
-    /// `reason` says why, for people, in a [`halt_note`](Observer::halt_note); it may be empty.
+    /// `reason` tells people why, in the [`halt_note`](Observer::halt_note). It may be empty.
     pub fn halt(&mut self, reason: &str) {
         self.halt_at(self.clock.now_ns(), reason);
     }
 
-    /// [`halt`](Self::halt) at a given time. Fires no timers.
+    /// [`halt`](Self::halt) at a given time. It fires no timers.
     pub fn halt_at(&mut self, now_ns: u64, reason: &str) {
         self.machine.outlet.halt(reason);
         self.machine.note(now_ns);
         self.machine.note_halts();
     }
 
-    /// Ends a halt, whoever's. The automatic state decides again, as it went on meanwhile.
+    /// Ends a halt, whoever halted. The automatic state decides again; it went on meanwhile.
     pub fn resume(&mut self) {
         self.resume_at(self.clock.now_ns());
     }
 
-    /// [`resume`](Self::resume) at a given time. Fires no timers.
+    /// [`resume`](Self::resume) at a given time. It fires no timers.
     pub fn resume_at(&mut self, now_ns: u64) {
         self.machine.outlet.resume();
         self.machine.note(now_ns);
         self.machine.note_halts();
     }
 
-    /// Changes the settings; state, window, attempt and calls in flight survive. A new threshold recounts the window and
-    /// the overdue calls at once, and is judged by at the next sample. A pause under way keeps its deadline, and a
-    /// half-open epoch its `recovery`, `probes` and `trials_in_flight`. `jitter_seed` is not used again.
+    /// Changes the settings. State, window, attempt and calls in flight survive.
+    ///
+    /// A new threshold recounts the window and the overdue calls at once, and the next sample is judged by it. A pause under way
+    /// keeps its deadline. A half-open epoch keeps its `recovery`, `probes` and `trials_in_flight`. `jitter_seed` is not used
+    /// again.
     ///
     /// # Errors
-    /// The first field that is out of its range, or that is fixed at construction and differs. Nothing is changed then.
+    /// [`ConfigError`] names the first field that is out of its range, or that is fixed at construction and differs. Nothing is
+    /// changed then.
     pub fn reconfigure(&mut self, config: &Config) -> Result<(), ConfigError> {
         config.validate_change(self.config())?;
         self.machine.set_limits(config);
         Ok(())
     }
 
-    /// [`reconfigure`](Self::reconfigure) at a given time. Fires no timers.
+    /// [`reconfigure`](Self::reconfigure) at a given time. It fires no timers.
     ///
     /// # Errors
     /// As `reconfigure`.
@@ -89,20 +94,19 @@ impl Breaker {
         Ok(())
     }
 
-    /// When [`poll_at`](Self::poll_at) will next have work, on the breaker's clock; it may be past. `u64::MAX` = no time.
+    /// When [`poll_at`](Self::poll_at) will next have work, on the breaker's clock. The time may be past. `u64::MAX` means never.
     pub fn next_deadline_ns(&self) -> u64 {
         self.machine.next_deadline_ns()
     }
 
-    /// The time on the breaker's clock, for `_at` operations. Nanoseconds from an arbitrary origin, the same for all
-    /// breakers of a process.
+    /// The time on the breaker's clock, for `_at` operations, in nanoseconds from an arbitrary origin. All breakers of a process
+    /// have the same origin.
     #[inline]
     pub fn now_ns(&self) -> u64 {
         self.clock.now_ns()
     }
 
-    /// For those that any thread may use.
-    #[cfg(feature = "ffi")]
+    /// The clock, for C's functions that any thread may call.
     pub(crate) fn clock(&self) -> &crate::clock::Clock {
         &self.clock
     }

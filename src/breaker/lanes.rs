@@ -1,4 +1,4 @@
-//! Other threads: what they get of a breaker, gates and lanes, and how it hears what lanes tell.
+//! Other threads: the gates and lanes that they get, and how the owner hears what lanes tell.
 
 use super::Breaker;
 use crate::handles::Gate;
@@ -10,28 +10,28 @@ use crate::openings::{Arrivals, Opener};
 use std::hash::{BuildHasher, RandomState};
 
 impl Breaker {
-    /// A handle to ask through, for any thread. Cheap; clone it for more.
+    /// A handle to ask through, for any thread. To clone it is cheap.
     pub fn gate(&mut self) -> Gate {
         self.is_shared = true;
         self.gate_unshared()
     }
 
-    /// A gate that nobody asks through, but that halts and resumes.
+    /// A gate to halt and to resume by. Nobody may ask through it, as the breaker doesn't know of it.
     pub(crate) fn gate_unshared(&self) -> Gate {
         Gate::new(self.observer(), self.machine.outlet.halter())
     }
 
-    /// How many calls a lane has room for, unless said otherwise.
+    /// How many calls a lane has room for if nobody says otherwise.
     pub const LANE_CAPACITY: u32 = 4096;
 
-    /// A handle to ask and to report through, for one other thread, or for two when it is [`split`](Lane::split). It has room
-    /// for [`LANE_CAPACITY`](Self::LANE_CAPACITY) calls. Allocates: open lanes at start-up where you can.
+    /// A handle to ask and to report through. It is for one other thread, or for two threads when it is [`split`](Lane::split). It
+    /// has room for [`LANE_CAPACITY`](Self::LANE_CAPACITY) calls. This allocates, so open lanes at start-up where you can.
     pub fn lane(&mut self) -> Lane {
         self.lane_with_capacity(Self::LANE_CAPACITY)
     }
 
-    /// A [`lane`](Self::lane) of this capacity, which [`Lane`] explains: 4 to 1 048 576; what is outside is brought within. It takes
-    /// some 210 bytes for each.
+    /// A [`lane`](Self::lane) of this capacity: 4 to 1 048 576 calls. A number outside is brought within. [`Lane`] tells what a
+    /// capacity means. A lane takes some 210 bytes for each call.
     pub fn lane_with_capacity(&mut self, capacity: u32) -> Lane {
         let opener = self.opener();
         loop {
@@ -43,7 +43,7 @@ impl Breaker {
         }
     }
 
-    /// Opens lanes from other threads while this breaker polls.
+    /// What opens lanes from other threads while this breaker polls.
     pub(crate) fn opener(&mut self) -> Opener {
         let (gate, clock) = (self.gate(), &self.clock);
         let config = &self.machine.config;
@@ -67,7 +67,7 @@ impl Breaker {
         }
     }
 
-    /// A timer is due. What may put it off may lie in a queue, or in the ledger of trials.
+    /// To be called when a timer is due: what puts it off may lie in a queue, or in the ledger of trials.
     #[cold]
     pub(super) fn hear(&mut self) {
         self.machine.horizon_ns = self.machine.latest_ns;
@@ -76,7 +76,7 @@ impl Breaker {
         self.machine.look_at_trials();
     }
 
-    /// Links lanes in that were opened since.
+    /// Links in the lanes that were opened since the last time.
     fn link_lanes(&mut self) {
         let Some(arrivals) = &mut self.arrivals else { return };
         let machine = &mut self.machine;
@@ -91,8 +91,8 @@ impl Breaker {
         }
     }
 
-    /// Fires no timers: what a lane says may be older than what another one says next. Of each lane it takes what is there
-    /// now, however fast the lane sends.
+    /// Takes in what each lane has told until now, however fast the lane goes on. It fires no timers, as what a lane says may be
+    /// older than what the next lane says.
     fn listen(&mut self) {
         for place in 0..self.machine.judge.calls.lanes.places() {
             if let Some(inbox) = self.inbox(place) {
@@ -118,7 +118,7 @@ impl Breaker {
                 let returned = self.end_from_lane(place, number, generation);
                 let machine = &mut self.machine;
                 match returned {
-                    // An epoch has forgotten it, maybe one that ended at the very nanosecond at which it began.
+                    // An epoch has forgotten the call. (Both may have begun at the same nanosecond.)
                     Returned::Unknown => machine.stale += 1,
                     returned => machine.take_returned(end_ns, end_ns.saturating_sub(start_ns), ok, returned),
                 }
@@ -129,7 +129,7 @@ impl Breaker {
                 }
             }
             Message::Unknown { now_ns, start_ns, ended } => {
-                // As of a ticket of the owner's own: of an earlier epoch there is a sample to call stale, if it ended.
+                // As with a ticket of the owner's own: if the call is of an earlier epoch and ended, its sample is stale.
                 let latency_ns = if ended { now_ns.saturating_sub(start_ns) } else { 0 };
                 let is_stale = self.machine.judge.is_stale(if ended { now_ns } else { start_ns }, latency_ns);
                 self.machine.stale += u64::from(is_stale && ended);
@@ -199,7 +199,7 @@ mod tests {
             breaker.poll_at(now_ns);
         }
         drop(kept);
-        // The latest is still there, as it goes when the next one comes; and so does what is told to the desk.
+        // The latest lane is still there: a lane that is gone leaves when the next one comes. The desk hears of it then, too.
         let mut last = breaker.lane_with_capacity(4);
         assert_eq!(breaker.lanes(), 1);
         let (inboxes, calls) = breaker.opener().sizes();

@@ -1,5 +1,5 @@
-//! The state machine: what the judge says becomes a state, timers and transitions. It knows neither a clock nor other threads:
-//! the time is told to it, and what lanes say, too.
+//! The state machine: it makes states, timers and transitions of what the judge says. It knows neither clocks nor other threads:
+//! its caller tells it the time, and what lanes say.
 
 mod timers;
 mod transitions;
@@ -18,18 +18,18 @@ use std::hash::{BuildHasher, RandomState};
 pub(super) struct Machine {
     pub(super) outlet: Outlet,
 
-    /// The latest time seen, and that before the operation under way.
+    /// The latest time seen, and the latest time seen before the operation under way.
     pub(super) latest_ns: u64,
     pub(super) previous_ns: u64,
-    /// The owner's own time in the poll under way: what lanes tell moves the latest time on up to here.
+    /// The owner's own time in the poll under way. Lanes' stamps move the latest time on, but not beyond this.
     pub(super) horizon_ns: u64,
-    /// No timer is due before this; it may be early.
+    /// No timer is due before this time. It may be too early, never too late.
     pub(super) wake_ns: u64,
-    /// The first timer of a call is due so long after it began.
+    /// How long after a call began its first timer is due.
     first_timer_ns: u64,
 
     pub(super) state: State,
-    /// False before the first operation.
+    /// True from the first operation on.
     started: bool,
     pub(super) config: Config,
     pub(super) judge: Judge,
@@ -44,12 +44,12 @@ pub(super) struct Machine {
     pub(super) refused: u64,
     refused_in_shadow: u64,
     pub(super) misused: u64,
-    /// By lanes that are gone.
+    /// What lanes dropped that are gone.
     pub(super) dropped: u64,
 }
 
 impl Machine {
-    /// Of a legal config.
+    /// `config` is legal.
     pub(super) fn new(config: Config, clock: &Clock) -> Self {
         let random = RandomState::new();
         let jitter_seed = if config.jitter_seed == 0 { random.hash_one("jitter") } else { config.jitter_seed };
@@ -58,7 +58,7 @@ impl Machine {
             latest_ns: 0,
             previous_ns: 0,
             horizon_ns: 0,
-            wake_ns: 0, // the first operation is to `start`
+            wake_ns: 0, // so that the first operation comes to `start`
             first_timer_ns: 0,
             state: config.start,
             started: false,
@@ -91,7 +91,8 @@ impl Machine {
         self.latest_ns
     }
 
-    /// The owner hears its lanes at this time. Their stamps are no sign of life from it, and don't move the time on beyond this.
+    /// The owner begins to hear its lanes at this time. Lanes' stamps are no sign that the owner is alive, and don't move the time
+    /// on beyond this.
     pub(super) fn set_horizon(&mut self, now_ns: u64) {
         self.horizon_ns = self.latest_ns.max(now_ns);
         if !self.started {
@@ -101,12 +102,12 @@ impl Machine {
         self.previous_ns = self.latest_ns;
     }
 
-    /// A lane's stamp.
+    /// A lane's stamp moves the time on.
     pub(super) fn advance(&mut self, stamp_ns: u64) {
         self.latest_ns = self.latest_ns.max(stamp_ns.min(self.horizon_ns));
     }
 
-    /// All lanes have been heard.
+    /// The owner has heard its lanes.
     pub(super) fn reach_horizon(&mut self) {
         self.latest_ns = self.horizon_ns;
         self.look_at_trials();
@@ -120,7 +121,7 @@ impl Machine {
 
     // Asks.
 
-    /// While the gate isn't simply closed, and neither halted nor foreign.
+    /// The gate's byte isn't 0, and the gate is neither halted nor foreign.
     pub(super) fn allow(&mut self) -> bool {
         let passes = match self.state {
             State::Closed => true,
@@ -133,7 +134,7 @@ impl Machine {
         passes || in_shadow
     }
 
-    /// Does something with the trials of the epoch, while there is one; false if there is none.
+    /// Does something with the trials, if the breaker is half-open. Otherwise false.
     #[cold]
     fn with_trials(&mut self, what: impl FnOnce(&mut Trials, &Ledger, u64) -> bool) -> bool {
         if self.state != State::HalfOpen {
@@ -152,12 +153,12 @@ impl Machine {
         });
     }
 
-    /// The next `begin`, or a `record` without one, takes a grant: true if there is one.
+    /// A call that begins, or that is recorded without a ticket, takes a grant. True if there was one.
     pub(super) fn claim_trial(&mut self) -> bool {
         self.with_trials(Trials::claim)
     }
 
-    /// A trial counts neither way: one that has begun, or one that is pending.
+    /// Gives back a trial, which has begun or is pending. It counts neither way.
     pub(super) fn give_back_trial(&mut self, has_begun: bool) {
         self.with_trials(|trials, ledger, now_ns| {
             trials.give_back(has_begun, ledger, now_ns);
@@ -165,7 +166,7 @@ impl Machine {
         });
     }
 
-    /// Whether what a lane claimed as it began a call is a trial of this epoch.
+    /// Whether the trial that a lane claimed as a call began is of this epoch.
     pub(super) fn is_trial(&mut self, claimed: Option<Epoch>) -> bool {
         self.with_trials(|trials, ledger, now_ns| {
             let is_trial = trials.is_of_epoch(claimed);
@@ -176,7 +177,7 @@ impl Machine {
         })
     }
 
-    /// What claimed a trial was no call of the epoch.
+    /// The call that claimed a trial is not of this epoch: the next call may have the trial.
     pub(super) fn unclaim(&self, claimed: Option<Epoch>) {
         if let Some(epoch) = claimed {
             self.outlet.ledger().unclaim(epoch);
@@ -185,7 +186,7 @@ impl Machine {
 
     // Calls and samples.
 
-    /// Sees to it that the timers of a call sent at `start_ns` will be looked at.
+    /// Has the timers of a call that was sent at `start_ns` looked at in time.
     #[inline]
     pub(super) fn wake_for_call(&mut self, start_ns: u64) {
         self.wake_ns = self.wake_ns.min(start_ns.saturating_add(self.first_timer_ns));
@@ -207,7 +208,7 @@ impl Machine {
         self.judge.calls.own.begin_untracked(now_ns, trial)
     }
 
-    /// A sample that isn't stale, and ended now.
+    /// Takes in a sample that isn't stale and ended now.
     pub(super) fn take_sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
         let (entered, verdict) = self.judge.take(self.latest_ns, latency_ns, ok, self.state);
         if entered {
@@ -220,7 +221,7 @@ impl Machine {
         }
     }
 
-    /// All that a sample with a ticket may be.
+    /// Takes in a sample with a ticket, whatever it is.
     #[inline(never)]
     pub(super) fn take_returned(&mut self, now_ns: u64, latency_ns: u64, ok: bool, returned: Returned) {
         if self.judge.is_stale(now_ns, latency_ns) {
@@ -232,7 +233,7 @@ impl Machine {
         }
     }
 
-    /// All that the owner's sample without a ticket may be.
+    /// Takes in the owner's sample without a ticket, whatever it is.
     #[inline]
     pub(super) fn take_recorded(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         if self.judge.is_stale(now_ns, latency_ns) {
@@ -243,7 +244,7 @@ impl Machine {
         self.take_sample(latency_ns, ok, trial);
     }
 
-    /// The result of a health check.
+    /// Takes in the result of a health check.
     #[cold]
     pub(super) fn take_probe(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         let wanted = self.state == State::HalfOpen && self.trials.recovery == Recovery::HealthChecks;
@@ -254,7 +255,8 @@ impl Machine {
         }
     }
 
-    /// A result that counts while half-open: a bad one, whoever's; a good one, if it is a trial's or a check's.
+    /// Takes in a result while half-open. A bad result counts, whoever sent the call. A good one counts if it is a trial's or a
+    /// check's.
     #[cold]
     fn take_result(&mut self, latency_ns: u64, ok: bool, counts_if_good: bool) {
         if let Some(reason) = self.judge.flaw(latency_ns, ok) {
@@ -266,7 +268,7 @@ impl Machine {
 
     // Settings, and the end.
 
-    /// Of a legal config, whose fixed settings are the same.
+    /// Applies new settings. They are legal, and the fixed ones are the same.
     pub(super) fn set_limits(&mut self, config: &Config) {
         self.judge.expire(self.latest_ns);
         self.outlet.change_shadow(self.state, config.shadow);
@@ -286,7 +288,7 @@ impl Machine {
         }
     }
 
-    /// From now on the page is in a file, which an earlier owner may have left. Before the first operation.
+    /// From now on the page is in a file, which an earlier owner may have left. To be called before the first operation.
     #[cfg(feature = "shm")]
     pub(super) fn move_to(&mut self, opened: crate::shm::Opened) {
         let crate::shm::Opened { page, link, legacy } = opened;
@@ -308,8 +310,7 @@ impl Machine {
         self.trials.go_on_after(epoch);
     }
 
-    /// It refuses from now on, counts, and does nothing else: see `stand_in`.
-    #[cfg(feature = "ffi")]
+    /// From now on this refuses and counts, and does nothing else: see `stand_in`.
     pub(super) fn refuse_for_ever(&mut self) {
         self.outlet.halt("");
         self.outlet.see_flip(); // the journal knows

@@ -1,21 +1,21 @@
-//! What stands where a breaker was while another thread owns it: refuses, counts what it is asked and told, and does nothing
-//! else.
+//! A stand-in is in a breaker's place while another thread owns the breaker. It refuses, counts what it is asked and told, and
+//! does nothing else.
 //!
-//! The hot path pays nothing for it, as it isn't asked who it is. A stand-in's gate shows open and halted, so that each ask
-//! takes the slow half, and there the way of halted ones, which looks who it is: refusals while open stay as cheap as they
-//! were. And its next timer is always due, so that each operation that looks at the time comes to `fire_timers`, which counts it
-//! in the page of the breaker proper, and fires nothing. Only what a timer or a transition does would set another time.
+//! The hot path pays nothing for stand-ins, as it doesn't ask whether a breaker is one. A stand-in's gate shows open and halted.
+//! So each ask takes the slow half, and there the branch for halted gates, which alone asks: refusals while open stay as cheap as
+//! they were. A stand-in's next timer is always due. So each operation that looks at the time comes to `fire_timers`, which
+//! counts the operation in the page of the real breaker, and fires nothing. Only a timer or a transition would set another time.
 //!
-//! Nothing that it is told is taken in: all of it is stale. So neither its window nor its rules change, and nothing is judged.
-//! Should several threads misuse a breaker at once, then of what they write without order here nothing is a pointer, and each
-//! index is checked where it is used.
+//! A stand-in takes nothing in: everything that it is told is stale. So neither its window nor its rules change, and it judges
+//! nothing. Several threads may misuse a breaker at once. Then they write the stand-in's fields without order; but none of these
+//! fields is a pointer, and each index is checked where it is used.
 
 use super::Breaker;
 use crate::config::{Config, State};
 use crate::page::PageHandle;
 
 impl Breaker {
-    /// Stands in for the breaker of this page. Allocates.
+    /// Makes a stand-in for the breaker of this page. This allocates.
     pub(crate) fn stand_in(page: &PageHandle) -> Self {
         let config =
             Config { start: State::Open, window_len: 1, max_in_flight: 1, min_samples: 1, ..Config::default() };
@@ -30,7 +30,7 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    /// Whatever it is asked and told: refused, counted, forgotten.
+    /// Whatever the stand-in is asked and told: it refuses, counts and forgets that.
     #[test]
     fn refuses_counts_and_does_nothing_else() {
         let mut real = Breaker::new(Config::default()).unwrap();
@@ -63,7 +63,7 @@ mod tests {
         assert!(real.allow_at(1));
     }
 
-    /// Seconds of it, in effect: nothing wears out.
+    /// After 100 000 rounds nothing has worn out.
     #[test]
     fn goes_on_for_ever() {
         let real = Breaker::new(Config::default()).unwrap();

@@ -29,8 +29,8 @@ pub unsafe extern "C" fn cb_create(config: *const cb_config, out: *mut *mut cb_b
     })
 }
 
-/// Ends a breaker. What cb_gate_of gave must not be read any more. Readers of its events may go on to read what the breaker left.
-/// Its lanes refuse from now on, and nobody hears what they say.
+/// Ends a breaker. What cb_gate_of gave must not be read any more. Observers and readers of its events may go on to read what the
+/// breaker left. Its lanes and gate handles refuse from now on, and nobody hears what lanes say.
 ///
 /// A breaker that is on a supervisor's list may be destroyed, too. While the supervisor doesn't run, the breaker ends here, and
 /// the supervisor can't be started any more (CB_STATUS_NOT_NOW). While the supervisor runs, the breaker ends when the supervisor
@@ -38,7 +38,8 @@ pub unsafe extern "C" fn cb_create(config: *const cb_config, out: *mut *mut cb_b
 ///
 /// @param breaker  From cb_create or cb_create_shared, and not destroyed before. NULL is fine: nothing happens.
 ///
-/// Thread: owner, when no other thread uses the breaker any more. Other threads may use its gate only through a lane.
+/// Thread: owner, when no other thread uses the breaker any more. Other threads may use its gate only through a lane or a gate
+/// handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_destroy(breaker: *mut cb_breaker) {
     if !breaker.is_null() {

@@ -1,7 +1,10 @@
 //! What any thread may ask and do.
 
 use super::config::{CB_STATE_OPEN, cb_state};
+use super::halt_note::cb_halt_note;
 use super::handle::cb_breaker;
+use super::pointers::reason_or_none;
+use super::structs::write_if;
 use crate::handles::Observer;
 use core::ffi::{CStr, c_char};
 use core::ptr;
@@ -22,7 +25,11 @@ pub struct cb_gate {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_gate_of(breaker: *const cb_breaker) -> *const cb_gate {
     // SAFETY: by the caller.
-    unsafe { cb_breaker::observer(breaker) }.map_or(ptr::null(), |observer| observer.page.gate.0.as_ptr().cast())
+    unsafe { cb_breaker::observer(breaker) }.map_or(ptr::null(), byte_of)
+}
+
+pub(super) fn byte_of(observer: &Observer) -> *const cb_gate {
+    observer.page.gate.0.as_ptr().cast()
 }
 
 /// Tells the automatic state.
@@ -54,7 +61,8 @@ pub unsafe extern "C" fn cb_is_halted(breaker: *const cb_breaker) -> bool {
 }
 
 /// Halts trading: the breaker refuses every call until cb_resume, whatever its automatic state. The gate is shut when this
-/// function returns. The owner's next cb_poll (or refused cb_allow) adds the event.
+/// function returns. The owner's next cb_poll (or refused cb_allow) adds the event. A note tells when trading was halted, and by
+/// which process; cb_halt_with has it tell why, too.
 ///
 /// @param breaker  NULL is fine: nothing happens.
 ///
@@ -62,8 +70,23 @@ pub unsafe extern "C" fn cb_is_halted(breaker: *const cb_breaker) -> bool {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_halt(breaker: *mut cb_breaker) {
     // SAFETY: by the caller.
+    unsafe { cb_halt_with(breaker, ptr::null()) };
+}
+
+/// Halts trading, as cb_halt does, and says why. It takes no note of the time on the breaker's clock, and so has no form _at: the
+/// event has the time of the owner's next look.
+///
+/// @param breaker  NULL is fine: nothing happens.
+/// @param reason   Why, for people, in UTF-8. What isn't UTF-8 is replaced. 216 bytes of it are kept, in the note
+///                 (cb_get_halt_note). NULL gives no reason.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_halt_with(breaker: *mut cb_breaker, reason: *const c_char) {
+    // SAFETY: by the caller.
     if let Some(gate) = unsafe { cb_breaker::gate(breaker) } {
-        gate.halt("");
+        // SAFETY: by the caller.
+        gate.halt(&unsafe { reason_or_none(reason) });
     }
 }
 
@@ -85,7 +108,8 @@ pub unsafe extern "C" fn cb_halt_at(breaker: *mut cb_breaker, now_ns: u64) {
     }
 }
 
-/// Ends a halt. The automatic state, which went on meanwhile, decides again. The owner's next cb_poll adds the event.
+/// Ends a halt, whoever set it. The automatic state, which went on meanwhile, decides again. The owner's next cb_poll adds the
+/// event.
 ///
 /// @param breaker  NULL is fine: nothing happens.
 ///
@@ -113,6 +137,22 @@ pub unsafe extern "C" fn cb_resume_at(breaker: *mut cb_breaker, now_ns: u64) {
     if let Some(owner) = unsafe { cb_breaker::owner_if_there(breaker) } {
         owner.resume_at(now_ns);
     }
+}
+
+/// The note of the latest halt: who halted, when and why. If a halt is in force (cb_is_halted), the note is that halt's. It stays
+/// after a resume.
+///
+/// @param breaker  NULL is fine: false.
+/// @param out      Where the note goes, by its struct_size. NULL is fine: false.
+/// @return         Whether the note was written. There is none before the first halt, nor if the halter was killed while writing
+///                 it. (Who halts shuts the gate first, and writes the note right after.)
+///
+/// Thread: any.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_get_halt_note(breaker: *const cb_breaker, out: *mut cb_halt_note) -> bool {
+    // SAFETY: by the caller.
+    unsafe { write_if(out, cb_breaker::observer(breaker).and_then(Observer::halt_note)) }
 }
 
 /// The name of a state: "closed", "open" or "half_open". Any other value is "unknown". The text is static.

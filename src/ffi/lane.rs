@@ -1,15 +1,17 @@
 //! What other threads than the owner ask and report through: its life, and its two halves.
 
 use super::checked::{Checked, ThreadCheck};
-use super::gate::cb_gate;
+use super::gate::{byte_of, cb_gate};
 use super::handle::cb_breaker;
 use super::lane_ends::Ends;
-use super::pointers::{cleared, free, make, required};
+use super::observer::cb_observer;
+use super::pointers::{cleared, free, make, reason_or_none, required};
 use super::status::{CB_STATUS_NOT_NOW, Failure, cb_status, guard};
 use crate::breaker::Breaker;
-use crate::handles::Observer;
+use crate::handles::Gate;
 use crate::lane::Lane;
 use core::cell::UnsafeCell;
+use core::ffi::c_char;
 use core::{mem, ptr};
 
 /// What a thread that isn't the owner trades through. The thread asks the breaker, with trials, and reports its calls to the
@@ -27,8 +29,10 @@ use core::{mem, ptr};
 pub struct cb_lane {
     /// For the lane's thread alone. A reference to the handle says nothing of what is in the cell.
     ends: UnsafeCell<Ends>,
-    /// For any thread.
-    observer: Observer,
+    /// For any thread, to halt and to resume. (The lane's thread asks by its own.)
+    gate: Gate,
+    /// For any thread, to look.
+    observer: cb_observer,
     thread: ThreadCheck,
 }
 
@@ -43,8 +47,13 @@ const _: () = {
 impl cb_lane {
     /// To be ended by `cb_lane_close`.
     pub(super) fn hand_out(lane: Lane) -> *mut Self {
-        let observer = lane.observer();
-        make(Self { ends: UnsafeCell::new(Ends::Whole(lane)), observer, thread: ThreadCheck::new() })
+        let gate = Gate::clone(&lane);
+        make(Self::new(Ends::Whole(lane), gate))
+    }
+
+    fn new(ends: Ends, gate: Gate) -> Self {
+        let observer = cb_observer::new(gate.observer());
+        Self { ends: UnsafeCell::new(ends), gate, observer, thread: ThreadCheck::new() }
     }
 
     /// # Safety
@@ -113,8 +122,7 @@ pub unsafe extern "C" fn cb_lane_split(lane: *mut cb_lane, end: *mut *mut cb_lan
                 *ends = Ends::Begin(begin_half);
                 // Each half is for the thread that will use it.
                 lane.thread.hand_over();
-                let ends = UnsafeCell::new(Ends::End(end_half));
-                *end = make(cb_lane { ends, observer: lane.observer.clone(), thread: ThreadCheck::new() });
+                *end = make(cb_lane::new(Ends::End(end_half), lane.gate.clone()));
                 Ok(())
             }
             half => {
@@ -144,7 +152,7 @@ pub unsafe extern "C" fn cb_lane_hand_over(lane: *mut cb_lane) {
 ///
 /// @param lane  From cb_lane_open, cb_lane_split or cb_supervisor_lane, and not closed before. NULL is fine: nothing happens.
 ///
-/// Thread: any, when the lane's thread doesn't use the lane or its gate any more.
+/// Thread: any, when no other thread uses the lane, its gate or its observer any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_lane_close(lane: *mut cb_lane) {
     // SAFETY: by the caller.
@@ -161,7 +169,47 @@ pub unsafe extern "C" fn cb_lane_close(lane: *mut cb_lane) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_lane_gate_of(lane: *const cb_lane) -> *const cb_gate {
     // SAFETY: by the caller.
-    unsafe { lane.as_ref() }.map_or(ptr::null(), |lane| lane.observer.page.gate.0.as_ptr().cast())
+    unsafe { lane.as_ref() }.map_or(ptr::null(), |lane| byte_of(&lane.gate))
+}
+
+/// What the lane shows of its breaker, for the functions that begin with cb_observer_.
+///
+/// @param lane  NULL is fine: NULL.
+/// @return      An observer that stays the lane's. It is valid until cb_lane_close, and must not be closed by itself.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_lane_observer(lane: *const cb_lane) -> *const cb_observer {
+    // SAFETY: by the caller.
+    unsafe { lane.as_ref() }.map_or(ptr::null(), |lane| &raw const lane.observer)
+}
+
+/// Halts trading, and says why, as cb_halt_with does.
+///
+/// @param lane    NULL is fine: nothing happens.
+/// @param reason  As for cb_halt_with.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_lane_halt(lane: *mut cb_lane, reason: *const c_char) {
+    // SAFETY: by the caller.
+    if let Some(lane) = unsafe { lane.as_ref() } {
+        // SAFETY: by the caller.
+        lane.gate.halt(&unsafe { reason_or_none(reason) });
+    }
+}
+
+/// Ends a halt, whoever set it, as cb_resume does.
+///
+/// @param lane  NULL is fine: nothing happens.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_lane_resume(lane: *mut cb_lane) {
+    // SAFETY: by the caller.
+    if let Some(lane) = unsafe { lane.as_ref() } {
+        lane.gate.resume();
+    }
 }
 
 /// Tells how many messages this lane has dropped, because the owner doesn't poll often enough for it. cb_snapshot has the sum of

@@ -3,6 +3,7 @@
 use super::status::{CB_STATUS_BAD_NAME, Failure};
 use core::ffi::{CStr, c_char};
 use core::ptr;
+use std::borrow::Cow;
 
 /// An error that names the argument, if that is NULL.
 pub(super) fn not_null<T>(name: &str, argument: *const T) -> Result<(), Failure> {
@@ -64,6 +65,18 @@ pub(super) unsafe fn c_text<'a>(name: &str, argument: *const c_char) -> Result<&
     not_null(name, argument)?;
     // SAFETY: it isn't NULL, so by the caller it ends with a zero.
     Ok(unsafe { CStr::from_ptr(argument) })
+}
+
+/// A reason to halt; none for NULL. A halt is worth more than its spelling: what isn't UTF-8 is replaced.
+///
+/// # Safety
+/// As [`c_text`].
+pub(super) unsafe fn reason_or_none<'a>(reason: *const c_char) -> Cow<'a, str> {
+    if reason.is_null() {
+        return Cow::Borrowed("");
+    }
+    // SAFETY: it isn't NULL, so by the caller it ends with a zero.
+    unsafe { CStr::from_ptr(reason) }.to_string_lossy()
 }
 
 /// A text in UTF-8.

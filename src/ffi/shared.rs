@@ -1,13 +1,15 @@
-//! Pages in files: made, taken over and halted.
+//! Pages in files: made, taken over, opened and halted.
 
 use super::config::{cb_config, read_or_default};
+use super::gate_handle::cb_gate_handle;
 use super::handle::cb_breaker;
-use super::pointers::{c_text, cleared, text};
+use super::observer::cb_observer;
+use super::pointers::{c_text, cleared, reason_or_none, text};
 use super::status::{
     CB_STATUS_BAD_NAME, CB_STATUS_IO, CB_STATUS_SHARED_BUSY, CB_STATUS_SHARED_REFUSED, Failure, cb_status, guard,
 };
 use crate::breaker::Breaker;
-use crate::handles::Gate;
+use crate::handles::{Gate, Observer};
 use crate::shm::{SharedError, shared_path};
 use core::ffi::c_char;
 use std::ffi::OsStr;
@@ -52,15 +54,74 @@ pub unsafe extern "C" fn cb_create_shared(
     })
 }
 
+/// Opens a page for watching, whether or not it has an owner now. The file is mapped read-only. A page that is removed and made
+/// anew is another page, to be opened again.
+///
+/// @param path_or_name  As for cb_create_shared. Must not be NULL.
+/// @param out           Where the observer goes; NULL goes there if there is an error. Must not be NULL.
+/// @return              CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
+///                      CB_STATUS_IO (there is no such file, say).
+///
+/// Thread: any. Give the observer to cb_observer_close in the end.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_observer_open(path_or_name: *const c_char, out: *mut *mut cb_observer) -> cb_status {
+    guard(|| {
+        // SAFETY: by the caller.
+        let (out, path) = unsafe { (cleared("out", out)?, page_path(path_or_name)?) };
+        *out = cb_observer::hand_out(Observer::open(path)?);
+        Ok(())
+    })
+}
+
+/// A quantile of the window as the owner last saw it, by nearest rank, and exact. The overdue calls, which a verdict counts beside
+/// the window, are not in it. This allocates, and takes time in proportion to the window.
+///
+/// @param observer      NULL is fine: 0.
+/// @param quantile_ppm  990000 for the P99. 0 gives the least, 1000000 and above the greatest.
+/// @return              Nanoseconds. It is 0 if the breaker's page is in no file, if the window is empty, if the owner fills the
+///                      window too fast for it to be read, and if a later owner made the window larger (open the page again).
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_observer_quantile_ns(observer: *const cb_observer, quantile_ppm: u32) -> u64 {
+    // SAFETY: by the caller.
+    unsafe { cb_observer::get(observer) }.and_then(|observer| observer.quantile_ns(quantile_ppm)).unwrap_or(0)
+}
+
+/// Opens a page for asking, halting and resuming, whether or not it has an owner now. A page without an owner keeps a halt for the
+/// next owner. It refuses if the latest owner ended by cb_destroy. If the owner was killed, the gate is as it left it: only
+/// cb_observer_get_owner tells that it is gone.
+///
+/// The file is mapped for writing, as to ask, to halt and to be granted trials are writes. A page that is removed and made anew is
+/// another page, to be opened again.
+///
+/// @param path_or_name  As for cb_create_shared. Must not be NULL.
+/// @param out           Where the gate handle goes; NULL goes there if there is an error. Must not be NULL.
+/// @return              As for cb_observer_open.
+///
+/// Thread: any. Give the gate handle to cb_gate_handle_close in the end.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_gate_handle_open(path_or_name: *const c_char, out: *mut *mut cb_gate_handle) -> cb_status {
+    guard(|| {
+        // SAFETY: by the caller.
+        let (out, path) = unsafe { (cleared("out", out)?, page_path(path_or_name)?) };
+        *out = cb_gate_handle::hand_out(Gate::open(path)?);
+        Ok(())
+    })
+}
+
 /// Halts the breaker of a page in a file, which is usually another process's. A note tells why, when and by whom. The gate is shut
 /// when this function returns. The owner's next poll adds the event. A page without an owner keeps the halt for the next owner.
 ///
 /// @param path_or_name  As for cb_create_shared. Must not be NULL.
-/// @param reason        Why, in UTF-8. 216 bytes of it are kept. NULL gives no reason.
+/// @param reason        As for cb_halt_with.
 /// @return              CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
 ///                      CB_STATUS_IO. Unless it is CB_STATUS_OK nothing is halted.
 ///
-/// Thread: any, but no hot thread, as this opens the file. The owner's own process has cb_halt.
+/// Thread: any, but no hot thread, as this opens the file. Who halts more than once has cb_gate_handle_open. The owner's own
+/// process has cb_halt_with.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_halt_shared(path_or_name: *const c_char, reason: *const c_char) -> cb_status {
@@ -68,9 +129,7 @@ pub unsafe extern "C" fn cb_halt_shared(path_or_name: *const c_char, reason: *co
         // SAFETY: by the caller.
         let gate = Gate::open(unsafe { page_path(path_or_name) }?)?;
         // SAFETY: by the caller.
-        let reason = if reason.is_null() { c"" } else { unsafe { c_text("reason", reason) }? };
-        // A halt is worth more than its spelling: what isn't UTF-8 is replaced.
-        gate.halt(&reason.to_string_lossy());
+        gate.halt(&unsafe { reason_or_none(reason) });
         Ok(())
     })
 }
@@ -93,7 +152,7 @@ pub unsafe extern "C" fn cb_resume_shared(path_or_name: *const c_char) -> cb_sta
 
 /// # Safety
 /// `path_or_name` is NULL or a string that ends with a zero.
-pub(super) unsafe fn page_path(path_or_name: *const c_char) -> Result<PathBuf, Failure> {
+unsafe fn page_path(path_or_name: *const c_char) -> Result<PathBuf, Failure> {
     // SAFETY: by the caller.
     let bytes = unsafe { c_text("path_or_name", path_or_name) }?.to_bytes();
     if bytes.contains(&b'/') {

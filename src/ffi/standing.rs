@@ -35,7 +35,7 @@ impl Standing {
     pub(super) fn failure(self, name: &str) -> Failure {
         let why = match self {
             Self::Owned | Self::Lent | Self::LentAndDestroyed => {
-                "is with a supervisor, which owns it: stop that by cb_supervisor_stop first, or open a lane by cb_supervisor_lane"
+                "is with a supervisor, which owns it: stop that by cb_supervisor_stop first, or use cb_supervisor_lane or cb_supervisor_gate_handle"
             }
             Self::Destroyed => "was destroyed: make a supervisor without it",
             Self::Lost => "went down with a supervisor that panicked: destroy it, and create another",

@@ -8,7 +8,6 @@ pub use self::callbacks::{cb_check, cb_listen};
 use self::callbacks::{Check, Listener};
 use self::loan::{Loan, Supervised};
 use super::handle::{Listed, cb_breaker};
-use super::lane::{capacity_or_default, cb_lane};
 use super::pointers::{cleared, free, make, required, required_mut, text};
 use super::standing::Standing;
 use super::status::{
@@ -34,6 +33,23 @@ pub struct cb_supervisor {
     listeners: Vec<Listener>,
     /// While it runs, the nodes' breakers are lent to it.
     running: Option<Supervisor>,
+}
+
+impl cb_supervisor {
+    /// What it `gives`, while it runs, of the breaker of this name. `idle` is the function that gives it otherwise.
+    pub(super) fn give<T>(
+        &self,
+        name: &str,
+        idle: &str,
+        gives: impl FnOnce(&Supervisor) -> Option<T>,
+    ) -> Result<T, Failure> {
+        if !self.nodes.iter().any(|node| node.name == name) {
+            return Err(no_breaker(name));
+        }
+        self.running.as_ref().and_then(gives).ok_or_else(|| {
+            Failure::new(CB_STATUS_NOT_NOW, format_args!("the supervisor doesn't run: use {idle} for {name}"))
+        })
+    }
 }
 
 /// Makes a supervisor, which does nothing until it is started.
@@ -225,44 +241,6 @@ pub unsafe extern "C" fn cb_supervisor_start(supervisor: *mut cb_supervisor) -> 
                 Err(failure)
             }
         }
-    })
-}
-
-/// Opens a lane of a breaker that the supervisor owns, for another thread. The owner hears the lane from its next poll on, and
-/// allocates nothing for the lane. (cb_lane_open opens lanes of a breaker that no supervisor owns.)
-///
-/// @param supervisor  Must not be NULL.
-/// @param name        The name of a breaker that was added. Must not be NULL.
-/// @param capacity    As for cb_lane_open. 0 = 4096.
-/// @param out         Where the lane goes; NULL goes there if there is an error. Must not be NULL.
-/// @return            CB_STATUS_OK, or CB_STATUS_NULL_POINTER. CB_STATUS_BAD_NAME: no breaker has this name.
-///                    CB_STATUS_NOT_NOW: the supervisor doesn't run.
-///
-/// Thread: any, while no other thread starts, stops, changes or destroys the supervisor. Give the lane to cb_lane_close in the
-/// end, before or after the supervisor or the breaker is gone.
-#[must_use]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cb_supervisor_lane(
-    supervisor: *const cb_supervisor,
-    name: *const c_char,
-    capacity: u32,
-    out: *mut *mut cb_lane,
-) -> cb_status {
-    guard(|| {
-        // SAFETY: by the caller.
-        let (out, supervisor) = unsafe { (cleared("out", out)?, required("supervisor", supervisor)?) };
-        // SAFETY: by the caller.
-        let name = unsafe { text("name", name) }?;
-        if !supervisor.nodes.iter().any(|node| node.name == name) {
-            return Err(no_breaker(name));
-        }
-        let running = supervisor.running.as_ref();
-        let lane = running.and_then(|running| running.lane_with_capacity(name, capacity_or_default(capacity)));
-        *out = cb_lane::hand_out(lane.ok_or_else(|| {
-            let why = format_args!("the supervisor doesn't run: open a lane of {name} by cb_lane_open");
-            Failure::new(CB_STATUS_NOT_NOW, why)
-        })?);
-        Ok(())
     })
 }
 

@@ -9,11 +9,11 @@ use crate::sync::Ordering;
 use core::fmt;
 use core::ops::Deref;
 
-/// Asks a breaker, halts it and resumes it, from any thread: clone it, send it, share it. It is an [`Observer`], too.
+/// Asks a breaker, halts it and resumes it. It is an [`Observer`], too. Any thread may use a gate, clone it and send it.
 ///
-/// It takes part in trials: all gates and the owner together never get more than the breaker grants.
+/// A gate takes part in trials: all gates and the owner together never get more trials than the breaker grants.
 ///
-/// A gate is got from a breaker, by [`Breaker::gate`](crate::Breaker::gate), or by the path of its page.
+/// [`Breaker::gate`](crate::Breaker::gate) gives a gate. So does `Gate::open`, by the path of a page in a file (feature `shm`).
 ///
 /// ```
 /// use trip99::{Breaker, Config};
@@ -44,14 +44,14 @@ impl Gate {
         Self { observer, grants: Grants::default(), halter }
     }
 
-    /// May an order be sent now? While closed this is one load and a branch.
+    /// May an order be sent now? While the breaker is closed, the answer takes one load and a branch.
     ///
-    /// Ask for what adds risk. Don't ask for a cancel or a reduce-only order: refusing those would trap a position.
-    /// While half-open, true means that a trial is granted: send it (the next call begun on any lane, or by the owner, is
-    /// taken for it), or give it back by [`release`](Self::release).
+    /// Ask for what adds risk. Don't ask for a cancel or a reduce-only order: to refuse it would trap a position.
+    /// While the breaker is half-open, true means that it grants a trial. Send the trial (the next call that begins on any lane, or
+    /// that the owner begins, is taken for the trial), or give it back by [`release`](Self::release).
     ///
-    /// A gate fires no timers: how soon it lets trials pass after a pause is up to how often the owner polls. When the
-    /// breaker is gone its gates show open and refuse (but in shadow, which refuses nothing): nobody watches any more.
+    /// A gate fires no timers. So how soon it lets trials pass after a pause depends on how often the owner polls. When the breaker
+    /// is gone its gates show open and refuse, as nobody watches any more. (A breaker in shadow refuses nothing, even then.)
     #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow(&self) -> bool {
@@ -64,28 +64,26 @@ impl Gate {
         self.page.ask(&self.grants)
     }
 
-    /// Gives back a trial that this handle was granted and that will not be sent: the one that it was granted last. It counts
-    /// neither way, and may be granted again at once. Each grant is given back by a release of its own. Does nothing if
-    /// there is no such trial.
+    /// Gives back the trial that this handle was granted last, as it will not be sent. The trial counts neither way, and may be
+    /// granted again at once. Each grant needs a release of its own. This does nothing if there is no such trial.
     pub fn release(&self) {
         self.page.release(&self.grants);
     }
 
     /// Refuses every call from now on, whatever the automatic state, until [`resume`](Self::resume). The gate is shut when
-    /// this returns; the owner journals it at its next poll or refusal.
+    /// this returns. The owner journals the halt at its next poll or refusal.
     ///
-    /// `reason` says why, for people, in a [`halt_note`](Observer::halt_note); it may be empty. Waits for nobody.
+    /// `reason` tells people why, in the [`halt_note`](Observer::halt_note). It may be empty. This waits for nobody.
     pub fn halt(&self, reason: &str) {
         self.page.halts.halt(&self.page.gate.0, self.halter, reason);
     }
 
-    /// Ends a halt, whoever's. The automatic state decides again, as it went on meanwhile. The note stays, as that of the
-    /// latest halt.
+    /// Ends a halt, whoever halted. The automatic state decides again; it went on meanwhile. The note of the halt stays.
     pub fn resume(&self) {
         self.page.halts.resume(&self.page.gate.0);
     }
 
-    /// A read-only view.
+    /// A read-only view of the same breaker.
     pub fn observer(&self) -> Observer {
         self.observer.clone()
     }
@@ -101,7 +99,7 @@ impl Deref for Gate {
 }
 
 impl Clone for Gate {
-    /// The clone has no trial to release.
+    /// The clone has no trials to release.
     fn clone(&self) -> Self {
         Self::new(self.observer.clone(), self.halter)
     }
@@ -113,13 +111,13 @@ impl fmt::Debug for Gate {
     }
 }
 
-/// How gates and lanes ask when the gate isn't simply closed. Any thread.
+/// How gates and lanes ask when the gate's byte isn't 0. Any thread may.
 impl Page {
-    /// For the handle that has these grants.
+    /// Asks for the handle that has these grants.
     pub(crate) fn ask(&self, grants: &Grants) -> bool {
         let Some(gate) = self.gate.0.read().filter(|gate| !gate.halted) else { return self.refuse() };
         let trial = match gate.state {
-            // Under shadow it may be half-open all the same: there is nothing to release of this.
+            // It passes without a trial, so there is nothing to release.
             State::Closed => {
                 grants.pass();
                 return true;
@@ -135,7 +133,7 @@ impl Page {
         true
     }
 
-    /// For a lane that is too full. In shadow, and unless halted, that passes, too.
+    /// Asks for a lane that is too full. It refuses, unless the breaker is in shadow and not halted.
     pub(crate) fn ask_when_full(&self, grants: &Grants) -> bool {
         match self.gate.0.read() {
             Some(gate) if gate.shadow && !gate.halted => {

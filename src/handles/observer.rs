@@ -10,7 +10,7 @@ use crate::sync::load_acquire;
 use core::fmt;
 use crossbeam_utils::Backoff;
 
-/// A read-only view of a breaker, for any thread: clone it, send it, keep it after the breaker is gone.
+/// A read-only view of a breaker. Any thread may use it, clone it and send it. It may outlive the breaker.
 ///
 /// ```
 /// use trip99::{Breaker, Config, State};
@@ -30,11 +30,11 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Tries to read the snapshot this often while the owner is writing it, which takes it a few nanoseconds. The first few
-    /// tries spin, for longer and longer. The others yield, since the owner may need this core to go on.
+    /// How often `snapshot` tries while the owner is writing, which takes the owner a few nanoseconds. The first few tries spin,
+    /// for longer and longer. The others yield, since the owner may need this core to go on.
     const TRIES: u32 = 100;
 
-    /// The automatic state now; `None` if the gate holds a value that no version writes (calls are refused then).
+    /// The automatic state now. `None` if the gate holds a value that no version writes; calls are refused then.
     pub fn state(&self) -> Option<State> {
         self.page.gate.0.read().map(|gate| gate.state)
     }
@@ -46,14 +46,15 @@ impl Observer {
 
     /// When the latest pause ends or ended, on the breaker's clock; `u64::MAX` before the first.
     ///
-    /// Never older than the state: who has seen the breaker open sees its deadline.
+    /// It is never older than the state: who has seen the breaker open sees its deadline.
     pub fn retry_at_ns(&self) -> u64 {
         load_acquire(&self.page.retry_at_ns.0)
     }
 
-    /// The snapshot that the owner published last: at each transition, and about every millisecond that it is busy.
+    /// The snapshot that the owner published last. The owner publishes at each transition, and about every millisecond that it is
+    /// busy.
     ///
-    /// `None` before the first, or if the owner stopped in the middle of writing one.
+    /// `None` before the first snapshot, or if the owner stopped in the middle of writing one.
     pub fn snapshot(&self) -> Option<Snapshot> {
         let backoff = Backoff::new();
         (0..Self::TRIES).find_map(|_| {
@@ -70,9 +71,9 @@ impl Observer {
         Events { page: PageHandle::clone(&self.page), cursor: self.page.journal.cursor() }
     }
 
-    /// Who halted last, when and why: the reason of the halt that is in force, if [one is](Self::is_halted).
+    /// Who halted last, when and why. If [a halt is in force](Self::is_halted), the note is about it.
     ///
-    /// `None` if there was no halt, or if its halter was killed while writing the note. Allocates.
+    /// `None` if there was no halt, or if the latest halter was killed while writing the note. This allocates.
     pub fn halt_note(&self) -> Option<HaltNote> {
         self.page.halts.note()
     }
@@ -84,9 +85,10 @@ impl fmt::Debug for Observer {
     }
 }
 
-/// A reader of a breaker's events: an iterator that ends where the journal ends for now, and goes on when there is more.
+/// A reader of a breaker's events. It is an iterator that ends where the journal ends for now, and goes on when there is more.
 ///
-/// The journal keeps the latest 256 events. A reader that falls further behind is told how many it [`missed`](Self::missed).
+/// The journal keeps the latest 256 events. If a reader falls further behind, [`missed`](Self::missed) tells how many events it
+/// missed.
 ///
 /// ```
 /// use trip99::{Breaker, Config, Reason, State};

@@ -1,28 +1,28 @@
 //! The hot half of a sample: while the breaker is calm, a good one only takes the place of the oldest.
 //!
-//! Calm is a closed breaker with a full window, and with no rule under way. Then a sample that is neither slow nor failed,
-//! in the place of another such, changes no count, and no verdict: no rule need be looked at. (Overdue calls may expire
-//! meanwhile. That takes as many from the slow ones as from all, so it can't make a verdict worse.) Timers, new settings and
-//! samples that are anything else end the calm; each sample that took the whole way looks whether it has come back.
+//! A closed breaker is calm if its window is full and no run and no row is under way. Then a sample that is neither slow nor
+//! failed takes the place of another such sample, and changes no count and no verdict. So no rule need be looked at. (Overdue
+//! calls may expire meanwhile. That takes as many from the slow samples as from all, so it can't make a verdict worse.) Timers, new
+//! settings and samples of any other kind end the calm. Each sample that went the whole way looks whether the calm has come back.
 
 use super::Judge;
 
 impl Judge {
-    /// Takes in a sample that succeeded and ended now, if that is all there is to it. Otherwise returns false, and has changed
-    /// nothing. `now_ns` is not before the latest time seen, and no timer is due by it. If it is later, the caller takes note
-    /// of it.
+    /// Takes in a sample that succeeded and ended now, if the breaker is calm and the sample changes no count. Otherwise this
+    /// returns false, and has changed nothing. `now_ns` is not before the latest time seen, and no timer is due by it. If `now_ns` is
+    /// later, the caller takes note of it.
     #[inline(always)]
     pub(crate) fn take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> bool {
         latency_ns < self.calm_below_ns && self.window.replace_calm(now_ns, latency_ns, self.calm_below_ns)
     }
 
-    /// Something may be different from now on.
+    /// Ends the calm: something may be different from now on.
     #[inline]
     pub(crate) fn end_calm(&mut self) {
         self.calm_below_ns = 0;
     }
 
-    /// After a sample of the closed breaker, whose verdict left it closed.
+    /// To be called after a sample whose verdict left the breaker closed.
     #[inline]
     pub(super) fn look_for_calm(&mut self, now_ns: u64) {
         let calm =
@@ -30,8 +30,8 @@ impl Judge {
         self.calm_below_ns = if calm { self.calm_limit_ns(now_ns).saturating_add(1) } else { 0 };
     }
 
-    /// A latency up to this is neither slow, nor a spike, nor does it reach back before the epoch: not if the call ends now,
-    /// and so not later.
+    /// A latency up to this is neither slow nor a spike, and doesn't reach back before the epoch if the call ends now. Nor does it
+    /// if the call ends later.
     #[inline]
     fn calm_limit_ns(&self, now_ns: u64) -> u64 {
         let since_epoch_ns = if self.epoch_ns == 0 { u64::MAX } else { now_ns - self.epoch_ns };

@@ -1,4 +1,4 @@
-//! What both halves of a lane have: where they tell, and how they take tickets back.
+//! What both halves of a lane have: the queue in which they tell the owner, and the way in which they take tickets back.
 
 use crate::clock::Clock;
 use crate::handles::Gate;
@@ -8,10 +8,10 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::tickets::{Call, Tickets};
 use std::sync::Arc;
 
-/// What both halves have.
+/// One half's part of it.
 pub(super) struct Reporter {
     pub(super) messages: rtrb::Producer<Message>,
-    /// So many places of the queue are kept for calls.
+    /// How many places of the queue are kept for calls.
     pub(super) kept: usize,
     pub(super) tickets: Tickets,
     pub(super) gate: Gate,
@@ -28,9 +28,9 @@ pub(super) enum Half {
 
 /// How a half takes a ticket back.
 pub(super) type Redeem = fn(&Tickets, Call) -> bool;
-/// The other half does so, too.
+/// The way for a half: the other half takes tickets back, too.
 pub(super) const SHARED: Redeem = Tickets::redeem_shared;
-/// A lane that isn't split.
+/// The way for a lane that isn't split.
 pub(super) const ALONE: Redeem = |tickets, call| tickets.redeem(call, 0);
 
 impl Reporter {
@@ -44,7 +44,7 @@ impl Reporter {
         }
     }
 
-    /// A record without a ticket, and a trial's if the call had claimed one.
+    /// The call is a record without a ticket. If it had claimed a trial, the record is the trial's.
     #[cold]
     pub(super) fn finish_untracked(&mut self, end_ns: u64, call: Call, ok: bool) {
         if let Some(trial) = self.redeem_untracked(end_ns, call, true) {
@@ -69,7 +69,7 @@ impl Reporter {
         }
     }
 
-    /// The trial that an untracked call had claimed; `None`, and told to the owner, if this is no such call's ticket.
+    /// The trial that an untracked call had claimed. `None` if this is no such call's ticket; the owner is told then.
     pub(super) fn redeem_untracked(&mut self, now_ns: u64, call: Call, ended: bool) -> Option<Option<Epoch>> {
         let trial = self.shared.untracked.redeem(call);
         if trial.is_none() {
@@ -87,7 +87,7 @@ impl Reporter {
         self.push_if_room(|reporter| Message::Record { end_ns, latency_ns, ok, trial: reporter.claim() });
     }
 
-    /// The trial that the call that begins now is, if trials are out that haven't begun.
+    /// The trial that the call which begins now is. There is one if a trial was granted and hasn't begun.
     #[inline]
     pub(super) fn claim(&self) -> Option<Epoch> {
         if self.gate.page.gate.0.is_clear() { None } else { self.claim_trial() }
@@ -103,7 +103,7 @@ impl Reporter {
         trial
     }
 
-    /// There is room for what is told of calls: the queue isn't full.
+    /// For what is told of a call: there is always room for that.
     #[inline]
     pub(super) fn push(&mut self, message: Message) {
         if self.messages.push(message).is_err() {
@@ -121,7 +121,7 @@ impl Reporter {
         }
     }
 
-    /// For what isn't told of a call that is out.
+    /// Whether there is room for what isn't told of a call that is out.
     #[inline(always)] // as `finish_at`
     pub(super) fn has_room(&self) -> bool {
         self.messages.cached_slots() > self.kept || self.messages.slots() > self.kept

@@ -23,6 +23,13 @@ static void *hands_over(void *unused) {
     return NULL;
 }
 
+static void *makes_a_gate(void *unused) {
+    (void)unused;
+    cb_gate_handle *handle = NULL;
+    CHECK_EQ(cb_gate_handle_of(breaker, &handle), CB_STATUS_OK);
+    return NULL;
+}
+
 /* All that any thread may do. */
 static void *watches(void *lane) {
     cb_snapshot snapshot = CB_SNAPSHOT_INIT;
@@ -30,7 +37,15 @@ static void *watches(void *lane) {
     (void)cb_get_state(breaker);
     (void)cb_gate_closed(cb_gate_of(breaker));
     cb_halt(breaker);
+    cb_halt_with(breaker, "by any thread");
     cb_resume(breaker);
+    cb_halt_note note = CB_HALT_NOTE_INIT;
+    CHECK(cb_get_halt_note(breaker, &note));
+    cb_observer *observer = NULL;
+    CHECK_EQ(cb_observer_of(breaker, &observer), CB_STATUS_OK);
+    cb_observer_close(observer);
+    cb_lane_halt((cb_lane *)lane, NULL);
+    cb_lane_resume((cb_lane *)lane);
     CHECK(cb_lane_allow((cb_lane *)lane));
     cb_lane_end((cb_lane *)lane, cb_lane_begin((cb_lane *)lane));
     cb_lane_hand_over((cb_lane *)lane);
@@ -109,12 +124,15 @@ int main(int argc, char **argv) {
     if (strcmp(wrong, "thread") == 0) on_another_thread(asks, NULL);
     if (strcmp(wrong, "destroy") == 0) on_another_thread(ends, NULL);
     if (strcmp(wrong, "hand_over") == 0) on_another_thread(hands_over, NULL);
+    cb_gate_handle *handle = NULL;
+    if (strcmp(wrong, "gate") == 0) on_another_thread(makes_a_gate, NULL);
     if (strcmp(wrong, "start") == 0) on_another_thread(starts, supervise());
     cb_supervisor *supervisor = supervise();
     CHECK_EQ(cb_supervisor_start(supervisor), CB_STATUS_OK);
     if (strcmp(wrong, "lent_poll") == 0) cb_poll(breaker);
     if (strcmp(wrong, "lent_abandon") == 0) cb_abandon(breaker, (cb_call){0, 0});
     if (strcmp(wrong, "lent_reconfigure") == 0) CHECK_EQ(cb_reconfigure(breaker, &config), CB_STATUS_OK);
+    if (strcmp(wrong, "lent_gate") == 0) CHECK_EQ(cb_gate_handle_of(breaker, &handle), CB_STATUS_OK);
     if (strcmp(wrong, "lent_config") == 0) cb_get_config(breaker, &config);
     if (strcmp(wrong, "lent_snapshot") == 0) (void)snapshot_of(breaker);
     if (strcmp(wrong, "lent_halt_at") == 0) cb_halt_at(breaker, 1);

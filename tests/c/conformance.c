@@ -14,8 +14,10 @@ static int args;
 static cb_config config;
 static cb_breaker *breakers[MOST];
 static cb_lane *lanes[MOST];
+static cb_gate_handle *gates[MOST];
+static cb_observer *observers[MOST];
 static cb_events *readers[MOST];
-static int breakers_made, lanes_made, readers_made;
+static int breakers_made, lanes_made, gates_made, observers_made, readers_made;
 static cb_call tickets[MOST_TICKETS];
 
 static bool read_operation(void) {
@@ -42,6 +44,16 @@ static cb_breaker *breaker(void) {
 static cb_lane *lane(void) {
     CHECK(arg[0] < MOST && lanes[arg[0]] != NULL);
     return lanes[arg[0]];
+}
+
+static cb_gate_handle *gate(void) {
+    CHECK(arg[0] < MOST && gates[arg[0]] != NULL);
+    return gates[arg[0]];
+}
+
+static cb_observer *observer(void) {
+    CHECK(arg[0] < MOST && observers[arg[0]] != NULL);
+    return observers[arg[0]];
 }
 
 static cb_events *reader(void) {
@@ -92,6 +104,25 @@ static void print_snapshot(const cb_snapshot *found, cb_state state, bool halted
     PRINT(*found, events);
 }
 
+/* A reason is a number here. */
+static const char *reason_of(uint64_t number) {
+    static char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, number);
+    return text;
+}
+
+static const char *note_of(bool found, const cb_halt_note *note) {
+    if (!found) return "none";
+    return note->reason[0] == 0 ? "empty" : note->reason;
+}
+
+static void print_observer(const cb_observer *of) {
+    cb_halt_note note = CB_HALT_NOTE_INIT;
+    const bool found = cb_observer_get_halt_note(of, &note);
+    printf("%s state=%s halted=%d note=%s", verb, cb_state_text(cb_observer_get_state(of)), cb_observer_is_halted(of),
+           note_of(found, &note));
+}
+
 static void print_event(bool found, const cb_event *event) {
     if (!found) {
         printf("%s none\n", verb);
@@ -115,13 +146,17 @@ static void print_event(bool found, const cb_event *event) {
 static void end_scenario(void) {
     for (int i = 0; i < MOST; i++) {
         cb_lane_close(lanes[i]);
+        cb_gate_handle_close(gates[i]);
+        cb_observer_close(observers[i]);
         cb_events_close(readers[i]);
         cb_destroy(breakers[i]);
         lanes[i] = NULL;
+        gates[i] = NULL;
+        observers[i] = NULL;
         readers[i] = NULL;
         breakers[i] = NULL;
     }
-    breakers_made = lanes_made = readers_made = 0;
+    breakers_made = lanes_made = gates_made = observers_made = readers_made = 0;
 }
 
 #define SETTING(field, type)                                                                                           \
@@ -208,6 +243,7 @@ static bool operate_breaker(void) {
     else if (is("poll_at", 2)) cb_poll_at(breaker(), arg[1]);
     else if (is("halt_at", 2)) cb_halt_at(breaker(), arg[1]);
     else if (is("halt", 1)) cb_halt(breaker());
+    else if (is("halt_with", 2)) cb_halt_with(breaker(), reason_of(arg[1]));
     else if (is("resume_at", 2)) cb_resume_at(breaker(), arg[1]);
     else if (is("resume", 1)) cb_resume(breaker());
     else if (is("quantile_ns", 2)) print_number(cb_quantile_ns(breaker(), (uint32_t)arg[1]));
@@ -227,9 +263,12 @@ static bool operate_lane(void) {
         cb_lane_close(lane());
         lanes[arg[0]] = NULL;
     } else if (is("lane_observe", 1)) {
-        printf("%s passes=%d dropped=%" PRIu64 "\n", verb, cb_gate_closed(cb_lane_gate_of(lane())),
-               cb_lane_dropped(lane()));
-    } else if (is("lane_allow", 1)) print_flag(cb_lane_allow(lane()));
+        print_observer(cb_lane_observer(lane()));
+        printf(" passes=%d dropped=%" PRIu64 "\n", cb_gate_closed(cb_lane_gate_of(lane())), cb_lane_dropped(lane()));
+    } else if (is("lane_halt", 1)) cb_lane_halt(lane(), NULL);
+    else if (is("lane_halt", 2)) cb_lane_halt(lane(), reason_of(arg[1]));
+    else if (is("lane_resume", 1)) cb_lane_resume(lane());
+    else if (is("lane_allow", 1)) print_flag(cb_lane_allow(lane()));
     else if (is("lane_release", 1)) cb_lane_release(lane());
     else if (is("lane_begin_at", 3)) *ticket(arg[2]) = cb_lane_begin_at(lane(), arg[1]);
     else if (is("lane_end_at", 3)) cb_lane_end_at(lane(), arg[1], *ticket(arg[2]));
@@ -242,13 +281,40 @@ static bool operate_lane(void) {
     return true;
 }
 
+static bool operate_gate(void) {
+    if (is("gate_handle_of", 1)) {
+        CHECK(gates_made < MOST);
+        CHECK_EQ(cb_gate_handle_of(breaker(), &gates[gates_made++]), CB_STATUS_OK);
+    } else if (is("gate_handle_close", 1)) {
+        cb_gate_handle_close(gate());
+        gates[arg[0]] = NULL;
+    } else if (is("gate_handle_observe", 1)) {
+        print_observer(cb_gate_handle_observer(gate()));
+        printf(" passes=%d\n", cb_gate_closed(cb_gate_handle_gate(gate())));
+    } else if (is("gate_handle_allow", 1)) print_flag(cb_gate_handle_allow(gate()));
+    else if (is("gate_handle_release", 1)) cb_gate_handle_release(gate());
+    else if (is("gate_handle_halt", 1)) cb_gate_handle_halt(gate(), NULL);
+    else if (is("gate_handle_halt", 2)) cb_gate_handle_halt(gate(), reason_of(arg[1]));
+    else if (is("gate_handle_resume", 1)) cb_gate_handle_resume(gate());
+    else return false;
+    return true;
+}
+
 static bool observe(void) {
     cb_event event = CB_EVENT_INIT;
     if (is("observe", 1)) {
         const cb_snapshot snapshot = snapshot_of(breaker());
         print_snapshot(&snapshot, cb_get_state(breaker()), cb_is_halted(breaker()));
-        printf(" passes=%d", cb_gate_closed(cb_gate_of(breaker())));
+        cb_halt_note note = CB_HALT_NOTE_INIT;
+        const bool found = cb_get_halt_note(breaker(), &note);
+        printf(" note=%s passes=%d", note_of(found, &note), cb_gate_closed(cb_gate_of(breaker())));
         printf(" deadline=%" PRIu64 "\n", cb_next_deadline_ns(breaker()));
+    } else if (is("observer_of", 1)) {
+        CHECK(observers_made < MOST);
+        CHECK_EQ(cb_observer_of(breaker(), &observers[observers_made++]), CB_STATUS_OK);
+    } else if (is("observer_observe", 1)) {
+        print_observer(observer());
+        printf("\n");
     } else if (is("published", 1)) {
         cb_snapshot published = CB_SNAPSHOT_INIT;
         if (cb_get_published(breaker(), &published)) {
@@ -302,7 +368,8 @@ int main(void) {
         if (is("scenario", 1)) {
             end_scenario();
             print_number(arg[0]);
-        } else if (!operate_settings() && !operate_breaker() && !operate_lane() && !observe() && !operate_tickets()) {
+        } else if (!operate_settings() && !operate_breaker() && !operate_lane() && !operate_gate() && !observe() &&
+                   !operate_tickets()) {
             fprintf(stderr, "conformance.c doesn't know %s with %d integers\n", verb, args);
             return 1;
         }

@@ -22,6 +22,8 @@ static std::vector<std::uint64_t> arg;
 static trip99::Config config;
 static std::vector<std::unique_ptr<Breaker>> breakers;
 static std::vector<std::unique_ptr<Lane>> lanes;
+static std::vector<std::unique_ptr<trip99::Gate>> gates;
+static std::vector<std::unique_ptr<trip99::Observer>> observers;
 static std::vector<std::unique_ptr<trip99::Events>> readers;
 static std::vector<trip99::Call> tickets;
 
@@ -54,6 +56,7 @@ template <typename T> static T &chosen(std::vector<std::unique_ptr<T>> &from) {
 
 static Breaker &breaker() { return chosen(breakers); }
 static Lane &lane() { return chosen(lanes); }
+static trip99::Gate &gate() { return chosen(gates); }
 
 static trip99::Call &ticket(std::uint64_t slot) {
     if (slot >= tickets.size()) {
@@ -104,6 +107,20 @@ static void print_snapshot(const trip99::Snapshot &found, trip99::State state, b
     PRINT(found, events);
 }
 
+/* A reason is a number here. */
+static std::string reason(std::uint64_t number) { return std::to_string(number); }
+
+static std::string text_of(bool found, const trip99::HaltNote &note) {
+    return !found ? "none" : note.reason.empty() ? "empty" : note.reason;
+}
+
+static void print_view(const trip99::View &view) {
+    trip99::HaltNote note;
+    const bool found = view.halt_note(note);
+    std::cout << verb << " state=" << to_string(view.state()) << " halted=" << view.is_halted();
+    std::cout << " note=" << text_of(found, note);
+}
+
 static void print_event(bool found, const trip99::Event &event) {
     if (!found) {
         print("none");
@@ -125,6 +142,8 @@ static void print_event(bool found, const trip99::Event &event) {
 
 static void end_scenario() {
     lanes.clear();
+    gates.clear();
+    observers.clear();
     readers.clear();
     breakers.clear();
     tickets.clear();
@@ -225,6 +244,8 @@ static bool operate_breaker() {
         breaker().halt_at(arg[1]);
     } else if (is("halt", 1)) {
         breaker().halt();
+    } else if (is("halt_with", 2)) {
+        breaker().halt(reason(arg[1]).c_str());
     } else if (is("resume_at", 2)) {
         breaker().resume_at(arg[1]);
     } else if (is("resume", 1)) {
@@ -247,7 +268,14 @@ static bool operate_lane() {
     } else if (is("lane_close", 1)) {
         lanes.at(arg[0]).reset();
     } else if (is("lane_observe", 1)) {
-        std::cout << verb << " passes=" << lane().gate().closed() << " dropped=" << lane().dropped() << '\n';
+        print_view(lane());
+        std::cout << " passes=" << lane().closed() << " dropped=" << lane().dropped() << '\n';
+    } else if (is("lane_halt", 1)) {
+        lane().halt();
+    } else if (is("lane_halt", 2)) {
+        lane().halt(reason(arg[1]).c_str());
+    } else if (is("lane_resume", 1)) {
+        lane().resume();
     } else if (is("lane_allow", 1)) {
         print(lane().allow());
     } else if (is("lane_release", 1)) {
@@ -272,10 +300,42 @@ static bool operate_lane() {
     return true;
 }
 
+static bool operate_gate() {
+    if (is("gate_handle_of", 1)) {
+        gates.push_back(std::make_unique<trip99::Gate>(breaker().gate()));
+    } else if (is("gate_handle_close", 1)) {
+        gates.at(arg[0]).reset();
+    } else if (is("gate_handle_observe", 1)) {
+        print_view(gate());
+        std::cout << " passes=" << gate().closed() << '\n';
+    } else if (is("gate_handle_allow", 1)) {
+        print(gate().allow());
+    } else if (is("gate_handle_release", 1)) {
+        gate().release();
+    } else if (is("gate_handle_halt", 1)) {
+        gate().halt();
+    } else if (is("gate_handle_halt", 2)) {
+        gate().halt(reason(arg[1]).c_str());
+    } else if (is("gate_handle_resume", 1)) {
+        gate().resume();
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static bool observe() {
     if (is("observe", 1)) {
         print_snapshot(breaker().snapshot(), breaker().state(), breaker().is_halted());
-        std::cout << " passes=" << breaker().gate().closed() << " deadline=" << breaker().next_deadline_ns() << '\n';
+        trip99::HaltNote note;
+        const bool found = breaker().halt_note(note);
+        std::cout << " note=" << text_of(found, note);
+        std::cout << " passes=" << breaker().closed() << " deadline=" << breaker().next_deadline_ns() << '\n';
+    } else if (is("observer_of", 1)) {
+        observers.push_back(std::make_unique<trip99::Observer>(breaker().observer()));
+    } else if (is("observer_observe", 1)) {
+        print_view(chosen(observers));
+        std::cout << '\n';
     } else if (is("published", 1)) {
         trip99::Snapshot published;
         if (breaker().published(published)) {
@@ -339,7 +399,8 @@ int main() {
         if (is("scenario", 1)) {
             end_scenario();
             print(arg[0]);
-        } else if (!operate_settings() && !operate_breaker() && !operate_lane() && !observe() && !operate_tickets()) {
+        } else if (!operate_settings() && !operate_breaker() && !operate_lane() && !operate_gate() && !observe() &&
+                   !operate_tickets()) {
             std::cerr << "conformance.cpp doesn't know " << verb << " with " << arg.size() << " integers\n";
             return 1;
         }

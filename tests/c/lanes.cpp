@@ -41,11 +41,11 @@ static Config quick() {
 static void a_negative_latency_is_endless() {
     Breaker breaker(quick());
     Lane lane = breaker.lane();
-    CHECK(lane.allow() && lane.gate().closed());
+    CHECK(lane.allow() && lane.closed());
     lane.record_at(41, nanoseconds(-1));
     CHECK(lane.allow());
     breaker.poll_at(41);
-    CHECK(breaker.state() == State::Open && !lane.allow() && !lane.gate().closed());
+    CHECK(breaker.state() == State::Open && !lane.allow() && !lane.closed());
 }
 
 static void real_time() {
@@ -108,7 +108,7 @@ static void moves_errors_and_drops() {
     }
     CHECK(first.allow() && second.allow());
     breaker = Breaker(); // the lanes outlive it, and refuse: nobody watches
-    CHECK(!first.allow() && !first.gate().closed() && !second.allow());
+    CHECK(!first.allow() && !first.closed() && !second.allow());
 }
 
 static void threads() {

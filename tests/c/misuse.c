@@ -169,6 +169,10 @@ static void what_returns_a_status_says_not_now(void) {
     CHECK_NOT_NOW(cb_lane_open(breaker, 0, &lane));
     CHECK(strstr(cb_error_text(), "cb_supervisor_lane") != NULL);
     CHECK(lane == NULL);
+    cb_gate_handle *handle = (cb_gate_handle *)(uintptr_t)8;
+    CHECK_NOT_NOW(cb_gate_handle_of(breaker, &handle));
+    CHECK(strstr(cb_error_text(), "cb_supervisor_gate_handle") != NULL);
+    CHECK(handle == NULL);
     CHECK_EQ(cb_supervisor_create(MS, &second), CB_STATUS_OK);
     CHECK_NOT_NOW(cb_supervisor_add(second, "node", breaker));
     CHECK_EQ(cb_supervisor_start(second), CB_STATUS_NOT_NOW); /* it has none */

@@ -47,7 +47,7 @@ static void what_is_the_owners_is_refused_and_counted() {
     supervisor.add("node", breaker);
     supervisor.start();
     CHECK(!breaker.allow() && !breaker.allow_at(breaker.now_ns()));
-    CHECK(breaker.gate().closed()); /* as lanes see it */
+    CHECK(breaker.closed()); /* as lanes see it */
     {
         const auto scoped = breaker.scoped_call();
     }
@@ -60,6 +60,7 @@ static void what_is_the_owners_is_refused_and_counted() {
     await([&] { return breaker.snapshot().misused == 12; });
     CHECK(breaker.snapshot().refused == 2 && breaker.snapshot().recorded == 0);
     says_not_now([&] { Lane lane = breaker.lane(); }, "cb_supervisor_stop");
+    says_not_now([&] { trip99::Gate gate = breaker.gate(); }, "cb_supervisor_gate_handle");
     says_not_now([&] { breaker.reconfigure(trip99::Config()); }, "cb_supervisor_stop");
     says_not_now(
         [&] {

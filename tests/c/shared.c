@@ -109,6 +109,53 @@ static void halts(const char *path, const char *reason) {
     CHECK_EQ(cb_halt_shared(path, strcmp(reason, "-") == 0 ? NULL : reason), CB_STATUS_OK);
 }
 
+static cb_gate_handle *open_gate(const char *path) {
+    cb_gate_handle *handle = NULL;
+    if (cb_gate_handle_open(path, &handle) != CB_STATUS_OK) fprintf(stderr, "%s\n", cb_error_text());
+    CHECK(handle != NULL);
+    return handle;
+}
+
+static void check_note(const cb_observer *observer, const char *reason) {
+    cb_halt_note note = CB_HALT_NOTE_INIT;
+    CHECK(cb_observer_get_halt_note(observer, &note));
+    CHECK_TEXT(note.reason, reason);
+}
+
+/* And asks: a gate takes part from another process, too. */
+static void halts_by_a_gate(const char *path, const char *reason) {
+    cb_gate_handle *handle = open_gate(path);
+    CHECK(cb_gate_closed(cb_gate_handle_gate(handle)) && cb_gate_handle_allow(handle));
+    cb_gate_handle_halt(handle, reason);
+    CHECK(!cb_gate_closed(cb_gate_handle_gate(handle)) && !cb_gate_handle_allow(handle));
+    check_note(cb_gate_handle_observer(handle), reason);
+    CHECK(owner_of(cb_gate_handle_observer(handle)).alive);
+    cb_gate_handle_close(handle);
+}
+
+/* A halt that is in force, and resumes. */
+static void sees_a_halt(const char *path, const char *reason) {
+    cb_observer *observer = observe(path);
+    CHECK(cb_observer_is_halted(observer));
+    check_note(observer, reason);
+    cb_observer_close(observer);
+    cb_gate_handle *handle = open_gate(path);
+    check_note(cb_gate_handle_observer(handle), reason);
+    cb_gate_handle_resume(handle);
+    CHECK(cb_gate_handle_allow(handle));
+    cb_gate_handle_close(handle);
+}
+
+/* Takes the one trial that there is. */
+static void takes_a_trial(const char *path, const char *unused) {
+    (void)unused;
+    cb_gate_handle *handle = open_gate(path);
+    CHECK(cb_gate_handle_allow(handle) && !cb_gate_handle_allow(handle));
+    cb_gate_handle_release(handle);
+    CHECK(cb_gate_handle_allow(handle));
+    cb_gate_handle_close(handle); /* and is gone */
+}
+
 static void resumes(const char *path, const char *unused) {
     (void)unused;
     CHECK_EQ(cb_resume_shared(path), CB_STATUS_OK);
@@ -209,6 +256,46 @@ static void a_halt_from_another_process_stops_the_next_allow(void) {
     remove_page(directory, "halted");
 }
 
+static void a_gate_in_another_process_asks_and_halts(void) {
+    const char *path = page("gate");
+    cb_config config = default_config();
+    config.spike_count = 1;
+    config.backoff_base_ns = 1; /* no pause to speak of */
+    config.backoff_max_ns = 1;
+    config.probes = 1;
+    config.probe_timeout_ns = 1000 * SECOND; /* the trial isn't lost meanwhile */
+    cb_breaker *breaker = create_shared(path, &config);
+    cb_gate_handle *handle = open_gate(path); /* this process may, too */
+    succeeds("halt-by-gate", path, "by the gate", NULL);
+    CHECK(!cb_allow(breaker) && !cb_gate_handle_allow(handle));
+    cb_halt_note note = CB_HALT_NOTE_INIT;
+    CHECK(cb_get_halt_note(breaker, &note));
+    CHECK_TEXT(note.reason, "by the gate");
+    CHECK(note.pid != (uint64_t)getpid());
+    cb_halt_with(breaker, "by the owner"); /* its halts leave notes, too */
+    succeeds("see-halt", path, "by the owner", NULL);
+    CHECK(cb_gate_handle_allow(handle) && cb_allow(breaker));
+    cb_halt(breaker);
+    succeeds("see-halt", path, "", NULL);
+
+    cb_record(breaker, UINT64_MAX);
+    while (cb_get_state(breaker) != CB_STATE_HALF_OPEN) cb_poll(breaker);
+    succeeds("take-trial", path, "-", NULL);
+    CHECK(!cb_allow(breaker) && !cb_gate_handle_allow(handle)); /* it is out */
+    cb_poll(breaker);
+    CHECK_EQ(snapshot_of(breaker).trials_out, 1);
+
+    cb_destroy(breaker);
+    CHECK(!cb_gate_handle_allow(handle));
+    cb_gate_handle_halt(handle, "for the next owner");
+    cb_gate_handle_close(handle);
+    breaker = create_shared(path, &config);
+    CHECK(cb_is_halted(breaker) && cb_get_halt_note(breaker, &note));
+    CHECK_TEXT(note.reason, "for the next owner");
+    cb_destroy(breaker);
+    remove_page(directory, "gate");
+}
+
 static void a_restart_keeps_halts_and_trusts_only_a_clean_end(void) {
     const char *path = page("restarted");
     cb_breaker *breaker = create_shared(path, NULL);
@@ -237,7 +324,7 @@ static void a_restart_keeps_halts_and_trusts_only_a_clean_end(void) {
     remove_page(directory, "restarted");
 }
 
-/* By all four functions; and the file stays as it is. */
+/* By every function; and the file stays as it is. */
 static void refused(const char *path) {
     struct stat before, after;
     CHECK_EQ((uint64_t)stat(path, &before), 0);
@@ -246,9 +333,11 @@ static void refused(const char *path) {
     CHECK_EQ(cb_create_shared(path, NULL, &breaker), CB_STATUS_SHARED_REFUSED);
     CHECK(strstr(cb_error_text(), path) != NULL);
     CHECK_EQ(cb_observer_open(path, &observer), CB_STATUS_SHARED_REFUSED);
+    cb_gate_handle *handle = NULL;
+    CHECK_EQ(cb_gate_handle_open(path, &handle), CB_STATUS_SHARED_REFUSED);
     CHECK_EQ(cb_halt_shared(path, "x"), CB_STATUS_SHARED_REFUSED);
     CHECK_EQ(cb_resume_shared(path), CB_STATUS_SHARED_REFUSED);
-    CHECK(breaker == NULL && observer == NULL);
+    CHECK(breaker == NULL && observer == NULL && handle == NULL);
     CHECK_EQ((uint64_t)stat(path, &after), 0);
     CHECK(before.st_size == after.st_size && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
 }
@@ -285,6 +374,10 @@ static void plain_names_are_in_the_conventional_place(void) {
     cb_observer *observer = observe(name);
     CHECK(cb_observer_is_halted(observer));
     cb_observer_close(observer);
+    cb_gate_handle *handle = open_gate(name);
+    cb_gate_handle_resume(handle);
+    CHECK(cb_allow(breaker));
+    cb_gate_handle_close(handle);
     cb_destroy(breaker);
     remove_page(in, name);
 }
@@ -293,16 +386,21 @@ static void arguments_are_checked(void) {
     static const char *const BAD_NAMES[] = {"", ".", "..", ".hidden", "a\nb", "\xff"};
     cb_breaker *breaker = NULL;
     cb_observer *observer = NULL;
+    cb_gate_handle *handle = (cb_gate_handle *)(uintptr_t)8; /* to be overwritten */
     cb_events *events = NULL;
     for (size_t i = 0; i < sizeof BAD_NAMES / sizeof *BAD_NAMES; i++) {
         CHECK_EQ(cb_create_shared(BAD_NAMES[i], NULL, &breaker), CB_STATUS_BAD_NAME);
         CHECK_EQ(cb_observer_open(BAD_NAMES[i], &observer), CB_STATUS_BAD_NAME);
+        CHECK_EQ(cb_gate_handle_open(BAD_NAMES[i], &handle), CB_STATUS_BAD_NAME);
+        CHECK(handle == NULL);
         CHECK_EQ(cb_halt_shared(BAD_NAMES[i], NULL), CB_STATUS_BAD_NAME);
         CHECK_EQ(cb_resume_shared(BAD_NAMES[i]), CB_STATUS_BAD_NAME);
     }
     const char *nowhere = page("no/where");
     CHECK_EQ(cb_create_shared(nowhere, NULL, &breaker), CB_STATUS_IO);
     CHECK_EQ(cb_observer_open(page("missing"), &observer), CB_STATUS_IO);
+    CHECK(strstr(cb_error_text(), "missing") != NULL);
+    CHECK_EQ(cb_gate_handle_open(page("missing"), &handle), CB_STATUS_IO);
     CHECK(strstr(cb_error_text(), "missing") != NULL);
     CHECK_EQ(cb_halt_shared(page("missing"), NULL), CB_STATUS_IO);
     CHECK_EQ(cb_resume_shared(page("missing")), CB_STATUS_IO);
@@ -311,6 +409,8 @@ static void arguments_are_checked(void) {
     CHECK_EQ(cb_create_shared(page("null"), NULL, NULL), CB_STATUS_NULL_POINTER);
     CHECK_EQ(cb_observer_open(NULL, &observer), CB_STATUS_NULL_POINTER);
     CHECK_EQ(cb_observer_open(page("null"), NULL), CB_STATUS_NULL_POINTER);
+    CHECK_EQ(cb_gate_handle_open(NULL, &handle), CB_STATUS_NULL_POINTER);
+    CHECK_EQ(cb_gate_handle_open(page("null"), NULL), CB_STATUS_NULL_POINTER);
     CHECK_EQ(cb_halt_shared(NULL, "x"), CB_STATUS_NULL_POINTER);
     CHECK_EQ(cb_resume_shared(NULL), CB_STATUS_NULL_POINTER);
     CHECK_TEXT(cb_error_text(), "path_or_name is NULL");
@@ -358,6 +458,9 @@ int main(int count, char **words) {
         {"own-in-vain", owns_in_vain},
         {"watch", watches},
         {"halt", halts},
+        {"halt-by-gate", halts_by_a_gate},
+        {"see-halt", sees_a_halt},
+        {"take-trial", takes_a_trial},
         {"resume", resumes},
         {"own-and-be-killed", owns_and_is_killed},
     };
@@ -375,6 +478,7 @@ int main(int count, char **words) {
     a_second_owner_is_told_of_the_first();
     another_process_watches();
     a_halt_from_another_process_stops_the_next_allow();
+    a_gate_in_another_process_asks_and_halts();
     a_restart_keeps_halts_and_trusts_only_a_clean_end();
     what_is_no_page_is_refused();
     plain_names_are_in_the_conventional_place();

@@ -5,16 +5,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <sys/wait.h>
-#include <type_traits>
 #include <unistd.h>
 
 using std::chrono::milliseconds;
 using trip99::Breaker;
+using trip99::Gate;
 using trip99::Observer;
-
-static_assert(!std::is_copy_constructible<Observer>::value && !std::is_copy_assignable<Observer>::value, "move-only");
-static_assert(std::is_nothrow_move_constructible<Observer>::value, "moves");
-static_assert(std::is_nothrow_move_assignable<Observer>::value, "moves");
 
 template <typename F> static cb_status status_of(F call) {
     try {
@@ -34,6 +30,25 @@ static int other(const std::string &path) {
     CHECK(observer.state() == trip99::State::Closed && !observer.is_halted());
     CHECK(observer.quantile(990000) == milliseconds(1));
     trip99::halt_shared(path, "from C++");
+    return 0;
+}
+
+/* Asks and halts by a gate, or sees such a halt, and resumes. */
+static int halt_or_see(const std::string &what, const std::string &path, const std::string &reason) {
+    Gate gate(path);
+    trip99::HaltNote note;
+    if (what == "halt-by-gate") {
+        CHECK(gate.closed() && gate.allow());
+        gate.halt(reason.c_str());
+        CHECK(!gate.closed() && !gate.allow());
+    } else {
+        CHECK(what == "see-halt" && gate.is_halted());
+    }
+    CHECK(gate.halt_note(note) && note.reason == reason && gate.owner().alive);
+    if (what == "see-halt") {
+        gate.resume();
+        CHECK(gate.allow());
+    }
     return 0;
 }
 
@@ -69,21 +84,33 @@ static void a_breaker_is_watched_and_halted(const char *program, const std::stri
     CHECK(!moved.is_halted() && observer.is_halted() && !observer.owner().alive);
     observer = std::move(moved);
     CHECK(!observer.is_halted() && observer.owner().alive);
+    Gate gate(path);
+    breaker.halt("by the owner");
+    CHECK(!gate.allow() && gate.halt_note(note) && note.reason == "by the owner");
+    CHECK(note.pid == static_cast<std::uint32_t>(getpid()) && gate.quantile(990000) == milliseconds(1));
+    gate.resume();
+    CHECK(breaker.allow() && gate.closed());
 }
 
 static void errors_are_thrown(const std::string &path) {
     CHECK(status_of([&] { Observer observer(path + "-missing"); }) == CB_STATUS_IO);
     CHECK(status_of([&] { trip99::halt_shared(path + "-missing", ""); }) == CB_STATUS_IO);
     CHECK(status_of([&] { trip99::resume_shared(path + "-missing"); }) == CB_STATUS_IO);
+    CHECK(status_of([&] { Gate gate(path + "-missing"); }) == CB_STATUS_IO);
+    CHECK(status_of([&] { Gate gate(".hidden"); }) == CB_STATUS_BAD_NAME);
     CHECK(status_of([&] { Observer observer(".hidden"); }) == CB_STATUS_BAD_NAME);
     CHECK(truncate(path.c_str(), 9) == 0);
     CHECK(status_of([&] { Observer observer(path); }) == CB_STATUS_SHARED_REFUSED);
+    CHECK(status_of([&] { Gate gate(path); }) == CB_STATUS_SHARED_REFUSED);
     CHECK(status_of([&] { Breaker::create_shared(path); }) == CB_STATUS_SHARED_REFUSED);
 }
 
 int main(int count, char **words) {
     if (count == 2) {
         return other(words[1]);
+    }
+    if (count == 4) {
+        return halt_or_see(words[1], words[2], words[3]);
     }
     char directory[] = "/tmp/trip99-cpp-XXXXXX";
     CHECK(mkdtemp(directory) != nullptr);

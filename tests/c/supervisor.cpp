@@ -83,7 +83,7 @@ static void closures_check_and_listen() {
         const int before = checks;
         await([&] { return checks >= before + 2; });
         mood = 2;
-        await([&] { return breaker.gate().closed(); });
+        await([&] { return breaker.closed(); });
         supervisor.stop();
         const std::size_t told = reasons.size();
         CHECK(told == breaker.snapshot().events && told >= 2 + 2 * 3 + 1); /* this thread owns the breaker again */

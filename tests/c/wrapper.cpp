@@ -136,9 +136,9 @@ static void errors() {
 static void forms_of_the_wrappers_own() {
     Breaker breaker(quick());
     trip99::Events events = breaker.events();
-    CHECK(breaker.gate().closed() && breaker.allow_at(SECOND));
+    CHECK(breaker.closed() && breaker.allow_at(SECOND));
     breaker.record_at(SECOND + 3, nanoseconds(200 * static_cast<std::int64_t>(MS) + 1));
-    CHECK(!breaker.gate().closed() && breaker.state() == State::Open && breaker.snapshot().automatic_state() == State::Open);
+    CHECK(!breaker.closed() && breaker.state() == State::Open && breaker.snapshot().automatic_state() == State::Open);
     CHECK(breaker.quantile(1000000) == nanoseconds(200000001));
 
     trip99::Event event;
@@ -241,7 +241,7 @@ static void moves_and_handles() {
     first = Breaker();
     CHECK(first.state() == State::Closed && first.allow());
     std::swap(first, second);
-    CHECK(first.state() == State::Open && !first.gate().closed() && second.gate().closed());
+    CHECK(first.state() == State::Open && !first.closed() && second.closed());
 
     cb_breaker *raw = first.detach();
     CHECK(first.c_handle() == nullptr && cb_get_state(raw) == CB_STATE_OPEN);

@@ -1,21 +1,23 @@
 //! Turns the lines of a scenario into operations.
 
 use crate::scenario::{Expected, LANGUAGES, Op, Scenario, Step};
-use crate::words::{BREAKER, EVENT, LANE, QUANTILE_ONLY, REASONS, SNAPSHOT};
-use crate::words::{fields, fields_or_none, number, settings, yes_or_no};
+use crate::words::{BREAKER, QUANTILE_ONLY, SNAPSHOT};
+use crate::words::{number, settings, yes_or_no};
 use std::collections::HashMap;
 
 /// What a name stands for, with the number by which runners know it.
 #[derive(Clone, Copy)]
-enum Handle {
+pub(crate) enum Handle {
     Breaker(u64),
     Lane(u64, Part),
+    Gate(u64),
+    Observer(u64),
     Reader(u64),
     Ticket(u64),
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Part {
+pub(crate) enum Part {
     Whole,
     Begin,
     End,
@@ -49,16 +51,16 @@ pub(crate) struct Lines {
     pub(crate) scenario: Scenario,
     /// The line at hand.
     pub(crate) line: usize,
-    names: HashMap<String, Handle>,
+    pub(crate) names: HashMap<String, Handle>,
     /// The settings of the `config` line.
     settings: Option<Vec<(String, u64)>>,
-    /// How many breakers, lanes (each half is one), readers and tickets there are so far.
-    counts: [u64; 4],
+    /// How many breakers, lanes (each half is one), readers, tickets, gates and observers there are so far.
+    counts: [u64; 6],
 }
 
 impl Lines {
     pub(crate) fn new(scenario: Scenario) -> Self {
-        Self { line: scenario.line, scenario, names: HashMap::new(), settings: None, counts: [0; 4] }
+        Self { line: scenario.line, scenario, names: HashMap::new(), settings: None, counts: [0; 6] }
     }
 
     pub(crate) fn read(&mut self, line: &str) -> Result<(), String> {
@@ -83,18 +85,15 @@ impl Lines {
                 self.open(name, capacity).map(|_| ())
             }
             "halves" => self.halves(rest),
-            "reader" => {
-                self.name(rest, Handle::Reader(self.counts[2]))?;
-                self.counts[2] += 1;
-                self.push("events_open", &[0], None);
-                Ok(())
-            }
+            "reader" => self.make(rest, 2, Handle::Reader, "events_open"),
+            "gate" => self.make(rest, 4, Handle::Gate, "gate_handle_of"),
+            "observer" => self.make(rest, 5, Handle::Observer, "observer_of"),
             "ticket" | "forge" => self.forge(word, rest),
             _ => self.operate(line, result),
         }
     }
 
-    fn push(&mut self, verb: &str, args: &[u64], expected: Option<Expected>) {
+    pub(crate) fn push(&mut self, verb: &str, args: &[u64], expected: Option<Expected>) {
         let op = Op { verb: verb.into(), args: args.to_vec() };
         self.scenario.steps.push(Step { line: self.line, op, expected });
     }
@@ -158,6 +157,14 @@ impl Lines {
         for (name, value) in settings {
             self.push(&format!("set_{name}"), &[*value], None);
         }
+    }
+
+    /// What any thread may have of the first breaker. `kind` is its place in the counts.
+    fn make(&mut self, name: &str, kind: usize, handle: fn(u64) -> Handle, verb: &str) -> Result<(), String> {
+        self.name(name, handle(self.counts[kind]))?;
+        self.counts[kind] += 1;
+        self.push(verb, &[0], None);
+        Ok(())
     }
 
     /// A new lane's number.
@@ -264,7 +271,9 @@ impl Lines {
             match who {
                 Handle::Breaker(breaker) => self.breaker(breaker, at, verb, args, result)?,
                 Handle::Lane(lane, part) => self.lane((lane, part), at, verb, args, result)?,
-                Handle::Reader(_) | Handle::Ticket(_) => return Err(format!("it can't {verb}")),
+                Handle::Gate(gate) if at.is_none() => self.gate(gate, verb, args, result)?,
+                Handle::Gate(_) => return Err(format!("a gate can't {verb} at a time")),
+                Handle::Observer(_) | Handle::Reader(_) | Handle::Ticket(_) => return Err(format!("it can't {verb}")),
             }
         }
         Ok(())
@@ -309,6 +318,7 @@ impl Lines {
             ("release_at" | "poll_at" | "halt_at" | "resume_at" | "release" | "halt" | "resume" | "destroy", []) => {
                 self.push(&form, &head, None);
             }
+            ("halt", [reason]) => self.push("halt_with", &[breaker, number(reason)?], None),
             ("halt_and_resume_at", []) => {
                 let now_ns = at.unwrap_or_default();
                 self.push("halt_at", &[breaker, now_ns], None);
@@ -349,7 +359,8 @@ impl Lines {
         head.extend(at);
         match (form.as_str(), args) {
             ("lane_allow", []) => self.push(&form, &head, Some(yes_or_no(result)?)),
-            ("lane_release" | "lane_close", []) => self.push(&form, &head, None),
+            ("lane_release" | "lane_close" | "lane_halt" | "lane_resume", []) => self.push(&form, &head, None),
+            ("lane_halt", [reason]) => self.push(&form, &[lane, number(reason)?], None),
             ("lane_split", [end]) => self.split(lane, end)?,
             ("lane_call_at" | "lane_trial_at", [latency_ns]) if part == Part::Whole => {
                 let (now_ns, latency_ns) = (at.unwrap_or_default(), number(latency_ns)?);
@@ -362,6 +373,17 @@ impl Lines {
             }
             _ if at.is_some() => self.report(&form, head, args)?,
             _ => return Err(format!("a lane can't {verb} {} without a time", args.join(" "))),
+        }
+        self.refuse_result(&form, result)
+    }
+
+    fn gate(&mut self, gate: u64, verb: &str, args: &[&str], result: Option<&str>) -> Result<(), String> {
+        let form = format!("gate_handle_{verb}");
+        match (verb, args) {
+            ("allow", []) => self.push(&form, &[gate], Some(yes_or_no(result)?)),
+            ("release" | "halt" | "resume" | "close", []) => self.push(&form, &[gate], None),
+            ("halt", [reason]) => self.push(&form, &[gate, number(reason)?], None),
+            _ => return Err(format!("a gate can't {verb} {}", args.join(" "))),
         }
         self.refuse_result(&form, result)
     }
@@ -385,65 +407,5 @@ impl Lines {
     fn refuse_result(&self, form: &str, result: Option<&str>) -> Result<(), String> {
         let has_result = ["allow", "quantile", "reconfigure"].iter().any(|verb| form.contains(verb));
         if result.is_some() && !has_result { Err(format!("{form} has no result")) } else { Ok(()) }
-    }
-
-    fn expect(&mut self, rest: &str) -> Result<(), String> {
-        let (word, fields_of) = rest.split_once(' ').map_or((rest, ""), |(word, fields)| (word, fields.trim()));
-        match (word, self.names.get(word).copied()) {
-            ("event", _) => self.push("last_event", &[0], Some(fields_or_none(fields_of, &EVENT)?)),
-            ("published", _) if fields_of == "latest" => {
-                self.push("published_is_latest", &[0], Some(Expected::Text("1".into())));
-            }
-            ("published", _) => self.push("published", &[0], Some(fields_or_none(fields_of, &SNAPSHOT)?)),
-            // `events` is also a field: how many there were.
-            ("events", None) if number(fields_of.split(',').next().unwrap_or_default()).is_err() => {
-                let reasons: Vec<_> = fields_of.split(',').map(str::trim).filter(|reason| !reason.is_empty()).collect();
-                if let Some(unknown) = reasons.iter().find(|reason| !REASONS.contains(reason)) {
-                    return Err(format!("`{unknown}` is no reason"));
-                }
-                self.push("reasons", &[0], Some(Expected::Text(reasons.join(" "))));
-            }
-            (_, Some(Handle::Breaker(breaker))) => {
-                let known: Vec<_> = SNAPSHOT.into_iter().chain(BREAKER).collect();
-                self.push("observe", &[breaker], Some(fields(fields_of, &known)?));
-            }
-            (_, Some(Handle::Lane(lane, _))) => self.push("lane_observe", &[lane], Some(fields(fields_of, &LANE)?)),
-            (_, Some(Handle::Ticket(slot))) => {
-                self.push("start_of", &[slot], Some(fields(fields_of, &["start_ns"])?));
-            }
-            (_, Some(Handle::Reader(reader))) => self.expect_reader(reader, fields_of)?,
-            _ => {
-                let known: Vec<_> = SNAPSHOT.into_iter().chain(BREAKER).collect();
-                self.push("observe", &[0], Some(fields(rest, &known)?));
-            }
-        }
-        Ok(())
-    }
-
-    /// `none`, `missed COUNT`, or `next FIELDS [xTIMES]`, where the sequence number grows
-    fn expect_reader(&mut self, reader: u64, rest: &str) -> Result<(), String> {
-        let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-        match word {
-            "none" => self.push("events_next", &[reader], Some(Expected::Text("none".into()))),
-            "missed" => {
-                let missed = number(rest)?.to_string();
-                self.push("events_missed", &[reader], Some(Expected::Text(missed)));
-            }
-            "next" => {
-                let (rest, times) = match rest.rsplit_once('x').map(|(rest, times)| (rest, times.parse())) {
-                    Some((rest, Ok(times))) => (rest.trim(), times),
-                    _ => (rest, 1),
-                };
-                let Expected::Fields(mut expected) = fields(rest, &EVENT)? else { unreachable!("fields") };
-                for _ in 0..times {
-                    self.push("events_next", &[reader], Some(Expected::Fields(expected.clone())));
-                    if let Some((_, sequence)) = expected.iter_mut().find(|(name, _)| name == "sequence") {
-                        *sequence = (number(sequence)? + 1).to_string();
-                    }
-                }
-            }
-            _ => return Err("it should be `none`, `missed COUNT`, or `next FIELDS [xTIMES]`".into()),
-        }
-        Ok(())
     }
 }

@@ -2,15 +2,16 @@
 
 use std::fmt::{Display, Write};
 use trip99::lane::{BeginHalf, EndHalf};
-use trip99::{Breaker, Call, Config, ConfigError, Event, Events};
-use trip99::{Gate, Lane, Snapshot, State};
+use trip99::{Breaker, Call, Config, ConfigError, Event, Events, Gate, Lane, Observer, Snapshot, State};
 
 /// What a scenario has made so far. `None` stands for what it has ended.
 #[derive(Default)]
 pub(crate) struct Runner {
     config: Config,
     breakers: Vec<Option<Breaker>>,
-    lanes: Vec<Option<(Part, Gate)>>,
+    lanes: Vec<Option<Part>>,
+    gates: Vec<Option<Gate>>,
+    observers: Vec<Observer>,
     readers: Vec<Events>,
     tickets: Vec<Call>,
 }
@@ -39,12 +40,17 @@ impl Runner {
     }
 
     fn lane(&mut self, index: u64) -> &mut Part {
-        &mut self.lanes[index as usize].as_mut().expect("a lane").0
+        self.lanes[index as usize].as_mut().expect("a lane")
     }
 
-    /// C's lanes have a gate. Rust's lanes have one beside them.
-    fn lane_gate(&self, index: u64) -> &Gate {
-        &self.lanes[index as usize].as_ref().expect("a lane").1
+    fn gate(&self, index: u64) -> &Gate {
+        self.gates[index as usize].as_ref().expect("a gate")
+    }
+
+    /// What C's inline test of the gate's byte says; Rust's `allow` has that test within.
+    fn passes(&self, gate: &Gate) -> bool {
+        let shadow = self.breakers[0].as_ref().is_some_and(|breaker| breaker.config().shadow);
+        gate.state() == Some(State::Closed) && !gate.is_halted() && !shadow
     }
 
     /// Slots are given out in order.
@@ -102,6 +108,7 @@ impl Runner {
             ("resume_at", &[b, now_ns]) => self.breaker(b).resume_at(now_ns),
             // C's forms without a time are for any thread: in Rust that is a gate's.
             ("halt", &[b]) => self.breaker(b).gate().halt(""),
+            ("halt_with", &[b, reason]) => self.breaker(b).gate().halt(&reason.to_string()),
             ("resume", &[b]) => self.breaker(b).gate().resume(),
             ("quantile_ns", &[b, ppm]) => {
                 return Some(self.breaker(b).quantile_ns(ppm as u32).unwrap_or(0).to_string());
@@ -113,8 +120,9 @@ impl Runner {
                 let breaker = self.breaker(b);
                 let gate = breaker.gate();
                 let mut text = snapshot(&breaker.snapshot(), breaker.state(), gate.is_halted());
-                field(&mut text, "passes", u8::from(passes(&gate, breaker.config().shadow)));
                 field(&mut text, "deadline", breaker.next_deadline_ns());
+                field(&mut text, "note", note(&gate));
+                field(&mut text, "passes", u8::from(self.passes(&gate)));
                 return Some(text);
             }
             ("last_event", &[b]) => return Some(event(self.breaker(b).events().last())),
@@ -133,14 +141,13 @@ impl Runner {
             ("lane_open", &[b, capacity]) => {
                 let breaker = self.breaker(b);
                 let lane = if capacity == 0 { breaker.lane() } else { breaker.lane_with_capacity(capacity as u32) };
-                let gate = breaker.gate();
-                self.lanes.push(Some((Part::Whole(lane), gate)));
+                self.lanes.push(Some(Part::Whole(lane)));
             }
             ("lane_split", &[l]) => {
-                let Some((Part::Whole(lane), gate)) = self.lanes[l as usize].take() else { panic!("a whole lane") };
+                let Some(Part::Whole(lane)) = self.lanes[l as usize].take() else { panic!("a whole lane") };
                 let (begin, end) = lane.split();
-                self.lanes[l as usize] = Some((Part::Begin(begin), gate.clone()));
-                self.lanes.push(Some((Part::End(end), gate)));
+                self.lanes[l as usize] = Some(Part::Begin(begin));
+                self.lanes.push(Some(Part::End(end)));
             }
             ("lane_close", &[l]) => self.lanes[l as usize] = None,
             ("lane_allow", &[l]) => {
@@ -174,12 +181,37 @@ impl Runner {
                 on!(Whole | End, self.lane(l), lane => lane.record_probe_at(now_ns, latency_ns, ok != 0));
             }
             ("lane_observe", &[l]) => {
-                let shadow = self.breakers[0].as_ref().is_some_and(|breaker| breaker.config().shadow);
-                let mut text = String::new();
-                field(&mut text, "passes", u8::from(passes(self.lane_gate(l), shadow)));
+                let gate = on!(Whole | Begin | End, self.lane(l), lane => Gate::clone(lane));
+                let mut text = observer(&gate);
+                field(&mut text, "passes", u8::from(self.passes(&gate)));
                 field(&mut text, "dropped", on!(Whole | Begin | End, self.lane(l), lane => lane.dropped()));
                 return Some(text);
             }
+            ("lane_halt", &[l]) => on!(Whole | Begin | End, self.lane(l), lane => lane.halt("")),
+            ("lane_halt", &[l, reason]) => {
+                on!(Whole | Begin | End, self.lane(l), lane => lane.halt(&reason.to_string()));
+            }
+            ("lane_resume", &[l]) => on!(Whole | Begin | End, self.lane(l), lane => lane.resume()),
+            ("gate_handle_of", &[b]) => {
+                let gate = self.breaker(b).gate();
+                self.gates.push(Some(gate));
+            }
+            ("gate_handle_close", &[g]) => self.gates[g as usize] = None,
+            ("gate_handle_allow", &[g]) => return Some(u8::from(self.gate(g).allow()).to_string()),
+            ("gate_handle_release", &[g]) => self.gate(g).release(),
+            ("gate_handle_halt", &[g]) => self.gate(g).halt(""),
+            ("gate_handle_halt", &[g, reason]) => self.gate(g).halt(&reason.to_string()),
+            ("gate_handle_resume", &[g]) => self.gate(g).resume(),
+            ("gate_handle_observe", &[g]) => {
+                let mut text = observer(self.gate(g));
+                field(&mut text, "passes", u8::from(self.passes(self.gate(g))));
+                return Some(text);
+            }
+            ("observer_of", &[b]) => {
+                let observer = self.breaker(b).observer();
+                self.observers.push(observer);
+            }
+            ("observer_observe", &[o]) => return Some(observer(&self.observers[o as usize])),
             ("events_open", &[b]) => {
                 let events = self.breaker(b).events();
                 self.readers.push(events);
@@ -200,11 +232,6 @@ impl Runner {
     }
 }
 
-/// What C's inline test of the gate's byte says; Rust's `allow` has that test within.
-fn passes(gate: &Gate, shadow: bool) -> bool {
-    gate.state() == Some(State::Closed) && !gate.is_halted() && !shadow
-}
-
 fn status(result: Result<(), ConfigError>) -> String {
     result.map_or_else(|error| format!("refused: {error}"), |()| "ok".into())
 }
@@ -212,6 +239,23 @@ fn status(result: Result<(), ConfigError>) -> String {
 fn field(text: &mut String, name: &str, value: impl Display) {
     let space = if text.is_empty() { "" } else { " " };
     write!(text, "{space}{name}={value}").expect("a string takes it");
+}
+
+/// The reason of the latest halt, which is a number here.
+fn note(observer: &Observer) -> String {
+    match observer.halt_note() {
+        None => "none".into(),
+        Some(note) if note.reason.is_empty() => "empty".into(),
+        Some(note) => note.reason,
+    }
+}
+
+fn observer(observer: &Observer) -> String {
+    let mut text = String::new();
+    field(&mut text, "state", observer.state().unwrap_or(State::Open));
+    field(&mut text, "halted", u8::from(observer.is_halted()));
+    field(&mut text, "note", note(observer));
+    text
 }
 
 /// The state and the halt are read as other threads read them. The snapshot must agree.

@@ -63,7 +63,10 @@ pub(crate) const SNAPSHOT: [&str; 24] = [
 ];
 
 /// Fields that are not in the snapshot.
-pub(crate) const BREAKER: [&str; 2] = ["passes", "deadline"];
+pub(crate) const BREAKER: [&str; 3] = ["passes", "deadline", "note"];
+
+/// What gates and lanes show, too.
+pub(crate) const OBSERVER: [&str; 3] = ["state", "halted", "note"];
 
 pub(crate) const LANE: [&str; 2] = ["passes", "dropped"];
 
@@ -147,6 +150,7 @@ pub(crate) fn fields(text: &str, known: &[&str]) -> Result<Expected, String> {
             ("state" | "from" | "to", _) if STATES.contains(&value) => value.to_owned(),
             ("reason", _) if REASONS.contains(&value) => value.to_owned(),
             ("state" | "from" | "to" | "reason", _) => return Err(format!("`{value}` is no {name}")),
+            ("note", "none" | "empty") => value.to_owned(),
             (_, "yes") => "1".into(),
             (_, "no") => "0".into(),
             _ => number(value)?.to_string(),

@@ -15,14 +15,14 @@ enum Timer {
 }
 
 impl Machine {
-    /// In the first operation: only now is it known what time it is on the caller's clock.
+    /// Does what is left to the first operation, since only then the time on the caller's clock is known.
     pub(in crate::breaker) fn start(&mut self) {
         if self.started {
             return;
         }
         self.started = true;
         self.previous_ns = self.latest_ns;
-        // Of a breaker that starts half-open. No epoch begins: nothing was sent before.
+        // If the breaker starts half-open, the time for a result begins now. No epoch begins, as nothing was sent before.
         self.trials.begin_lease(self.latest_ns);
         if let Some(from) = self.outlet.take_restart() {
             self.restart(from);

@@ -1,10 +1,9 @@
-//! Transitions, with what others learn of them, and halts, as far as the owner takes note.
+//! Transitions, what others learn of them, and the halts that the owner takes note of.
 
 use super::Machine;
 use crate::config::State;
-use crate::event::Reason;
+use crate::event::{Event, Reason};
 use crate::judge::NEVER_NS;
-use crate::outlet::Change;
 use crate::snapshot::Snapshot;
 use crate::trials::Trials;
 
@@ -13,14 +12,14 @@ impl Machine {
     pub(in crate::breaker) fn open(&mut self, reason: Reason) {
         let is_closed = self.state == State::Closed;
         let closed_ns = if is_closed { self.latest_ns.saturating_sub(self.closed_since_ns) } else { 0 };
-        // A lane may tell of it late: the pause begins when the gate shuts.
+        // A lane may tell of the reason late. The pause begins when the gate shuts.
         let now_ns = self.latest_ns.max(self.horizon_ns);
         self.retry_at_ns = now_ns.saturating_add(self.backoff.next_pause_ns(closed_ns));
         self.trials.end_epoch(self.outlet.ledger());
         self.change_state(State::Open, reason);
     }
 
-    /// Begins a new epoch.
+    /// Tests the node: a new epoch begins.
     #[cold]
     pub(super) fn half_open(&mut self) {
         self.retry_at_ns = NEVER_NS;
@@ -31,7 +30,7 @@ impl Machine {
         self.set_wake();
     }
 
-    /// Keeps the window that the trials filled.
+    /// Recovers. The window that the trials filled stays.
     #[cold]
     pub(super) fn close(&mut self) {
         self.closed_since_ns = self.latest_ns;
@@ -41,35 +40,41 @@ impl Machine {
 
     fn change_state(&mut self, to: State, reason: Reason) {
         let from = core::mem::replace(&mut self.state, to);
-        let change = self.change(from, reason);
-        self.outlet.tell(&change, || self.judge.figures(self.latest_ns, from, self.config.quantile_ppm));
+        let event = self.event(from, reason);
+        self.outlet.tell(event, |event| self.judge.fill_in(event, self.config.quantile_ppm));
         self.publish();
         self.set_wake();
     }
 
-    /// From this state to the present one.
-    fn change(&self, from: State, reason: Reason) -> Change {
-        Change {
+    /// An event that leads from this state to the present one. Its figures are to be filled in.
+    fn event(&self, from: State, reason: Reason) -> Event {
+        Event {
+            sequence: 0,
             t_ns: self.latest_ns,
+            wall_ns: 0,
             from,
             to: self.state,
             reason,
+            quantile_ns: 0,
+            samples: 0,
+            slow: 0,
+            overdue: 0,
+            failures: 0,
             attempt: self.backoff.attempt(),
             retry_at_ns: self.retry_at_ns,
             owner_gap_ns: if self.started { self.latest_ns - self.previous_ns } else { 0 },
         }
     }
 
-    /// Journals what is no transition.
+    /// Journals an event that is no transition.
     pub(super) fn journal(&mut self, from: State, reason: Reason) {
-        let change = self.change(from, reason);
-        let figures = self.judge.figures(self.latest_ns, from, self.config.quantile_ppm);
-        self.outlet.journal(&change, figures);
+        let event = self.event(from, reason);
+        self.outlet.journal(event, |event| self.judge.fill_in(event, self.config.quantile_ppm));
     }
 
     // Halts.
 
-    /// Journals halts and resumes, by whomever.
+    /// Journals the halts and resumes that the journal doesn't know, whoever did them.
     #[cold]
     pub(in crate::breaker) fn note_halts(&mut self) {
         let (flips, is_beyond_belief) = self.outlet.unseen_flips();
@@ -83,7 +88,7 @@ impl Machine {
         }
     }
 
-    /// The gate isn't as the owner left it: a halt or a resume, or somebody's scribbling.
+    /// The gate isn't as the owner left it. Somebody halted or resumed, or scribbled on it.
     #[cold]
     pub(in crate::breaker) fn look_at_gate(&mut self) {
         let was_foreign = self.outlet.repair(self.state);
@@ -102,7 +107,7 @@ impl Machine {
         let of_trials = |count: fn(&Trials) -> u32| if self.state == State::HalfOpen { count(&self.trials) } else { 0 };
         Snapshot {
             state: self.state,
-            halted: self.outlet.is_halted(),
+            halted: self.outlet.gate().is_halted(),
             shadow: self.config.shadow,
             armed: self.judge.is_armed(counts),
             clock: self.clock,
@@ -149,7 +154,7 @@ impl Machine {
 
     // When there is work.
 
-    /// After whatever may change when timers are due.
+    /// To be called after all that may change when timers are due.
     pub(super) fn set_wake(&mut self) {
         self.first_timer_ns = self.judge.first_deadline_ns(self.state);
         self.wake_ns = if self.started { self.next_deadline_ns().min(self.outlet.publish_at_ns()) } else { 0 };

@@ -1,0 +1,154 @@
+/* What any thread may see of a breaker. Part of trip99.hpp. */
+#ifndef TRIP99_OBSERVER_HPP
+#define TRIP99_OBSERVER_HPP
+
+#include "duration.hpp"
+#include "error.hpp"
+#include "events.hpp"
+#include "values.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace trip99 {
+
+/** Who owns a page in a file. cb_owner tells what each field means. */
+struct Owner {
+    /** 0 if it can't be told. */
+    std::uint32_t pid = 0;
+    bool alive = false;
+    bool memory_locked = false;
+    /** The longest duration if it can't be told. */
+    std::chrono::nanoseconds seen_ago = std::chrono::nanoseconds::max();
+};
+
+/** Who halted, when and why. cb_halt_note tells what each field means. */
+struct HaltNote {
+    std::string reason;
+    std::uint32_t uid = 0;
+    std::uint32_t pid = 0;
+    /** In nanoseconds since the Unix epoch. */
+    std::uint64_t wall_ns = 0;
+
+    HaltNote() = default;
+
+    explicit HaltNote(const cb_halt_note &note)
+        : reason(note.reason), uid(note.uid), pid(note.pid), wall_ns(note.wall_ns) {}
+};
+
+/**
+ * What may be seen of a breaker. An Observer is a view, a Gate and a Lane are views, too: a function that only looks takes a
+ * `const View &`. Any thread may look, and nothing that the owner does waits for it.
+ */
+class View {
+  public:
+    View(const View &) = delete;
+    View &operator=(const View &) = delete;
+
+    /** The automatic state. It is open if the breaker is gone. */
+    State state() const noexcept { return static_cast<State>(cb_observer_get_state(view_)); }
+    bool is_halted() const noexcept { return cb_observer_is_halted(view_); }
+
+    /** Gives the snapshot that the owner published last. False: it published none so far. */
+    CB_MUST_USE bool snapshot(Snapshot &snapshot) const noexcept { return cb_observer_get_snapshot(view_, &snapshot); }
+
+    /** Opens a reader of the events, which may outlive this object. Throws Error. */
+    Events events() const {
+        cb_events *events = nullptr;
+        detail::check(cb_observer_events_open(view_, &events));
+        return Events::adopt(events);
+    }
+
+    /** Gives the note of the latest halt. False: there is none. */
+    CB_MUST_USE bool halt_note(HaltNote &note) const {
+        cb_halt_note read = CB_HALT_NOTE_INIT;
+        if (!cb_observer_get_halt_note(view_, &read)) {
+            return false;
+        }
+        note = HaltNote(read);
+        return true;
+    }
+
+    /**
+     * A quantile of the window of a page in a file; 990 000 ppm is the P99. 0 if the page is in no file, or the window is empty. It
+     * takes time in proportion to the window.
+     */
+    std::chrono::nanoseconds quantile(std::uint32_t quantile_ppm) const noexcept {
+        return detail::duration(cb_observer_quantile_ns(view_, quantile_ppm));
+    }
+
+    /** Tells who owns a page in a file; nobody if the page is in no file. This makes a few system calls. */
+    Owner owner() const noexcept {
+        cb_owner read = CB_OWNER_INIT;
+        Owner owner;
+        if (cb_observer_get_owner(view_, &read)) {
+            owner.pid = read.pid;
+            owner.alive = read.alive;
+            owner.memory_locked = read.memory_locked;
+            owner.seen_ago = detail::duration(read.seen_ago_ns);
+        }
+        return owner;
+    }
+
+  protected:
+    /** Of nothing: open and halted. */
+    View() noexcept = default;
+    View(View &&other) noexcept : view_(std::exchange(other.view_, nullptr)) {}
+    View &operator=(View &&other) noexcept {
+        std::swap(view_, other.view_);
+        return *this;
+    }
+    ~View() = default;
+
+    /** It belongs to the handle of the derived class. */
+    const cb_observer *view_ = nullptr;
+};
+
+/**
+ * Sees a breaker, and no more. An observer may outlive the breaker. A moved-from observer shows an open and halted breaker
+ * without an owner.
+ */
+class Observer : public View {
+  public:
+    /** Of a breaker of this process. Throws Error. Any thread. */
+    explicit Observer(const cb_breaker *breaker) {
+        detail::check(cb_observer_of(breaker, &handle_));
+        view_ = handle_;
+    }
+
+    /**
+     * Of a page in a file, from any process, whether or not it has an owner now. The page has a plain name, or a path, which has a
+     * '/'. Throws Error: there is no such page, or it is refused.
+     */
+    explicit Observer(const std::string &path_or_name) {
+        detail::check(cb_observer_open(path_or_name.c_str(), &handle_));
+        view_ = handle_;
+    }
+
+    /** Takes over an observer made by cb_observer_of, cb_observer_open or cb_supervisor_observer. */
+    static Observer adopt(cb_observer *observer) noexcept {
+        Observer adopted;
+        adopted.handle_ = observer;
+        adopted.view_ = observer;
+        return adopted;
+    }
+
+    Observer(Observer &&other) noexcept : View(std::move(other)), handle_(std::exchange(other.handle_, nullptr)) {}
+    Observer &operator=(Observer &&other) noexcept {
+        View::operator=(std::move(other));
+        std::swap(handle_, other.handle_);
+        return *this;
+    }
+    ~Observer() { cb_observer_close(handle_); }
+
+  private:
+    Observer() noexcept = default;
+
+    cb_observer *handle_ = nullptr;
+};
+
+} // namespace trip99
+
+#endif // TRIP99_OBSERVER_HPP
