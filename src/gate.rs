@@ -90,9 +90,7 @@ impl GateByte {
     }
 
     pub(crate) fn change_shadow(&self, from: bool, to: bool) {
-        if from != to {
-            self.0.fetch_xor(SHADOW, Ordering::AcqRel);
-        }
+        self.0.fetch_xor(if from == to { 0 } else { SHADOW }, Ordering::AcqRel);
     }
 
     /// A new owner's bits replace the earlier one's.
