@@ -192,8 +192,8 @@ impl Ring {
         true
     }
 
-    /// Looks how far the next slots are calm. They are, up to the next slot that failed, or the last slot, which begins a new lap.
-    /// This looks at few slots, as it is called again at their end. False if the ring isn't full.
+    /// Looks how far the next slots are calm: up to the next sample that failed, or up to the last slot, behind which a new lap
+    /// begins. This looks at few slots, as it is called again at their end. False if the ring isn't full.
     #[inline]
     pub(crate) fn look_for_calm(&mut self) -> bool {
         if self.len < self.capacity {
