@@ -69,10 +69,7 @@ pub(crate) enum Returned {
 impl InFlight {
     /// A table for calls of the numbers 1 to `capacity`.
     pub(crate) fn new(capacity: u32) -> Self {
-        Self::without_calls((0..=capacity).map(|_| EMPTY).collect())
-    }
-
-    fn without_calls(slots: Box<[Slot]>) -> Self {
+        let slots = (0..=capacity).map(|_| EMPTY).collect();
         Self { slots, len: 0, overdue: 0, last_expired: LIST, last_overdue: LIST, oldest_trial: LIST }
     }
 
@@ -165,7 +162,8 @@ impl InFlight {
             forget(number);
             number = next;
         }
-        *self = Self::without_calls(core::mem::take(&mut self.slots));
+        (self.len, self.overdue) = (0, 0);
+        (self.last_expired, self.last_overdue, self.oldest_trial) = (LIST, LIST, LIST);
         if let Some(list) = self.slots.first_mut() {
             *list = EMPTY;
         }
