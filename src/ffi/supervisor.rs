@@ -259,8 +259,10 @@ pub unsafe extern "C" fn cb_supervisor_lane(
         let running = supervisor.running.as_ref();
         let lane = running.and_then(|running| running.lane_with_capacity(name, capacity_or_default(capacity)));
         *out = cb_lane::hand_out(lane.ok_or_else(|| {
-            let why = format_args!("the supervisor doesn't run: open a lane of {name} by cb_lane_open");
-            Failure::new(CB_STATUS_NOT_NOW, why)
+            Failure::new(
+                CB_STATUS_NOT_NOW,
+                format_args!("the supervisor doesn't run: open a lane of {name} by cb_lane_open"),
+            )
         })?);
         Ok(())
     })
