@@ -121,12 +121,12 @@ impl Calls {
     /// How many calls are overdue and haven't expired.
     #[inline]
     pub(crate) fn overdue(&self) -> usize {
-        self.own.in_flight.overdue() + if self.lanes.is_empty() { 0 } else { self.overdue_of_lanes() }
+        self.own.in_flight.overdue + if self.lanes.is_empty() { 0 } else { self.overdue_of_lanes() }
     }
 
     #[cold]
     fn overdue_of_lanes(&self) -> usize {
-        self.lanes.iter().map(|inbox| inbox.in_flight.overdue()).sum()
+        self.lanes.iter().map(|inbox| inbox.in_flight.overdue).sum()
     }
 
     /// How many overdue calls aren't too old for the window at `now_ns`.

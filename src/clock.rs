@@ -48,10 +48,7 @@ impl Clock {
     }
 
     pub(crate) const fn source(&self) -> ClockSource {
-        match self {
-            Self::Tsc(_) => ClockSource::Tsc,
-            Self::Monotonic(_) => ClockSource::Monotonic,
-        }
+        if matches!(self, Self::Tsc(_)) { ClockSource::Tsc } else { ClockSource::Monotonic }
     }
 }
 

@@ -1,9 +1,9 @@
-//! The gate's byte, which every ask reads: the automatic state and two flags that lie over it.
+//! The gate's byte, which every ask reads. It has the automatic state and two flags that lie over the state.
 //!
 //! ```text
-//!  bits 0-1  state   0 closed, 1 open, 2 half-open: the owner's
-//!  bit  2    HALTED  somebody has halted trading: any thread's
-//!  bit  3    SHADOW  refuse nothing (a halt still refuses): the owner's
+//!  bits 0-1  state   0 closed, 1 open, 2 half-open; only the owner changes it
+//!  bit  2    HALTED  somebody has halted trading; any thread changes it
+//!  bit  3    SHADOW  refuse nothing (a halt still refuses); only the owner changes it
 //! ```
 //!
 //! A byte of 0 lets every call pass. A byte that no version writes refuses.
@@ -21,22 +21,12 @@ const fn owners(state: State, shadow: bool) -> u8 {
     state as u8 | if shadow { SHADOW } else { 0 }
 }
 
-/// What a byte says.
+/// What the byte says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) state: State,
     pub(crate) halted: bool,
     pub(crate) shadow: bool,
-}
-
-impl Reading {
-    fn of(bits: u8) -> Option<Self> {
-        if bits & !(STATE | HALTED | SHADOW) != 0 {
-            return None;
-        }
-        let state = State::from_word((bits & STATE).into())?;
-        Some(Self { state, halted: bits & HALTED != 0, shadow: bits & SHADOW != 0 })
-    }
 }
 
 #[repr(transparent)]
@@ -52,7 +42,7 @@ impl GateByte {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// True if every call may pass and nothing else is to be done: closed, neither halted nor in shadow.
+    /// True if every call may pass and nothing else is to be done: the gate is closed, and neither halted nor in shadow.
     #[inline]
     pub(crate) fn is_clear(&self) -> bool {
         self.bits() == 0
@@ -62,14 +52,16 @@ impl GateByte {
         self.bits() & HALTED != 0
     }
 
-    /// `None` if the byte is one that no version writes. What was written before the byte is seen after this.
+    /// What the byte says; `None` if no version writes such a byte. What was written before the byte is seen after this.
     pub(crate) fn read(&self) -> Option<Reading> {
         let bits = self.bits();
         fence(Ordering::Acquire); // see `load_acquire`
-        Reading::of(bits)
+        let state = State::from_word((bits & STATE).into())?;
+        let is_known = bits & !(STATE | HALTED | SHADOW) == 0;
+        is_known.then_some(Reading { state, halted: bits & HALTED != 0, shadow: bits & SHADOW != 0 })
     }
 
-    /// True unless the byte holds just what the owner put there, halted or not: then nobody may pass.
+    /// True unless the byte holds just what the owner put there, halted or not. Nobody may pass a foreign byte.
     pub(crate) fn is_foreign(&self, state: State, shadow: bool) -> bool {
         self.bits() & !HALTED != owners(state, shadow)
     }
@@ -80,27 +72,25 @@ impl GateByte {
         self.bits() == owners(state, shadow) | if halted { HALTED } else { 0 }
     }
 
-    /// Sets HALTED; true if it wasn't set. Any thread.
+    /// Sets HALTED. True if it wasn't set. Any thread may call this.
     pub(crate) fn halt(&self) -> bool {
         self.0.fetch_or(HALTED, Ordering::AcqRel) & HALTED == 0
     }
 
-    /// Clears HALTED; true if it was set. Any thread.
+    /// Clears HALTED. True if it was set. Any thread may call this.
     pub(crate) fn resume(&self) -> bool {
         self.0.fetch_and(!HALTED, Ordering::AcqRel) & HALTED != 0
     }
 
-    // Only the owner changes its bits. So it flips those that differ, which needs no retry and leaves HALTED alone, which others
-    // change at any time.
+    // Only the owner changes the owner's bits. So the owner flips the bits that differ. That needs no retry, and it leaves HALTED
+    // alone, which others change at any time.
 
     pub(crate) fn change_state(&self, from: State, to: State) {
         self.0.fetch_xor(from as u8 ^ to as u8, Ordering::AcqRel);
     }
 
     pub(crate) fn change_shadow(&self, from: bool, to: bool) {
-        if from != to {
-            self.0.fetch_xor(SHADOW, Ordering::AcqRel);
-        }
+        self.0.fetch_xor(if from == to { 0 } else { SHADOW }, Ordering::AcqRel);
     }
 
     /// A new owner's bits replace the earlier one's.
@@ -109,27 +99,27 @@ impl GateByte {
         self.0.fetch_xor(earlier ^ owners(state, shadow), Ordering::AcqRel);
     }
 
-    /// Somebody wrote to the byte what its owner didn't: puts it right, and halts, as nobody knows what else is wrong. True if
-    /// it wasn't halted.
+    /// Puts a byte right that somebody else wrote to, and halts, as nobody knows what else is wrong. True if it wasn't halted.
     pub(crate) fn repair(&self, state: State, shadow: bool) -> bool {
         self.0.swap(owners(state, shadow) | HALTED, Ordering::AcqRel) & HALTED == 0
     }
 
-    /// For C, which reads the byte inline.
+    /// The address of the byte, for C, which reads the byte inline.
     #[cfg(not(loom))]
     pub(crate) fn as_ptr(&self) -> *const u8 {
         self.0.as_ptr()
-    }
-
-    #[cfg(all(test, not(loom)))]
-    pub(crate) fn scribble(&self, bits: u8) {
-        self.0.store(bits, Ordering::Relaxed);
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    impl GateByte {
+        pub(crate) fn scribble(&self, bits: u8) {
+            self.0.store(bits, Ordering::Relaxed);
+        }
+    }
 
     const STATES: [State; 3] = [State::Closed, State::Open, State::HalfOpen];
 

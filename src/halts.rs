@@ -1,4 +1,4 @@
-//! Halts: the gate's HALTED bit is set and cleared here, with a note of who halted, when and why.
+//! Halts. The gate's HALTED bit is set and cleared here, with a note of who halted, when and why.
 
 use crate::clock::wall_ns;
 use crate::gate::GateByte;
@@ -9,41 +9,37 @@ use crate::sync::{AtomicU64, Line, Ordering};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HaltNote {
-    /// As given, at most [`HaltNote::MAX_REASON`] bytes; control characters are replaced by spaces. It is empty if none was
-    /// given.
+    /// The reason that was given, at most [`HaltNote::MAX_REASON`] bytes of it. Control characters are replaced by spaces. The
+    /// reason is empty if none was given.
     pub reason: String,
-    /// The user that the halter ran as; `u32::MAX` if it can't be told (it can with the feature `shm`).
+    /// The user that the halter ran as. It is `u32::MAX` without the feature `shm`, as it can't be told then.
     pub uid: u32,
     /// The halter's process.
     pub pid: u32,
-    /// When, in nanoseconds since the Unix epoch.
+    /// The time of the halt, in nanoseconds since the Unix epoch.
     pub wall_ns: u64,
 }
 
-/// When, who, length; then the text; then the notes' own check.
+/// A note has the time, the halter, the length of the text, the text, and the check that all notes have.
 const NOTE_WORDS: usize = 31;
 const TEXT_WORDS: usize = NOTE_WORDS - 4;
 
 impl HaltNote {
-    /// A longer reason is cut, between characters.
+    /// The length of the longest reason, in bytes. A longer reason is cut between characters.
     pub const MAX_REASON: usize = TEXT_WORDS * 8;
 
     fn words(halter: Halter, wall_ns: u64, reason: &str) -> [u64; NOTE_WORDS] {
         let end = (0..=Self::MAX_REASON).rfind(|&end| reason.is_char_boundary(end)).unwrap_or(0);
-        let text = reason.get(..end).unwrap_or_default();
-        let mut words = [0; NOTE_WORDS];
+        let (mut text, mut words) = ([0; Self::MAX_REASON], [0; NOTE_WORDS]);
+        text.iter_mut().zip(reason.bytes().take(end)).for_each(|(place, byte)| *place = byte);
         let who = u64::from(halter.uid) | u64::from(halter.pid) << 32;
-        let chunks = text.as_bytes().chunks(8).map(|bytes| {
-            let mut padded = [0; 8];
-            padded.iter_mut().zip(bytes).for_each(|(place, &byte)| *place = byte);
-            u64::from_le_bytes(padded)
-        });
-        let used = [wall_ns, who, text.len() as u64].into_iter().chain(chunks);
+        let text = text.as_chunks().0.iter().map(|&bytes| u64::from_le_bytes(bytes));
+        let used = [wall_ns, who, end as u64].into_iter().chain(text);
         words.iter_mut().zip(used).for_each(|(word, value)| *word = value);
         words
     }
 
-    /// `None` if no version of this library writes such words.
+    /// Returns `None` if no version of this library writes such words.
     fn from_words(words: &[u64; NOTE_WORDS]) -> Option<Self> {
         let &[wall_ns, who, len, ref rest @ ..] = words;
         let mut text: Vec<u8> = rest.iter().take(TEXT_WORDS).flat_map(|word| word.to_le_bytes()).collect();
@@ -54,7 +50,8 @@ impl HaltNote {
     }
 }
 
-/// Who halts through a handle: the process that got it. A handle knows it from the start, so that to halt takes no system call.
+/// Who halts through a handle: the process that got the handle. A handle knows its halter from the start, so that a halt makes no
+/// system call.
 #[derive(Clone, Copy)]
 pub(crate) struct Halter {
     uid: u32,
@@ -71,16 +68,16 @@ impl Halter {
     }
 }
 
-/// What is known of halts beside the gate's bit.
+/// What the page tells of halts beside the gate's bit.
 #[repr(C)]
 pub(crate) struct Halts {
-    /// How often HALTED was set or cleared, so that a halt that came and went isn't missed. Who flips the bit counts it
+    /// How often HALTED was set or cleared, so that a halt that came and went isn't missed. Whoever flips the bit counts the flip
     /// afterwards.
     flips: Line<AtomicU64>,
     notes: Notes<NOTE_WORDS, { if cfg!(loom) { 1 } else { 4 } }>,
 }
 
-// Any thread, but for `repair`.
+// Any thread may call these.
 impl Halts {
     pub(crate) fn new() -> Self {
         Self { flips: Line(AtomicU64::new(0)), notes: Notes::new() }
@@ -96,7 +93,7 @@ impl Halts {
         self.count(gate.resume());
     }
 
-    /// Counts the halt of a gate that the owner had to put right.
+    /// Counts a flip, if there was one. The owner counts the halt of a gate that it had to put right.
     pub(crate) fn count(&self, flipped: bool) {
         if flipped {
             self.flips.0.fetch_add(1, Ordering::Release);
@@ -107,7 +104,7 @@ impl Halts {
         self.flips.0.load(Ordering::Acquire)
     }
 
-    /// Of the latest halt; `None` if there was none, or if its halter was killed while writing it.
+    /// The note of the latest halt. It is `None` if there was no halt, or if the halter was killed while writing the note.
     pub(crate) fn note(&self) -> Option<HaltNote> {
         HaltNote::from_words(&self.notes.read()?)
     }

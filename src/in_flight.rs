@@ -48,8 +48,8 @@ pub(crate) struct InFlight {
     slots: Box<[Slot]>,
     /// How many calls are on the list.
     len: usize,
-    /// How many of them are overdue and haven't expired.
-    overdue: usize,
+    /// How many of them count as overdue: they are overdue and haven't expired.
+    pub(crate) overdue: usize,
     /// The last call that has expired. It is `LIST` if there is no such call. So are the next two.
     last_expired: u32,
     /// The last call that is overdue or expired.
@@ -178,12 +178,6 @@ impl InFlight {
 
     pub(crate) fn capacity(&self) -> usize {
         self.slots.len() - 1
-    }
-
-    /// How many calls count as overdue.
-    #[inline]
-    pub(crate) fn overdue(&self) -> usize {
-        self.overdue
     }
 
     /// The start of the oldest call that isn't overdue yet.
@@ -387,7 +381,7 @@ mod tests {
                 let overdue: Vec<u64> = twin.iter().filter(counted).map(|call| call.start_ns).collect();
                 prop_assert_eq!(in_flight.live_overdue(now_ns, age_ns), overdue.len());
                 in_flight.expire(now_ns, age_ns);
-                prop_assert_eq!(in_flight.overdue(), overdue.len());
+                prop_assert_eq!(in_flight.overdue, overdue.len());
                 prop_assert_eq!(in_flight.overdue_starts_ns().collect::<Vec<_>>(), overdue);
                 prop_assert_eq!(in_flight.len(), twin.len());
                 prop_assert_eq!(in_flight.oldest_ns(), twin.first().map(|call| call.start_ns));

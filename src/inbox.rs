@@ -237,7 +237,7 @@ impl Inbox {
     /// Frees the number of a call that isn't to be tracked, as it was sent before the epoch.
     pub(crate) fn begin_stale(&mut self, number: u32, generation: u16) {
         self.note_generation(number, generation);
-        let _ = self.numbers.push(number); // a full one has all numbers
+        let _ = self.numbers.push(number); // a full queue has all numbers
     }
 
     fn note_generation(&mut self, number: u32, generation: u16) {
@@ -253,7 +253,7 @@ impl Inbox {
         }
         let returned = self.in_flight.remove(number);
         if returned != Returned::Unknown {
-            let _ = self.numbers.push(number); // a full one has all numbers
+            let _ = self.numbers.push(number); // a full queue has all numbers
         }
         returned
     }
@@ -261,7 +261,7 @@ impl Inbox {
     /// Forgets the calls in flight, and frees their numbers, as a new epoch begins.
     pub(crate) fn clear(&mut self) {
         let numbers = &mut self.numbers;
-        self.in_flight.clear(|number| _ = numbers.push(number)); // a full one has all numbers
+        self.in_flight.clear(|number| _ = numbers.push(number)); // a full queue has all numbers
     }
 
     /// How many messages the lane dropped, and how many tickets it was given back wrongly.

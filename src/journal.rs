@@ -1,5 +1,4 @@
-//! The journal: a ring of records that one writer overwrites, and that any number of readers follow, each with a cursor of its
-//! own.
+//! The journal: a ring of records. One writer overwrites them, and any number of readers follow, each with a cursor of its own.
 
 use crate::seqlock::SeqLock;
 use crate::sync::{AtomicU64, Line, Ordering, load_acquire};
@@ -9,19 +8,20 @@ use crate::sync::{AtomicU64, Line, Ordering, load_acquire};
 pub(crate) struct Journal<const WORDS: usize, const LEN: usize> {
     /// The sequence number of the next record.
     head: Line<AtomicU64>,
-    /// Record `i` in place `i % LEN`.
+    /// Record `i` is in place `i % LEN`.
     records: [Line<SeqLock<WORDS>>; LEN],
 }
 
 /// How far a reader has come.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor {
-    /// The sequence number to be read next.
+    /// The sequence number of the record to be read next.
     next: u64,
-    missed: u64,
+    /// How many records were overwritten, or unreadable, before the reader came to them.
+    pub(crate) missed: u64,
 }
 
-/// The version that the record of this sequence number has. Even, never 0, and different for each.
+/// The seqlock's version of the record of this sequence number. It is even, never 0, and different for each record.
 const fn version(sequence: u64) -> u64 {
     sequence.wrapping_add(1).wrapping_mul(2)
 }
@@ -39,7 +39,7 @@ impl<const WORDS: usize, const LEN: usize> Journal<WORDS, LEN> {
         self.records.get((sequence % LEN as u64) as usize).map(|record| &record.0)
     }
 
-    /// Appends a record; `sequence` is one more than the last one's. Only for the owner.
+    /// Appends a record. `sequence` is one more than that of the last record. Only the owner may call this.
     pub(crate) fn append(&self, sequence: u64, words: [u64; WORDS]) {
         if let Some(record) = self.record(sequence) {
             record.write(version(sequence), words);
@@ -47,22 +47,22 @@ impl<const WORDS: usize, const LEN: usize> Journal<WORDS, LEN> {
         self.head.0.store(sequence.wrapping_add(1), Ordering::Release);
     }
 
-    /// A reader that begins with the oldest record that is still there.
+    /// The cursor of a reader that begins with the oldest record that is still there.
     pub(crate) fn cursor(&self) -> Cursor {
         Cursor { next: self.head().saturating_sub(LEN as u64), missed: 0 }
     }
 
-    /// The next record for this reader; `None` if there is none so far.
+    /// The next record for this reader. It is `None` if there is none so far.
     pub(crate) fn next(&self, cursor: &mut Cursor) -> Option<[u64; WORDS]> {
         self.next_with::<true>(cursor)
     }
 
-    /// `CHECKED` is true but in a loom model, which shows that it must be.
+    /// `CHECKED` is true except in a loom model, which shows that it must be true.
     fn next_with<const CHECKED: bool>(&self, cursor: &mut Cursor) -> Option<[u64; WORDS]> {
-        // Bounded, whatever somebody may have scribbled over the head.
+        // The loop is bounded, whatever somebody may have scribbled over the head.
         for _ in 0..=LEN {
             let head = self.head();
-            // The owner's never goes back.
+            // The owner never moves the head back, but somebody else may have.
             cursor.next = cursor.next.min(head);
             if cursor.next >= head {
                 return None;
@@ -76,25 +76,15 @@ impl<const WORDS: usize, const LEN: usize> Journal<WORDS, LEN> {
             cursor.next += 1;
             match self.record(sequence).and_then(SeqLock::read) {
                 Some((found, words)) if found == version(sequence) || !CHECKED => return Some(words),
-                _ => cursor.miss(1), // the writer came round to it meanwhile
+                _ => cursor.miss(1), // the writer came round to this record meanwhile
             }
         }
         None
     }
-
-    #[cfg(all(test, not(loom)))]
-    fn scribble_on_head(&self, head: u64) {
-        self.head.0.store(head, Ordering::Relaxed);
-    }
 }
 
 impl Cursor {
-    /// How many records were overwritten, or unreadable, before the reader came to them.
-    pub(crate) fn missed(&self) -> u64 {
-        self.missed
-    }
-
-    /// So many records can't be read.
+    /// Counts records that can't be read.
     pub(crate) fn miss(&mut self, count: u64) {
         self.missed = self.missed.saturating_add(count);
     }
@@ -119,7 +109,7 @@ mod tests {
             assert_eq!(journal.next(&mut cursor), Some([sequence, sequence * 10]));
             assert_eq!(journal.next(&mut cursor), None);
         }
-        assert_eq!(cursor.missed(), 0);
+        assert_eq!(cursor.missed, 0);
     }
 
     #[test]
@@ -129,9 +119,9 @@ mod tests {
         append(&journal, 0..8);
         assert_eq!(journal.next(&mut cursor), Some([0, 0]));
         append(&journal, 8..12);
-        assert_eq!((journal.next(&mut cursor), cursor.missed()), (Some([4, 40]), 3));
+        assert_eq!((journal.next(&mut cursor), cursor.missed), (Some([4, 40]), 3));
         let mut late = journal.cursor();
-        assert_eq!((journal.next(&mut late), late.missed()), (Some([4, 40]), 0));
+        assert_eq!((journal.next(&mut late), late.missed), (Some([4, 40]), 0));
     }
 
     #[test]
@@ -139,7 +129,7 @@ mod tests {
         let journal = Small::new();
         append(&journal, [0]);
         let mut cursor = journal.cursor();
-        journal.scribble_on_head(u64::MAX);
+        journal.head.0.store(u64::MAX, Ordering::Relaxed);
         assert_eq!(journal.next(&mut cursor), None);
         append(&journal, [1]);
         assert_eq!(journal.next(&mut cursor), None);
@@ -168,14 +158,14 @@ mod loom_tests {
             let mut take_all = |cursor: &mut Cursor| {
                 while let Some([sequence, again]) = journal.next_with::<CHECKED>(cursor) {
                     assert_eq!((sequence, again), (cursor.next - 1, sequence), "another record");
-                    assert_eq!(sequence, read + cursor.missed());
+                    assert_eq!(sequence, read + cursor.missed);
                     read += 1;
                 }
             };
             take_all(&mut cursor);
             writer.join().unwrap();
             take_all(&mut cursor);
-            assert_eq!(read + cursor.missed(), 3);
+            assert_eq!(read + cursor.missed, 3);
         });
     }
 

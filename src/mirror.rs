@@ -1,35 +1,30 @@
-//! The window's latencies once more, where observers can read them: the owner writes, and never reads.
+//! The window's latencies once more, where observers can read them. The owner writes them, and never reads them.
 
 use crate::sync::{AtomicU64, Line, Ordering, fence, load_acquire};
 
-/// The low bits of the state: a window has up to 2^20 samples. The others count samples, modulo 2^43, which every number of
-/// slots divides.
+/// The low bits of the state have the number of samples in the window, which is up to 2^20. The other bits count samples, modulo
+/// 2^43, which every number of slots divides.
 const LEN_BITS: u32 = 21;
 
-/// The latest samples that entered the window, sample `i` in slot `i % slots`. With twice as many slots as the window has, a
-/// reader is disturbed only by an owner that takes in a whole window's worth of samples meanwhile.
+/// The latest samples that entered the window. Sample `i` is in slot `i % slots`. There are twice as many slots as the window has
+/// samples. So an owner disturbs a reader only if it takes in a whole window's worth of samples meanwhile.
 ///
-/// One word tells which samples are in the window, so that they can't be torn from their number, not even by the owner's
+/// One word tells which samples are in the window, so that the samples can't be torn from their number, not even by the owner's
 /// death.
 #[repr(C)]
 pub(crate) struct Mirror<S: ?Sized = [AtomicU64]> {
-    /// How many samples ever entered, and (in the low bits) how many of the latest are in the window.
+    /// How many samples ever entered, and (in the low bits) how many of the latest ones are in the window.
     state: Line<AtomicU64>,
-    /// A power of two.
+    /// There is a power of two of them.
     slots: S,
 }
 
-/// Of a window of `len` samples.
-pub(crate) const fn slots_log2(window_len: u32) -> u32 {
-    let slots = window_len.next_power_of_two() * 2;
-    // Smaller windows would be disturbed by a few samples.
-    if slots < MIN_SLOTS { MIN_SLOTS.ilog2() } else { slots.ilog2() }
-}
-
+/// Readers of fewer slots would be disturbed by a few samples.
 const MIN_SLOTS: u32 = 1024;
 
-const fn pack(entered: u64, len: usize) -> u64 {
-    entered << LEN_BITS | len as u64
+/// The logarithm of the number of slots for a window of `window_len` samples.
+pub(crate) fn slots_log2(window_len: u32) -> u32 {
+    (window_len.next_power_of_two() * 2).max(MIN_SLOTS).ilog2()
 }
 
 const fn unpack(state: u64) -> (u64, usize) {
@@ -37,12 +32,12 @@ const fn unpack(state: u64) -> (u64, usize) {
 }
 
 impl Mirror {
-    /// How many samples entered so far, as left by an earlier owner.
+    /// How many samples had entered when an earlier owner left.
     pub(crate) fn entered(&self) -> u64 {
         unpack(self.state.0.load(Ordering::Relaxed)).0
     }
 
-    /// A sample entered after `entered` others, and the window has `len` by now. Only for the owner.
+    /// A sample entered after `entered` others, and the window has `len` samples by now. Only the owner may call this.
     #[inline]
     pub(crate) fn push(&self, entered: u64, latency_ns: u64, len: usize) {
         self.push_with::<true>(entered, latency_ns, len);
@@ -51,7 +46,7 @@ impl Mirror {
     #[inline]
     fn push_with<const FENCED: bool>(&self, entered: u64, latency_ns: u64, len: usize) {
         if FENCED {
-            // A reader that sees this sample in a slot also sees that those before it entered.
+            // A reader that sees this sample in a slot also sees that the samples before it entered.
             fence(Ordering::Release);
         }
         if let Some(slot) = self.slots.get(entered as usize & (self.slots.len() - 1)) {
@@ -60,19 +55,19 @@ impl Mirror {
         self.set_len(entered.wrapping_add(1), len);
     }
 
-    /// Of the samples that entered, the latest `len` are in the window. Only for the owner.
+    /// Tells that the latest `len` of the samples that entered are in the window. Only the owner may call this.
     #[inline]
     pub(crate) fn set_len(&self, entered: u64, len: usize) {
-        self.state.0.store(pack(entered, len), Ordering::Release);
+        self.state.0.store(entered << LEN_BITS | len as u64, Ordering::Release);
     }
 
-    /// The window's latencies, oldest first, as at one moment; how many samples had entered by then. `None` if the owner
-    /// overwrote some meanwhile, or if no owner writes such a state.
+    /// How many samples had entered at one moment, and the window's latencies at that moment, oldest first. It is `None` if the owner
+    /// overwrote some of them meanwhile, or if no owner writes such a state.
     pub(crate) fn read(&self) -> Option<(u64, Vec<u64>)> {
         self.read_while(|_| {})
     }
 
-    /// `meanwhile` happens before the sample of this age is read: nothing, but in a test.
+    /// `meanwhile` runs before the sample of this age is read. Only tests do something in it.
     #[inline]
     fn read_while(&self, meanwhile: impl Fn(u64)) -> Option<(u64, Vec<u64>)> {
         let (entered, len) = unpack(load_acquire(&self.state.0));
@@ -88,7 +83,7 @@ impl Mirror {
         fence(Ordering::Acquire);
         let (later, _) = unpack(self.state.0.load(Ordering::Relaxed));
         let entered_meanwhile = later.wrapping_sub(entered) & (u64::MAX >> LEN_BITS);
-        // One more may be on its way into its slot.
+        // One more sample may be on its way into its slot.
         (entered_meanwhile < (self.slots.len() - len) as u64).then_some((entered, latencies_ns))
     }
 }

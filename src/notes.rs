@@ -1,14 +1,14 @@
-//! Notes that any thread of any process may leave. Writers may be killed at any moment, and none ever waits for another. So
-//! each writes to a slot of its own.
+//! Notes that any thread of any process may leave. A writer may be killed at any moment, and no writer ever waits for another. So
+//! each writer writes to a slot of its own.
 
 use crate::seqlock::SeqLock;
 use crate::sync::{AtomicU64, Line, Ordering, load_acquire};
 use crossbeam_utils::Backoff;
 
-/// The latest few notes, of `N` words each: the last is a check of the others.
+/// The latest few notes, of `N` words each. The last word is a check of the others.
 ///
-/// Each writer draws a number, and writes to that slot (a seqlock). Two may be at one slot only if one was held up while
-/// as many others as there are slots came and went; the check tells then that their words are mixed.
+/// Each writer draws a number, and writes to the slot of this number (a seqlock). Two writers may be at one slot only if one was
+/// held up while as many others as there are slots came and went. The check tells then that their words are mixed.
 #[repr(C)]
 pub(crate) struct Notes<const N: usize, const SLOTS: usize> {
     /// The number of the next note.
@@ -16,7 +16,7 @@ pub(crate) struct Notes<const N: usize, const SLOTS: usize> {
     slots: Line<[SeqLock<N>; SLOTS]>,
 }
 
-/// A hash of what must belong together: it finds accidents, and withstands nobody.
+/// A hash of words that must belong together. It finds accidents, but no attacks.
 pub(crate) fn check(words: impl IntoIterator<Item = u64>) -> u64 {
     words.into_iter().fold(0x9e37_79b9_7f4a_7c15, |hash, word| {
         let hash = (hash ^ word).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,7 +24,7 @@ pub(crate) fn check(words: impl IntoIterator<Item = u64>) -> u64 {
     })
 }
 
-/// Even, not 0, and different for each of any few notes in a row.
+/// The seqlock's version of the note of this number. It is even, not 0, and different for each of any few notes in a row.
 const fn version(number: u64) -> u64 {
     ((number & u64::MAX >> 2) + 1) * 2
 }
@@ -34,10 +34,10 @@ impl<const N: usize, const SLOTS: usize> Notes<N, SLOTS> {
         Self { next: Line(AtomicU64::new(0)), slots: Line(core::array::from_fn(|_| SeqLock::new())) }
     }
 
-    /// Reads this often while the latest note is being written.
+    /// A read is tried this often while the latest note is being written.
     const TRIES: u32 = if cfg!(loom) { 1 } else { 100 };
 
-    /// Writes a note; its last word is put in. For any thread of any process.
+    /// Writes a note, and puts the check in as its last word. Any thread of any process may call this.
     pub(crate) fn write(&self, mut words: [u64; N]) {
         let number = self.next.0.fetch_add(1, Ordering::AcqRel);
         if let Some((last, others)) = words.split_last_mut() {
@@ -48,7 +48,7 @@ impl<const N: usize, const SLOTS: usize> Notes<N, SLOTS> {
         }
     }
 
-    /// The latest note's words: `None` if there is none, or if whoever was writing it stopped halfway.
+    /// The words of the latest note. It is `None` if there is no note, or if the writer stopped halfway.
     pub(crate) fn read(&self) -> Option<[u64; N]> {
         let backoff = Backoff::new();
         (0..Self::TRIES).find_map(|_| {

@@ -54,7 +54,7 @@ struct Desk {
 pub(crate) struct Arrivals {
     openings: rtrb::Consumer<Opening>,
     replaced: rtrb::Producer<Replaced>,
-    opener: Opener,
+    pub(crate) opener: Opener,
 }
 
 impl Opener {
@@ -89,10 +89,6 @@ impl Opener {
 }
 
 impl Arrivals {
-    pub(crate) fn opener(&self) -> &Opener {
-        &self.opener
-    }
-
     pub(crate) fn new(gate: Gate, clock: Clock, window_len: usize, calls: usize, seed: u64) -> Self {
         let (to_owner, openings) = rtrb::RingBuffer::new(AT_A_TIME);
         let (replaced, to_openers) = rtrb::RingBuffer::new(AT_A_TIME);

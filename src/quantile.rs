@@ -1,4 +1,4 @@
-//! Exact quantiles: the nearest rank, and its value by selection.
+//! Exact quantiles: the nearest rank, and the value of that rank by selection.
 //!
 //! *Nearest rank*: the quantile `q` of `n` values is the `ceil(q * n)`-th smallest (Hyndman and Fan, "Sample Quantiles
 //! in Statistical Packages", The American Statistician 50(4), 1996: definition 1). It is always one of the values.
@@ -15,10 +15,10 @@ use vectors::Vectors;
 
 /// How many of `n` values may exceed a limit while their quantile still doesn't: `n - ceil(q * n)`.
 ///
-/// The quantile is above the limit exactly when more than so many values are.
+/// The quantile is above the limit exactly when more values than that are above it.
 #[inline]
 pub(crate) fn slow_allowed(n: usize, quantile_ppm: u32) -> usize {
-    // `n - ceil(q * n)` is `floor((1 - q) * n)`. `n` is below 2^22 and the share below 2^20: no overflow.
+    // `n - ceil(q * n)` is `floor((1 - q) * n)`. There is no overflow, as `n` is below 2^22 and the share below 2^20.
     let share_ppm = u64::from(PPM.saturating_sub(quantile_ppm));
     (n as u64 * share_ppm / u64::from(PPM)) as usize
 }
@@ -28,7 +28,7 @@ fn rank(n: usize, quantile_ppm: u32) -> usize {
     (n - slow_allowed(n, quantile_ppm)).saturating_sub(1)
 }
 
-/// The quantile of these values, which are moved about; `None` of nothing. For those who ask once.
+/// The quantile of these values, which are moved about. It is `None` if there are no values. This is for who asks once.
 pub(crate) fn quantile(values_ns: &mut [u64], quantile_ppm: u32) -> Option<u64> {
     let rank = rank(values_ns.len(), quantile_ppm);
     Vectors::detect().select(values_ns, rank)
@@ -39,33 +39,33 @@ const fn tail_capacity(window_len: usize) -> usize {
     window_len / 4 + 64
 }
 
-/// Answers which value a quantile is, and keeps what helps to answer the next time.
+/// Answers which value a quantile is, and keeps what helps with the next answer.
 pub(crate) struct Quantiles {
     tail: Tail,
-    /// The tail was longer than it need be.
+    /// The tail was longer than needed at the last question.
     was_long: bool,
-    /// The last answer, likely to be the next one.
+    /// The last answer, which is likely to be the next one, too.
     last_ns: u64,
-    /// Room for a copy of what the quantile is of.
+    /// Room for a copy of the values that the quantile is of.
     scratch: Box<[u64]>,
     vectors: Vectors,
 }
 
 impl Quantiles {
-    /// For windows of at most `window_len` samples, and at most `overdue` ages beside them.
+    /// There may be up to `window_len` samples, and up to `overdue` ages beside them.
     pub(crate) fn new(window_len: usize, overdue: usize) -> Self {
         Self {
             tail: Tail::new(tail_capacity(window_len)),
             was_long: false,
             last_ns: 0,
-            // Not zero: see `ring`.
+            // The scratch is not zero at first: see `ring`.
             scratch: vec![u64::MAX; window_len + overdue].into_boxed_slice(),
             vectors: Vectors::detect(),
         }
     }
 
-    /// The quantile of the samples of the one window that it is always asked about, and of the ages of overdue calls;
-    /// `None` of nothing.
+    /// The quantile of the samples of a window, and of the ages of overdue calls. It is `None` if there are none of both. The window
+    /// must be the same at every question.
     pub(crate) fn quantile(
         &mut self,
         samples: Samples<'_>,
@@ -75,12 +75,13 @@ impl Quantiles {
         let n = samples.len() + ages_ns.clone().count();
         let rank = rank(n, quantile_ppm);
         let from_top = n.checked_sub(rank)?; // 1 = the greatest
-        // So many stay above a new floor, if no two are equal: more than needed by four standard deviations of what a window
-        // of other samples from the same distribution has there (Poisson's is the root), and by some for the small ones.
+        // So many samples stay above a new floor, if no two are equal. A window of other samples from the same distribution has
+        // another number of samples there. So four of its standard deviations are added (Poisson's is the root), and some more for
+        // small numbers.
         let above = (from_top + 4 * from_top.isqrt() + 8).min(n.checked_sub(1)?);
         let answer = if above > self.tail.capacity() {
             self.select_from_all(samples, ages_ns, rank)?
-        } else if self.tail.floor_ns() != u64::MAX // or nothing is above it, as at first
+        } else if self.tail.floor_ns != u64::MAX // or nothing is above it, as at first
             && let Some(answer) = self.select_from_tail(samples, ages_ns.clone(), from_top)
         {
             self.trim_tail(above);
@@ -92,7 +93,7 @@ impl Quantiles {
         Some(answer)
     }
 
-    /// The `from_top`-th greatest (1 = the greatest), if it is above the tail's floor or at it.
+    /// The `from_top`-th greatest value (1 = the greatest), if it is above the tail's floor or at it.
     fn select_from_tail(
         &mut self,
         samples: Samples<'_>,
@@ -107,11 +108,11 @@ impl Quantiles {
         {
             return Some(answer);
         }
-        let floor_ns = self.tail.floor_ns();
+        let floor_ns = self.tail.floor_ns;
         let above = fill(&mut self.scratch, [tail_ns, &[]], ages_ns.clone().filter(|&age_ns| age_ns > floor_ns))?;
         match above.len().checked_sub(from_top) {
             Some(rank) => self.vectors.select(above, rank),
-            // Where few values differ, many are at the floor.
+            // If few values differ, many are at the floor.
             None => {
                 let wanted = from_top - above.len();
                 let ages = ages_ns.filter(|&age_ns| age_ns == floor_ns).count();
@@ -120,10 +121,10 @@ impl Quantiles {
         }
     }
 
-    /// Raises the floor, if there were many more samples above it than `above` twice in a row: once may be a shift.
+    /// Raises the floor, if many more samples than `above` were above it twice in a row. Once may be a shift.
     fn trim_tail(&mut self, above: usize) {
         let Some(tail_ns) = self.tail.latencies_ns() else { return };
-        // A block is looked at in any case.
+        // The tail has a block at least, as a block is looked at in any case.
         let is_long = tail_ns.len() > BLOCK.max(above + above / 2);
         if is_long
             && self.was_long
@@ -135,7 +136,7 @@ impl Quantiles {
         self.was_long = is_long;
     }
 
-    /// As there are too few or too many samples above the old floor: from a new one.
+    /// Selects with a new floor, as there are too few or too many samples above the old one.
     #[cold]
     fn restart_and_select(
         &mut self,
@@ -144,7 +145,7 @@ impl Quantiles {
         from_top: usize,
         above: usize,
     ) -> Option<u64> {
-        // A rough floor will do, most likely.
+        // A rough floor is enough, most likely.
         if samples.len() >= SAMPLED.max(1 + above) {
             let (mut few, rank) = sample(samples.len(), |age| samples.get(age), samples.len() - 1 - above)?;
             self.tail.restart(self.vectors.select(&mut few, rank)?);
@@ -170,7 +171,7 @@ impl Quantiles {
     }
 }
 
-/// Copies the values into the scratch, as much of which is returned; `None` if they don't fit.
+/// Copies the values into the scratch, and returns the part of it that they take. It is `None` if they don't fit.
 fn fill<'a>(scratch: &'a mut [u64], runs: [&[u64]; 2], more: impl Iterator<Item = u64>) -> Option<&'a mut [u64]> {
     let mut len = 0;
     for run in runs {

@@ -132,20 +132,12 @@ impl Ring {
         (age < self.len).then(|| unsafe { self.sample(self.slot(age)) })
     }
 
-    /// The stamp of the newest sample.
-    #[inline]
-    pub(crate) fn newest_end_ns(&self) -> Option<u64> {
-        // SAFETY: `slot` returns an index below `capacity`.
-        self.len.checked_sub(1).map(|age| unsafe { self.ends_ns.get(self.slot(age)) })
-    }
-
     /// Takes the oldest sample out.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Sample> {
         let sample = self.get(0)?;
         if !sample.ok {
-            self.flip_failed(self.slot(0));
-            self.failed -= 1;
+            self.count_failed(self.slot(0), true, false);
         }
         self.len -= 1;
         self.calm_end = 0;
@@ -200,8 +192,8 @@ impl Ring {
         true
     }
 
-    /// Looks how far the next slots are calm. They are, up to the next slot that failed, or the last slot, which begins a new lap.
-    /// This looks at few slots, as it is called again at their end. False if the ring isn't full.
+    /// Looks how far the next slots are calm: up to the next sample that failed, or up to the last slot, behind which a new lap
+    /// begins. This looks at few slots, as it is called again at their end. False if the ring isn't full.
     #[inline]
     pub(crate) fn look_for_calm(&mut self) -> bool {
         if self.len < self.capacity {
@@ -255,7 +247,7 @@ impl Ring {
         Sample { end_ns, latency_ns, ok: !self.is_failed(slot) }
     }
 
-    /// The sample of this slot is replaced. `was` tells whether the old one failed, and `is` whether the new one did.
+    /// The sample of this slot leaves, or is replaced. `was` tells whether the old one failed, and `is` whether a new one did.
     #[cold]
     fn count_failed(&mut self, slot: usize, was: bool, is: bool) {
         self.failed = self.failed + usize::from(is) - usize::from(was);
@@ -319,7 +311,6 @@ mod tests {
                 }
                 prop_assert_eq!(ring.len(), twin.len());
                 prop_assert_eq!(ring.failed(), twin.iter().filter(|sample| !sample.ok).count());
-                prop_assert_eq!(ring.newest_end_ns(), twin.back().map(|sample| sample.end_ns));
                 for age in 0..=capacity {
                     prop_assert_eq!(ring.get(age), twin.get(age).copied());
                 }

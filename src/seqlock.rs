@@ -7,7 +7,7 @@ use crate::sync::{AtomicU64, Ordering, fence, load_acquire};
 
 #[repr(C)]
 pub(crate) struct SeqLock<const N: usize> {
-    /// Even: the version of the words, 0 before the first. Odd: they are being written.
+    /// If this is even, it is the version of the words, and 0 before the first. If it is odd, the words are being written.
     version: AtomicU64,
     words: [AtomicU64; N],
 }
@@ -17,18 +17,18 @@ impl<const N: usize> SeqLock<N> {
         Self { version: AtomicU64::new(0), words: core::array::from_fn(|_| AtomicU64::new(0)) }
     }
 
-    /// Replaces the words. `version` is even and not 0, and differs from the one before. Only for the one writer.
+    /// Replaces the words. `version` is even and not 0, and differs from the version before. Only the one writer may call this.
     #[inline]
     pub(crate) fn write(&self, version: u64, words: [u64; N]) {
         self.write_with::<true>(version, words);
     }
 
-    /// `FENCED` is true but in a loom model, which shows that it must be.
+    /// `FENCED` is true except in a loom model, which shows that it must be true.
     #[inline]
     fn write_with<const FENCED: bool>(&self, version: u64, words: [u64; N]) {
         debug_assert!(version != 0 && version.is_multiple_of(2));
         self.version.store(version | 1, Ordering::Relaxed);
-        // A reader that sees one of the new words also sees the odd version, or a later one.
+        // A reader that sees one of the new words also sees the odd version, or a later version.
         if FENCED {
             fence(Ordering::Release);
         }
@@ -38,26 +38,23 @@ impl<const N: usize> SeqLock<N> {
         self.version.store(version, Ordering::Release);
     }
 
-    /// Odd while the words are being written.
+    /// The version, which is odd while the words are being written.
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Relaxed)
     }
 
-    /// The words and their version; `None` if there are none yet, or if the writer was at them meanwhile.
+    /// The words and their version. It is `None` if there are no words yet, or if the writer replaced them meanwhile.
     pub(crate) fn read(&self) -> Option<(u64, [u64; N])> {
         self.read_while(|_| {})
     }
 
-    /// `meanwhile` happens before the word of this index is read: nothing, but in a test.
+    /// `meanwhile` runs before the word of this index is read. Only tests do something in it.
     #[inline]
     fn read_while(&self, meanwhile: impl Fn(usize)) -> Option<(u64, [u64; N])> {
         let before = load_acquire(&self.version);
         let words = core::array::from_fn(|index| {
             meanwhile(index);
-            match self.words.get(index) {
-                Some(word) => word.load(Ordering::Relaxed),
-                None => 0,
-            }
+            self.words.get(index).map_or(0, |word| word.load(Ordering::Relaxed))
         });
         // Pairs with the fence in `write`.
         fence(Ordering::Acquire);

@@ -88,7 +88,8 @@ impl Window {
     /// leaves only once.
     #[cold]
     fn expire_some(&mut self, now_ns: u64) {
-        if self.ring.newest_end_ns().is_some_and(|newest_ns| self.is_expired(newest_ns, now_ns)) {
+        let newest = self.len().checked_sub(1).and_then(|age| self.ring.get(age));
+        if newest.is_some_and(|newest| self.is_expired(newest.end_ns, now_ns)) {
             self.clear();
         }
         while let Some(oldest) = self.ring.get(0).filter(|oldest| self.is_expired(oldest.end_ns, now_ns)) {

@@ -50,7 +50,7 @@ impl Breaker {
         let (window_len, calls) = (config.window_len as usize, config.max_in_flight as usize);
         let seed = || RandomState::new().hash_one("lanes");
         let new = || Box::new(Arrivals::new(gate, clock.clone(), window_len, calls, seed()));
-        self.arrivals.get_or_insert_with(new).opener().clone()
+        self.arrivals.get_or_insert_with(new).opener.clone()
     }
 
     // Hearing.

@@ -112,7 +112,7 @@ pub struct Events {
 impl Events {
     /// How many events were overwritten before this reader came to them.
     pub fn missed(&self) -> u64 {
-        self.cursor.missed()
+        self.cursor.missed
     }
 }
 

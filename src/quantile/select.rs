@@ -1,26 +1,26 @@
-//! Quickselect (Hoare, "Algorithm 65: FIND", CACM 4(7), 1961), three-way, by compaction: each round counts the values
-//! around a pivot, then keeps the side that holds the rank.
+//! Quickselect (Hoare, "Algorithm 65: FIND", CACM 4(7), 1961), three-way, by compaction. Each round counts the values around a
+//! pivot, and then keeps the side that holds the rank.
 //!
-//! Nothing recurses, allocates or indexes, so nothing can panic. (The proof in `tests/no_panic.rs` rejects the standard
-//! library's `select_nth_unstable`.) Loops have no branch that depends on a value, so that none is mispredicted and the
-//! counts are vectorised. All is inlined, to be compiled with its caller's target features.
+//! Nothing recurses, allocates or indexes, so nothing can panic. (The proof in `tests/no_panic.rs` rejects the standard library's
+//! `select_nth_unstable`.) Loops have no branch that depends on a value, so that no branch is mispredicted, and the counts are
+//! vectorised. All functions are inlined, so that they are compiled with their caller's target features.
 
 use core::cell::Cell;
 
-/// Up to this many values are ranked by counting, which beats any partition of so few.
+/// Up to this many values are ranked by counting. That beats any partition of so few values.
 const FEW: usize = 32;
 
-/// From this many values on, a pivot is chosen from a sample of few of them.
+/// From this many values on, a pivot is chosen from a sample of a few of them.
 pub(super) const SAMPLED: usize = 256;
-/// How far, in places of the sorted sample, the pivot stays off the rank, towards the middle: so that the rank is most
-/// likely on the smaller side.
+/// How far the pivot stays off the rank, towards the middle, in places of the sorted sample. So the rank is most likely on the
+/// smaller side.
 const MARGIN: usize = 2;
 
-/// The `rank`-th smallest of `values` (0 = the least), which are used up; `None` unless `rank < values.len()`.
+/// The `rank`-th smallest of `values` (0 = the least), which are used up. It is `None` unless `rank < values.len()`.
 #[inline(always)]
 pub(super) fn select(values: &mut [u64], rank: usize) -> Option<u64> {
-    // Halving takes log2(n) rounds, and a median of three takes less than twice that on average; worse luck than
-    // 2 log2(n) + 8 is an adversary's.
+    // Halving takes log2(n) rounds, and a median of three takes less than twice that on average. More than 2 log2(n) + 8 rounds
+    // are an adversary's work.
     let rounds = 2 * (usize::BITS - values.len().leading_zeros()) + 8;
     select_in_rounds(values, rank, rounds)
 }
@@ -53,7 +53,7 @@ fn select_in_rounds(values: &mut [u64], mut rank: usize, rounds: u32) -> Option<
 /// How many values are less than, and how many equal to, the pivot.
 #[inline(always)]
 fn count(values: &[u64], pivot: u64) -> (usize, usize) {
-    // Sums as wide as the values make vectors.
+    // The compiler makes vectors of sums that are as wide as the values.
     let (mut below, mut equal) = (0u64, 0u64);
     for &value in values {
         below += u64::from(value < pivot);
@@ -68,7 +68,7 @@ fn keep(values: &mut [u64], wanted: impl Fn(u64) -> bool) -> usize {
     let cells = Cell::from_mut(values).as_slice_of_cells();
     let mut kept = 0;
     for value in cells.iter().map(Cell::get) {
-        // Always written; only a wanted value advances the end.
+        // Each value is written. Only a wanted value advances the end.
         if let Some(end) = cells.get(kept) {
             end.set(value);
         }
@@ -86,11 +86,12 @@ fn choose_pivot(values: &[u64], rank: usize) -> Option<u64> {
     select_of_few(&sample, rank)
 }
 
-/// A sample of `len` values, and the rank in it of a good pivot: near the `rank`-th smallest value, but on that side of it
-/// on which most values are.
+/// A sample of `len` values, and the rank of a good pivot in the sample. The pivot is near the `rank`-th smallest value, but on the
+/// side of it on which most values are.
 #[inline(always)]
 pub(super) fn sample(len: usize, value: impl Fn(usize) -> Option<u64>, rank: usize) -> Option<([u64; FEW], usize)> {
-    // One from each of so many equal parts, at a place that data don't depend on (a linear congruential generator).
+    // The sample has one value from each of `FEW` equal parts, at a place that doesn't depend on the values (a linear congruential
+    // generator).
     let mut random = 0u32;
     let mut sample = [0; FEW];
     for (part, picked) in (0u64..).zip(&mut sample) {
@@ -109,14 +110,16 @@ fn median_of_three(values: &[u64]) -> u64 {
     a.max(b).min(c).max(a.min(b))
 }
 
-/// Of at most `FEW` values: the greatest that no more than `rank` values are below. `rank` is below `values.len()`.
+/// The `rank`-th smallest of at most `FEW` values: the greatest value that no more than `rank` values are below. `rank` is below
+/// `values.len()`.
 #[inline(always)]
 fn select_of_few(values: &[u64], rank: usize) -> Option<u64> {
-    // Of one length, so that no loop's end is mispredicted. (What fills it up is chosen only if it is the answer.)
+    // The copy has always the same length, so that no loop's end is mispredicted. (The values that fill it up are chosen only if
+    // they are the answer.)
     let mut few = [u64::MAX; FEW];
     few.get_mut(..values.len())?.copy_from_slice(values);
     let mut answer = 0;
-    // As many at a time as stay in registers.
+    // A group has as many values as stay in registers.
     for group in few.as_chunks::<8>().0 {
         let mut below = [0u64; 8];
         for &value in values {
@@ -131,7 +134,7 @@ fn select_of_few(values: &[u64], rank: usize) -> Option<u64> {
     Some(answer)
 }
 
-/// Halves the range of values, at most 64 times: slow, but whatever the input. `rank` is below `values.len()`.
+/// Halves the range of values, at most 64 times. This is slow, but equally so for any input. `rank` is below `values.len()`.
 #[cold]
 fn select_by_bisection(values: &[u64], rank: usize) -> Option<u64> {
     let mut low = *values.iter().min()?;

@@ -1,15 +1,15 @@
-//! The greatest samples of the window, kept from one question to the next: a high quantile is one of them.
+//! The greatest samples of the window. They are kept from one question to the next, as a high quantile is one of them.
 //!
-//! They are those above a floor. To bring them up to date, only the samples that came since need to be compared with it.
+//! They are the samples above a floor. To bring them up to date, only new samples need to be compared with the floor.
 
 use core::cell::Cell;
 
-/// The samples of a window, oldest first, in up to two runs. Sequence numbers count all samples that ever entered.
+/// The samples of a window, oldest first, in up to two runs. Sequence numbers count all samples that ever entered the window.
 #[derive(Clone, Copy)]
 pub(crate) struct Samples<'a> {
     pub(crate) older_ns: &'a [u64],
     pub(crate) newer_ns: &'a [u64],
-    /// The sequence number of the oldest.
+    /// The sequence number of the oldest sample.
     pub(crate) first: u64,
 }
 
@@ -26,18 +26,13 @@ impl Samples<'_> {
         }
     }
 
-    /// How many are equal to `latency_ns`.
+    /// How many samples are equal to `latency_ns`.
     #[inline(always)]
     pub(super) fn count(self, latency_ns: u64) -> usize {
         [self.older_ns, self.newer_ns].into_iter().flatten().map(|&other_ns| usize::from(other_ns == latency_ns)).sum()
     }
 
-    /// The sequence number of the next sample to come.
-    fn end(self) -> u64 {
-        self.first + self.len() as u64
-    }
-
-    /// Without the `count` oldest.
+    /// The samples without the `count` oldest ones.
     fn skip(self, count: usize) -> Self {
         Self {
             older_ns: self.older_ns.get(count..).unwrap_or_default(),
@@ -47,24 +42,26 @@ impl Samples<'_> {
     }
 }
 
-/// Words that are compared at a time.
+/// How many words are compared at a time.
 pub(super) const BLOCK: usize = u64::BITS as usize;
 
-/// What lies behind the last of the samples, up to a block: below any of them, and of no window.
+/// Up to a block behind the last of the samples has this latency, which is below that of any of them.
 const NO_LATENCY: u64 = 0;
+/// The same places have this sequence number, which no window has.
 const NO_SEQUENCE: u64 = u64::MAX;
 
 pub(super) struct Tail {
-    /// Those in `latencies_ns[start..end]` are the samples above it, oldest first, ...
-    floor_ns: u64,
+    /// The samples in `latencies_ns[start..end]` are above this.
+    pub(super) floor_ns: u64,
+    /// The samples, oldest first.
     latencies_ns: Box<[u64]>,
-    /// ... and these are their sequence numbers.
+    /// The sequence numbers of the samples.
     sequences: Box<[u64]>,
     /// In range `0 ..= end`.
     start: usize,
-    /// In range `0 ..= capacity`, unless they overflowed.
+    /// In range `0 ..= capacity`, unless the samples overflowed.
     end: usize,
-    /// They were more than the capacity.
+    /// There were more samples than the capacity.
     overflowed: bool,
     /// Samples before this sequence number have been compared with the floor.
     seen: u64,
@@ -72,7 +69,7 @@ pub(super) struct Tail {
 
 impl Tail {
     pub(super) fn new(capacity: usize) -> Self {
-        // Not zero at first: see `ring`. The black box keeps the compiler from asking for zeroed pages after all.
+        // The latencies are not zero at first: see `ring`. The black box keeps the compiler from asking for zeroed pages after all.
         let mut latencies_ns = vec![u64::MAX; capacity + BLOCK];
         core::hint::black_box(&mut latencies_ns).fill(NO_LATENCY);
         Self {
@@ -91,20 +88,16 @@ impl Tail {
         self.latencies_ns.len() - BLOCK
     }
 
-    pub(super) fn floor_ns(&self) -> u64 {
-        self.floor_ns
-    }
-
-    /// The samples above the floor; `None` if they are too many.
+    /// The samples above the floor. It is `None` if they are too many.
     pub(super) fn latencies_ns(&self) -> Option<&[u64]> {
         if self.overflowed { None } else { self.latencies_ns.get(self.start..self.end) }
     }
 
-    /// The `from_top`-th greatest sample (1 = the greatest) if it is the guess, or next to it in order. There must be so
-    /// many above the floor.
+    /// The `from_top`-th greatest sample (1 = the greatest) if it is the guess, or next to the guess in order. There must be
+    /// `from_top` samples above the floor.
     #[inline(always)]
     pub(super) fn select_near(&self, from_top: usize, guess_ns: u64) -> Option<u64> {
-        // Whole blocks, so that there is no remainder, whose length varies, to mispredict.
+        // These are whole blocks. A remainder would vary in length, and be mispredicted.
         let len = (self.end - self.start).next_multiple_of(BLOCK);
         let latencies_ns = self.latencies_ns.get(self.start..)?.get(..len)?;
         let guess_ns = guess_ns.max(NO_LATENCY + 1);
@@ -119,14 +112,14 @@ impl Tail {
         } else if from_top == at_least + 1 {
             Some(greatest(latencies_ns, |latency_ns| if latency_ns < guess_ns { latency_ns } else { 0 }))
         } else if from_top == above {
-            // The least, upside down.
+            // The least value is the greatest one upside down.
             Some(!greatest(latencies_ns, |latency_ns| if latency_ns > guess_ns { !latency_ns } else { 0 }))
         } else {
             None
         }
     }
 
-    /// Begins anew, with another floor, by the next update.
+    /// Sets another floor. The next update begins anew with it.
     pub(super) fn restart(&mut self, floor_ns: u64) {
         self.floor_ns = floor_ns;
         self.seen = 0;
@@ -137,10 +130,10 @@ impl Tail {
     pub(super) fn update(&mut self, samples: Samples<'_>) {
         if self.seen <= samples.first {
             self.start = self.end;
-            self.compact();
+            self.keep_above(self.floor_ns);
             self.overflowed = false;
         }
-        // Seldom more than two: without a branch to mispredict.
+        // More than two seldom leave. Two take no branch to mispredict.
         for _ in 0..2 {
             self.start += usize::from(self.oldest_sequence() < samples.first);
         }
@@ -150,14 +143,14 @@ impl Tail {
 
         let new = samples.skip(self.seen.saturating_sub(samples.first) as usize);
         if new.len() > self.capacity().saturating_sub(self.end) {
-            self.compact();
+            self.keep_above(self.floor_ns); // makes room
         }
-        // Copies, which stay in registers.
+        // Copies stay in registers.
         let (floor_ns, capacity, mut end) = (self.floor_ns, self.capacity(), self.end);
         let (latencies_ns, sequences) = (&mut *self.latencies_ns, &mut *self.sequences);
         for (run_ns, first) in [(new.older_ns, new.first), (new.newer_ns, new.first + new.older_ns.len() as u64)] {
             each_above(run_ns, floor_ns, |index, latency_ns, is_above| {
-                // Always written; only one that is above advances the end.
+                // The sample is always written. The end advances only if the sample is above the floor.
                 if let (Some(latency_end), Some(sequence_end)) = (latencies_ns.get_mut(end), sequences.get_mut(end)) {
                     *latency_end = latency_ns;
                     *sequence_end = first + index as u64;
@@ -172,16 +165,11 @@ impl Tail {
         }
         self.end = end;
         self.overflowed |= end > self.capacity();
-        self.seen = samples.end();
+        self.seen = samples.first + samples.len() as u64;
     }
 
     fn oldest_sequence(&self) -> u64 {
         self.sequences.get(self.start).copied().unwrap_or(NO_SEQUENCE)
-    }
-
-    /// Makes room.
-    fn compact(&mut self) {
-        self.keep_above(self.floor_ns);
     }
 
     /// Raises the floor, and moves the samples to the front of their room.
@@ -193,7 +181,7 @@ impl Tail {
         let sequences = Cell::from_mut(&mut *self.sequences).as_slice_of_cells();
         for (latency_ns, sequence) in latencies_ns.iter().zip(sequences).take(self.end).skip(self.start) {
             let is_above = latency_ns.get() > floor_ns;
-            // Always written, so that there is no branch to mispredict; only one that stays advances the end.
+            // The sample is always written, so that there is no branch to mispredict. The end advances only if the sample stays.
             if let (Some(latency_end), Some(sequence_end)) = (latencies_ns.get(kept), sequences.get(kept)) {
                 latency_end.set(latency_ns.get());
                 sequence_end.set(sequence.get());
@@ -206,10 +194,10 @@ impl Tail {
     }
 }
 
-/// Of whole blocks of values: the greatest that `key` makes of them.
+/// The greatest number that `key` makes of the values, which are whole blocks.
 #[inline(always)]
 fn greatest(values: &[u64], key: impl Fn(u64) -> u64) -> u64 {
-    // Lane by lane, as the compiler makes no vectors of one maximum.
+    // There is a maximum for each lane, as the compiler makes no vectors of one maximum.
     let mut lanes = [0; 8];
     for eight in values.as_chunks::<8>().0 {
         for (lane, &value) in lanes.iter_mut().zip(eight) {
@@ -219,14 +207,14 @@ fn greatest(values: &[u64], key: impl Fn(u64) -> u64) -> u64 {
     lanes.into_iter().fold(0, u64::max)
 }
 
-/// Calls `visit(index, value, true)` for the values above the floor, in order, and `visit(.., false)` for some of the
-/// others: so that there is no branch to mispredict unless there are many. There should be few. If `visit` returns false
-/// there are too many: it sees few of the rest.
+/// Calls `visit(index, value, true)` for the values above the floor, in order, and `visit(.., false)` for some of the others. So
+/// there is no branch to mispredict unless many values are above the floor. There should be few. If `visit` returns false, there
+/// are too many, and `visit` sees few of the rest.
 #[inline(always)]
 fn each_above(values: &[u64], floor: u64, mut visit: impl FnMut(usize, u64, bool) -> bool) {
     let (blocks, rest) = values.as_chunks::<BLOCK>();
     for (block, base) in blocks.iter().zip((0..).step_by(BLOCK)) {
-        // A bit for each value; the compiler makes vectors of it.
+        // There is a bit for each value. The compiler makes vectors of this loop.
         let mut bits = 0u64;
         for (index, &value) in block.iter().enumerate() {
             bits |= u64::from(value > floor) << index;
