@@ -146,7 +146,7 @@ impl Outlet {
     pub(crate) fn repair(&self, state: State) -> bool {
         let was_foreign = self.is_foreign(state);
         if was_foreign {
-            self.page.halts.count(self.gate().repair(state, self.shadow));
+            self.page.halts.repair(self.gate(), state, self.shadow, self.halter);
         }
         was_foreign
     }
