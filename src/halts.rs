@@ -201,7 +201,7 @@ mod tests {
         let (gate, halts) = (GateByte::new(State::Open, false), Halts::new());
         halts.halt(&gate, WHO, "an operator's");
         halts.resume(&gate);
-        gate.scribble(0xff & !crate::gate::HALTED);
+        gate.scribble(!crate::gate::HALTED);
         halts.repair(&gate, State::Open, false, Halter::ASKS);
         let note = halts.note().unwrap();
         assert!(gate.is_halted() && halts.flips() == 3 && note.reason.starts_with("the gate held"));
