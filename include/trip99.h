@@ -1249,7 +1249,7 @@ void cb_halt(struct cb_breaker *breaker);
  *
  * @param breaker  NULL is fine: nothing happens.
  * @param reason   Why, for people, in UTF-8. What isn't UTF-8 is replaced. 216 bytes of it are kept, in the note
- *                 (cb_get_halt_note). NULL gives no reason.
+ *                 (cb_get_halt_note). NULL gives no reason: then the note of a halt that is in force stays.
  *
  * Thread: any.
  */

@@ -99,19 +99,15 @@ impl Halts {
         let flipped = gate.halt();
         self.count(flipped);
         if flipped || !reason.is_empty() {
-            self.note_down(halter, reason);
+            self.notes.write(HaltNote::words(halter, wall_ns(), reason));
         }
     }
 
-    fn note_down(&self, halter: Halter, reason: &str) {
-        self.notes.write(HaltNote::words(halter, wall_ns(), reason));
-    }
-
-    /// The owner puts a gate right that somebody scribbled on, and halts.
-    pub(crate) fn repair(&self, gate: &GateByte, state: State, shadow: bool, halter: Halter) {
+    /// The owner puts a gate right that somebody scribbled on, and halts. It tells the wall time, as its polls never read that clock.
+    pub(crate) fn repair(&self, gate: &GateByte, state: State, shadow: bool, halter: Halter, wall_ns: u64) {
         if gate.repair(state, shadow) {
             self.count(true);
-            self.note_down(halter, "the gate held what its owner had not written");
+            self.notes.write(HaltNote::words(halter, wall_ns, "the gate held what its owner had not written"));
         }
     }
 
@@ -202,9 +198,9 @@ mod tests {
         halts.halt(&gate, WHO, "an operator's");
         halts.resume(&gate);
         gate.scribble(!crate::gate::HALTED);
-        halts.repair(&gate, State::Open, false, Halter::ASKS);
+        halts.repair(&gate, State::Open, false, Halter::ASKS, 9);
         let note = halts.note().unwrap();
         assert!(gate.is_halted() && halts.flips() == 3 && note.reason.starts_with("the gate held"));
-        assert_eq!(note.pid, std::process::id());
+        assert_eq!((note.pid, note.wall_ns), (std::process::id(), 9));
     }
 }

@@ -377,7 +377,7 @@ fn made(name: &str) -> (Place, fs::File) {
 fn damaged_pages_are_refused() {
     for (offset, bytes, message) in [
         (0, &b"TRIP"[..], "PAGE is damaged: the magic number"),
-        (8, &[9], "PAGE has layout version 9; known: 1"),
+        (8, &[9], "PAGE has layout version 9; known: 2"),
         (16, &[1], "PAGE is damaged: the size of the page"),
         (24, &[11], "PAGE is damaged: the number of slots"),
         (24, &[22; 8], "PAGE is damaged: the number of slots"),

@@ -94,7 +94,7 @@ impl Machine {
     /// The gate isn't as the owner left it. Somebody halted or resumed, or scribbled on it.
     #[cold]
     pub(in crate::breaker) fn look_at_gate(&mut self) {
-        let was_foreign = self.outlet.repair(self.state);
+        let was_foreign = self.outlet.repair(self.state, self.latest_ns);
         self.note_halts();
         if was_foreign {
             self.outlet.see_all_flips(); // who scribbled a halt didn't count it
