@@ -154,8 +154,8 @@ int main(int argc, char **argv) {
     cb_breaker *c = timed.breaker.c_handle();
     trip99::Breaker live;
     const cb_gate *gate = cb_gate_of(c);
-    trip99::Breaker asked;
-    const trip99::Gate wrapped_gate = asked.gate();
+    trip99::Breaker shared; /* apart, as a breaker with gates looks after their trials, too */
+    const trip99::Gate wrapped_gate = shared.gate();
 
     auto each = [](auto operation) {
         return [operation]() mutable {

@@ -1249,7 +1249,7 @@ void cb_halt(struct cb_breaker *breaker);
  *
  * @param breaker  NULL is fine: nothing happens.
  * @param reason   Why, for people, in UTF-8. What isn't UTF-8 is replaced. 216 bytes of it are kept, in the note
- *                 (cb_get_halt_note). NULL gives no reason.
+ *                 (cb_get_halt_note). NULL gives no reason: then the note of a halt that is in force stays.
  *
  * Thread: any.
  */
@@ -1521,14 +1521,16 @@ void cb_lane_fail(struct cb_lane *lane, struct cb_call call);
 void cb_lane_fail_at(struct cb_lane *lane, uint64_t now_ns, struct cb_call call);
 
 /**
- * The call was not sent after all, or its outcome doesn't matter. It gives no sample, and a trial counts neither way.
+ * The call was not sent after all, or its outcome doesn't matter. It gives no sample, and a trial counts neither way. This
+ * reads no clock, as cb_abandon doesn't.
  *
  * @param lane  Must not be NULL.
  * @param call  From cb_lane_begin on this lane.
  *
  * Thread: the lane's.
  */
-void cb_lane_abandon(struct cb_lane *lane, struct cb_call call);
+void cb_lane_abandon(struct cb_lane *lane,
+                     struct cb_call call);
 
 /**
  * cb_lane_abandon at a given time.

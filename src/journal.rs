@@ -52,13 +52,13 @@ impl<const WORDS: usize, const LEN: usize> Journal<WORDS, LEN> {
         Cursor { next: self.head().saturating_sub(LEN as u64), missed: 0 }
     }
 
-    /// The next record for this reader. It is `None` if there is none so far.
-    pub(crate) fn next(&self, cursor: &mut Cursor) -> Option<[u64; WORDS]> {
+    /// The next record for this reader, with its number. It is `None` if there is none so far.
+    pub(crate) fn next(&self, cursor: &mut Cursor) -> Option<(u64, [u64; WORDS])> {
         self.next_with::<true>(cursor)
     }
 
     /// `CHECKED` is true except in a loom model, which shows that it must be true.
-    fn next_with<const CHECKED: bool>(&self, cursor: &mut Cursor) -> Option<[u64; WORDS]> {
+    fn next_with<const CHECKED: bool>(&self, cursor: &mut Cursor) -> Option<(u64, [u64; WORDS])> {
         // The loop is bounded, whatever somebody may have scribbled over the head.
         for _ in 0..=LEN {
             let head = self.head();
@@ -75,7 +75,7 @@ impl<const WORDS: usize, const LEN: usize> Journal<WORDS, LEN> {
             let sequence = cursor.next;
             cursor.next += 1;
             match self.record(sequence).and_then(SeqLock::read) {
-                Some((found, words)) if found == version(sequence) || !CHECKED => return Some(words),
+                Some((found, words)) if found == version(sequence) || !CHECKED => return Some((sequence, words)),
                 _ => cursor.miss(1), // the writer came round to this record meanwhile
             }
         }
@@ -106,7 +106,7 @@ mod tests {
         let mut cursor = journal.cursor();
         for sequence in 0..30 {
             append(&journal, [sequence]);
-            assert_eq!(journal.next(&mut cursor), Some([sequence, sequence * 10]));
+            assert_eq!(journal.next(&mut cursor), Some((sequence, [sequence, sequence * 10])));
             assert_eq!(journal.next(&mut cursor), None);
         }
         assert_eq!(cursor.missed, 0);
@@ -117,11 +117,11 @@ mod tests {
         let journal = Small::new();
         let mut cursor = journal.cursor();
         append(&journal, 0..8);
-        assert_eq!(journal.next(&mut cursor), Some([0, 0]));
+        assert_eq!(journal.next(&mut cursor), Some((0, [0, 0])));
         append(&journal, 8..12);
-        assert_eq!((journal.next(&mut cursor), cursor.missed), (Some([4, 40]), 3));
+        assert_eq!((journal.next(&mut cursor), cursor.missed), (Some((4, [4, 40])), 3));
         let mut late = journal.cursor();
-        assert_eq!((journal.next(&mut late), late.missed), (Some([4, 40]), 0));
+        assert_eq!((journal.next(&mut late), late.missed), (Some((4, [4, 40])), 0));
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
         append(&journal, [1]);
         assert_eq!(journal.next(&mut cursor), None);
         append(&journal, [2]);
-        assert_eq!(journal.next(&mut cursor), Some([2, 20]));
+        assert_eq!(journal.next(&mut cursor), Some((2, [2, 20])));
     }
 }
 
@@ -156,8 +156,8 @@ mod loom_tests {
             };
             let mut read = 0;
             let mut take_all = |cursor: &mut Cursor| {
-                while let Some([sequence, again]) = journal.next_with::<CHECKED>(cursor) {
-                    assert_eq!((sequence, again), (cursor.next - 1, sequence), "another record");
+                while let Some((sequence, words)) = journal.next_with::<CHECKED>(cursor) {
+                    assert_eq!(words, [sequence; 2], "another record");
                     assert_eq!(sequence, read + cursor.missed);
                     read += 1;
                 }

@@ -3,7 +3,7 @@
 mod reporter;
 
 use crate::clock::Clock;
-use crate::handles::Gate;
+use crate::handles::{Gate, Observer};
 use crate::inbox::{Inbox, KEPT_BY_BEGINS, KEPT_BY_ENDS, LaneQueues, LaneShared, Message};
 use crate::ledger::Epoch;
 use crate::tickets::{Call, Tickets};
@@ -318,13 +318,14 @@ impl Lane {
     }
 }
 
-/// A lane and each of its halves is a [`Gate`], too.
-macro_rules! as_gates {
-    ($($type:ident, $self:ident => $reporter:expr;)+) => {$(
+/// A lane and its begin half are a [`Gate`], too. Its end half asks nothing, so it is an [`Observer`] that halts and resumes.
+macro_rules! as_handles {
+    ($($type:ident is $handle:ident, $self:ident => $reporter:expr;)+) => {$(
         impl Deref for $type {
-            type Target = Gate;
+            type Target = $handle;
 
-            fn deref(&$self) -> &Gate {
+            #[inline]
+            fn deref(&$self) -> &$handle {
                 &$reporter.gate
             }
         }
@@ -340,8 +341,20 @@ macro_rules! as_gates {
     )+};
 }
 
-as_gates!(
-    Lane, self => self.begin.reporter;
-    BeginHalf, self => self.reporter;
-    EndHalf, self => self.reporter;
+as_handles!(
+    Lane is Gate, self => self.begin.reporter;
+    BeginHalf is Gate, self => self.reporter;
+    EndHalf is Observer, self => self.reporter;
 );
+
+impl EndHalf {
+    /// As [`Gate::halt`].
+    pub fn halt(&self, reason: &str) {
+        self.reporter.gate.halt(reason);
+    }
+
+    /// As [`Gate::resume`].
+    pub fn resume(&self) {
+        self.reporter.gate.resume();
+    }
+}

@@ -72,12 +72,16 @@ impl Outlet {
     /// Journals an event, once its figures are filled in. Its number and its wall time come here.
     pub(crate) fn journal(&mut self, mut event: Event, fill_in: impl FnOnce(&mut Event)) {
         fill_in(&mut event);
-        let (wall_anchor_ns, clock_anchor_ns) = self.wall_anchor_ns;
-        let since_anchor_ns = event.t_ns.wrapping_sub(clock_anchor_ns).cast_signed();
         event.sequence = self.events;
-        event.wall_ns = wall_anchor_ns.saturating_add_signed(since_anchor_ns);
+        event.wall_ns = self.wall_ns(event.t_ns);
         self.page.journal.append(self.events, event.words());
         self.events += 1;
+    }
+
+    /// The wall time at a time on the breaker's clock.
+    fn wall_ns(&self, now_ns: u64) -> u64 {
+        let (wall_anchor_ns, clock_anchor_ns) = self.wall_anchor_ns;
+        wall_anchor_ns.saturating_add_signed(now_ns.wrapping_sub(clock_anchor_ns).cast_signed())
     }
 
     /// Publishes a snapshot.
@@ -143,10 +147,10 @@ impl Outlet {
     }
 
     /// If somebody scribbled on the gate, puts it right and halts. True if somebody did.
-    pub(crate) fn repair(&self, state: State) -> bool {
+    pub(crate) fn repair(&self, state: State, now_ns: u64) -> bool {
         let was_foreign = self.is_foreign(state);
         if was_foreign {
-            self.page.halts.count(self.gate().repair(state, self.shadow));
+            self.page.halts.repair(self.gate(), state, self.shadow, self.halter, self.wall_ns(now_ns));
         }
         was_foreign
     }

@@ -5,6 +5,7 @@
 //! before it is used, and not written to, unless it is a whole, plain file of ours, of this version and unharmed.
 
 mod error;
+mod trust;
 mod layout;
 mod link;
 mod lock;

@@ -98,7 +98,7 @@ impl Trials {
     /// Gives a trial back, which counts neither way. The trial has begun, or it is pending.
     pub(crate) fn give_back(&mut self, has_begun: bool, ledger: &Ledger, now_ns: u64) {
         let Some(epoch) = self.epoch else { return };
-        // There are two calls: the proof against panics knows nothing of a call through a pointer.
+        // Two calls: the proof that nothing panics can't see through a function pointer.
         if has_begun {
             ledger.give_back_begun(epoch);
         } else {

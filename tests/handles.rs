@@ -21,10 +21,15 @@ fn gates_and_lanes_tell_what_an_observer_tells() {
     breaker.record_at(1, 1);
     breaker.record_failure_at(2, 1);
     let expected = (Some(State::Open), false, Some(2), 1);
-    assert_eq!([&observer, &*gate, &**lane, &**begins, &**ends].map(seen), [expected; 5]);
+    assert_eq!([&observer, &*gate, &**lane, &**begins, &*ends].map(seen), [expected; 5]);
     assert_eq!([gate.retry_at_ns(), lane.retry_at_ns()], [1_000_000_002; 2]);
     // Handles that are got from handles are of the same breaker.
-    assert_eq!([gate.observer(), lane.observer(), ends.clone().observer()].each_ref().map(seen), [expected; 3]);
+    assert_eq!([gate.observer(), lane.observer(), ends.clone()].each_ref().map(seen), [expected; 3]);
+}
+
+/// Halts, or resumes if there is no reason.
+fn halt(gate: &Gate, reason: &str) {
+    if reason.is_empty() { gate.resume() } else { gate.halt(reason) }
 }
 
 /// A power that is a gate's, by every handle that has it.
@@ -34,13 +39,17 @@ fn each_handle_halts_with_a_reason_and_resumes() {
     breaker.poll_at(0);
     let (gate, lane) = (breaker.gate(), breaker.lane());
     let (begins, ends) = breaker.lane().split();
-    let handles: [(&str, &Gate); 4] = [("gate", &gate), ("lane", &lane), ("begins", &begins), ("ends", &ends)];
+    type Power<'a> = &'a dyn Fn(&str);
+    let (by_gate, by_lane): (Power, Power) = (&|reason| halt(&gate, reason), &|reason| halt(&lane, reason));
+    let by_begins: Power = &|reason| halt(&begins, reason);
+    let by_ends: Power = &|reason| if reason.is_empty() { ends.resume() } else { ends.halt(reason) };
+    let handles = [("gate", by_gate), ("lane", by_lane), ("begins", by_begins), ("ends", by_ends)];
     for ((reason, handle), now_ns) in handles.into_iter().zip(1..) {
-        handle.halt(reason);
+        handle(reason);
         assert!(!breaker.allow_at(now_ns) && !gate.allow() && gate.is_halted());
         let note = gate.halt_note().unwrap();
         assert_eq!((&*note.reason, note.pid), (reason, std::process::id()));
-        handle.resume();
+        handle("");
         breaker.poll_at(now_ns);
         assert!(breaker.allow_at(now_ns) && gate.allow());
         assert_eq!(gate.halt_note(), Some(note), "the note stays");

@@ -158,6 +158,12 @@ fn handles_may_cross_threads() {
     fn shared<T: Send + Sync>() {}
     send::<trip99::Breaker>();
     shared::<trip99::Observer>();
+    shared::<trip99::Gate>();
+    send::<trip99::Lane>();
+    send::<trip99::lane::BeginHalf>();
+    send::<trip99::lane::EndHalf>();
+    shared::<trip99::Supervisor>();
+    shared::<trip99::supervisor::StartError>();
     shared::<trip99::Events>();
     shared::<trip99::Config>();
     shared::<Call>();

@@ -54,7 +54,7 @@ fn the_file_is_laid_out_as_drawn() {
     assert_eq!(fs::metadata(place.0.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
     assert!(!place.beside(".new").exists());
     assert_eq!(word(&place.0, 0), u64::from_le_bytes(*b"trip99fl"));
-    assert_eq!((word(&place.0, 8), word(&place.0, PID)), (1, std::process::id().into()));
+    assert_eq!((word(&place.0, 8), word(&place.0, PID)), (2, std::process::id().into()));
     assert_eq!(word(&place.0, PAGE), u64::from_le_bytes(*b"trip99pg"));
     // The header has the page's size and the 1024 slots. Together they make the length of the file.
     assert_eq!(word(&place.0, 24), 0x0a0a_0a0a_0a0a_0a0a);
@@ -377,7 +377,7 @@ fn made(name: &str) -> (Place, fs::File) {
 fn damaged_pages_are_refused() {
     for (offset, bytes, message) in [
         (0, &b"TRIP"[..], "PAGE is damaged: the magic number"),
-        (8, &[9], "PAGE has layout version 9; known: 1"),
+        (8, &[9], "PAGE has layout version 9; known: 2"),
         (16, &[1], "PAGE is damaged: the size of the page"),
         (24, &[11], "PAGE is damaged: the number of slots"),
         (24, &[22; 8], "PAGE is damaged: the number of slots"),

@@ -276,8 +276,8 @@ fn halts_and_readers() {
         let mut readers = Vec::new();
         for _ in 0..2 {
             let (observer, is_over) = (observer.clone(), &is_over);
+            let mut events = observer.events(); // here: a thread that starts late would begin with a later event
             readers.push(scope.spawn(move || {
-                let mut events = observer.events();
                 let mut next = 0;
                 loop {
                     let was_over = is_over.load(Ordering::Acquire);

@@ -147,7 +147,7 @@ fn mistakes_are_told_in_one_line() {
     assert!(!ok(&["status", page]).contains("halted"), "none of these halts");
 
     for (offset, bytes, what) in [
-        (8, &[9][..], " has layout version 9; known: 1; legal: "),
+        (8, &[9][..], " has layout version 9; known: 2; legal: "),
         (0, b"TRIP", " is damaged: the magic number; legal: "),
     ] {
         file.write_all_at(bytes, offset).unwrap();

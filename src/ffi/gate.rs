@@ -78,7 +78,7 @@ pub unsafe extern "C" fn cb_halt(breaker: *mut cb_breaker) {
 ///
 /// @param breaker  NULL is fine: nothing happens.
 /// @param reason   Why, for people, in UTF-8. What isn't UTF-8 is replaced. 216 bytes of it are kept, in the note
-///                 (cb_get_halt_note). NULL gives no reason.
+///                 (cb_get_halt_note). NULL gives no reason: then the note of a halt that is in force stays.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]

@@ -32,14 +32,14 @@ const _: () = {
     assert!(offset_of!(cb_halt_note, struct_size) == 0);
     assert!(cb_halt_note::FIRST_SIZE <= size_of::<cb_halt_note>());
     assert!(size_of::<cb_halt_note>() == 4 * 4 + 8 + 224, "no padding");
-    assert!(HaltNote::MAX_REASON < 224, "room for the zero");
+    assert!(HaltNote::MAX_REASON_BYTES < 224, "room for the zero");
 };
 
 impl From<HaltNote> for cb_halt_note {
     fn from(note: HaltNote) -> Self {
         let mut reason = [0; 224];
         // The last byte stays zero.
-        for (room, byte) in reason.iter_mut().take(HaltNote::MAX_REASON).zip(note.reason.bytes()) {
+        for (room, byte) in reason.iter_mut().take(HaltNote::MAX_REASON_BYTES).zip(note.reason.bytes()) {
             *room = byte as c_char;
         }
         let size = size_of::<Self>() as u32;

@@ -113,7 +113,8 @@ pub unsafe extern "C" fn cb_lane_fail_at(lane: *mut cb_lane, now_ns: u64, call: 
     unsafe { cb_lane::ends(lane) }.fail_at(now_ns, call.into());
 }
 
-/// The call was not sent after all, or its outcome doesn't matter. It gives no sample, and a trial counts neither way.
+/// The call was not sent after all, or its outcome doesn't matter. It gives no sample, and a trial counts neither way. This
+/// reads no clock, as cb_abandon doesn't.
 ///
 /// @param lane  Must not be NULL.
 /// @param call  From cb_lane_begin on this lane.
@@ -122,8 +123,7 @@ pub unsafe extern "C" fn cb_lane_fail_at(lane: *mut cb_lane, now_ns: u64, call: 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_lane_abandon(lane: *mut cb_lane, call: cb_call) {
     // SAFETY: by the caller.
-    let ends = unsafe { cb_lane::ends(lane) };
-    ends.abandon_at(ends.now_ns(), call.into());
+    unsafe { cb_lane::ends(lane) }.abandon_at(call.start_ns, call.into());
 }
 
 /// cb_lane_abandon at a given time.

@@ -73,7 +73,8 @@ impl Gate {
     /// Refuses every call from now on, whatever the automatic state, until [`resume`](Self::resume). The gate is shut when
     /// this returns. The owner journals the halt at its next poll or refusal.
     ///
-    /// `reason` tells people why, in the [`halt_note`](Observer::halt_note). It may be empty. This waits for nobody.
+    /// `reason` tells people why, in the [`halt_note`](Observer::halt_note). It may be empty; then the note of a halt that is in
+    /// force stays. This waits for nobody.
     pub fn halt(&self, reason: &str) {
         self.page.halts.halt(&self.page.gate.0, self.halter, reason);
     }

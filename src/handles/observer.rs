@@ -121,9 +121,10 @@ impl Iterator for Events {
 
     fn next(&mut self) -> Option<Event> {
         for _ in 0..=JOURNAL_LEN {
-            match Event::from_words(&self.page.journal.next(&mut self.cursor)?) {
-                Some(event) => return Some(event),
-                None => self.cursor.miss(1),
+            let (sequence, words) = self.page.journal.next(&mut self.cursor)?;
+            match Event::from_words(&words) {
+                Some(event) if event.sequence == sequence => return Some(event),
+                _ => self.cursor.miss(1),
             }
         }
         None
@@ -158,9 +159,8 @@ mod tests {
     #[test]
     fn words_that_no_version_writes_are_missed_not_believed() {
         let observer = observer();
-        observer.page.journal.append(0, [u64::MAX; Event::WORDS]);
         let event = Event {
-            sequence: 1,
+            sequence: 2,
             t_ns: 10,
             wall_ns: 2,
             from: State::Open,
@@ -175,9 +175,12 @@ mod tests {
             retry_at_ns: u64::MAX,
             owner_gap_ns: 9,
         };
-        observer.page.journal.append(1, event.words());
+        let another = Event { sequence: 7, ..event };
+        for (sequence, words) in (0..).zip([[u64::MAX; Event::WORDS], another.words(), event.words()]) {
+            observer.page.journal.append(sequence, words);
+        }
         let mut events = observer.events();
         assert_eq!(events.next(), Some(event));
-        assert_eq!((events.next(), events.missed()), (None, 1));
+        assert_eq!((events.next(), events.missed()), (None, 2));
     }
 }

@@ -23,7 +23,7 @@ use core::mem::offset_of;
 use std::path::Path;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"trip99fl");
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// A window of 2^20 samples has 2^21 slots.
 const MAX_SLOTS_LOG2: u32 = 21;

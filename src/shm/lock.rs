@@ -6,9 +6,10 @@
 //! should have one copy of this library.)
 
 use super::error::SharedError;
+use super::trust;
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, fcntl_lock, fstat, open, stat};
 use rustix::io::Errno;
-use rustix::process::{Flock, FlockType, fcntl_getlk, geteuid, getpid};
+use rustix::process::{Flock, FlockType, fcntl_getlk, getpid};
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -71,12 +72,7 @@ impl OwnerLock {
             }
             let file = open_file(&path, OFlags::RDWR | OFlags::CREATE, "open")?;
             let opened = fstat(&file).map_err(SharedError::io(&path, "look at"))?;
-            if FileType::from_raw_mode(opened.st_mode) != FileType::RegularFile {
-                return Err(SharedError::not_ours(&path, "not a regular file"));
-            }
-            if opened.st_uid != geteuid().as_raw() {
-                return Err(SharedError::not_ours(&path, "another user's"));
-            }
+            trust::check(&path, &opened, FileType::RegularFile, false, true)?;
             match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(Errno::ACCESS | Errno::AGAIN) => match holder_by(&file) {

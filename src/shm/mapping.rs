@@ -4,13 +4,15 @@
 use super::error::SharedError;
 use super::layout::{File, HEADER_WORDS, Header, file_len};
 use super::lock::{beside, open_file, own_pid};
+use super::trust;
 use crate::config::State;
 use crate::handle::Handle;
 use crate::page::{Page, PageHandle};
 use core::ptr::{self, NonNull};
-use rustix::fs::{CWD, FallocateFlags, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{CWD, FallocateFlags, FileType, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
+use rustix::process::geteuid;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -169,19 +171,10 @@ impl Drop for Mapping {
 }
 
 fn check_file(path: &Path, stat: &Stat, access: Access) -> Result<(), SharedError> {
-    let user = rustix::process::geteuid();
-    let is_ours = stat.st_uid == user.as_raw() || user.is_root() && access != Access::Own;
-    let is_writable = Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH);
-    let wrong = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Symlink => "a symbolic link",
-        FileType::RegularFile if !is_ours => "another user's",
-        FileType::RegularFile if is_writable => "writable for others",
-        // By another name the file would have another lock.
-        FileType::RegularFile if stat.st_nlink > 1 => "a file of several names",
-        FileType::RegularFile => return Ok(()),
-        _ => "not a regular file",
-    };
-    Err(SharedError::not_ours(path, wrong))
+    let may_be_anothers = geteuid().is_root() && access != Access::Own;
+    trust::check(path, stat, FileType::RegularFile, may_be_anothers, false)?;
+    // By another name the file would have another lock.
+    if stat.st_nlink > 1 { Err(SharedError::not_ours(path, "a file of several names")) } else { Ok(()) }
 }
 
 /// Reads the logarithm of the number of slots, which is not read again.

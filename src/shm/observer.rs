@@ -139,6 +139,6 @@ impl Gate {
     /// # Errors
     /// The same as of [`Observer::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SharedError> {
-        Ok(Self::new(open(path.as_ref(), Access::Ask)?, Halter::this_process()))
+        Ok(Self::new(open(path.as_ref(), Access::Ask)?, Halter::ASKS))
     }
 }

@@ -1,6 +1,7 @@
 //! The place where pages are by convention: `/dev/shm/trip99-<user>/<name>`.
 
 use super::error::SharedError;
+use super::trust;
 use rustix::fs::{FileType, Mode, lstat, mkdir};
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -57,14 +58,7 @@ fn ours(directory: &Path) -> Result<(), SharedError> {
         Err(error) => return Err(SharedError::io(directory, "make")(error)),
     }
     let stat = lstat(directory).map_err(SharedError::io(directory, "look at"))?;
-    let is_writable = Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH);
-    let wrong = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory if stat.st_uid != geteuid().as_raw() => "another user's",
-        FileType::Directory if is_writable => "writable for others",
-        FileType::Directory => return Ok(()),
-        _ => "not a directory",
-    };
-    Err(SharedError::not_ours(directory, wrong))
+    trust::check(directory, &stat, FileType::Directory, false, false)
 }
 
 /// The name of the user of this number, if the user has a name that can be part of a file name.

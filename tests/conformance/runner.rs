@@ -48,7 +48,7 @@ impl Runner {
     }
 
     /// What C's inline test of the gate's byte says; Rust's `allow` has that test within.
-    fn passes(&self, gate: &Gate) -> bool {
+    fn passes(&self, gate: &Observer) -> bool {
         let shadow = self.breakers[0].as_ref().is_some_and(|breaker| breaker.config().shadow);
         gate.state() == Some(State::Closed) && !gate.is_halted() && !shadow
     }
@@ -181,9 +181,9 @@ impl Runner {
                 on!(Whole | End, self.lane(l), lane => lane.record_probe_at(now_ns, latency_ns, ok != 0));
             }
             ("lane_observe", &[l]) => {
-                let gate = on!(Whole | Begin | End, self.lane(l), lane => Gate::clone(lane));
-                let mut text = observer(&gate);
-                field(&mut text, "passes", u8::from(self.passes(&gate)));
+                let seen = on!(Whole | Begin | End, self.lane(l), lane => Observer::clone(lane));
+                let mut text = observer(&seen);
+                field(&mut text, "passes", u8::from(self.passes(&seen)));
                 field(&mut text, "dropped", on!(Whole | Begin | End, self.lane(l), lane => lane.dropped()));
                 return Some(text);
             }

@@ -22,7 +22,7 @@ pub(crate) fn command() -> Command {
                 .value_name("TEXT")
                 .required(true)
                 .allow_hyphen_values(true)
-                .help(format!("The reason, for whoever looks at it later; at most {} bytes", HaltNote::MAX_REASON)),
+                .help(format!("The reason, for whoever looks at it later; at most {} bytes", HaltNote::MAX_REASON_BYTES)),
         )
 }
 
@@ -41,9 +41,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 fn check(reason: &str) -> Result<(), Failure> {
     let wrong = match reason.len() {
         _ if reason.trim().is_empty() => "is blank".to_owned(),
-        len if len > HaltNote::MAX_REASON => format!("has {len} bytes"),
+        len if len > HaltNote::MAX_REASON_BYTES => format!("has {len} bytes"),
         _ => return Ok(()),
     };
-    let max = HaltNote::MAX_REASON;
+    let max = HaltNote::MAX_REASON_BYTES;
     Err(Failure::new(format_args!("--reason {wrong}; legal: a text of 1 to {max} bytes")))
 }

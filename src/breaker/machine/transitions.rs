@@ -17,6 +17,8 @@ impl Machine {
         self.retry_at_ns = now_ns.saturating_add(self.backoff.next_pause_ns(closed_ns));
         self.trials.end_epoch(self.outlet.ledger());
         self.change_state(State::Open, reason);
+        self.publish();
+        self.set_wake();
     }
 
     /// Tests the node: a new epoch begins.
@@ -36,14 +38,15 @@ impl Machine {
         self.closed_since_ns = self.latest_ns;
         self.trials.end_epoch(self.outlet.ledger());
         self.change_state(State::Closed, Reason::Recovered);
+        self.publish();
+        self.set_wake();
     }
 
+    /// The snapshot is to be published when the new state is complete.
     fn change_state(&mut self, to: State, reason: Reason) {
         let from = core::mem::replace(&mut self.state, to);
         let event = self.event(from, reason);
         self.outlet.tell(event, |event| self.judge.fill_in(event, self.config.quantile_ppm));
-        self.publish();
-        self.set_wake();
     }
 
     /// An event that leads from this state to the present one. Its figures are to be filled in.
@@ -91,7 +94,7 @@ impl Machine {
     /// The gate isn't as the owner left it. Somebody halted or resumed, or scribbled on it.
     #[cold]
     pub(in crate::breaker) fn look_at_gate(&mut self) {
-        let was_foreign = self.outlet.repair(self.state);
+        let was_foreign = self.outlet.repair(self.state, self.latest_ns);
         self.note_halts();
         if was_foreign {
             self.outlet.see_all_flips(); // who scribbled a halt didn't count it
@@ -174,5 +177,50 @@ impl Machine {
 
     pub(super) fn begin_trials(&mut self) {
         self.trials.begin_epoch(&self.config, self.outlet.ledger(), self.latest_ns);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::breaker::Breaker;
+    use crate::config::{Config, State};
+
+    /// Observers never see a state with the figures of the one before: the snapshot is published once for each transition, when
+    /// the new state is complete.
+    #[test]
+    fn each_transition_publishes_one_snapshot() {
+        let config = Config { consecutive_failures: 1, probes: 1, jitter_ppm: 0, ..Config::default() };
+        let mut breaker = Breaker::new(config).unwrap();
+        let observer = breaker.observer();
+        breaker.poll_at(0);
+        let published = || observer.page.status.0.version();
+        let second = 1_000_000_000;
+        let mut version = published();
+        for round in 0..3 {
+            let now_ns = 200 * second * round;
+            for (step, (state, at_ns)) in [
+                (State::Open, now_ns),
+                (State::HalfOpen, now_ns + 100 * second),
+                (State::Closed, now_ns + 101 * second),
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                match state {
+                    State::Open => breaker.record_failure_at(at_ns, 0),
+                    State::HalfOpen => breaker.poll_at(at_ns),
+                    State::Closed => {
+                        assert!(breaker.allow_at(at_ns));
+                        breaker.record_at(at_ns, 1);
+                    }
+                }
+                // While the breaker is busy it publishes each millisecond, too: once before a transition of a sample.
+                let expected = if step == 1 { 2 } else { 4 };
+                assert!(published() - version <= expected, "{state}: {}", published() - version);
+                version = published();
+                let snapshot = observer.snapshot().unwrap();
+                assert_eq!((snapshot.state, &snapshot), (state, &breaker.snapshot()));
+            }
+        }
     }
 }
