@@ -57,6 +57,11 @@ fn release_at(breaker: &mut Breaker, now_ns: u64) {
 }
 
 #[cfg_attr(no_panic_proof, no_panic)]
+fn trip_at(breaker: &mut Breaker, now_ns: u64) {
+    breaker.trip_at(now_ns);
+}
+
+#[cfg_attr(no_panic_proof, no_panic)]
 fn poll_at(breaker: &mut Breaker, now_ns: u64) {
     breaker.poll_at(now_ns);
 }
@@ -119,6 +124,7 @@ fn main() {
     fail_at(breaker, black_box(7), failed);
     abandon_at(breaker, black_box(8), abandoned);
     release_at(breaker, black_box(9));
+    trip_at(breaker, black_box(9));
     poll_at(breaker, black_box(10));
     println!("P99: {:?}", quantile_at(breaker, black_box(11)));
     #[cfg(no_panic_twin)]

@@ -329,6 +329,10 @@ enum cb_reason_value
      * open. A halt that is in force then has another event after this one.
      */
     CB_REASON_RESTART = 13,
+    /**
+     * The owner tripped the breaker (cb_trip): open.
+     */
+    CB_REASON_TRIPPED = 14,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1180,6 +1184,25 @@ void cb_release(struct cb_breaker *breaker);
  * Thread: owner.
  */
 void cb_release_at(struct cb_breaker *breaker, uint64_t now_ns);
+
+/**
+ * Opens a closed or half-open breaker at once, as if a rule had held. It is for what the owner knows better than any sample,
+ * such as a lost session. While the breaker is open nothing happens.
+ *
+ * @param breaker  Must not be NULL.
+ *
+ * Thread: owner.
+ */
+void cb_trip(struct cb_breaker *breaker);
+
+/**
+ * cb_trip at a given time. It fires no timers.
+ *
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_trip.
+ *
+ * Thread: owner.
+ */
+void cb_trip_at(struct cb_breaker *breaker, uint64_t now_ns);
 
 /**
  * Takes in what lanes have said, fires the timers that are due, and adds the event of a halt or resume. It is cheap enough for

@@ -34,6 +34,8 @@ named! {
         /// A new owner took over a page in a file. After a clean end while closed the breaker comes back closed, otherwise open.
         /// If a halt is in force then, it is journaled again, after this.
         Restart = 13, "restart";
+        /// The owner tripped the breaker by what it knows better than any sample: open.
+        Tripped = 14, "tripped";
     }
 }
 
@@ -86,7 +88,7 @@ mod tests {
     fn reasons_are_numbered_from_1_on() {
         for number in 0..20 {
             let reason = Reason::from_word(number);
-            assert_eq!(reason.map(|reason| reason.to_word()), (1..=13).contains(&number).then_some(number));
+            assert_eq!(reason.map(|reason| reason.to_word()), (1..=14).contains(&number).then_some(number));
         }
         assert_eq!(format!("{:>8}", Reason::Halt), "    halt");
     }

@@ -41,7 +41,8 @@ fn op() -> impl Strategy<Value = Op> {
         20 => Just(Op::Begin),
         20 => (any::<usize>(), again(), ok()).prop_map(|(which, again, ok)| Op::Finish { which, again, ok }),
         3 => (any::<usize>(), again()).prop_map(|(which, again)| Op::Abandon { which, again }),
-        4 => Just(Op::Release),
+        // Each trip ends a stretch in which a rule might have.
+        4 => prop::bool::weighted(0.04).prop_map(|trips| if trips { Op::Trip } else { Op::Release }),
         20 => (latency_ns(), ok()).prop_map(|(latency_ns, ok)| Op::Record { latency_ns, ok }),
         6 => (latency_ns(), ok()).prop_map(|(latency_ns, ok)| Op::Probe { latency_ns, ok }),
         6 => Just(Op::Poll),
@@ -249,7 +250,7 @@ fn random_operations_reach_every_reason_and_every_count() {
         ];
         counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
     }
-    assert!(reasons.len() == 12 && reasons.values().all(|&count| count >= 5), "{reasons:?}");
+    assert!(reasons.len() == 13 && reasons.values().all(|&count| count >= 5), "{reasons:?}");
     assert!(counts.iter().all(|&count| count >= 10), "{counts:?}");
 }
 
@@ -280,6 +281,6 @@ fn random_operations_on_lanes_reach_all_that_lanes_do() {
         let more = [snapshot.stale, snapshot.dropped, snapshot.refused, snapshot.misused, overdue, trials_of_lanes];
         counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
     }
-    assert!(reasons.len() == 12 && reasons.values().all(|&count| count >= 2), "{reasons:?}");
+    assert!(reasons.len() == 13 && reasons.values().all(|&count| count >= 2), "{reasons:?}");
     assert!(counts.iter().all(|&count| count >= 20), "{counts:?}");
 }

@@ -88,7 +88,7 @@ fn with(call: Option<Call>, end: impl FnOnce(Call)) -> Option<u64> {
 }
 
 #[rustfmt::skip] // a table
-const FORMS: [Row; 14] = [
+const FORMS: [Row; 15] = [
     ("allow", |b, _, _| Some(b.allow().into()), |b, _, now_ns| Some(b.allow_at(now_ns).into()), true),
     ("begin", |b, _, _| { let _ = b.begin(); None }, |b, _, now_ns| { let _ = b.begin_at(now_ns); None }, true),
     ("end", |b, call, _| with(call, |call| b.end(call)), |b, call, now_ns| with(call, |call| b.end_at(now_ns, call)), true),
@@ -98,6 +98,7 @@ const FORMS: [Row; 14] = [
     ("record_failure", |b, _, _| { b.record_failure(0); None }, |b, _, now_ns| { b.record_failure_at(now_ns, 0); None }, true),
     ("record_probe", |b, _, _| { b.record_probe(0, true); None }, |b, _, now_ns| { b.record_probe_at(now_ns, 0, true); None }, true),
     ("bad probe", |b, _, _| { b.record_probe(0, false); None }, |b, _, now_ns| { b.record_probe_at(now_ns, 0, false); None }, true),
+    ("trip", |b, _, _| { b.trip(); None }, |b, _, now_ns| { b.trip_at(now_ns); None }, true),
     ("release", |b, _, _| { b.release(); None }, |b, _, now_ns| { b.release_at(now_ns); None }, false),
     ("poll", |b, _, _| { b.poll(); None }, |b, _, now_ns| { b.poll_at(now_ns); None }, true),
     ("halt", |b, _, _| { b.halt(""); None }, |b, _, now_ns| { b.halt_at(now_ns, ""); None }, true),

@@ -118,6 +118,7 @@ fn step(bytes: &mut Unstructured) -> Result<Step> {
         12 => Op::Quantile { quantile_ppm: bytes.int_in_range(0..=1_000_000)? },
         13 => Op::GateAllow,
         14 => Op::GateRelease,
+        15 => Op::Trip,
         _ => Op::Lane { lane: bytes.arbitrary::<u8>()?.into(), op: lane_op(bytes)? },
     };
     let later_ns = match bytes.int_in_range(0..=15)? {

@@ -144,6 +144,10 @@ class Breaker {
     void release() noexcept { cb_release(handle_); }
     void release_at(std::uint64_t now_ns) noexcept { cb_release_at(handle_, now_ns); }
 
+    /** Opens a closed or half-open breaker at once, by what the owner knows better than any sample, such as a lost session. */
+    void trip() noexcept { cb_trip(handle_); }
+    void trip_at(std::uint64_t now_ns) noexcept { cb_trip_at(handle_, now_ns); }
+
     /** Hears the lanes, and fires the timers that are due. Call it once in each turn of the loop. */
     void poll() noexcept { cb_poll(handle_); }
     void poll_at(std::uint64_t now_ns) noexcept { cb_poll_at(handle_, now_ns); }

@@ -36,6 +36,7 @@ enum class Reason : cb_reason {
     Halt = CB_REASON_HALT,
     Resume = CB_REASON_RESUME,
     Restart = CB_REASON_RESTART,
+    Tripped = CB_REASON_TRIPPED,
 };
 
 /** What the plain operations (those without `_at`) read the time from. */

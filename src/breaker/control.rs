@@ -68,6 +68,18 @@ impl Breaker {
         self.machine.note_halts();
     }
 
+    /// Opens a closed or half-open breaker at once, as if a rule had held. It is for what the owner knows better than any sample, such
+    /// as a lost session. While the breaker is open this does nothing.
+    pub fn trip(&mut self) {
+        self.trip_at(self.clock.now_ns());
+    }
+
+    /// [`trip`](Self::trip) at a given time. It fires no timers.
+    pub fn trip_at(&mut self, now_ns: u64) {
+        self.machine.note(now_ns);
+        self.machine.trip();
+    }
+
     /// Changes the settings. State, window, attempt and calls in flight survive.
     ///
     /// A new threshold recounts the window and the overdue calls at once, and the next sample is judged by it. A pause under way

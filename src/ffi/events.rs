@@ -44,12 +44,14 @@ pub enum cb_reason_value {
     /// A new owner took over a page in a file. The breaker comes back closed after a clean end while it was closed, otherwise
     /// open. A halt that is in force then has another event after this one.
     CB_REASON_RESTART = 13,
+    /// The owner tripped the breaker (cb_trip): open.
+    CB_REASON_TRIPPED = 14,
 }
 
 pub use cb_reason_value::*;
 
 /// Each reason with its text.
-const REASONS: [(Reason, cb_reason_value, &CStr); 13] = [
+const REASONS: [(Reason, cb_reason_value, &CStr); 14] = [
     (Reason::Latency, CB_REASON_LATENCY, c"latency"),
     (Reason::FailureRate, CB_REASON_FAILURE_RATE, c"failure_rate"),
     (Reason::ConsecutiveFailures, CB_REASON_CONSECUTIVE_FAILURES, c"consecutive_failures"),
@@ -63,6 +65,7 @@ const REASONS: [(Reason, cb_reason_value, &CStr); 13] = [
     (Reason::Halt, CB_REASON_HALT, c"halt"),
     (Reason::Resume, CB_REASON_RESUME, c"resume"),
     (Reason::Restart, CB_REASON_RESTART, c"restart"),
+    (Reason::Tripped, CB_REASON_TRIPPED, c"tripped"),
 ];
 
 /// A transition, halt, resume or restart, with the figures of a verdict at that moment.

@@ -260,6 +260,33 @@ pub unsafe extern "C" fn cb_release_at(breaker: *mut cb_breaker, now_ns: u64) {
     }
 }
 
+/// Opens a closed or half-open breaker at once, as if a rule had held. It is for what the owner knows better than any sample,
+/// such as a lost session. While the breaker is open nothing happens.
+///
+/// @param breaker  Must not be NULL.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_trip(breaker: *mut cb_breaker) {
+    // SAFETY: by the caller.
+    if let Some(owner) = unsafe { cb_breaker::owner_or_count(breaker) } {
+        owner.trip();
+    }
+}
+
+/// cb_trip at a given time. It fires no timers.
+///
+/// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_trip.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_trip_at(breaker: *mut cb_breaker, now_ns: u64) {
+    // SAFETY: by the caller.
+    if let Some(owner) = unsafe { cb_breaker::owner_or_count(breaker) } {
+        owner.trip_at(now_ns);
+    }
+}
+
 /// Takes in what lanes have said, fires the timers that are due, and adds the event of a halt or resume. It is cheap enough for
 /// every turn of a loop. A breaker that isn't polled hears no lane. Such a breaker recovers, and notices calls that never return,
 /// only when it is asked or told something.

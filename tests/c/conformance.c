@@ -244,6 +244,8 @@ static bool operate_breaker(void) {
     else if (is("halt_at", 2)) cb_halt_at(breaker(), arg[1]);
     else if (is("halt", 1)) cb_halt(breaker());
     else if (is("halt_with", 2)) cb_halt_with(breaker(), reason_of(arg[1]));
+    else if (is("trip_at", 2)) cb_trip_at(breaker(), arg[1]);
+    else if (is("trip", 1)) cb_trip(breaker());
     else if (is("resume_at", 2)) cb_resume_at(breaker(), arg[1]);
     else if (is("resume", 1)) cb_resume(breaker());
     else if (is("quantile_ns", 2)) print_number(cb_quantile_ns(breaker(), (uint32_t)arg[1]));

@@ -246,6 +246,10 @@ static bool operate_breaker() {
         breaker().halt();
     } else if (is("halt_with", 2)) {
         breaker().halt(reason(arg[1]).c_str());
+    } else if (is("trip_at", 2)) {
+        breaker().trip_at(arg[1]);
+    } else if (is("trip", 1)) {
+        breaker().trip();
     } else if (is("resume_at", 2)) {
         breaker().resume_at(arg[1]);
     } else if (is("resume", 1)) {

@@ -50,7 +50,7 @@ static void events_carry_wall_time(void) {
 static void values_have_names(void) {
     static const char *const REASONS[] = {
         "unknown", "latency",      "failure_rate", "consecutive_failures", "spike", "stall", "retry", "probe_failed",
-        "probe_slow", "probe_lost", "recovered",    "halt",                 "resume", "restart", "unknown"};
+        "probe_slow", "probe_lost", "recovered",    "halt",                 "resume", "restart", "tripped", "unknown"};
     for (cb_reason reason = 0; reason < sizeof REASONS / sizeof *REASONS; reason++)
         CHECK_TEXT(cb_reason_text(reason), REASONS[reason]);
     CHECK_TEXT(cb_reason_text(UINT32_MAX), "unknown");

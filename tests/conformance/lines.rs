@@ -24,7 +24,7 @@ pub(crate) enum Part {
 }
 
 /// Words that can't be names, as a line may begin with them, besides those of the fields.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "abandon",
     "allow",
     "begin",
@@ -44,6 +44,7 @@ const VERBS: [&str; 19] = [
     "resume",
     "split",
     "trial",
+    "trip",
 ];
 
 /// Takes in a scenario's lines one by one.
@@ -315,7 +316,11 @@ impl Lines {
                 let result = Expected::Text(result.unwrap_or("ok").into());
                 self.push(&form, &head, Some(result));
             }
-            ("release_at" | "poll_at" | "halt_at" | "resume_at" | "release" | "halt" | "resume" | "destroy", []) => {
+            (
+                "release_at" | "poll_at" | "halt_at" | "resume_at" | "trip_at" | "release" | "halt" | "resume" | "trip"
+                | "destroy",
+                [],
+            ) => {
                 self.push(&form, &head, None);
             }
             ("halt", [reason]) => self.push("halt_with", &[breaker, number(reason)?], None),

@@ -102,6 +102,8 @@ impl Runner {
                 self.breaker(b).record_probe_at(now_ns, latency_ns, ok != 0);
             }
             ("release_at", &[b, now_ns]) => self.breaker(b).release_at(now_ns),
+            ("trip_at", &[b, now_ns]) => self.breaker(b).trip_at(now_ns),
+            ("trip", &[b]) => self.breaker(b).trip(),
             ("release", &[b]) => self.breaker(b).release(),
             ("poll_at", &[b, now_ns]) => self.breaker(b).poll_at(now_ns),
             ("halt_at", &[b, now_ns]) => self.breaker(b).halt_at(now_ns, ""),

@@ -88,7 +88,7 @@ pub(crate) const EVENT: [&str; 13] = [
 
 const STATES: [&str; 3] = ["closed", "open", "half_open"];
 
-pub(crate) const REASONS: [&str; 12] = [
+pub(crate) const REASONS: [&str; 13] = [
     "latency",
     "failure_rate",
     "consecutive_failures",
@@ -101,6 +101,7 @@ pub(crate) const REASONS: [&str; 12] = [
     "recovered",
     "halt",
     "resume",
+    "tripped",
 ];
 
 pub(crate) fn yes_or_no(result: Option<&str>) -> Result<Expected, String> {

@@ -128,6 +128,13 @@ impl Model {
         }
     }
 
+    pub(crate) fn trip(&mut self, now_ns: u64) {
+        self.see(now_ns);
+        if self.state != State::Open {
+            self.open(Reason::Tripped);
+        }
+    }
+
     pub(crate) fn reconfigure(&mut self, now_ns: u64, config: Config) {
         self.see(now_ns);
         // Samples that have expired are gone for good. Calls in flight are not.

@@ -19,6 +19,7 @@ pub(crate) enum Op {
         again: bool,
     },
     Release,
+    Trip,
     Record {
         latency_ns: u64,
         ok: bool,
@@ -141,6 +142,10 @@ impl Pair {
                     self.breaker.abandon_at(now_ns, call);
                     self.model.abandon(now_ns, ticket);
                 }
+            }
+            Op::Trip => {
+                breaker.trip_at(now_ns);
+                model.trip(now_ns);
             }
             Op::Release => {
                 breaker.release_at(now_ns);

@@ -21,6 +21,14 @@ impl Machine {
         self.set_wake();
     }
 
+    /// As if a rule had held. While open there is nothing to open.
+    pub(in crate::breaker) fn trip(&mut self) {
+        if self.state != State::Open {
+            self.judge.end_calm();
+            self.open(Reason::Tripped);
+        }
+    }
+
     /// Tests the node: a new epoch begins.
     #[cold]
     pub(super) fn half_open(&mut self) {
