@@ -5,8 +5,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "sizes.h"
+#include "workers.h"
 #include <limits.h>
-#include <pthread.h>
 #include <sched.h>
 #include <time.h>
 #include <unistd.h>
@@ -194,28 +194,12 @@ static void handles_outlive_their_breaker(void) {
 enum { ASKERS = 4, ROUNDS = 2000, TRIALS_IN_FLIGHT = 2 };
 
 static cb_gate_handle *shared_gate;
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static unsigned trials_out, granted;
-static int at_work;
 
 static void add(unsigned *count, unsigned much) {
-    CHECK_EQ((uint64_t)pthread_mutex_lock(&mutex), 0);
+    lock();
     *count += much;
-    CHECK_EQ((uint64_t)pthread_mutex_unlock(&mutex), 0);
-}
-
-static bool anybody_at_work(void) {
-    CHECK_EQ((uint64_t)pthread_mutex_lock(&mutex), 0);
-    const bool any = at_work > 0;
-    CHECK_EQ((uint64_t)pthread_mutex_unlock(&mutex), 0);
-    return any;
-}
-
-static void *done(void) {
-    CHECK_EQ((uint64_t)pthread_mutex_lock(&mutex), 0);
-    at_work--;
-    CHECK_EQ((uint64_t)pthread_mutex_unlock(&mutex), 0);
-    return NULL;
+    unlock();
 }
 
 /* By a handle of its own, or by one that is shared. Each trial goes back at once. */
@@ -223,11 +207,11 @@ static void *asks(void *own) {
     cb_gate_handle *handle = own == NULL ? shared_gate : (cb_gate_handle *)own;
     for (int i = 0; i < ROUNDS; i++) {
         if (cb_gate_handle_allow(handle)) {
-            CHECK_EQ((uint64_t)pthread_mutex_lock(&mutex), 0);
+            lock();
             trials_out++;
             granted++;
             CHECK(trials_out <= TRIALS_IN_FLIGHT);
-            CHECK_EQ((uint64_t)pthread_mutex_unlock(&mutex), 0);
+            unlock();
             sched_yield();
             add(&trials_out, UINT_MAX); /* one less */
             cb_gate_handle_release(handle);

@@ -1,31 +1,12 @@
 /* An owner at work while other threads ask, halt, resume and read. All by rounds: nothing is timed. */
 #define _POSIX_C_SOURCE 200809L
-#include "check.h"
-#include <pthread.h>
+#include "workers.h"
 #include <sched.h>
 
 enum { OWNER_ROUNDS = 20000, ROUNDS = 2000 };
 
 static cb_breaker *breaker;
 static const cb_gate *gate;
-
-/* How many of the three that work for so many rounds still do. */
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static int at_work;
-
-static bool anybody_at_work(void) {
-    CHECK_EQ((uint64_t)pthread_mutex_lock(&mutex), 0);
-    const bool any = at_work > 0;
-    CHECK_EQ((uint64_t)pthread_mutex_unlock(&mutex), 0);
-    return any;
-}
-
-static void *done(void) {
-    CHECK_EQ((uint64_t)pthread_mutex_lock(&mutex), 0);
-    at_work--;
-    CHECK_EQ((uint64_t)pthread_mutex_unlock(&mutex), 0);
-    return NULL;
-}
 
 static void *asks(void *unused) {
     (void)unused;

@@ -1,24 +1,11 @@
 /* Traders on lanes beside an owner, with real threads. All by rounds: nothing is timed. */
 #define _POSIX_C_SOURCE 200809L
-#include "check.h"
-#include <pthread.h>
+#include "workers.h"
 #include <sched.h>
 
 enum { TRADERS = 3, ROUNDS = 4000 };
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static int at_work;
 static bool has_passed; /* some trader was let pass since it was last false */
-
-static void lock(void) { CHECK_EQ((uint64_t)pthread_mutex_lock(&mutex), 0); }
-static void unlock(void) { CHECK_EQ((uint64_t)pthread_mutex_unlock(&mutex), 0); }
-
-static int still_at_work(void) {
-    lock();
-    const int count = at_work;
-    unlock();
-    return count;
-}
 
 /* One thread's lane, and what it did. Read by others when it is joined. */
 struct trader {
@@ -27,11 +14,9 @@ struct trader {
     uint64_t allowed, refused, released, ended, failed, abandoned, recorded, misused, dropped;
 };
 
-static void done(struct trader *trader) {
+static void finish(struct trader *trader) {
     trader->dropped = cb_lane_dropped(trader->lane);
-    lock();
-    at_work--;
-    unlock();
+    done();
 }
 
 static void open_lanes(struct trader *traders, cb_breaker *breaker, uint32_t capacity) {
@@ -98,7 +83,7 @@ static void *trades(void *argument) {
         if (i % 8 == 4) { cb_lane_record_failure(lane, 1); trader->recorded++; }
         if (i % 32 == 0) sched_yield();
     }
-    done(trader);
+    finish(trader);
     return NULL;
 }
 
@@ -110,7 +95,7 @@ static uint64_t whatever_lanes_say_is_taken_or_counted_as_dropped(uint32_t capac
     open_lanes(traders, breaker, capacity);
     start(traders, trades);
     uint64_t own = 0;
-    while (still_at_work() > 0) {
+    while (anybody_at_work()) {
         const cb_call call = cb_begin(breaker); /* the owner trades, too */
         cb_end(breaker, call);
         own++;
@@ -168,7 +153,7 @@ static void *sends(void *argument) {
     lock();
     wire.over = true;
     unlock();
-    done(trader);
+    finish(trader);
     return NULL;
 }
 
@@ -184,7 +169,7 @@ static void *hears(void *argument) {
         if (has_call) { cb_lane_end(trader->lane, call); trader->ended++; }
         else sched_yield();
     }
-    done(trader);
+    finish(trader);
     return NULL;
 }
 
@@ -201,7 +186,7 @@ static void two_threads_share_a_lane(void) {
     CHECK_EQ(cb_lane_split(sender.lane, &receiver.lane), CB_STATUS_OK);
     CHECK_EQ((uint64_t)pthread_create(&sender.thread, NULL, sends, &sender), 0);
     CHECK_EQ((uint64_t)pthread_create(&receiver.thread, NULL, hears, &receiver), 0);
-    while (still_at_work() > 0) {
+    while (anybody_at_work()) {
         cb_poll(breaker);
         sched_yield();
     }
@@ -246,7 +231,7 @@ static void *trades_through_pauses(void *argument) {
         }
         sched_yield();
     }
-    done(trader);
+    finish(trader);
     return NULL;
 }
 
@@ -264,7 +249,7 @@ static void trading_goes_on_after_each_trip(void) {
     open_lanes(traders, breaker, 0);
     start(traders, trades_through_pauses);
     uint64_t trips = 0;
-    while (still_at_work() > 0) {
+    while (anybody_at_work()) {
         cb_poll(breaker);
         lock();
         const bool again = has_passed;
@@ -299,7 +284,7 @@ static void *trades_once_and_goes(void *argument) {
         trader->ended++;
     }
     cb_lane *lane = trader->lane;
-    done(trader);
+    finish(trader);
     cb_lane_close(lane);
     return NULL;
 }
@@ -312,7 +297,7 @@ static void lanes_come_and_go(void) {
         struct trader traders[TRADERS];
         open_lanes(traders, breaker, 32);
         start(traders, trades_once_and_goes);
-        while (still_at_work() > 0) {
+        while (anybody_at_work()) {
             cb_poll(breaker);
             sched_yield();
         }

@@ -28,7 +28,7 @@ macro_rules! on {
     ($($kind:ident)|+, $lane:expr, $part:ident => $does:expr) => {
         match $lane {
             $(Part::$kind($part) => $does,)+
-            #[allow(unreachable_patterns, reason = "every kind can")]
+            #[allow(unreachable_patterns, reason = "where every kind of lane can do it, no kind is left")]
             _ => panic!("this half can't"),
         }
     };
