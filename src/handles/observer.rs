@@ -73,7 +73,8 @@ impl Observer {
 
     /// Who halted last, when and why. If [a halt is in force](Self::is_halted), the note is about it.
     ///
-    /// `None` if there was no halt, or if the latest halter was killed while writing the note. This allocates.
+    /// `None` if there was no halt, or if the latest halter was killed while writing the note. If the halter was killed after it shut
+    /// the gate and before it began the note, this is still the note of the halt before. This allocates.
     pub fn halt_note(&self) -> Option<HaltNote> {
         self.page.halts.note()
     }

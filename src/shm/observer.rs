@@ -114,6 +114,9 @@ impl Gate {
     ///
     /// The file is mapped for writing, as a halt, an ask and a granted trial are writes.
     ///
+    /// If an owner is killed while closed, the page goes on to show closed, and this gate lets calls pass until the next owner
+    /// takes the page over. [`Observer::owner`] tells whether an owner is alive.
+    ///
     /// ```
     /// # #[cfg(target_os = "linux")] {
     /// use trip99::{Breaker, Config, Gate};
