@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, State};
 use crate::in_flight::Returned;
 use crate::openings::Arrivals;
-use crate::page::PageHandle;
+use crate::page::Page;
 use crate::tickets::Call;
 use core::fmt;
 use machine::Machine;
@@ -52,7 +52,7 @@ pub struct Breaker {
     /// The owner's end of the desk where lanes are opened; `None` before the first lane.
     arrivals: Option<Box<Arrivals>>,
     /// The page of the breaker that this one stands in for, if this one is a stand-in.
-    stands_in_for: Option<PageHandle>,
+    stands_in_for: Option<Page>,
 }
 
 impl Breaker {
@@ -220,13 +220,16 @@ impl Breaker {
     /// [`poll`](Self::poll) at a given time.
     #[inline]
     pub fn poll_at(&mut self, now_ns: u64) {
+        // The byte as it is before lanes are heard and timers fire.
+        let seen = self.machine.outlet.gate().bits();
         if self.is_shared {
             self.hear_and_run_timers(now_ns);
         } else {
             self.run_timers(now_ns);
         }
-        if !self.machine.outlet.is_up_to_date(self.machine.state) {
-            self.machine.look_at_gate();
+        let machine = &mut self.machine;
+        if machine.latest_ns > machine.outlet.quiet_until_ns() || !machine.outlet.is_up_to_date(seen) {
+            machine.look(seen);
         }
     }
 

@@ -36,6 +36,10 @@ named! {
         Restart = 13, "restart";
         /// The owner tripped the breaker by what it knows better than any sample: open.
         Tripped = 14, "tripped";
+        /// Somebody found the owner silent, and shut the gates. It is journaled when the owner is back.
+        OwnerSilent = 16, "owner_silent";
+        /// The owner polls again, and the gates are as the state says.
+        OwnerBack = 17, "owner_back";
     }
 }
 
@@ -88,7 +92,8 @@ mod tests {
     fn reasons_are_numbered_from_1_on() {
         for number in 0..20 {
             let reason = Reason::from_word(number);
-            assert_eq!(reason.map(|reason| reason.to_word()), (1..=14).contains(&number).then_some(number));
+            let is_known = (1..=14).contains(&number) || (16..=17).contains(&number);
+            assert_eq!(reason.map(|reason| reason.to_word()), is_known.then_some(number));
         }
         assert_eq!(format!("{:>8}", Reason::Halt), "    halt");
     }

@@ -1,7 +1,10 @@
 //! What any thread may have of a breaker: to look at it, and to ask it.
 
 mod gate;
+mod halting;
 mod observer;
 
 pub use gate::Gate;
+pub(crate) use halting::Signature;
+pub use halting::{HaltNote, Halted, Holders, LogEntry, Resumed};
 pub use observer::{Events, Observer};

@@ -3,13 +3,13 @@
 use crate::seqlock::SeqLock;
 use crate::sync::{AtomicU64, Line, Ordering, load_acquire};
 
-/// The latest `LEN` records, of `WORDS` words each.
+/// The latest records, of `WORDS` words each.
 #[repr(C)]
-pub(crate) struct Journal<const WORDS: usize, const LEN: usize> {
+pub(crate) struct Journal<const WORDS: usize, R: ?Sized = [Line<SeqLock<WORDS>>]> {
     /// The sequence number of the next record.
     head: Line<AtomicU64>,
-    /// Record `i` is in place `i % LEN`.
-    records: [Line<SeqLock<WORDS>>; LEN],
+    /// Record `i` is in place `i` modulo their number.
+    records: R,
 }
 
 /// How far a reader has come.
@@ -26,9 +26,16 @@ const fn version(sequence: u64) -> u64 {
     sequence.wrapping_add(1).wrapping_mul(2)
 }
 
-impl<const WORDS: usize, const LEN: usize> Journal<WORDS, LEN> {
+impl<const WORDS: usize, const LEN: usize> Journal<WORDS, [Line<SeqLock<WORDS>>; LEN]> {
     pub(crate) fn new() -> Self {
         Self { head: Line(AtomicU64::new(0)), records: core::array::from_fn(|_| Line(SeqLock::new())) }
+    }
+}
+
+impl<const WORDS: usize> Journal<WORDS> {
+    /// How many records are kept.
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
     }
 
     pub(crate) fn head(&self) -> u64 {
@@ -36,7 +43,8 @@ impl<const WORDS: usize, const LEN: usize> Journal<WORDS, LEN> {
     }
 
     fn record(&self, sequence: u64) -> Option<&SeqLock<WORDS>> {
-        self.records.get((sequence % LEN as u64) as usize).map(|record| &record.0)
+        let len = (self.records.len() as u64).max(1);
+        self.records.get((sequence % len) as usize).map(|record| &record.0)
     }
 
     /// Appends a record. `sequence` is one more than that of the last record. Only the owner may call this.
@@ -49,7 +57,7 @@ impl<const WORDS: usize, const LEN: usize> Journal<WORDS, LEN> {
 
     /// The cursor of a reader that begins with the oldest record that is still there.
     pub(crate) fn cursor(&self) -> Cursor {
-        Cursor { next: self.head().saturating_sub(LEN as u64), missed: 0 }
+        Cursor { next: self.head().saturating_sub(self.len() as u64), missed: 0 }
     }
 
     /// The next record for this reader, with its number. It is `None` if there is none so far.
@@ -60,14 +68,14 @@ impl<const WORDS: usize, const LEN: usize> Journal<WORDS, LEN> {
     /// `CHECKED` is true except in a loom model, which shows that it must be true.
     fn next_with<const CHECKED: bool>(&self, cursor: &mut Cursor) -> Option<(u64, [u64; WORDS])> {
         // The loop is bounded, whatever somebody may have scribbled over the head.
-        for _ in 0..=LEN {
+        for _ in 0..=self.len() {
             let head = self.head();
             // The owner never moves the head back, but somebody else may have.
             cursor.next = cursor.next.min(head);
             if cursor.next >= head {
                 return None;
             }
-            let oldest = head.saturating_sub(LEN as u64);
+            let oldest = head.saturating_sub(self.len() as u64);
             if cursor.next < oldest {
                 cursor.miss(oldest - cursor.next);
                 cursor.next = oldest;
@@ -94,18 +102,18 @@ impl Cursor {
 mod tests {
     use super::*;
 
-    type Small = Journal<2, 8>;
+    type Small = Journal<2, [Line<SeqLock<2>>; 8]>;
 
-    fn append(journal: &Small, sequences: impl IntoIterator<Item = u64>) {
+    fn append(journal: &Journal<2>, sequences: impl IntoIterator<Item = u64>) {
         sequences.into_iter().for_each(|sequence| journal.append(sequence, [sequence, sequence * 10]));
     }
 
     #[test]
     fn records_come_in_order() {
-        let journal = Small::new();
+        let journal: &Journal<2> = &Small::new();
         let mut cursor = journal.cursor();
         for sequence in 0..30 {
-            append(&journal, [sequence]);
+            append(journal, [sequence]);
             assert_eq!(journal.next(&mut cursor), Some((sequence, [sequence, sequence * 10])));
             assert_eq!(journal.next(&mut cursor), None);
         }
@@ -114,11 +122,11 @@ mod tests {
 
     #[test]
     fn a_reader_that_falls_behind_is_told_how_far() {
-        let journal = Small::new();
+        let journal: &Journal<2> = &Small::new();
         let mut cursor = journal.cursor();
-        append(&journal, 0..8);
+        append(journal, 0..8);
         assert_eq!(journal.next(&mut cursor), Some((0, [0, 0])));
-        append(&journal, 8..12);
+        append(journal, 8..12);
         assert_eq!((journal.next(&mut cursor), cursor.missed), (Some((4, [4, 40])), 3));
         let mut late = journal.cursor();
         assert_eq!((journal.next(&mut late), late.missed), (Some((4, [4, 40])), 0));
@@ -126,14 +134,14 @@ mod tests {
 
     #[test]
     fn a_head_that_jumps_about_neither_hangs_nor_loses_a_reader() {
-        let journal = Small::new();
-        append(&journal, [0]);
+        let journal: &Journal<2> = &Small::new();
+        append(journal, [0]);
         let mut cursor = journal.cursor();
         journal.head.0.store(u64::MAX, Ordering::Relaxed);
         assert_eq!(journal.next(&mut cursor), None);
-        append(&journal, [1]);
+        append(journal, [1]);
         assert_eq!(journal.next(&mut cursor), None);
-        append(&journal, [2]);
+        append(journal, [2]);
         assert_eq!(journal.next(&mut cursor), Some((2, [2, 20])));
     }
 }
@@ -148,12 +156,16 @@ mod loom_tests {
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(3);
         model.check(|| {
-            let journal = Arc::new(Journal::<2, 2>::new());
-            let mut cursor = journal.cursor();
+            let journal = Arc::new(Journal::<2, [Line<SeqLock<2>>; 2]>::new());
             let writer = {
                 let journal = Arc::clone(&journal);
-                loom::thread::spawn(move || (0..3).for_each(|sequence| journal.append(sequence, [sequence; 2])))
+                loom::thread::spawn(move || {
+                    let journal: &Journal<2> = &*journal;
+                    (0..3).for_each(|sequence| journal.append(sequence, [sequence; 2]));
+                })
             };
+            let journal: &Journal<2> = &*journal;
+            let mut cursor = journal.cursor();
             let mut read = 0;
             let mut take_all = |cursor: &mut Cursor| {
                 while let Some((sequence, words)) = journal.next_with::<CHECKED>(cursor) {

@@ -3,7 +3,7 @@
 mod reporter;
 
 use crate::clock::Clock;
-use crate::handles::{Gate, Observer};
+use crate::handles::{Gate, Halted, Observer, Resumed};
 use crate::inbox::{Inbox, KEPT_BY_BEGINS, KEPT_BY_ENDS, LaneQueues, LaneShared, Message};
 use crate::ledger::Epoch;
 use crate::tickets::{Call, Tickets};
@@ -58,14 +58,14 @@ impl BeginHalf {
     #[inline]
     pub fn allow(&mut self) -> bool {
         let has_room = self.numbers.cached_slots() > 0;
-        has_room && self.reporter.gate.page.gate.0.is_clear() || self.allow_unless_refused()
+        has_room && self.reporter.gate.page.gate().is_clear() || self.allow_unless_refused()
     }
 
     #[cold]
     #[inline(never)]
     fn allow_unless_refused(&mut self) -> bool {
         let (page, grants) = (&self.reporter.gate.page, &self.reporter.shared.grants);
-        if self.numbers.is_empty() { page.ask_when_full(grants) } else { page.gate.0.is_clear() || page.ask(grants) }
+        if self.numbers.is_empty() { page.ask_when_full(grants) } else { page.gate().is_clear() || page.ask(grants) }
     }
 
     /// As [`Lane::release`].
@@ -349,12 +349,12 @@ as_handles!(
 
 impl EndHalf {
     /// As [`Gate::halt`].
-    pub fn halt(&self, reason: &str) {
-        self.reporter.gate.halt(reason);
+    pub fn halt(&self, reason: &str) -> Halted {
+        self.reporter.gate.halt(reason)
     }
 
     /// As [`Gate::resume`].
-    pub fn resume(&self) {
-        self.reporter.gate.resume();
+    pub fn resume(&self, reason: &str) -> Resumed {
+        self.reporter.gate.resume(reason)
     }
 }

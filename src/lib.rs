@@ -29,13 +29,13 @@ mod backoff;
 mod sync;
 mod seqlock;
 mod gate;
-mod notes;
+mod holder;
+mod log;
 mod halts;
 mod ledger;
 mod trials;
 mod journal;
 mod mirror;
-#[cfg(feature = "shm")]
 #[path = "shm/handle.rs"]
 mod handle;
 mod page;
@@ -63,8 +63,8 @@ pub use breaker::Breaker;
 pub use clock::ClockSource;
 pub use config::{Config, ConfigError, PPM, Recovery, State};
 pub use event::{Event, Reason};
-pub use halts::HaltNote;
-pub use handles::{Events, Gate, Observer};
+pub use handles::{Events, Gate, HaltNote, Halted, Holders, LogEntry, Observer, Resumed};
+pub use holder::{Holder, HolderError};
 pub use lane::Lane;
 pub use snapshot::Snapshot;
 #[cfg(not(loom))]
@@ -79,5 +79,5 @@ pub mod settings {
 /// Pages in files: where they are, who owns one, and why one can't be had. Feature `shm`; Linux.
 #[cfg(feature = "shm")]
 pub mod shared {
-    pub use crate::shm::{Owner, SharedError, shared_dir as dir, shared_path as path};
+    pub use crate::shm::{Owner, SharedError, login, shared_dir as dir, shared_path as path};
 }

@@ -2,12 +2,15 @@
 
 use crate::clock::{Clock, wall_ns};
 use crate::config::State;
-use crate::event::Event;
+use crate::event::{Event, Reason};
+use crate::gate::Bits;
 use crate::gate::GateByte;
-use crate::halts::Halter;
-use crate::handles::Observer;
+use crate::halts::Held;
+use crate::handles::{Halted, Observer, Resumed, Signature};
+use crate::holder::Holder;
 use crate::ledger::{Epoch, Ledger};
-use crate::page::{Page, PageHandle};
+use crate::log::{self, Author, Deed};
+use crate::page::Page;
 #[cfg(feature = "shm")]
 use crate::shm::Legacy;
 use crate::shm::Link;
@@ -16,25 +19,30 @@ use crate::sync::Ordering;
 
 /// The owner publishes its snapshot this often while it is busy, and at each transition.
 const PUBLISH_EVERY_NS: u64 = 1_000_000;
-/// How many halts that came and went are journaled at a time.
-const MAX_PAIRS: i64 = 8;
+/// For so long the owner waits for an entry of the operators' log that isn't written. Then its writer was killed halfway.
+const WRITTEN_WITHIN_NS: u64 = 10_000_000;
 
 pub(crate) struct Outlet {
-    page: PageHandle,
+    page: Page,
     /// The file that the page is in, if it is in one.
     link: Link,
-    halter: Halter,
+    author: Author,
     /// Whether the gate is to show SHADOW.
     shadow: bool,
-    /// Whether trading is halted, as far as the journal knows.
-    halted: bool,
-    /// How many flips of HALTED the journal knows.
-    flips: u64,
+    /// The gate's byte, as far as the journal knows.
+    expected: Bits,
+    /// The word of halts, as far as the journal knows.
+    held: Held,
+    /// The number of the latest entry of the operators' log that is journaled, or passed over.
+    journaled: u64,
+    /// Since when the entry after that is missing.
+    missing_since_ns: Option<u64>,
     /// How many events the journal has had.
     events: u64,
     /// The version of the published snapshot.
     published: u64,
-    publish_at_ns: u64,
+    /// Until this time no poll publishes, unless something happens.
+    quiet_until_ns: u64,
     /// What the wall clock and the breaker's clock showed at construction.
     wall_anchor_ns: (u64, u64),
 }
@@ -42,15 +50,17 @@ pub(crate) struct Outlet {
 impl Outlet {
     pub(crate) fn new(state: State, shadow: bool, clock: &Clock) -> Self {
         Self {
-            page: PageHandle::new(Page::new(state, shadow)),
+            page: Page::new(state, shadow),
             link: Link::default(),
-            halter: Halter::this_process(),
+            author: Author::this_process(),
             shadow,
-            halted: false,
-            flips: 0,
+            expected: Bits::of(state, shadow),
+            held: Held::default(),
+            journaled: 0,
+            missing_since_ns: None,
             events: 0,
             published: 0,
-            publish_at_ns: 0,
+            quiet_until_ns: 0,
             wall_anchor_ns: (wall_ns(), clock.now_ns()),
         }
     }
@@ -65,6 +75,7 @@ impl Outlet {
         // A gate that somebody else wrote to refuses; it shall not come right by chance.
         if !self.is_foreign(event.from) {
             self.gate().change_state(event.from, event.to);
+            self.expected = self.expected.changed(event.from, event.to);
         }
         self.journal(event, fill_in);
     }
@@ -74,7 +85,7 @@ impl Outlet {
         fill_in(&mut event);
         event.sequence = self.events;
         event.wall_ns = self.wall_ns(event.t_ns);
-        self.page.journal.append(self.events, event.words());
+        self.page.journal().append(self.events, event.words());
         self.events += 1;
     }
 
@@ -87,13 +98,27 @@ impl Outlet {
     /// Publishes a snapshot.
     pub(crate) fn publish(&mut self, snapshot: &Snapshot) {
         self.published = self.published.wrapping_add(2).max(2);
-        self.page.status.0.write(self.published, snapshot.words());
-        self.link.beat();
-        self.publish_at_ns = snapshot.now_ns.saturating_add(PUBLISH_EVERY_NS);
+        self.page.board().status.0.write(self.published, snapshot.words());
+        self.quiet_until_ns = snapshot.now_ns.saturating_add(PUBLISH_EVERY_NS - 1);
     }
 
-    pub(crate) fn publish_at_ns(&self) -> u64 {
-        self.publish_at_ns
+    /// A sign of life.
+    pub(crate) fn beat(&self) {
+        self.page.board().life.0.polls.fetch_add(1, Ordering::Release);
+        self.link.beat();
+    }
+
+    /// From now on nothing is told, and everything is refused.
+    pub(crate) fn fall_silent(&mut self, state: State) {
+        self.halt(Holder::ENGINE, "", 0);
+        self.journaled = self.page.board().halts.held().count();
+        self.settle(state);
+        self.quiet_until_ns = u64::MAX;
+    }
+
+    #[inline]
+    pub(crate) fn quiet_until_ns(&self) -> u64 {
+        self.quiet_until_ns
     }
 
     /// How many events the journal has had.
@@ -117,76 +142,104 @@ impl Outlet {
 
     #[inline]
     pub(crate) fn gate(&self) -> &GateByte {
-        &self.page.gate.0
+        self.page.gate()
     }
 
     /// True unless the gate holds just what the owner put there, halted or not: then nobody may pass.
     pub(crate) fn is_foreign(&self, state: State) -> bool {
-        self.gate().is_foreign(state, self.shadow)
+        self.gate().bits().is_foreign(state, self.shadow)
     }
 
-    /// True if the gate is as the journal knows it.
+    /// True if the byte, and the word of halts, are as the journal knows them.
     #[inline]
-    pub(crate) fn is_up_to_date(&self, state: State) -> bool {
-        self.gate().shows(state, self.shadow, self.halted)
+    pub(crate) fn is_up_to_date(&self, seen: Bits) -> bool {
+        seen == self.expected && self.page.board().halts.is_still(self.held)
     }
 
     pub(crate) fn change_shadow(&mut self, state: State, shadow: bool) {
         if !self.is_foreign(state) {
             self.gate().change_shadow(self.shadow, shadow);
+            self.expected = self.expected.in_shadow(shadow);
         }
         self.shadow = shadow;
     }
 
-    pub(crate) fn halt(&self, reason: &str) {
-        self.page.halts.halt(self.gate(), self.halter, reason);
+    /// Halts in somebody's name.
+    pub(crate) fn halt(&self, holder: Holder, reason: &str, wall_ns: u64) -> Halted {
+        self.page.halt(&self.signature().act(holder, reason, wall_ns))
     }
 
-    pub(crate) fn resume(&self) {
-        self.page.halts.resume(self.gate());
+    /// Lifts somebody's halt.
+    pub(crate) fn resume(&self, holder: Holder, reason: &str, wall_ns: u64) -> Resumed {
+        self.page.resume(&self.signature().act(holder, reason, wall_ns))
     }
 
     /// If somebody scribbled on the gate, puts it right and halts. True if somebody did.
     pub(crate) fn repair(&self, state: State, now_ns: u64) -> bool {
         let was_foreign = self.is_foreign(state);
         if was_foreign {
-            self.page.halts.repair(self.gate(), state, self.shadow, self.halter, self.wall_ns(now_ns));
+            let why = "the gate held what its owner had not written";
+            let act = self.signature().act(Holder::DAMAGE, why, self.wall_ns(now_ns));
+            self.page.desk().repair(state, self.shadow, &act);
         }
         was_foreign
     }
 
-    /// How many halts and resumes, which take turns, the journal doesn't know. Those that came and went between two looks are
-    /// included. Also tells whether the count of them is beyond belief.
-    pub(crate) fn unseen_flips(&self) -> (u64, bool) {
-        let differs = i64::from(self.gate().is_halted() != self.halted);
-        // Who flips the bit counts the flip afterwards, so the count may be one behind.
-        let unseen = self.page.halts.flips().wrapping_sub(self.flips).cast_signed();
-        let pairs = unseen.saturating_sub(differs) / 2;
-        let believed = pairs.clamp(-MAX_PAIRS, MAX_PAIRS);
-        ((believed.max(0) * 2 + differs).unsigned_abs(), pairs != believed)
+    /// The next halt or resume that the journal doesn't know, with the number of its entry in the operators' log. Between the number of
+    /// one and of the next are those that the log no longer has, and those whose writer was killed halfway.
+    pub(crate) fn next_entry(&mut self, now_ns: u64) -> Option<(Reason, u64)> {
+        let count = self.page.board().halts.held().count();
+        let len = self.page.log().len() as u64;
+        for _ in 0..len {
+            let behind = count.wrapping_sub(self.journaled) & Held::MAX_COUNT;
+            if behind == 0 {
+                break;
+            }
+            if behind > len {
+                self.journaled = count.wrapping_sub(len) & Held::MAX_COUNT;
+            }
+            let number = self.journaled.wrapping_add(1) & Held::MAX_COUNT;
+            let deed = log::deed(self.page.log(), number);
+            let since_ns = *self.missing_since_ns.get_or_insert(now_ns);
+            if deed.is_none() && now_ns.saturating_sub(since_ns) < WRITTEN_WITHIN_NS {
+                return None;
+            }
+            self.journaled = number;
+            self.link.journaled(number);
+            self.missing_since_ns = None;
+            match deed {
+                Some(Deed::Halt) => return Some((Reason::Halt, number)),
+                Some(Deed::Resume) => return Some((Reason::Resume, number)),
+                None => {}
+            }
+        }
+        None
     }
 
-    /// Takes note of the next flip, which is about to be journaled. True if it is a halt.
-    pub(crate) fn see_flip(&mut self) -> bool {
-        self.halted = !self.halted;
-        self.flips = self.flips.wrapping_add(1);
-        self.halted
-    }
-
-    /// Takes note of all flips so far.
-    pub(crate) fn see_all_flips(&mut self) {
-        self.flips = self.page.halts.flips();
+    /// Shuts the gate if somebody holds a halt, and ends the halt if nobody does. Takes note of byte and word, as far as they are
+    /// journaled.
+    pub(crate) fn settle(&mut self, state: State) {
+        let halts = &self.page.board().halts;
+        let held = halts.held();
+        let is_settled = halts.settle(self.page.gate());
+        let seen = self.page.gate().bits();
+        if is_settled && !seen.is_foreign(state, self.shadow) {
+            self.expected = seen.watched();
+        }
+        if held.count() == self.journaled {
+            self.held = held;
+        }
     }
 
     // Trials, and what others count.
 
     pub(crate) fn ledger(&self) -> &Ledger {
-        &self.page.trials.0
+        &self.page.board().trials.0
     }
 
     /// What others than the owner have counted: refusals, asks that passed in shadow alone, and misuse.
     pub(crate) fn counts_of_others(&self) -> (u64, u64, u64) {
-        let counts = &self.page.counts.0;
+        let counts = &self.page.board().counts.0;
         let load = |count: &crate::sync::AtomicU64| count.load(Ordering::Relaxed);
         (load(&counts.refused), load(&counts.in_shadow), load(&counts.misused))
     }
@@ -198,14 +251,19 @@ impl Outlet {
         self.link.is_owners()
     }
 
-    /// Ends: gates that are left refuse from now on, as nobody watches any more. The end is clean if nobody else wrote to the gate,
-    /// and unless this comes of a panic.
-    pub(crate) fn end(&mut self, state: State) {
-        if !self.is_foreign(state) {
+    /// Ends. All handles that this breaker gave refuse from now on, for ever. Handles by the page's path refuse until the next owner. The
+    /// end is clean if `is_clean`, if nobody else wrote to the gate, and unless this comes of a panic.
+    pub(crate) fn end(&mut self, state: State, is_clean: bool) {
+        self.page.set_ended();
+        let is_own = !self.is_foreign(state);
+        if is_own {
             self.gate().change_state(state, State::Open);
-            if !std::thread::panicking() {
-                self.link.seal(state, self.events);
-            }
+        }
+        if is_own && is_clean && !std::thread::panicking() {
+            self.link.seal(state, self.events);
+        }
+        if !self.link.end_gate() {
+            self.gate().end();
         }
     }
 
@@ -214,51 +272,50 @@ impl Outlet {
         self.link.take_restart()
     }
 
-    /// Whether the journal knows of a halt that is in force.
-    pub(crate) fn knows_halt(&self) -> bool {
-        self.halted && self.gate().is_halted()
-    }
-
     /// From now on the page is in a file. The gate is as an earlier owner left it, if there was one.
     #[cfg(feature = "shm")]
-    pub(crate) fn move_to(&mut self, page: PageHandle, link: Link, legacy: Option<&Legacy>) {
+    pub(crate) fn move_to(&mut self, page: Page, link: Link, legacy: Option<&Legacy>) {
         (self.page, self.link) = (page, link);
         let Some(legacy) = legacy else { return };
-        self.flips = self.page.halts.flips(); // before the bit, as who flips the bit counts the flip afterwards
-        self.halted = legacy.halted;
+        self.journaled = legacy.journaled;
         self.events = legacy.events;
         self.published = legacy.published & !1; // the next is even, and was never there
     }
 
-    /// Takes over the gate of an earlier owner. It shows this state from now on; `attempt` is that of an open one. Returns the last
-    /// epoch.
-    pub(crate) fn take_over(&self, state: State, attempt: u32) -> Option<Epoch> {
+    /// Takes over the gate of an earlier owner. It shows this state from now on; `attempt` is that of an open one. A halt that is held
+    /// stays, and one that is lifted ends. Returns the last epoch.
+    pub(crate) fn take_over(&mut self, state: State, attempt: u32) -> Option<Epoch> {
         if state == State::Open {
             self.link.opening(attempt);
         }
-        self.page.take_over(state, self.shadow)
+        let epoch = self.page.board().take_over();
+        // The state comes last, and only after the halts: the gate must not open in between.
+        self.page.board().halts.shut_if_held(self.gate());
+        self.gate().take_over(state, self.shadow);
+        self.settle(state);
+        epoch
     }
 
     /// Tells a deadline. A restart has one without a transition.
     pub(crate) fn set_retry_at_ns(&self, retry_at_ns: u64) {
-        self.page.retry_at_ns.0.store(retry_at_ns, Ordering::Release);
+        self.page.board().retry_at_ns.0.store(retry_at_ns, Ordering::Release);
     }
 
     // Handles.
 
     pub(crate) fn observer(&self) -> Observer {
-        Observer { page: PageHandle::clone(&self.page) }
+        Observer { page: self.page.clone() }
     }
 
-    pub(crate) fn halter(&self) -> Halter {
-        self.halter
+    /// The engine's, for handles that this breaker gives.
+    pub(crate) fn signature(&self) -> Signature {
+        Signature::engine(self.author)
     }
 }
 
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
-    use crate::event::Reason;
     use crate::sync::load_acquire;
 
     const EVENT: Event = Event {
@@ -283,11 +340,11 @@ mod loom_tests {
             let mut outlet = Outlet::new(State::Closed, false, &Clock::new());
             let observer = outlet.observer();
             let owner = loom::thread::spawn(move || open(&mut outlet));
-            let is_journaled = observer.page.journal.head() > 0;
+            let is_journaled = observer.page.journal().head() > 0;
             let state = observer.state();
             assert!(!is_journaled || state == Some(State::Open), "journaled before the gate opens");
             if state == Some(State::Open) {
-                assert_eq!(load_acquire(&observer.page.retry_at_ns.0), 7, "an old deadline");
+                assert_eq!(load_acquire(&observer.page.board().retry_at_ns.0), 7, "an old deadline");
             }
             owner.join().unwrap();
         });

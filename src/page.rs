@@ -1,43 +1,46 @@
-//! The page: what others may see of a breaker. The owner writes its atomics, and reads back only the gate and the trials.
+//! The page: what others may see of a breaker. The owner writes its atomics. It reads back what others tell: halts, and trials.
 //!
 //! ```text
-//!  offset   bytes
-//!       0     128  header    magic, layout version
-//!     128     128  gate      one byte (see `gate`); a line to itself
-//!     256     128  deadline  retry_at, written before the gate opens
-//!     384     128  trials    the ledger, a word, and how many there may be (the word is written by gates and lanes, too)
-//!     512     128  counts    of others: refusals by gates, and by gates in shadow; misuse
-//!     640    1280  halts     flips of HALTED; the number of the next note, and the latest 4 (256 bytes each, a seqlock)
-//!    1920     256  status    version and words of the snapshot (a seqlock)
-//!    2176     128  head      sequence number of the next event
-//!    2304   32768  journal   256 records of 128 bytes (a seqlock each)
+//!  gate     one byte (see `gate`). It has a line to itself, and in a file a page of memory to itself
+//!  board    offset   bytes
+//!                0     128  header    magic, layout version
+//!              128     128  deadline  retry_at, written before the gate opens
+//!              256     128  trials    the ledger, a word, and how many there may be (gates and lanes write the word, too)
+//!              384     128  counts    of others: refusals by gates, and by gates in shadow; misuse
+//!              512     128  life      how often the owner polled; orders that rest at the venue; the owner's timeout
+//!              640     128  watchers  whether another process asks; when the lease ends
+//!              768     128  halts     the word: a bit for each holder, and a count (see `halts`)
+//!              896     640  names     16 names of holders, each a hash and 4 words
+//!             1536     256  status    version and words of the snapshot (a seqlock)
+//!  log      the operators' log: an entry of 328 bytes for each of the latest halts and resumes (a seqlock each)
+//!  notes    in a file: the latest entry of each holder
+//!  journal  a line with the sequence number of the next event; a record of 128 bytes for each of the latest events (a seqlock each)
 //! ```
 //!
-//! A page is in heap memory, or in a file (see `shm`).
+//! A page is in heap memory, with 16 entries and 64 events; or in a file, with 64 and 1024 (see `shm`).
 
 use crate::config::State;
 use crate::event::Event;
 use crate::gate::GateByte;
-use crate::halts::Halts;
+use crate::halts::{Desk, Halts};
+use crate::handle::Handle;
 use crate::journal::Journal;
 use crate::ledger::{Epoch, Ledger};
+use crate::log::Place;
 use crate::seqlock::SeqLock;
 use crate::snapshot::Snapshot;
 use crate::sync::{AtomicU64, Line, Ordering};
-
-/// A counted reference to a page: whoever has one may use the page.
-#[cfg(feature = "shm")]
-pub(crate) type PageHandle = crate::handle::Handle<Page>;
-#[cfg(not(feature = "shm"))]
-pub(crate) type PageHandle = crate::sync::Arc<Page>;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"trip99pg");
 pub(crate) const LAYOUT_VERSION: u64 = 2;
 
-/// How many events the journal keeps. (loom explores every load of every atomic: two events are plenty for it.)
-pub(crate) const JOURNAL_LEN: usize = if cfg!(loom) { 2 } else { 256 };
+/// How many entries and events a page in heap memory keeps. (loom explores every load of every atomic: few are plenty for it.)
+const ENTRIES: usize = if cfg!(loom) { 1 } else { 16 };
+const EVENTS: usize = if cfg!(loom) { 2 } else { 64 };
 
-#[repr(C, align(128))]
+#[repr(C)]
 struct Header {
     magic: AtomicU64,
     layout_version: AtomicU64,
@@ -55,74 +58,206 @@ pub(crate) struct Counts {
     pub(crate) misused: AtomicU64,
 }
 
+/// What the owner tells of its life.
+#[repr(C)]
+#[derive(Default)]
+pub(crate) struct Life {
+    /// How often the owner polled, at most once a millisecond. While this stands still the owner is silent.
+    pub(crate) polls: AtomicU64,
+    /// How many orders rest at the venue, if the engine tells: 1 more than that; 0 if it doesn't.
+    pub(crate) resting: AtomicU64,
+    /// For how long the owner may be silent, in nanoseconds; 0 = for ever.
+    pub(crate) owner_timeout_ns: AtomicU64,
+}
+
+/// What others tell of themselves.
+#[repr(C)]
+#[derive(Default)]
+pub(crate) struct Watchers {
+    /// 1 once another process has a gate of this page.
+    pub(crate) asked: AtomicU64,
+    /// CLOCK_MONOTONIC, in nanoseconds, when a lease ends; 0 if there is none.
+    pub(crate) lease_ends_ns: AtomicU64,
+}
+
+/// All of a page that has the same size in memory and in a file.
 #[repr(C, align(128))]
-pub(crate) struct Page {
-    header: Header,
-    pub(crate) gate: Line<GateByte>,
+pub(crate) struct Board {
+    header: Line<Header>,
     pub(crate) retry_at_ns: Line<AtomicU64>,
     pub(crate) trials: Line<Ledger>,
     pub(crate) counts: Line<Counts>,
+    pub(crate) life: Line<Life>,
+    pub(crate) watchers: Line<Watchers>,
     pub(crate) halts: Halts,
     pub(crate) status: Line<SeqLock<{ Snapshot::WORDS }>>,
-    pub(crate) journal: Journal<{ Event::WORDS }, JOURNAL_LEN>,
 }
+
+pub(crate) type EventRecord = Line<SeqLock<{ Event::WORDS }>>;
+pub(crate) type EventJournal<R = [EventRecord]> = Journal<{ Event::WORDS }, R>;
 
 #[cfg(not(loom))]
 const _: () = {
     use core::mem::offset_of;
-    assert!(offset_of!(Page, header) == 0);
-    assert!(offset_of!(Page, gate) == 128);
-    assert!(offset_of!(Page, retry_at_ns) == 256);
-    assert!(offset_of!(Page, trials) == 384);
-    assert!(offset_of!(Page, counts) == 512);
-    assert!(offset_of!(Page, halts) == 640);
-    assert!(offset_of!(Page, status) == 1920);
-    assert!(offset_of!(Page, journal) == 2176);
-    assert!(size_of::<Page>() == 2304 + JOURNAL_LEN * 128);
+    assert!(offset_of!(Board, header) == 0);
+    assert!(offset_of!(Board, retry_at_ns) == 128);
+    assert!(offset_of!(Board, trials) == 256);
+    assert!(offset_of!(Board, counts) == 384);
+    assert!(offset_of!(Board, life) == 512);
+    assert!(offset_of!(Board, watchers) == 640);
+    assert!(offset_of!(Board, halts) == 768);
+    assert!(offset_of!(Board, status) == 1536);
+    assert!(size_of::<Board>() == 1792);
+    assert!(size_of::<EventRecord>() == 128);
+    assert!(size_of::<Place>() == 328);
     assert!(offset_of!(Counts, refused) == 0 && offset_of!(Counts, in_shadow) == 8);
     assert!(offset_of!(Counts, misused) == 16);
+    assert!(offset_of!(Life, polls) == 0 && offset_of!(Life, resting) == 8);
+    assert!(offset_of!(Life, owner_timeout_ns) == 16);
+    assert!(offset_of!(Watchers, asked) == 0 && offset_of!(Watchers, lease_ends_ns) == 8);
 };
 
+/// A page in heap memory.
+struct InMemory {
+    gate: Line<GateByte>,
+    board: Board,
+    log: [Place; ENTRIES],
+    journal: EventJournal<[EventRecord; EVENTS]>,
+}
+
+/// Where the parts of a page are. It is a counted reference: whoever has one may use the page.
+#[derive(Clone)]
+pub(crate) struct Page {
+    pub(crate) gate: Handle<GateByte>,
+    board: Handle<Board>,
+    log: Handle<[Place]>,
+    notes: Handle<[Place]>,
+    journal: Handle<EventJournal>,
+    /// True once the breaker that gave this handle has ended. `None` for a handle by a path: it belongs to the page, and follows its
+    /// owners.
+    ended: Option<Arc<AtomicBool>>,
+}
+
 impl Page {
-    /// A page whose gate shows `state` and, if so, SHADOW.
+    /// A page in heap memory, whose gate shows `state` and, if so, SHADOW.
     pub(crate) fn new(state: State, shadow: bool) -> Self {
-        Self {
-            header: Header { magic: AtomicU64::new(MAGIC), layout_version: AtomicU64::new(LAYOUT_VERSION) },
+        let page = Handle::new(InMemory {
             gate: Line(GateByte::new(state, shadow)),
+            board: Board::new(),
+            log: core::array::from_fn(|_| Place::new()),
+            journal: EventJournal::new(),
+        });
+        Self {
+            gate: page.part(|page| &page.gate.0),
+            board: page.part(|page| &page.board),
+            log: page.part(|page| page.log.as_slice()),
+            notes: page.part(|_| [].as_slice()),
+            journal: page.part(|page| &page.journal as &EventJournal),
+            ended: Some(Arc::default()),
+        }
+    }
+
+    /// A page in a file. The handle belongs to the breaker that owns the page, or else to the page itself.
+    #[cfg(feature = "shm")]
+    pub(crate) fn in_file(
+        gate: Handle<GateByte>,
+        board: Handle<Board>,
+        log: Handle<[Place]>,
+        notes: Handle<[Place]>,
+        journal: Handle<EventJournal>,
+        is_breakers: bool,
+    ) -> Self {
+        Self { gate, board, log, notes, journal, ended: is_breakers.then(Arc::default) }
+    }
+
+    /// What the page lies in, if that is of this type.
+    #[cfg(feature = "shm")]
+    pub(crate) fn keeper<K: 'static>(&self) -> Option<&K> {
+        self.board.keeper()
+    }
+
+    #[inline]
+    pub(crate) fn gate(&self) -> &GateByte {
+        &self.gate
+    }
+
+    #[inline]
+    pub(crate) fn board(&self) -> &Board {
+        &self.board
+    }
+
+    pub(crate) fn log(&self) -> &[Place] {
+        &self.log
+    }
+
+    pub(crate) fn journal(&self) -> &EventJournal {
+        &self.journal
+    }
+
+    pub(crate) fn desk(&self) -> Desk<'_> {
+        Desk { gate: &self.gate, halts: &self.board.halts, log: &self.log, notes: &self.notes }
+    }
+
+    /// Whether the breaker that gave this handle has ended. Then the gate refuses for ever, and what else is in the page may be a later
+    /// owner's.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.as_ref().is_some_and(|ended| ended.load(Ordering::Acquire))
+    }
+
+    /// Whether the breaker gave this handle. Otherwise a path did.
+    pub(crate) fn is_breakers(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// The breaker ends: all that its handles do from now on is in vain.
+    pub(crate) fn set_ended(&self) {
+        if let Some(ended) = &self.ended {
+            ended.store(true, Ordering::Release);
+        }
+    }
+
+    pub(crate) fn count_refusal(&self) {
+        if !self.has_ended() {
+            self.board.counts.0.refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts that another thread called what is for the owner alone, and that it was left undone. Any thread.
+    pub(crate) fn count_misuse(&self) {
+        if !self.has_ended() {
+            self.board.counts.0.misused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Board {
+    pub(crate) fn new() -> Self {
+        Self {
+            header: Line(Header { magic: AtomicU64::new(MAGIC), layout_version: AtomicU64::new(LAYOUT_VERSION) }),
             retry_at_ns: Line(AtomicU64::new(u64::MAX)),
             trials: Line(Ledger::default()),
             counts: Line(Counts::default()),
+            life: Line(Life::default()),
+            watchers: Line(Watchers::default()),
             halts: Halts::new(),
             status: Line(SeqLock::new()),
-            journal: Journal::new(),
         }
     }
 
     /// `None` if this is no page.
     pub(crate) fn layout_version(&self) -> Option<u64> {
-        let version = self.header.layout_version.load(Ordering::Relaxed);
-        (self.header.magic.load(Ordering::Relaxed) == MAGIC).then_some(version)
+        let version = self.header.0.layout_version.load(Ordering::Relaxed);
+        (self.header.0.magic.load(Ordering::Relaxed) == MAGIC).then_some(version)
     }
 
-    /// A new owner takes the page over. It begins without trials, refusals by gates and misuse. A halt stays. Returns the number of
-    /// the last epoch.
-    pub(crate) fn take_over(&self, state: State, shadow: bool) -> Option<Epoch> {
+    /// A new owner takes the page over. It begins without trials, refusals by gates and misuse. Returns the number of the last epoch.
+    pub(crate) fn take_over(&self) -> Option<Epoch> {
         self.retry_at_ns.0.store(u64::MAX, Ordering::Release); // the earlier owner's clock was another
         let epoch = self.trials.0.epoch();
         self.trials.0.revoke(epoch);
         for count in [&self.counts.0.refused, &self.counts.0.in_shadow, &self.counts.0.misused] {
             count.store(0, Ordering::Relaxed);
         }
-        self.gate.0.take_over(state, shadow);
         epoch
-    }
-
-    pub(crate) fn count_refusal(&self) {
-        self.counts.0.refused.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts that another thread called what is for the owner alone, and that it was left undone. Any thread.
-    pub(crate) fn count_misuse(&self) {
-        self.counts.0.misused.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -34,7 +34,7 @@ fn exercise(breaker: &mut Breaker, trials: bool) {
         }
         breaker.halt_at(now_ns, "");
         assert!(!breaker.allow_at(now_ns));
-        breaker.resume_at(now_ns);
+        breaker.resume_at(now_ns, "");
         now_ns = breaker.next_deadline_ns().clamp(now_ns, now_ns + 70 * SECOND);
         breaker.poll_at(now_ns);
         while breaker.state() == State::HalfOpen && trials && breaker.allow_at(now_ns) {

@@ -73,7 +73,7 @@ fn flip(breaker: &mut Breaker, gate: Option<&Gate>) {
     let handle = gate.cloned().unwrap_or_else(|| breaker.gate());
     handle.halt("");
     assert!(!handle.allow());
-    handle.resume();
+    handle.resume("");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_resume_and_a_halt_between_two_looks_are_journaled_too() {
         gate.halt("");
         breaker.poll_at(0);
         assert_eq!(halts(&breaker), [HALT], "{name}");
-        gate.resume();
+        gate.resume("");
         gate.halt("");
         look(&mut breaker);
         let expected: &[Reason] = if name == "resume" { &[HALT, RESUME, HALT, RESUME] } else { &[HALT, RESUME, HALT] };
@@ -101,7 +101,7 @@ fn a_pair_and_a_change_are_three_events_and_several_pairs_are_all_told() {
             let gate = breaker.gate();
             for _ in 0..pairs {
                 gate.halt("");
-                gate.resume();
+                gate.resume("");
             }
             if ends_halted {
                 gate.halt("");

@@ -117,7 +117,7 @@ fn each_language_sees_the_halts_of_the_others() {
         let note = observer.halt_note().expect("there was a halt");
         assert_eq!(note.reason, reason);
         assert_ne!(note.pid, std::process::id());
-        breaker.resume();
+        breaker.resume("");
     }
 }
 

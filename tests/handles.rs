@@ -29,7 +29,7 @@ fn gates_and_lanes_tell_what_an_observer_tells() {
 
 /// Halts, or resumes if there is no reason.
 fn halt(gate: &Gate, reason: &str) {
-    if reason.is_empty() { gate.resume() } else { gate.halt(reason) }
+    if reason.is_empty() { gate.resume("") } else { gate.halt(reason) }
 }
 
 /// A power that is a gate's, by every handle that has it.
@@ -42,7 +42,7 @@ fn each_handle_halts_with_a_reason_and_resumes() {
     type Power<'a> = &'a dyn Fn(&str);
     let (by_gate, by_lane): (Power, Power) = (&|reason| halt(&gate, reason), &|reason| halt(&lane, reason));
     let by_begins: Power = &|reason| halt(&begins, reason);
-    let by_ends: Power = &|reason| if reason.is_empty() { ends.resume() } else { ends.halt(reason) };
+    let by_ends: Power = &|reason| if reason.is_empty() { ends.resume("") } else { ends.halt(reason) };
     let handles = [("gate", by_gate), ("lane", by_lane), ("begins", by_begins), ("ends", by_ends)];
     for ((reason, handle), now_ns) in handles.into_iter().zip(1..) {
         handle(reason);
@@ -67,7 +67,7 @@ fn the_owners_own_halt_says_why_too() {
         breaker.halt_at(now_ns, reason);
         assert!(!breaker.allow_at(now_ns));
         assert_eq!(observer.halt_note().unwrap().reason, reason.replace('\n', " "));
-        breaker.resume_at(now_ns);
+        breaker.resume_at(now_ns, "");
     }
     drop(breaker);
     assert_eq!(observer.halt_note().unwrap().reason, "again ", "an observer outlives the breaker");

@@ -17,7 +17,7 @@ fn a_gate_asks_as_a_lane_does() {
     assert!(gate.allow() && gate.clone().allow());
     gate.halt("");
     assert!(!gate.allow() && gate.is_halted());
-    gate.resume();
+    gate.resume("");
     assert!(gate.allow());
     drop(breaker);
     assert!(!gate.allow() && gate.state() == Some(State::Open), "nobody watches");

@@ -22,7 +22,7 @@ fn to(heard: &Heard) -> impl FnMut(&str, Notice) + Send + use<> {
 fn halt_and_resume(breaker: &mut Breaker, times: usize) {
     for _ in 0..times {
         breaker.halt("");
-        breaker.resume();
+        breaker.resume("");
     }
 }
 
@@ -74,7 +74,7 @@ fn a_listener_that_falls_behind_is_told_what_it_missed() {
     .expect("a thread");
     breaker.halt("");
     begun.recv_timeout(LIMIT).expect("it hears of the halt");
-    breaker.resume();
+    breaker.resume("");
     halt_and_resume(&mut breaker, 300); // 602 in all; the journal has the latest 256
     drop(release);
     assert!(listener.stop(AN_HOUR));
@@ -107,7 +107,7 @@ fn a_blocked_listener_delays_nobody() {
         if turn % 2 == 1 {
             gate.halt("")
         } else {
-            gate.resume()
+            gate.resume("")
         }
         eventually("the other one hears", || heard.lock().expect("a list").len() == turn);
     }

@@ -102,7 +102,7 @@ const FORMS: [Row; 15] = [
     ("release", |b, _, _| { b.release(); None }, |b, _, now_ns| { b.release_at(now_ns); None }, false),
     ("poll", |b, _, _| { b.poll(); None }, |b, _, now_ns| { b.poll_at(now_ns); None }, true),
     ("halt", |b, _, _| { b.halt(""); None }, |b, _, now_ns| { b.halt_at(now_ns, ""); None }, true),
-    ("resume", |b, _, _| { b.resume(); None }, |b, _, now_ns| { b.resume_at(now_ns); None }, true),
+    ("resume", |b, _, _| { b.resume(""); None }, |b, _, now_ns| { b.resume_at(now_ns, ""); None }, true),
     ("quantile", |b, _, _| b.quantile_ns(500_000), |b, _, now_ns| b.quantile_ns_at(now_ns, 500_000), false),
 ];
 

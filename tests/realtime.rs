@@ -56,7 +56,7 @@ fn trade(breaker: &mut Breaker, gate: &Gate, lane: &mut Lane) -> bool {
         gate.release();
         gate.halt("");
         breaker.poll();
-        gate.resume();
+        gate.resume("");
         breaker.poll();
         breaker.quantile_ns(990_000);
     }

@@ -145,7 +145,7 @@ fn the_plain_forms_read_the_clock() {
     assert!(breaker.quantile_ns(1).is_some());
     breaker.halt("");
     assert!(!breaker.allow());
-    breaker.resume();
+    breaker.resume("");
     breaker.record(u64::MAX);
     assert_eq!(reasons(breaker.events())[..3], [Reason::Halt, Reason::Resume, Reason::Spike]);
     let (before_ns, after_ns) = (breaker.now_ns(), breaker.now_ns());

@@ -150,7 +150,7 @@ fn a_halter_stops_the_next_call_and_says_why() {
             (reason, std::process::id(), rustix::process::getuid().as_raw())
         );
         assert!(note.wall_ns > 1_600_000_000 * SECOND);
-        halter.resume();
+        halter.resume("");
         assert!(breaker.allow_at(0) && !halter.observer().is_halted());
         breaker.poll_at(0);
     }
@@ -259,7 +259,7 @@ fn a_halt_by_anyone_outlives_owners_until_it_is_resumed() {
         assert_eq!(latest_reasons(&breaker, 2), [Reason::Restart, Reason::Halt]);
         assert_eq!(halter.observer().halt_note().unwrap().reason, "while nobody was there");
     }
-    halter.resume();
+    halter.resume("");
     let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
     assert!(breaker.allow_at(1));
     breaker.poll_at(1);
@@ -269,7 +269,7 @@ fn a_halt_by_anyone_outlives_owners_until_it_is_resumed() {
 
     // It is resumed before the first operation.
     let mut breaker = Breaker::create_shared(&place.0, config()).unwrap();
-    breaker.resume_at(1);
+    breaker.resume_at(1, "");
     assert!(breaker.allow_at(2));
     breaker.poll_at(2);
     assert_eq!(latest_reasons(&breaker, 2), [Reason::Restart, Reason::Resume]);

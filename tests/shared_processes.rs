@@ -196,7 +196,11 @@ fn killed_at_random_moments_while_observers_read() {
             assert!(plausible, "round {round}: came back {told}, after {:?}", critic.latest);
 
             if random.random_bool(0.3) {
-                if halter.observer().is_halted() { halter.resume() } else { halter.halt(&format!("round {round}")) }
+                if halter.observer().is_halted() {
+                    halter.resume("");
+                } else {
+                    halter.halt(&format!("round {round}"));
+                }
             }
             let halted = halter.observer().is_halted();
             let note = halter.observer().halt_note();
@@ -440,7 +444,7 @@ fn scribbling_over_a_page_in_use_harms_nobody() {
                         (observer.state(), observer.snapshot(), observer.quantile_ns(990_000), observer.halt_note());
                     let _ = (events.by_ref().take(1000).count(), observer.events().take(1000).count());
                     halter.halt("over scribbles");
-                    halter.resume();
+                    halter.resume("");
                 }
             });
         }

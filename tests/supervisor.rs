@@ -152,7 +152,7 @@ fn halts_from_elsewhere_are_journaled() {
         if turn {
             gate.halt("")
         } else {
-            gate.resume()
+            gate.resume("")
         }
         assert_eq!(gate.allow(), !turn);
         assert_eq!(heard.recv_timeout(LIMIT), Ok(("gateway".to_owned(), reason)));

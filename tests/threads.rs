@@ -297,7 +297,7 @@ fn halts_and_readers() {
             for _ in 0..rounds() {
                 gate.halt("");
                 assert!(!gate.allow() && gate.is_halted());
-                gate.resume();
+                gate.resume("");
                 assert!(gate.allow());
             }
             gate.halt("");
@@ -308,7 +308,7 @@ fn halts_and_readers() {
         }
         halter.join().expect("the halter panicked");
         assert!(!breaker.allow() && breaker.snapshot().halted);
-        breaker.resume();
+        breaker.resume("");
         assert!(breaker.allow());
         is_over.store(true, Ordering::Release);
         join(readers);

@@ -47,7 +47,7 @@ fn what_opens_a_breaker_is_a_warning() {
     let mut breaker = breaker(Config { spike_count: 1, ..config() });
     breaker.halt_at(5, "");
     breaker.record_at(10, u64::MAX);
-    breaker.resume_at(11); // while open
+    breaker.resume_at(11, ""); // while open
     breaker.poll_at(1_000_000_010);
     drop(Listener::spawn("gateway", &breaker.observer(), Listener::INTERVAL, log_to_tracing).expect("a thread"));
     log_to_tracing("gateway", Notice::Missed(7));

@@ -217,10 +217,10 @@ fn a_halt_by_the_owner_itself_is_not_told_as_an_operators() {
     breaker.halt("");
     let out = ok(&["status", page]);
     assert!(line(&out, "by").starts_with("the owner itself") && line(&out, "halted").contains(" ago"), "{out}");
-    breaker.resume();
+    breaker.resume("");
     breaker.halt("position limit");
     assert_eq!(line(&ok(&["status", page]), "reason"), "position limit", "the owner says why");
-    breaker.resume();
+    breaker.resume("");
     ok(&["halt", page, "--reason", "an operator's"]);
     breaker.poll();
     assert_eq!(line(&ok(&["status", page]), "reason"), "an operator's");
@@ -293,7 +293,7 @@ fn a_follower_sees_what_happens_restarts_and_what_it_missed() {
     follower.stop();
     for _ in 0..300 {
         breaker.halt_at(6, "");
-        breaker.resume_at(6);
+        breaker.resume_at(6, "");
     }
     follower.signal(rustix::process::Signal::CONT);
     let missed = follower.next();

@@ -1,8 +1,10 @@
 //! What else the owner may do: look at the breaker, halt it, change its settings.
 
 use super::Breaker;
+use crate::clock::wall_ns;
 use crate::config::{Config, ConfigError, State};
-use crate::handles::{Events, Observer};
+use crate::handles::{Events, Observer, Resumed};
+use crate::holder::Holder;
 use crate::snapshot::Snapshot;
 
 impl Breaker {
@@ -44,28 +46,41 @@ impl Breaker {
 
     /// Refuses every call from now on, whatever the automatic state, until [`resume`](Self::resume).
     ///
-    /// `reason` tells people why, in the [`halt_note`](Observer::halt_note). It may be empty.
+    /// The halt is the engine's own ([`Holder::ENGINE`]). `reason` tells people why, in [`holders`](Observer::holders) and in the
+    /// operators' log. It may be empty. The event comes at once.
     pub fn halt(&mut self, reason: &str) {
         self.halt_at(self.clock.now_ns(), reason);
     }
 
     /// [`halt`](Self::halt) at a given time. It fires no timers.
     pub fn halt_at(&mut self, now_ns: u64, reason: &str) {
-        self.machine.outlet.halt(reason);
-        self.machine.note(now_ns);
-        self.machine.note_halts();
+        self.halt_as_at(now_ns, Holder::ENGINE, reason);
     }
 
-    /// Ends a halt, whoever halted. The automatic state decides again; it went on meanwhile.
-    pub fn resume(&mut self) {
-        self.resume_at(self.clock.now_ns());
+    /// Lifts the engine's own halt. If nobody else holds one, the automatic state decides again, at once; it went on meanwhile. `reason`
+    /// tells people why, in the operators' log.
+    pub fn resume(&mut self, reason: &str) -> Resumed {
+        self.resume_at(self.clock.now_ns(), reason)
     }
 
     /// [`resume`](Self::resume) at a given time. It fires no timers.
-    pub fn resume_at(&mut self, now_ns: u64) {
-        self.machine.outlet.resume();
+    pub fn resume_at(&mut self, now_ns: u64, reason: &str) -> Resumed {
+        self.resume_as_at(now_ns, Holder::ENGINE, reason)
+    }
+
+    /// As [`halt_at`](Self::halt_at), in the name of this holder.
+    pub fn halt_as_at(&mut self, now_ns: u64, holder: Holder, reason: &str) {
+        self.machine.outlet.halt(holder, reason, wall_ns());
         self.machine.note(now_ns);
         self.machine.note_halts();
+    }
+
+    /// As [`resume_at`](Self::resume_at): lifts the halt of this holder.
+    pub fn resume_as_at(&mut self, now_ns: u64, holder: Holder, reason: &str) -> Resumed {
+        let resumed = self.machine.outlet.resume(holder, reason, wall_ns());
+        self.machine.note(now_ns);
+        self.machine.note_halts();
+        resumed
     }
 
     /// Opens a closed or half-open breaker at once, as if a rule had held. It is for what the owner knows better than any sample, such

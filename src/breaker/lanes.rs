@@ -18,7 +18,7 @@ impl Breaker {
 
     /// A gate to halt and to resume by. Nobody may ask through it, as the breaker doesn't know of it.
     pub(crate) fn gate_unshared(&self) -> Gate {
-        Gate::new(self.observer(), self.machine.outlet.halter())
+        Gate::new(self.observer(), self.machine.outlet.signature())
     }
 
     /// How many calls a lane has room for if nobody says otherwise.

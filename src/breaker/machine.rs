@@ -284,7 +284,7 @@ impl Machine {
             if self.started {
                 self.publish();
             }
-            self.outlet.end(self.state);
+            self.outlet.end(self.state, true);
         }
     }
 
@@ -312,8 +312,7 @@ impl Machine {
 
     /// From now on this refuses and counts, and does nothing else: see `stand_in`.
     pub(super) fn refuse_for_ever(&mut self) {
-        self.outlet.halt("");
-        self.outlet.see_flip(); // the journal knows
+        self.outlet.fall_silent(self.state);
         self.started = true; // nothing is left to the first operation
         self.judge.end_time();
         debug_assert!(self.wake_ns == 0 && self.retry_at_ns == NEVER_NS);

@@ -3,7 +3,11 @@
 use super::Breaker;
 use crate::config::{Config, State};
 use crate::event::Reason;
-use crate::gate::HALTED;
+use crate::holder::Holder;
+
+const HALTED: u8 = 0b0100;
+const UNWATCHED: u8 = 0b1_0000;
+const TURN: u8 = 0b1110_0000;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -47,26 +51,26 @@ fn the_owners_next_look_puts_the_gate_right_and_halts() {
                     let mut breaker = breaker(state, shadow);
                     let observer = breaker.observer();
                     let page = &observer.page;
-                    if !is_scribble(page.gate.0.bits(), bits) || (name == "allow" && bits == 0) {
+                    if !is_scribble(page.gate().byte(), bits) || (name == "allow" && bits == 0) {
                         continue; // and a gate of 0 lets `allow` pass without a look
                     }
                     scribbles += 1;
-                    let (right, events) = (page.gate.0.bits(), breaker.snapshot().events);
-                    page.gate.0.scribble(bits);
+                    let (right, events) = (page.gate().byte(), breaker.snapshot().events);
+                    page.gate().scribble(bits);
                     look(&mut breaker);
                     let what = format!("{bits:#b} when {state}, shadow {shadow}, found by {name}");
-                    assert_eq!(page.gate.0.bits(), right | HALTED, "{what}");
+                    assert_eq!(page.gate().byte() & !TURN, right | HALTED, "{what}");
                     assert_eq!(observer.state(), Some(state), "{what}");
                     assert!(breaker.snapshot().halted && !breaker.allow_at(2), "{what}");
                     assert_eq!(reasons(&breaker, events), [Reason::Halt], "{what}");
                     // It is a halt as any other.
-                    breaker.resume_at(3);
-                    assert_eq!(page.gate.0.bits(), right, "{what}");
+                    breaker.resume_as_at(3, Holder::DAMAGE, "");
+                    assert_eq!(page.gate().byte(), right, "{what}");
                     assert_eq!(reasons(&breaker, events), [Reason::Halt, Reason::Resume], "{what}");
                     // Nor does it hide the next ones, between two looks.
                     let gate = breaker.gate();
                     gate.halt("");
-                    gate.resume();
+                    gate.resume("");
                     breaker.poll_at(10_000_000);
                     assert_eq!(reasons(&breaker, events + 2), [Reason::Halt, Reason::Resume], "{what}");
                 }
@@ -76,9 +80,10 @@ fn the_owners_next_look_puts_the_gate_right_and_halts() {
     assert!(scribbles > 2000, "{scribbles}");
 }
 
-/// Whether no halt or resume alone makes these bits of the owner's.
+/// Whether nobody may make these bits of the owner's.
 fn is_scribble(owners: u8, bits: u8) -> bool {
-    bits & !HALTED != owners & !HALTED
+    let others = HALTED | UNWATCHED | TURN;
+    bits & !others != owners & !others || (bits & HALTED != 0) != (bits & TURN != 0)
 }
 
 #[test]
@@ -87,21 +92,20 @@ fn a_scribble_ends_no_halt() {
         let mut breaker = breaker(State::Open, false);
         breaker.halt_at(1, "");
         let observer = breaker.observer();
-        observer.page.gate.0.scribble(bits);
+        observer.page.gate().scribble(bits);
         breaker.poll_at(2);
-        let expected = if bits & !HALTED == 1 { 1 } else { 1 | HALTED }; // that one is a resume
-        assert_eq!(observer.page.gate.0.bits(), expected, "{bits:#b}");
-        assert_eq!(breaker.snapshot().halted, expected != 1);
+        assert_eq!(observer.page.gate().byte() & !TURN, 1 | HALTED, "{bits:#b}");
+        assert!(breaker.snapshot().halted);
     }
 }
 
 #[test]
 fn a_gate_that_somebody_else_wrote_to_refuses_through_every_transition() {
-    // Values that this breaker's owner never writes: state 3, SHADOW, the unused bits.
-    for bits in (0..=u8::MAX).filter(|bits| bits & 3 == 3 || bits & !0b0111 != 0) {
+    // Values that this breaker never has: state 3, SHADOW, HALTED without a turn, and a turn without HALTED.
+    for bits in (0..=u8::MAX).filter(|&bits| bits & 3 == 3 || bits & 8 != 0 || is_scribble(0, bits & !3)) {
         let config = Config { consecutive_failures: 1, jitter_ppm: 0, ..Config::default() };
         let mut breaker = Breaker::new(config).unwrap_or_else(|error| unreachable!("{error}"));
-        breaker.observer().page.gate.0.scribble(bits);
+        breaker.observer().page.gate().scribble(bits);
         assert!(!breaker.allow_at(0), "{bits:#b}");
         breaker.record_failure_at(0, 0);
         assert!(!breaker.allow_at(1) && !breaker.allow_at(1_000_000_000), "{bits:#b} when {}", breaker.state());
@@ -115,7 +119,7 @@ fn a_halt_by_a_gate_is_journaled_by_the_next_poll() {
     let gate = breaker.gate();
     gate.halt("");
     breaker.poll_at(1);
-    gate.resume();
+    gate.resume("");
     breaker.poll_at(2);
     let events: Vec<_> = breaker.events().map(|event| (event.t_ns, event.reason)).collect();
     assert_eq!(events, [(1, Reason::Halt), (2, Reason::Resume)]);

@@ -12,15 +12,15 @@
 
 use super::Breaker;
 use crate::config::{Config, State};
-use crate::page::PageHandle;
+use crate::page::Page;
 
 impl Breaker {
     /// Makes a stand-in for the breaker of this page. This allocates.
-    pub(crate) fn stand_in(page: &PageHandle) -> Self {
+    pub(crate) fn stand_in(page: &Page) -> Self {
         let config =
             Config { start: State::Open, window_len: 1, max_in_flight: 1, min_samples: 1, ..Config::default() };
         let mut breaker = Self::with_legal(config);
-        breaker.stands_in_for = Some(PageHandle::clone(page));
+        breaker.stands_in_for = Some(page.clone());
         breaker.machine.refuse_for_ever();
         breaker
     }

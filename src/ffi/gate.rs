@@ -29,7 +29,7 @@ pub unsafe extern "C" fn cb_gate_of(breaker: *const cb_breaker) -> *const cb_gat
 }
 
 pub(super) fn byte_of(observer: &Observer) -> *const cb_gate {
-    observer.page.gate.0.as_ptr().cast()
+    observer.page.gate().as_ptr().cast()
 }
 
 /// Tells the automatic state.
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn cb_halt_at(breaker: *mut cb_breaker, now_ns: u64) {
 pub unsafe extern "C" fn cb_resume(breaker: *mut cb_breaker) {
     // SAFETY: by the caller.
     if let Some(gate) = unsafe { cb_breaker::gate(breaker) } {
-        gate.resume();
+        let _ = gate.resume("");
     }
 }
 
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn cb_resume_at(breaker: *mut cb_breaker, now_ns: u64) {
     unsafe { cb_resume(breaker) };
     // SAFETY: by the caller.
     if let Some(owner) = unsafe { cb_breaker::owner_if_there(breaker) } {
-        owner.resume_at(now_ns);
+        owner.resume_at(now_ns, "");
     }
 }
 

@@ -157,6 +157,6 @@ pub unsafe extern "C" fn cb_gate_handle_halt(handle: *mut cb_gate_handle, reason
 pub unsafe extern "C" fn cb_gate_handle_resume(handle: *mut cb_gate_handle) {
     // SAFETY: by the caller.
     if let Some(handle) = unsafe { handle.as_ref() } {
-        handle.gate.resume();
+        let _ = handle.gate.resume("");
     }
 }

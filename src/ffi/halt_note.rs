@@ -1,7 +1,7 @@
 //! Who halted, when and why, as C sees it.
 
 use super::structs::Versioned;
-use crate::halts::HaltNote;
+use crate::handles::HaltNote;
 use core::ffi::c_char;
 use core::mem::offset_of;
 

@@ -208,7 +208,7 @@ pub unsafe extern "C" fn cb_lane_halt(lane: *mut cb_lane, reason: *const c_char)
 pub unsafe extern "C" fn cb_lane_resume(lane: *mut cb_lane) {
     // SAFETY: by the caller.
     if let Some(lane) = unsafe { lane.as_ref() } {
-        lane.gate.resume();
+        let _ = lane.gate.resume("");
     }
 }
 

@@ -145,7 +145,7 @@ pub unsafe extern "C" fn cb_halt_shared(path_or_name: *const c_char, reason: *co
 pub unsafe extern "C" fn cb_resume_shared(path_or_name: *const c_char) -> cb_status {
     guard(|| {
         // SAFETY: by the caller.
-        Gate::open(unsafe { page_path(path_or_name) }?)?.resume();
+        Gate::open(unsafe { page_path(path_or_name) }?)?.resume("");
         Ok(())
     })
 }

@@ -1,8 +1,10 @@
 //! Asking a breaker, halting it and resuming it, from any thread.
 
 use super::Observer;
+use super::halting::{Halted, Holders, Resumed, Signature};
+use crate::clock::wall_ns;
 use crate::config::State;
-use crate::halts::Halter;
+use crate::holder::Holder;
 use crate::ledger::Grants;
 use crate::page::Page;
 use crate::sync::Ordering;
@@ -36,12 +38,12 @@ use core::ops::Deref;
 pub struct Gate {
     observer: Observer,
     grants: Grants,
-    halter: Halter,
+    signature: Signature,
 }
 
 impl Gate {
-    pub(crate) fn new(observer: Observer, halter: Halter) -> Self {
-        Self { observer, grants: Grants::default(), halter }
+    pub(crate) fn new(observer: Observer, signature: Signature) -> Self {
+        Self { observer, grants: Grants::default(), signature }
     }
 
     /// May an order be sent now? While the breaker is closed, the answer takes one load and a branch.
@@ -55,7 +57,7 @@ impl Gate {
     #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow(&self) -> bool {
-        self.page.gate.0.is_clear() || self.allow_unless_refused()
+        self.page.gate().is_clear() || self.allow_unless_refused()
     }
 
     #[cold]
@@ -70,18 +72,73 @@ impl Gate {
         self.page.release(&self.grants);
     }
 
-    /// Refuses every call from now on, whatever the automatic state, until [`resume`](Self::resume). The gate is shut when
-    /// this returns. The owner journals the halt at its next poll or refusal.
+    /// Refuses every call from now on, whatever the automatic state, until the halt is lifted. The gate is shut when this returns. The
+    /// owner's next poll journals the halt. This waits for nobody.
     ///
-    /// `reason` tells people why, in the [`halt_note`](Observer::halt_note). It may be empty; then the note of a halt that is in
-    /// force stays. This waits for nobody.
-    pub fn halt(&self, reason: &str) {
-        self.page.halts.halt(&self.page.gate.0, self.halter, reason);
+    /// The halt is the engine's own ([`Holder::ENGINE`]) if a breaker gave this gate. If the gate was opened by a path, the halt is that of
+    /// the user who runs this process (`USER@HOST`). [`halt_as`](Self::halt_as) halts in another name.
+    ///
+    /// `reason` tells people why, in [`holders`](Observer::holders) and in the operators' log. It may be empty.
+    pub fn halt(&self, reason: &str) -> Halted {
+        self.halt_as(self.signature.holder, reason)
     }
 
-    /// Ends a halt, whoever halted. The automatic state decides again; it went on meanwhile. The note of the halt stays.
-    pub fn resume(&self) {
-        self.page.halts.resume(&self.page.gate.0);
+    /// As [`halt`](Self::halt), in the name of this holder. Threads that halt for themselves each have a name of their own:
+    /// [`Holder::engine`]. Sixteen names have a halt of their own, for the page's life; those that come later share
+    /// [`Holder::OTHERS`].
+    ///
+    /// ```
+    /// use trip99::{Breaker, Config, Holder};
+    ///
+    /// let mut breaker = Breaker::new(Config::default())?;
+    /// let gate = breaker.gate();
+    /// gate.halt_as(Holder::engine("risk"), "position limit");
+    /// gate.halt("session lost");
+    /// gate.resume("session is back");
+    /// breaker.poll();
+    /// assert!(!gate.allow(), "risk still holds its halt");
+    /// gate.resume_as(Holder::engine("risk"), "limit raised");
+    /// breaker.poll();
+    /// assert!(gate.allow());
+    /// # Ok::<(), trip99::ConfigError>(())
+    /// ```
+    pub fn halt_as(&self, holder: Holder, reason: &str) -> Halted {
+        self.page.halt(&self.signature.act(holder, reason, wall_ns()))
+    }
+
+    /// Lifts the halt of this gate's own holder: see [`halt`](Self::halt). When nobody else holds one, the owner's next poll lets the
+    /// automatic state decide again; it went on meanwhile. `reason` tells people why, in the operators' log.
+    pub fn resume(&self, reason: &str) -> Resumed {
+        self.resume_as(self.signature.holder, reason)
+    }
+
+    /// Lifts the halt of this holder.
+    pub fn resume_as(&self, holder: Holder, reason: &str) -> Resumed {
+        self.page.resume(&self.signature.act(holder, reason, wall_ns()))
+    }
+
+    /// Lifts the halt of the holder at this place of the list, if nobody has halted or resumed since the list was made. The list is
+    /// brought up to date with what this did, so that several halts of one list can be lifted.
+    pub fn resume_listed(&self, list: &mut Holders, place: usize, reason: &str) -> Resumed {
+        let (Some(&slot), Some(note)) = (list.slots.get(place), list.notes().get(place)) else {
+            return Resumed::NotHeld;
+        };
+        let holder = note.holder.unwrap_or(Holder::OTHERS);
+        let act = self.signature.act(holder, reason, wall_ns());
+        match self.page.resume_from(list.held, slot, &act) {
+            Err(_) => Resumed::Changed,
+            Ok(resumed) => {
+                if let Some(held) = list.held.lifted(slot) {
+                    list.held = held;
+                }
+                resumed
+            }
+        }
+    }
+
+    /// The name in which this gate halts.
+    pub fn holder(&self) -> Holder {
+        self.signature.holder
     }
 
     /// A read-only view of the same breaker.
@@ -102,7 +159,7 @@ impl Deref for Gate {
 impl Clone for Gate {
     /// The clone has no trials to release.
     fn clone(&self) -> Self {
-        Self::new(self.observer.clone(), self.halter)
+        Self::new(self.observer.clone(), self.signature)
     }
 }
 
@@ -116,7 +173,7 @@ impl fmt::Debug for Gate {
 impl Page {
     /// Asks for the handle that has these grants.
     pub(crate) fn ask(&self, grants: &Grants) -> bool {
-        let Some(gate) = self.gate.0.read().filter(|gate| !gate.halted) else { return self.refuse() };
+        let Some(gate) = self.gate().read().filter(|gate| !gate.refuses_all()) else { return self.refuse() };
         let trial = match gate.state {
             // It passes without a trial, so there is nothing to release.
             State::Closed => {
@@ -124,7 +181,7 @@ impl Page {
                 return true;
             }
             State::Open => None,
-            State::HalfOpen => self.trials.0.take(),
+            State::HalfOpen => self.board().trials.0.take(),
         };
         match trial {
             Some(epoch) => grants.add(epoch),
@@ -136,7 +193,7 @@ impl Page {
 
     /// Asks for a lane that is too full. It refuses, unless the breaker is in shadow and not halted.
     pub(crate) fn ask_when_full(&self, grants: &Grants) -> bool {
-        match self.gate.0.read() {
+        match self.gate().read() {
             Some(gate) if gate.shadow && !gate.halted => {
                 self.pass_in_shadow(grants);
                 true
@@ -148,12 +205,12 @@ impl Page {
     /// Gives back the trial that the handle was granted last.
     pub(crate) fn release(&self, grants: &Grants) {
         if let Some(epoch) = grants.take() {
-            self.trials.0.give_back(epoch);
+            self.board().trials.0.give_back(epoch);
         }
     }
 
     fn pass_in_shadow(&self, grants: &Grants) {
-        self.counts.0.in_shadow.fetch_add(1, Ordering::Relaxed);
+        self.board().counts.0.in_shadow.fetch_add(1, Ordering::Relaxed);
         grants.pass();
     }
 

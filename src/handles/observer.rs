@@ -1,10 +1,10 @@
 //! Reading a breaker's page: its state, what it published, and its events.
 
+use super::halting::{HaltNote, Holders, LogEntry};
 use crate::config::State;
 use crate::event::Event;
-use crate::halts::HaltNote;
 use crate::journal::Cursor;
-use crate::page::{JOURNAL_LEN, PageHandle};
+use crate::page::Page;
 use crate::snapshot::Snapshot;
 use crate::sync::load_acquire;
 use core::fmt;
@@ -26,7 +26,7 @@ use crossbeam_utils::Backoff;
 /// ```
 #[derive(Clone)]
 pub struct Observer {
-    pub(crate) page: PageHandle,
+    pub(crate) page: Page,
 }
 
 impl Observer {
@@ -34,21 +34,23 @@ impl Observer {
     /// for longer and longer. The others yield, since the owner may need this core to go on.
     const TRIES: u32 = 100;
 
-    /// The automatic state now. `None` if the gate holds a value that no version writes; calls are refused then.
+    /// The automatic state now. It is open once the breaker that gave this handle has ended. `None` if the gate holds a value that no
+    /// version writes; calls are refused then.
     pub fn state(&self) -> Option<State> {
-        self.page.gate.0.read().map(|gate| gate.state)
+        let ended = || self.page.has_ended().then_some(State::Open);
+        self.page.gate().read().map(|gate| gate.state).or_else(ended)
     }
 
     /// True if trading is halted now.
     pub fn is_halted(&self) -> bool {
-        self.page.gate.0.is_halted()
+        self.page.gate().is_halted()
     }
 
     /// When the latest pause ends or ended, on the breaker's clock; `u64::MAX` before the first.
     ///
     /// It is never older than the state: who has seen the breaker open sees its deadline.
     pub fn retry_at_ns(&self) -> u64 {
-        load_acquire(&self.page.retry_at_ns.0)
+        load_acquire(&self.page.board().retry_at_ns.0)
     }
 
     /// The snapshot that the owner published last. The owner publishes at each transition, and about every millisecond that it is
@@ -58,7 +60,7 @@ impl Observer {
     pub fn snapshot(&self) -> Option<Snapshot> {
         let backoff = Backoff::new();
         (0..Self::TRIES).find_map(|_| {
-            let read = self.page.status.0.read();
+            let read = self.page.board().status.0.read();
             if read.is_none() {
                 backoff.snooze();
             }
@@ -68,15 +70,29 @@ impl Observer {
 
     /// A reader that begins with the oldest event that the journal still has.
     pub fn events(&self) -> Events {
-        Events { page: PageHandle::clone(&self.page), cursor: self.page.journal.cursor() }
+        Events { page: self.page.clone(), cursor: self.page.journal().cursor() }
     }
 
-    /// Who halted last, when and why. If [a halt is in force](Self::is_halted), the note is about it.
-    ///
-    /// `None` if there was no halt, or if the latest halter was killed while writing the note. If the halter was killed after it shut
-    /// the gate and before it began the note, this is still the note of the halt before. This allocates.
+    /// Who holds a halt now, since when and why. If nobody does, and trading [is halted](Self::is_halted), a resume is under way: the
+    /// owner's next poll ends the halt. This allocates.
+    pub fn holders(&self) -> Holders {
+        self.page.holders()
+    }
+
+    /// The latest halt of those that are held: who halted, when and why. `None` if nobody holds one. This allocates.
     pub fn halt_note(&self) -> Option<HaltNote> {
-        self.page.halts.note()
+        self.holders().latest().cloned()
+    }
+
+    /// An entry of the operators' log, by its number ([`Event::entry`](crate::Event::entry)). The log of a page in a file keeps the
+    /// latest 64 halts and resumes; any other log keeps 16. `None` if the log doesn't have this one. This allocates.
+    pub fn log_entry(&self, number: u64) -> Option<LogEntry> {
+        self.page.log_entry(number)
+    }
+
+    /// How many halts and resumes there were, modulo 2^40: the number of the latest entry of the operators' log.
+    pub fn log_entries(&self) -> u64 {
+        self.page.board().halts.held().count()
     }
 }
 
@@ -88,7 +104,7 @@ impl fmt::Debug for Observer {
 
 /// A reader of a breaker's events. It is an iterator that ends where the journal ends for now, and goes on when there is more.
 ///
-/// The journal keeps the latest 256 events. If a reader falls further behind, [`missed`](Self::missed) tells how many events it
+/// The journal keeps the latest 64 events, or in a file the latest 1024. If a reader falls further behind, [`missed`](Self::missed) tells how many events it
 /// missed.
 ///
 /// ```
@@ -106,7 +122,7 @@ impl fmt::Debug for Observer {
 /// ```
 #[derive(Clone)]
 pub struct Events {
-    page: PageHandle,
+    page: Page,
     cursor: Cursor,
 }
 
@@ -115,14 +131,19 @@ impl Events {
     pub fn missed(&self) -> u64 {
         self.cursor.missed
     }
+
+    /// How many events the journal keeps.
+    pub(crate) fn kept(&self) -> usize {
+        self.page.journal().len()
+    }
 }
 
 impl Iterator for Events {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        for _ in 0..=JOURNAL_LEN {
-            let (sequence, words) = self.page.journal.next(&mut self.cursor)?;
+        for _ in 0..=self.page.journal().len() {
+            let (sequence, words) = self.page.journal().next(&mut self.cursor)?;
             match Event::from_words(&words) {
                 Some(event) if event.sequence == sequence => return Some(event),
                 _ => self.cursor.miss(1),
@@ -142,10 +163,9 @@ impl fmt::Debug for Events {
 mod tests {
     use super::*;
     use crate::event::Reason;
-    use crate::page::Page;
 
     fn observer() -> Observer {
-        Observer { page: PageHandle::new(Page::new(State::Closed, false)) }
+        Observer { page: Page::new(State::Closed, false) }
     }
 
     #[test]
@@ -153,7 +173,7 @@ mod tests {
         let observer = observer();
         assert_eq!(observer.snapshot(), None);
         let snapshot = Snapshot { halted: true, now_ns: 7, slow: 8, events: 9, ..Snapshot::default() };
-        observer.page.status.0.write(2, snapshot.words());
+        observer.page.board().status.0.write(2, snapshot.words());
         assert_eq!(observer.snapshot(), Some(snapshot));
     }
 
@@ -178,7 +198,7 @@ mod tests {
         };
         let another = Event { sequence: 7, ..event };
         for (sequence, words) in (0..).zip([[u64::MAX; Event::WORDS], another.words(), event.words()]) {
-            observer.page.journal.append(sequence, words);
+            observer.page.journal().append(sequence, words);
         }
         let mut events = observer.events();
         assert_eq!(events.next(), Some(event));

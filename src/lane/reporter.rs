@@ -65,7 +65,7 @@ impl Reporter {
     #[cold]
     pub(super) fn abandon_untracked(&mut self, now_ns: u64, call: Call) {
         if let Some(Some(epoch)) = self.redeem_untracked(now_ns, call, false) {
-            self.gate.page.trials.0.give_back_begun(epoch);
+            self.gate.page.board().trials.0.give_back_begun(epoch);
         }
     }
 
@@ -90,13 +90,16 @@ impl Reporter {
     /// The trial that the call which begins now is. There is one if a trial was granted and hasn't begun.
     #[inline]
     pub(super) fn claim(&self) -> Option<Epoch> {
-        if self.gate.page.gate.0.is_clear() { None } else { self.claim_trial() }
+        if self.gate.page.gate().is_clear() { None } else { self.claim_trial() }
     }
 
     #[cold]
     #[inline(never)]
     pub(super) fn claim_trial(&self) -> Option<Epoch> {
-        let trial = self.gate.page.trials.0.claim();
+        if self.gate.page.has_ended() {
+            return None; // the trials may be a later owner's
+        }
+        let trial = self.gate.page.board().trials.0.claim();
         if let Some(epoch) = trial {
             self.shared.grants.begin(epoch);
         }

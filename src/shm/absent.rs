@@ -10,6 +10,10 @@ impl Link {
         true
     }
 
+    pub(crate) fn end_gate(&mut self) -> bool {
+        false
+    }
+
     pub(crate) fn seal(&self, _state: State, _events: u64) {}
 
     #[inline]
@@ -19,6 +23,8 @@ impl Link {
     pub(crate) fn left(&mut self, _window_len: usize) {}
 
     pub(crate) fn opening(&self, _attempt: u32) {}
+
+    pub(crate) fn journaled(&self, _entry: u64) {}
 
     pub(crate) fn beat(&self) {}
 

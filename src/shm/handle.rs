@@ -22,6 +22,11 @@ impl<T: Send + Sync + 'static> Handle<T> {
 }
 
 impl<T: ?Sized> Handle<T> {
+    /// A handle of a part of the target, or of what is there for ever.
+    pub(crate) fn part<U: ?Sized>(&self, part: impl FnOnce(&T) -> &U) -> Handle<U> {
+        Handle { target: NonNull::from(part(self)), keeper: Arc::clone(&self.keeper) }
+    }
+
     /// # Safety
     /// The target is valid for shared references for as long as `keeper` lives.
     pub(crate) unsafe fn within(target: NonNull<T>, keeper: Arc<dyn Any + Send + Sync>) -> Self {

@@ -2,11 +2,15 @@
 //!
 //! ```text
 //!  offset   bytes
-//!       0     128  header   magic, layout version, size of the page, number of slots: only that changes, and only grows
-//!     128     128  owner    pid, seal, attempt, heartbeat, whether the memory is locked
-//!     256   35072  page     as in memory (see `page`)
-//!   35328     128  mirror   how many samples entered the window, and how many are in it
-//!   35456   8 << n slots    2^n latencies, n in range 10 ..= 21: the window twice
+//!       0     128  header   magic, layout version, number of slots, the library's version: only the number changes, and only grows
+//!     128     128  owner    pid, seal, attempt, heartbeat, whether the memory is locked, pid namespace; what its end leaves (see `OwnerLine`)
+//!    4096    4096  gate     one byte. It lies here in every layout from version 2 on, so that any version can halt
+//!    8192    1792  board    as in memory (see `page`)
+//!    9984    7872  notes    the latest entry of each of 24 holders
+//!   17856   20992  log      the latest 64 halts and resumes
+//!   38912  131200  journal  the latest 1024 events
+//!  170112     128  mirror   how many samples entered the window, and how many are in it
+//!  170240  8 << n slots     2^n latencies, n in range 10 ..= 21: the window twice
 //! ```
 //!
 //! Every word is an atomic of this machine's byte order. A newcomer believes the length of the file rather than any word in it.
@@ -14,16 +18,21 @@
 
 use super::error::SharedError;
 use crate::config::State;
-use crate::gate::Reading;
+use crate::gate::{GateByte, Reading};
+use crate::halts::{Held, SLOTS};
+use crate::log::{Place, check};
 use crate::mirror::Mirror;
-use crate::notes::check;
-use crate::page::{LAYOUT_VERSION, Page};
+use crate::page::{Board, EventJournal, EventRecord, LAYOUT_VERSION};
 use crate::sync::{AtomicU64, Ordering, load_acquire};
 use core::mem::offset_of;
 use std::path::Path;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"trip99fl");
-const VERSION: u64 = 2;
+const VERSION: u64 = LAYOUT_VERSION;
+
+/// How many entries and events a file keeps.
+const ENTRIES: usize = 64;
+const EVENTS: usize = 1024;
 
 /// A window of 2^20 samples has 2^21 slots.
 const MAX_SLOTS_LOG2: u32 = 21;
@@ -38,12 +47,13 @@ const MAX_EVENTS: u64 = 1 << 48;
 pub(crate) struct Header {
     magic: AtomicU64,
     version: AtomicU64,
-    page_len: AtomicU64,
     /// The logarithm of the number of slots, in each of the 8 bytes.
     slots_log2: AtomicU64,
+    /// The version of the library that made the file: major, minor and patch, 16 bits each.
+    library: AtomicU64,
 }
 
-pub(crate) const HEADER_WORDS: usize = 4;
+pub(crate) const HEADER_WORDS: usize = 3;
 
 /// What the owner tells of itself.
 #[repr(C, align(128))]
@@ -58,39 +68,79 @@ pub(crate) struct OwnerLine {
     pub(crate) heartbeat_ns: AtomicU64,
     /// 1 if the file is locked in memory.
     pub(crate) memory_locked: AtomicU64,
+    /// The inode of the pid namespace that `pid` is of. It is 0 if that can't be told, and while `pid` changes.
+    pub(crate) pid_namespace: AtomicU64,
+    /// The number of the latest entry of the operators' log that an owner has journaled.
+    pub(crate) journaled: AtomicU64,
 }
 
-#[repr(C, align(128))]
-pub(crate) struct File<S: ?Sized = [AtomicU64]> {
+pub(crate) const OWNER_WORDS: usize = 6;
+
+impl OwnerLine {
+    pub(crate) const OFFSET: u64 = (offset_of!(Empty, front) + offset_of!(Front, owner)) as u64;
+
+    /// `pid` and `pid_namespace`.
+    pub(crate) const fn process_of(words: [u64; OWNER_WORDS]) -> [u64; 2] {
+        let [pid, .., pid_namespace] = words;
+        [pid, pid_namespace]
+    }
+
+    pub(crate) fn set_process(&self, pid: u32, pid_namespace: u64) {
+        self.pid_namespace.store(0, Ordering::Relaxed);
+        self.pid.store(pid.into(), Ordering::Release);
+        self.pid_namespace.store(pid_namespace, Ordering::Release);
+    }
+}
+
+/// The gate, alone in a page of memory, so that an end can put another one in its place.
+#[repr(C, align(4096))]
+pub(crate) struct GatePage(pub(crate) GateByte);
+
+#[repr(C, align(4096))]
+pub(crate) struct Front {
     pub(crate) header: Header,
     pub(crate) owner: OwnerLine,
-    pub(crate) page: Page,
+}
+
+#[repr(C)]
+pub(crate) struct File<S: ?Sized = [AtomicU64]> {
+    pub(crate) front: Front,
+    pub(crate) gate: GatePage,
+    pub(crate) board: Board,
+    pub(crate) notes: [Place; SLOTS],
+    pub(crate) log: [Place; ENTRIES],
+    pub(crate) journal: EventJournal<[EventRecord; EVENTS]>,
     pub(crate) mirror: Mirror<S>,
 }
 
+type Empty = File<[AtomicU64; 0]>;
+
 const _: () = {
-    assert!(offset_of!(File<[AtomicU64; 0]>, header) == 0);
-    assert!(offset_of!(File<[AtomicU64; 0]>, owner) == 128);
-    assert!(offset_of!(File<[AtomicU64; 0]>, page) == 256);
-    assert!(offset_of!(File<[AtomicU64; 0]>, mirror) == 256 + size_of::<Page>());
-    assert!(size_of::<File<[AtomicU64; 0]>>() == 256 + size_of::<Page>() + 128);
-    assert!(size_of::<File<[AtomicU64; 1024]>>() == size_of::<File<[AtomicU64; 0]>>() + 8 * 1024);
+    assert!(offset_of!(Empty, front) == 0 && offset_of!(Front, header) == 0 && offset_of!(Front, owner) == 128);
+    assert!(offset_of!(Empty, gate) == 4096 && size_of::<GatePage>() == 4096);
+    assert!(offset_of!(Empty, board) == 8192);
+    assert!(offset_of!(Empty, notes) == 9984);
+    assert!(offset_of!(Empty, log) == 17_856);
+    assert!(offset_of!(Empty, journal) == 38_912);
+    assert!(offset_of!(Empty, mirror) == 170_112);
+    assert!(size_of::<Mirror<[AtomicU64; 0]>>() == 128);
     assert!(offset_of!(Header, magic) == 0 && offset_of!(Header, version) == 8);
-    assert!(offset_of!(Header, page_len) == 16 && offset_of!(Header, slots_log2) == 24);
+    assert!(offset_of!(Header, slots_log2) == 16 && offset_of!(Header, library) == 24);
     assert!(offset_of!(OwnerLine, pid) == 0 && offset_of!(OwnerLine, seal) == 8);
     assert!(offset_of!(OwnerLine, attempt) == 16 && offset_of!(OwnerLine, heartbeat_ns) == 24);
-    assert!(offset_of!(OwnerLine, memory_locked) == 32);
+    assert!(offset_of!(OwnerLine, memory_locked) == 32 && offset_of!(OwnerLine, pid_namespace) == 40);
+    assert!(offset_of!(OwnerLine, pid_namespace) == 8 * (OWNER_WORDS - 1) && offset_of!(OwnerLine, journaled) == 48);
 };
 
 /// The length of a file with so many slots, in bytes.
 pub(crate) const fn file_len(slots_log2: u32) -> usize {
-    size_of::<File<[AtomicU64; 0]>>() + (size_of::<AtomicU64>() << slots_log2)
+    offset_of!(Empty, mirror) + 128 + (size_of::<AtomicU64>() << slots_log2)
 }
 
 impl Header {
     pub(crate) fn write(&self, slots_log2: u32) {
         self.version.store(VERSION, Ordering::Relaxed);
-        self.page_len.store(size_of::<Page>() as u64, Ordering::Relaxed);
+        self.library.store(library_version(), Ordering::Relaxed);
         self.set_slots_log2(slots_log2);
         self.magic.store(MAGIC, Ordering::Release);
     }
@@ -106,21 +156,27 @@ impl Header {
 
     /// The logarithm of the number of slots. Each other word of a header has one legal value.
     pub(crate) fn parse(path: &Path, words: [u64; HEADER_WORDS]) -> Result<u32, SharedError> {
-        let [magic, version, page_len, slots] = words;
+        let [magic, version, slots] = words;
         let slots_log2 = (slots & 0xff) as u32;
         let damaged = |what| Err(SharedError::Damaged { path: path.to_owned(), what });
         if magic != MAGIC {
             damaged("the magic number")
         } else if version != VERSION {
             Err(SharedError::Version { path: path.to_owned(), found: version, known: VERSION })
-        } else if page_len != size_of::<Page>() as u64 {
-            damaged("the size of the page")
         } else if !(MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).contains(&slots_log2) || slots != repeated(slots_log2) {
             damaged("the number of slots")
         } else {
             Ok(slots_log2)
         }
     }
+}
+
+/// The version of this library.
+fn library_version() -> u64 {
+    let part = |text: &str| text.parse::<u64>().unwrap_or(0);
+    part(env!("CARGO_PKG_VERSION_MAJOR")) << 32
+        | part(env!("CARGO_PKG_VERSION_MINOR")) << 16
+        | part(env!("CARGO_PKG_VERSION_PATCH"))
 }
 
 /// The logarithm in each byte, so that damage shows.
@@ -132,12 +188,13 @@ const fn repeated(slots_log2: u32) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Legacy {
     pub(crate) state: State,
-    pub(crate) halted: bool,
     /// The earlier owner ended cleanly.
     pub(crate) sealed: bool,
     pub(crate) attempt: Option<u32>,
     /// The sequence number of the next event.
     pub(crate) events: u64,
+    /// The number of the latest entry of the operators' log that an owner has journaled.
+    pub(crate) journaled: u64,
     /// The latest version of the snapshot. It is odd if the owner was killed while writing the snapshot.
     pub(crate) published: u64,
 }
@@ -146,7 +203,7 @@ impl File {
     /// Checks that there is a page, of the version that this library reads.
     pub(crate) fn check_page(&self, path: &Path) -> Result<(), SharedError> {
         let path = || path.to_owned();
-        match self.page.layout_version() {
+        match self.board.layout_version() {
             None => Err(SharedError::Damaged { path: path(), what: "the page's magic number" }),
             Some(LAYOUT_VERSION) => Ok(()),
             Some(found) => Err(SharedError::Version { path: path(), found, known: LAYOUT_VERSION }),
@@ -156,27 +213,28 @@ impl File {
     /// What an earlier owner of a checked page left, if an owner leaves such values.
     pub(crate) fn legacy(&self, path: &Path) -> Result<Legacy, SharedError> {
         let damaged = |what| SharedError::Damaged { path: path.to_owned(), what };
-        let Reading { state, halted, .. } = self.page.gate.0.read().ok_or_else(|| damaged("the gate"))?;
-        let attempt = self.owner.attempt.load(Ordering::Relaxed);
+        let Reading { state, .. } = self.gate.0.read().ok_or_else(|| damaged("the gate"))?;
+        let owner = &self.front.owner;
+        let attempt = owner.attempt.load(Ordering::Relaxed);
         if attempt > MAX_ATTEMPT + 1 {
             return Err(damaged("the attempt"));
         }
-        let events = self.page.journal.head();
+        let events = (&self.journal as &EventJournal).head();
         if events > MAX_EVENTS {
             return Err(damaged("the number of events"));
         }
         // An owner that ends cleanly leaves the gate open, and seals the state that the breaker was in.
-        let found = self.owner.seal.load(Ordering::Relaxed);
+        let found = owner.seal.load(Ordering::Relaxed);
         let sealed = [State::Closed, State::HalfOpen, State::Open]
             .into_iter()
             .find(|&sealed| state == State::Open && found == seal(sealed, attempt, events));
         Ok(Legacy {
             state: sealed.unwrap_or(state),
-            halted,
             sealed: sealed.is_some(),
             attempt: attempt.checked_sub(1).map(|attempt| attempt as u32),
             events,
-            published: self.page.status.0.version(),
+            journaled: owner.journaled.load(Ordering::Relaxed) & Held::MAX_COUNT,
+            published: self.board.status.0.version(),
         })
     }
 }
@@ -192,7 +250,7 @@ mod tests {
     use super::*;
 
     fn words() -> [u64; HEADER_WORDS] {
-        [MAGIC, VERSION, size_of::<Page>() as u64, repeated(12)]
+        [MAGIC, VERSION, repeated(12)]
     }
 
     #[test]
@@ -205,8 +263,8 @@ mod tests {
             assert!(parse(words).is_err(), "bit {bit}");
         }
         for slots_log2 in 0..=255 {
-            let [magic, version, page_len, _] = words();
-            let legal = parse([magic, version, page_len, repeated(slots_log2)]).is_ok();
+            let [magic, version, _] = words();
+            let legal = parse([magic, version, repeated(slots_log2)]).is_ok();
             assert_eq!(legal, (10..=21).contains(&slots_log2));
         }
     }

@@ -2,12 +2,12 @@
 
 use super::error::SharedError;
 use super::layout::{File, Legacy, seal};
-use super::lock::{OwnerLock, own_pid};
-use super::mapping::{Access, Mapping};
+use super::lock::{OwnerLock, own_pid, own_pid_namespace};
+use super::mapping::{Access, EndedGate, Mapping};
 use crate::config::{Config, State};
 use crate::handle::Handle;
 use crate::mirror::slots_log2;
-use crate::page::PageHandle;
+use crate::page::Page;
 use crate::sync::Ordering;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ struct Shared {
     len: usize,
     /// The state that an earlier owner left. It is `None` from the first operation on.
     restart: Option<State>,
+    /// What takes the gate's place at the end.
+    ended_gate: Option<EndedGate>,
     /// This field is last, so that the lock is let go after all else.
     _lock: OwnerLock,
 }
@@ -32,7 +34,7 @@ struct Shared {
 /// A page that nobody else owns.
 pub(crate) struct Opened {
     pub(crate) link: Link,
-    pub(crate) page: PageHandle,
+    pub(crate) page: Page,
     /// What an earlier owner left. It is `None` if the page is new.
     pub(crate) legacy: Option<Legacy>,
 }
@@ -51,25 +53,26 @@ pub(crate) fn monotonic_ns() -> u64 {
 impl Link {
     /// Takes the lock, and then the page: makes one, or checks the one that is there. State and gate of a page that is there stay.
     pub(crate) fn open(path: &Path, config: &Config) -> Result<Opened, SharedError> {
-        let lock = OwnerLock::take(path)?;
+        let mut lock = OwnerLock::take(path)?;
         let slots_log2 = slots_log2(config.window_len);
-        let (mapping, legacy) = match Mapping::open(path, Access::Own)? {
+        let (mapping, legacy) = match Mapping::open(path, Access::Own, Some(&mut lock))? {
             Some(mapping) => {
                 let legacy = mapping.file().legacy(path)?;
                 (mapping.grow(slots_log2)?, Some(legacy))
             }
-            None => (Mapping::create(path, slots_log2, config.start, config.shadow)?, None),
+            None => (Mapping::create(path, slots_log2, config.start, config.shadow, &mut lock)?, None),
         };
         let memory_locked = mapping.settle();
+        let ended_gate = Some(EndedGate::prepare(path)?);
         let file = mapping.handle();
-        file.owner.seal.store(0, Ordering::SeqCst); // from now on an end is unclean
-        file.owner.pid.store(own_pid().into(), Ordering::Relaxed);
-        file.owner.memory_locked.store(memory_locked.into(), Ordering::Relaxed);
+        file.front.owner.seal.store(0, Ordering::SeqCst); // from now on an end is unclean
+        file.front.owner.set_process(own_pid(), own_pid_namespace());
+        file.front.owner.memory_locked.store(memory_locked.into(), Ordering::Relaxed);
         let entered = file.mirror.entered();
         file.mirror.set_len(entered, 0);
-        let page = mapping.page();
+        let page = mapping.page(true);
         let restart = legacy.map(|legacy| legacy.state);
-        let link = Self(Some(Shared { file, mapping, entered, len: 0, restart, _lock: lock }));
+        let link = Self(Some(Shared { file, mapping, entered, len: 0, restart, ended_gate, _lock: lock }));
         link.beat();
         Ok(Opened { link, page, legacy })
     }
@@ -98,14 +101,21 @@ impl Link {
     /// The breaker is about to open. To be called before the gate opens.
     pub(crate) fn opening(&self, attempt: u32) {
         if let Some(shared) = &self.0 {
-            shared.file.owner.attempt.store(u64::from(attempt) + 1, Ordering::Release);
+            shared.file.front.owner.attempt.store(u64::from(attempt) + 1, Ordering::Release);
+        }
+    }
+
+    /// The owner has journaled the operators' log up to this entry.
+    pub(crate) fn journaled(&self, entry: u64) {
+        if let Some(shared) = &self.0 {
+            shared.file.front.owner.journaled.store(entry, Ordering::Release);
         }
     }
 
     /// Tells that the owner is alive, and at work.
     pub(crate) fn beat(&self) {
         if let Some(shared) = &self.0 {
-            shared.file.owner.heartbeat_ns.store(monotonic_ns(), Ordering::Release);
+            shared.file.front.owner.heartbeat_ns.store(monotonic_ns(), Ordering::Release);
         }
     }
 
@@ -119,11 +129,22 @@ impl Link {
         self.0.as_ref().is_none_or(|shared| shared.mapping.is_here())
     }
 
+    /// The breaker ends: all its handles refuse from now on, whoever takes the page over later. False if the page is in no file.
+    pub(crate) fn end_gate(&mut self) -> bool {
+        let Some(shared) = &mut self.0 else { return false };
+        let is_replaced = shared.ended_gate.take().is_some_and(|gate| shared.mapping.end_gate(gate));
+        if !is_replaced {
+            // The handles go on to show the page's gate. So nobody may take the page over as long as this process lives.
+            core::mem::forget(self.0.take());
+        }
+        true
+    }
+
     /// The breaker ends cleanly, in this state and after so many events.
     pub(crate) fn seal(&self, state: State, events: u64) {
         if let Some(Shared { file, .. }) = &self.0 {
-            let attempt = file.owner.attempt.load(Ordering::Relaxed);
-            file.owner.seal.store(seal(state, attempt, events), Ordering::Release);
+            let attempt = file.front.owner.attempt.load(Ordering::Relaxed);
+            file.front.owner.seal.store(seal(state, attempt, events), Ordering::Release);
         }
     }
 }

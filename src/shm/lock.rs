@@ -1,34 +1,36 @@
-//! The owner's lock: a page has one owner at a time. The lock dies with its process, and children don't inherit it.
+//! The owner's locks: a page has one owner at a time. They die with their process, and children don't inherit them.
 //!
-//! POSIX record locks are like that. (`flock` and open-file-description locks live on in a forked child.) But a process loses such
-//! a lock when it closes any descriptor of the file. So the lock is on a file of its own, `.<name>.lock` beside the page, which
-//! nothing else opens. Within a process such locks don't exclude. So a list tells which pages this process owns. (So a process
-//! should have one copy of this library.)
+//! One lock is on a file of its own, `.<name>.lock` beside the page: it is there before the page is. The other is on the page
+//! itself. So whoever removes the lock file lets no second owner in while the page stays, and whoever has a page mapped can tell
+//! whether that page, and no later one by its name, has an owner.
+//!
+//! Such a lock tells no process. So the page does (`OwnerLine`), together with the pid namespace in which the number means anything.
 
 use super::error::SharedError;
+use super::held::Held;
+use super::layout::{HEADER_WORDS, Header, OWNER_WORDS, OwnerLine};
 use super::trust;
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, fcntl_lock, fstat, open, stat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, lstat, open, stat};
 use rustix::io::Errno;
-use rustix::process::{Flock, FlockType, fcntl_getlk, getpid};
+use rustix::process::{Pid, getpid, test_kill_process};
 use std::ffi::OsString;
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Device and inode of a lock file.
-type Key = (u64, u64);
-
-/// The locks that this process has. In a forked child the list has those of its parent, by the parent's process id, too.
-static OWNED: Mutex<Vec<(Key, u32)>> = Mutex::new(Vec::new());
-
-/// The list, locked. It stays locked while a lock file is looked at: closing the file would drop a lock that another thread got
-/// meanwhile.
-fn owned() -> MutexGuard<'static, Vec<(Key, u32)>> {
-    OWNED.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 pub(crate) fn own_pid() -> u32 {
     getpid().as_raw_nonzero().get().cast_unsigned()
+}
+
+/// The pid namespace of this process, by its inode. It is 0 if it can't be told, as where no `/proc` is mounted.
+pub(crate) fn own_pid_namespace() -> u64 {
+    stat("/proc/self/ns/pid").map_or(0, |stat| stat.st_ino)
+}
+
+/// The process that a page tells of, if its number means anything here.
+pub(crate) fn process(pid: u64, pid_namespace: u64) -> Option<u32> {
+    let is_here = pid_namespace != 0 && pid_namespace == own_pid_namespace();
+    u32::try_from(pid).ok().filter(|&pid| is_here && pid != 0)
 }
 
 /// The file `.<name><suffix>` beside the page.
@@ -50,73 +52,88 @@ pub(crate) fn open_file(path: &Path, flags: OFlags, operation: &'static str) -> 
 
 /// The right to own a page.
 pub(crate) struct OwnerLock {
-    /// The lock file. It is dropped, and thereby unlocked, only while `OWNED` is locked.
-    file: Option<File>,
-    key: Key,
-    /// The owner's process.
-    pid: u32,
+    /// The page. It is let go first: then whoever gets the lock file gets the page, too.
+    page: Option<Held>,
+    _file: Held,
 }
 
 impl OwnerLock {
-    /// Takes the lock of a page.
+    /// Takes the lock file of a page. The page itself is to be taken by [`hold_page`](Self::hold_page).
     ///
     /// # Errors
     /// `Owned` if another breaker, of this process or another, has the lock; `NotOurs`; `Io`.
     pub(crate) fn take(page: &Path) -> Result<Self, SharedError> {
         let path = beside(page, ".lock")?;
-        let mut owned = owned();
-        // A round leads to another only if the other side changed something: an owner ended, or the file was replaced.
+        // A round leads to another only if somebody replaced the file.
         for _ in 0..100 {
-            if stat(&path).is_ok_and(|stat| owned.contains(&(key(&stat), own_pid()))) {
-                return Err(SharedError::Owned { path: page.to_owned(), pid: Some(own_pid()) });
-            }
-            let file = open_file(&path, OFlags::RDWR | OFlags::CREATE, "open")?;
-            let opened = fstat(&file).map_err(SharedError::io(&path, "look at"))?;
+            let file = Held::open(&path, || open_file(&path, OFlags::RDWR | OFlags::CREATE, "open"))?;
+            let opened = fstat(file.file()).map_err(SharedError::io(&path, "look at"))?;
             trust::check(&path, &opened, FileType::RegularFile, false, true)?;
-            match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(Errno::ACCESS | Errno::AGAIN) => match holder_by(&file) {
-                    Some(pid) => return Err(SharedError::Owned { path: page.to_owned(), pid }),
-                    None => continue,
-                },
-                Err(error) => return Err(SharedError::io(&path, "lock")(error)),
+            if !file.lock().map_err(SharedError::io(&path, "lock"))? {
+                return Err(SharedError::Owned { path: page.to_owned(), pid: told_by(page) });
             }
-            if stat(&path).is_ok_and(|stat| key(&stat) == key(&opened)) {
-                let key = key(&opened);
-                owned.push((key, own_pid()));
-                return Ok(Self { file: Some(file), key, pid: own_pid() });
+            if stat(&path).is_ok_and(|stat| is_same(&stat, &opened)) {
+                return Ok(Self { page: None, _file: file });
             }
         }
         Err(SharedError::io(&path, "lock")(Errno::AGAIN))
     }
-}
 
-impl Drop for OwnerLock {
-    fn drop(&mut self) {
-        if self.pid != own_pid() {
-            return; // this is the child of a fork: nothing is its own, and another thread may have held the list at the fork
+    /// Takes the page, which `open` opens: the file that is there, or a new one. Returns it by a descriptor of its own, which may be
+    /// copied and closed without regard to the lock.
+    ///
+    /// # Errors
+    /// Those of `open`; `Owned` if another breaker has the page, although it lost its lock file; `Io`.
+    pub(crate) fn hold_page(
+        &mut self,
+        path: &Path,
+        open: impl Fn() -> Result<File, SharedError>,
+    ) -> Result<File, SharedError> {
+        let held = Held::open(path, open)?;
+        if !held.lock().map_err(SharedError::io(path, "lock"))? {
+            return Err(SharedError::Owned { path: path.to_owned(), pid: told_by(path) });
         }
-        let mut owned = owned();
-        owned.retain(|&(key, _)| key != self.key);
-        self.file = None;
+        let file = open_file(path, OFlags::RDWR, "open")?;
+        check_same(path, held.file(), fstat(&file))?;
+        self.page = Some(held);
+        Ok(file)
+    }
+
+    /// Checks that the path leads to the page that was taken.
+    ///
+    /// # Errors
+    /// `Io`: somebody removed the lock file and made a page at the same time.
+    pub(crate) fn check_page_at(&self, path: &Path) -> Result<(), SharedError> {
+        self.page.as_ref().map_or(Ok(()), |held| check_same(path, held.file(), lstat(path)))
     }
 }
 
-/// The process that owns the page. It is `None` if nobody owns it, and `Some(None)` if the process can't be told.
-pub(crate) fn holder(page: &Path) -> Option<Option<u32>> {
-    let path = beside(page, ".lock").ok()?;
-    let owned = owned();
-    if stat(&path).is_ok_and(|stat| owned.contains(&(key(&stat), own_pid()))) {
-        return Some(Some(own_pid()));
-    }
-    holder_by(&open_file(&path, OFlags::RDONLY, "open").ok()?)
+fn check_same(path: &Path, file: &File, found: rustix::io::Result<Stat>) -> Result<(), SharedError> {
+    let same = fstat(file).and_then(|file| Ok(is_same(&file, &found?))).map_err(SharedError::io(path, "look at"))?;
+    if same { Ok(()) } else { Err(SharedError::io(path, "lock")(Errno::AGAIN)) }
 }
 
-fn holder_by(file: &File) -> Option<Option<u32>> {
-    let lock = fcntl_getlk(file, &Flock::from(FlockType::WriteLock)).ok()??;
-    Some(lock.pid.map(|pid| pid.as_raw_nonzero().get().cast_unsigned()))
+fn is_same(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
-fn key(stat: &Stat) -> Key {
-    (stat.st_dev, stat.st_ino)
+/// The owner of which a page tells, if the page is there and ours and that process exists. (While a page is taken over it tells of
+/// its latest owner.)
+fn told_by(page: &Path) -> Option<u32> {
+    // The file is looked at before it is opened, as opening may mean something to a device.
+    let check = |stat: &Stat| trust::check(page, stat, FileType::RegularFile, false, false);
+    check(&lstat(page).ok()?).ok()?;
+    let file = open_file(page, OFlags::RDONLY, "open").ok()?;
+    check(&fstat(&file).ok()?).ok()?;
+    Header::parse(page, read_words::<HEADER_WORDS>(&file, 0)?).ok()?;
+    let [pid, pid_namespace] = OwnerLine::process_of(read_words::<OWNER_WORDS>(&file, OwnerLine::OFFSET)?);
+    let pid = process(pid, pid_namespace)?;
+    let exists = test_kill_process(Pid::from_raw(i32::try_from(pid).ok()?)?) != Err(Errno::SRCH);
+    exists.then_some(pid)
+}
+
+fn read_words<const N: usize>(file: &File, offset: u64) -> Option<[u64; N]> {
+    let mut bytes = [[0; 8]; N];
+    file.read_exact_at(bytes.as_flattened_mut(), offset).ok()?;
+    Some(bytes.map(u64::from_ne_bytes))
 }

@@ -2,16 +2,17 @@
 #![expect(unsafe_code, reason = "a mapped file as a struct of atomics")]
 
 use super::error::SharedError;
-use super::layout::{File, HEADER_WORDS, Header, file_len};
-use super::lock::{beside, open_file, own_pid};
+use super::layout::{File, GatePage, HEADER_WORDS, Header, file_len};
+use super::lock::{OwnerLock, beside, open_file, own_pid};
 use super::trust;
 use crate::config::State;
+use crate::gate::GateByte;
 use crate::handle::Handle;
-use crate::page::{Page, PageHandle};
+use crate::page::{Board, EventJournal, Page};
 use core::ptr::{self, NonNull};
 use rustix::fs::{CWD, FallocateFlags, FileType, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, ProtFlags};
+use rustix::mm::{Advice, MapFlags, MremapFlags, ProtFlags};
 use rustix::process::geteuid;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub(crate) struct Mapping {
     file: NonNull<File>,
     pub(crate) slots_log2: u32,
     pub(crate) path: PathBuf,
+    /// The file. No lock is its descriptor's, so it tells of the owner's lock.
+    pub(crate) descriptor: fs::File,
     /// The process that mapped the file, if that is an owner. Children of that process don't have the mapping.
     owner_pid: Option<u32>,
 }
@@ -46,8 +49,12 @@ impl Mapping {
     /// Opens and maps a page that is there. Returns `None` if there is none.
     ///
     /// # Errors
-    /// Every [`SharedError`] but `Config`, `Name` and `Owned`. The file is not written to.
-    pub(crate) fn open(path: &Path, access: Access) -> Result<Option<Arc<Self>>, SharedError> {
+    /// Every [`SharedError`] but `Config` and `Name`; `Owned` only for an owner, which gives its lock. The file is not written to.
+    pub(crate) fn open(
+        path: &Path,
+        access: Access,
+        lock: Option<&mut OwnerLock>,
+    ) -> Result<Option<Arc<Self>>, SharedError> {
         // The file is looked at before it is opened, as opening may mean something to a device.
         match rustix::fs::lstat(path) {
             Ok(stat) => check_file(path, &stat, access)?,
@@ -55,7 +62,8 @@ impl Mapping {
             Err(error) => return Err(SharedError::io(path, "look at")(error)),
         }
         let flags = if access == Access::Observe { OFlags::RDONLY } else { OFlags::RDWR };
-        let file = open_file(path, flags, "open")?;
+        let open = || open_file(path, flags, "open");
+        let file = if let Some(lock) = lock { lock.hold_page(path, open)? } else { open()? };
         let stat = rustix::fs::fstat(&file).map_err(SharedError::io(path, "look at"))?;
         check_file(path, &stat, access)?;
 
@@ -65,28 +73,40 @@ impl Mapping {
         if len < expected {
             return Err(SharedError::Truncated { path: path.to_owned(), len, expected });
         }
-        let mapping = Self::map(path, &file, slots_log2, access)?;
+        let mapping = Self::map(path, file, slots_log2, access)?;
         mapping.file().check_page(path)?;
         Ok(Some(mapping))
     }
 
-    /// Makes a new file. It has another name until it is whole, so that nobody ever sees half a page. Only the owner of the lock may
-    /// call this.
-    pub(crate) fn create(path: &Path, slots_log2: u32, state: State, shadow: bool) -> Result<Arc<Self>, SharedError> {
+    /// Makes a new file. It has another name until it is whole and locked, so that nobody ever sees half a page, or takes it.
+    pub(crate) fn create(
+        path: &Path,
+        slots_log2: u32,
+        state: State,
+        shadow: bool,
+        lock: &mut OwnerLock,
+    ) -> Result<Arc<Self>, SharedError> {
         let draft = beside(path, ".new")?;
-        // An owner that was killed in the middle of this leaves a draft.
-        match rustix::fs::unlink(&draft) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => return Err(SharedError::io(&draft, "remove")(error)),
-        }
-        let file = open_file(&draft, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, "create")?;
+        let file = lock.hold_page(&draft, || {
+            // An owner that was killed in the middle of this leaves a draft.
+            match rustix::fs::unlink(&draft) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(SharedError::io(&draft, "remove")(error)),
+            }
+            open_file(&draft, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, "create")
+        })?;
         let fill = || {
-            let mapping = Self::map_allocated(path, &file, slots_log2)?;
+            let mapping = Self::map_allocated(path, file, slots_log2)?;
+            // The file is new, and all zeros. That is a gate (closed), an empty log, notes, journal and mirror.
             // SAFETY: within the mapping, aligned, and nobody else has a reference to it yet.
-            unsafe { ptr::addr_of_mut!((*mapping.file.as_ptr()).page).write(Page::new(state, shadow)) };
-            mapping.file().header.write(slots_log2);
+            unsafe {
+                ptr::addr_of_mut!((*mapping.file.as_ptr()).gate).write(GatePage(GateByte::new(state, shadow)));
+                ptr::addr_of_mut!((*mapping.file.as_ptr()).board).write(Board::new());
+            }
+            mapping.file().front.header.write(slots_log2);
             rustix::fs::renameat_with(CWD, &draft, CWD, path, RenameFlags::NOREPLACE)
                 .map_err(SharedError::io(path, "create"))?;
+            lock.check_page_at(path)?;
             Ok(mapping)
         };
         fill().inspect_err(|_| _ = rustix::fs::unlink(&draft))
@@ -98,31 +118,32 @@ impl Mapping {
         if slots_log2 <= self.slots_log2 {
             return Ok(self);
         }
-        let file = open_file(&self.path, OFlags::RDWR, "open")?;
-        let mapping = Self::map_allocated(&self.path, &file, slots_log2)?;
-        mapping.file().header.set_slots_log2(slots_log2);
+        let file = self.descriptor.try_clone().map_err(SharedError::io(&self.path, "open"))?;
+        let mapping = Self::map_allocated(&self.path, file, slots_log2)?;
+        mapping.file().front.header.set_slots_log2(slots_log2);
         Ok(mapping)
     }
 
     /// Maps a file for its owner, and takes the memory for good first: so a full file system is an error now and no SIGBUS later.
-    fn map_allocated(path: &Path, file: &fs::File, slots_log2: u32) -> Result<Arc<Self>, SharedError> {
-        rustix::fs::fallocate(file, FallocateFlags::empty(), 0, file_len(slots_log2) as u64)
+    fn map_allocated(path: &Path, file: fs::File, slots_log2: u32) -> Result<Arc<Self>, SharedError> {
+        rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, file_len(slots_log2) as u64)
             .map_err(SharedError::io(path, "allocate"))?;
         Self::map(path, file, slots_log2, Access::Own)
     }
 
     /// Maps a file, which has at least `file_len(slots_log2)` bytes.
-    fn map(path: &Path, file: &fs::File, slots_log2: u32, access: Access) -> Result<Arc<Self>, SharedError> {
+    fn map(path: &Path, descriptor: fs::File, slots_log2: u32, access: Access) -> Result<Arc<Self>, SharedError> {
         let protection = if access == Access::Observe { ProtFlags::READ } else { ProtFlags::READ | ProtFlags::WRITE };
         // SAFETY: a new mapping, wherever there is room.
-        let start =
-            unsafe { rustix::mm::mmap(ptr::null_mut(), file_len(slots_log2), protection, MapFlags::SHARED, file, 0) }
-                .map_err(SharedError::io(path, "map"))?;
+        let start = unsafe {
+            rustix::mm::mmap(ptr::null_mut(), file_len(slots_log2), protection, MapFlags::SHARED, &descriptor, 0)
+        }
+        .map_err(SharedError::io(path, "map"))?;
         // A pointer to so many slots is a pointer to the struct that ends with them.
         let file = ptr::slice_from_raw_parts_mut(start.cast::<u64>(), 1 << slots_log2) as *mut File;
         let file = NonNull::new(file).ok_or(Errno::NOMEM).map_err(SharedError::io(path, "map"))?;
         let owner_pid = (access == Access::Own).then(own_pid);
-        Ok(Arc::new(Self { file, slots_log2, path: path.to_owned(), owner_pid }))
+        Ok(Arc::new(Self { file, slots_log2, path: path.to_owned(), descriptor, owner_pid }))
     }
 
     /// Makes the memory resident, so that no page fault holds the owner up, and keeps the mapping from children. Returns true if the
@@ -136,6 +157,20 @@ impl Mapping {
             let _ = rustix::mm::madvise(start, len, Advice::LinuxDontFork);
             rustix::mm::mlock(start, len).is_ok()
         }
+    }
+
+    /// Puts the gate of an ended owner in the place of the gate, for all who have this mapping. The file is as before. False if the
+    /// operating system refuses.
+    pub(crate) fn end_gate(&self, gate: EndedGate) -> bool {
+        let place = (&raw const self.file().gate).cast_mut().cast();
+        let (from, len) = (gate.0.as_ptr().cast(), size_of::<GatePage>());
+        // SAFETY: both are whole pages of memory of this process. In one step the gate of this mapping becomes another one; it is an
+        // atomic at every moment. Nobody has a reference to the page at its former place.
+        let moved = unsafe { rustix::mm::mremap_fixed(from, len, len, MremapFlags::MAYMOVE, place) }.is_ok();
+        if moved {
+            core::mem::forget(gate);
+        }
+        moved
     }
 
     /// False in the child of a fork of the owner. The child has no such memory.
@@ -154,9 +189,52 @@ impl Mapping {
         unsafe { Handle::within(self.file, Arc::<Self>::clone(self)) }
     }
 
-    pub(crate) fn page(self: &Arc<Self>) -> PageHandle {
-        // SAFETY: as in `handle`.
-        unsafe { Handle::within(NonNull::from(&self.file().page), Arc::<Self>::clone(self)) }
+    /// The page. Its handles belong to the breaker that owns it, or else to the page itself.
+    pub(crate) fn page(self: &Arc<Self>, is_breakers: bool) -> Page {
+        let file = self.handle();
+        Page::in_file(
+            file.part(|file| &file.gate.0),
+            file.part(|file| &file.board),
+            file.part(|file| file.log.as_slice()),
+            file.part(|file| file.notes.as_slice()),
+            file.part(|file| &file.journal as &EventJournal),
+            is_breakers,
+        )
+    }
+}
+
+/// A page of memory with the gate of an owner that has ended.
+pub(crate) struct EndedGate(NonNull<GatePage>);
+
+// SAFETY: as for `Mapping`.
+unsafe impl Send for EndedGate {}
+
+// SAFETY: as for `Mapping`.
+unsafe impl Sync for EndedGate {}
+
+impl EndedGate {
+    /// It is filled here, and not at the end: fresh memory is zeros, and a gate of zeros lets calls pass.
+    pub(crate) fn prepare(path: &Path) -> Result<Self, SharedError> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping, wherever there is room.
+        let start = unsafe {
+            rustix::mm::mmap_anonymous(ptr::null_mut(), size_of::<GatePage>(), protection, MapFlags::PRIVATE)
+        }
+        .map_err(SharedError::io(path, "map"))?;
+        let page = NonNull::new(start.cast::<GatePage>()).ok_or(Errno::NOMEM).map_err(SharedError::io(path, "map"))?;
+        // SAFETY: mapped just now, of this size, aligned to pages, and nobody else has a reference to it.
+        unsafe {
+            page.write(GatePage(GateByte::ended()));
+            let _ = rustix::mm::mlock(start, size_of::<GatePage>());
+        }
+        Ok(Self(page))
+    }
+}
+
+impl Drop for EndedGate {
+    fn drop(&mut self) {
+        // SAFETY: `prepare` mapped it, and no reference to it is left.
+        let _ = unsafe { rustix::mm::munmap(self.0.as_ptr().cast(), size_of::<GatePage>()) };
     }
 }
 

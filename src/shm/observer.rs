@@ -1,11 +1,13 @@
 //! The others' side: how others watch a page in a file, and ask and halt through it.
 
 use super::error::SharedError;
+use super::held::is_locked;
 use super::link::monotonic_ns;
-use super::lock::holder;
+use super::lock::process;
+use super::login::login;
 use super::mapping::{Access, Mapping};
-use crate::halts::Halter;
-use crate::handles::{Gate, Observer};
+use crate::handles::{Gate, Observer, Signature};
+use crate::log::Author;
 use crate::quantile::quantile;
 use crate::sync::{Ordering, load_acquire};
 use rustix::io::Errno;
@@ -15,9 +17,9 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Owner {
-    /// The process of the owner, or of the latest one. It is 0 if it can't be told.
+    /// The process of the owner, or of the latest one. It is 0 if it can't be told, as from another pid namespace.
     pub pid: u32,
-    /// True if the owner exists: its process holds the page's lock. (The process may be stopped, or busy elsewhere: see
+    /// True if the owner exists: its process holds the lock of this page, and of no later one by its name. (The process may be stopped, or busy elsewhere: see
     /// `seen_ago_ns`.)
     pub alive: bool,
     /// How long ago the owner last published its snapshot, in nanoseconds. The owner publishes about every millisecond that it is
@@ -73,26 +75,26 @@ impl Observer {
         let mapping = self.mapping()?;
         let file = mapping.file();
         let (_, mut latencies_ns) = (0..Self::QUANTILE_TRIES).find_map(|_| file.mirror.read())?;
-        let same_slots = file.header.has_slots_log2(mapping.slots_log2);
+        let same_slots = file.front.header.has_slots_log2(mapping.slots_log2);
         if same_slots { quantile(&mut latencies_ns, quantile_ppm) } else { None }
     }
 
     /// How long ago the owner last published its snapshot, in nanoseconds: see [`Owner::seen_ago_ns`]. It is `None` if the page is
     /// not in a file, too. This makes no system call.
     pub fn owner_seen_ago_ns(&self) -> Option<u64> {
-        let heartbeat_ns = load_acquire(&self.mapping()?.file().owner.heartbeat_ns);
+        let heartbeat_ns = load_acquire(&self.mapping()?.file().front.owner.heartbeat_ns);
         monotonic_ns().checked_sub(heartbeat_ns)
     }
 
     /// The owner, and whether it is alive. It is `None` if the page is not in a file. This makes a few system calls.
     pub fn owner(&self) -> Option<Owner> {
         let mapping = self.mapping()?;
-        let holder = holder(&mapping.path);
-        let line = &mapping.file().owner;
-        let told = u32::try_from(line.pid.load(Ordering::Relaxed)).unwrap_or(0);
+        let alive = is_locked(&mapping.descriptor);
+        let line = &mapping.file().front.owner;
+        let [pid, pid_namespace] = [&line.pid, &line.pid_namespace].map(|word| word.load(Ordering::Relaxed));
         Some(Owner {
-            pid: holder.flatten().unwrap_or(told),
-            alive: holder.is_some(),
+            pid: process(pid, pid_namespace).unwrap_or(0),
+            alive,
             seen_ago_ns: self.owner_seen_ago_ns(),
             memory_locked: line.memory_locked.load(Ordering::Relaxed) == 1,
         })
@@ -104,8 +106,8 @@ impl Observer {
 }
 
 fn open(path: &Path, access: Access) -> Result<Observer, SharedError> {
-    let mapping = Mapping::open(path, access)?.ok_or(Errno::NOENT).map_err(SharedError::io(path, "open"))?;
-    Ok(Observer { page: mapping.page() })
+    let mapping = Mapping::open(path, access, None)?.ok_or(Errno::NOENT).map_err(SharedError::io(path, "open"))?;
+    Ok(Observer { page: mapping.page(false) })
 }
 
 /// This function needs the feature `shm`.
@@ -132,7 +134,7 @@ impl Gate {
     ///
     /// assert!(!breaker.allow());
     /// assert_eq!(gate.halt_note().expect("there was a halt").reason, "prices look wrong");
-    /// gate.resume();
+    /// gate.resume("");
     /// assert!(breaker.allow());
     /// # std::fs::remove_file(&path).unwrap();
     /// # }
@@ -142,6 +144,8 @@ impl Gate {
     /// # Errors
     /// The same as of [`Observer::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SharedError> {
-        Ok(Self::new(open(path.as_ref(), Access::Ask)?, Halter::ASKS))
+        let observer = open(path.as_ref(), Access::Ask)?;
+        observer.page.board().watchers.0.asked.store(1, Ordering::Release);
+        Ok(Self::new(observer, Signature::by_path(login(), Author::this_process())))
     }
 }

@@ -4,7 +4,6 @@ use super::faults::{Fault, Faults, Reports, message};
 use super::join_by;
 use crate::event::Event;
 use crate::handles::{Events, Observer};
-use crate::page::JOURNAL_LEN;
 use core::fmt;
 use crossbeam_utils::sync::{Parker, Unparker};
 use std::io;
@@ -158,7 +157,7 @@ impl Followed {
     /// Tells what there is, but no more events than the journal holds. So a turn tells all that is there when it begins, and
     /// ends even if events keep coming.
     fn turn(&mut self, listen: &mut Listen, reports: &Reports) {
-        for _ in 0..JOURNAL_LEN {
+        for _ in 0..self.events.kept() {
             let event = self.events.next();
             let missed = self.events.missed();
             if missed > self.told {

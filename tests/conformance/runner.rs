@@ -107,11 +107,11 @@ impl Runner {
             ("release", &[b]) => self.breaker(b).release(),
             ("poll_at", &[b, now_ns]) => self.breaker(b).poll_at(now_ns),
             ("halt_at", &[b, now_ns]) => self.breaker(b).halt_at(now_ns, ""),
-            ("resume_at", &[b, now_ns]) => self.breaker(b).resume_at(now_ns),
+            ("resume_at", &[b, now_ns]) => self.breaker(b).resume_at(now_ns, ""),
             // C's forms without a time are for any thread: in Rust that is a gate's.
             ("halt", &[b]) => self.breaker(b).gate().halt(""),
             ("halt_with", &[b, reason]) => self.breaker(b).gate().halt(&reason.to_string()),
-            ("resume", &[b]) => self.breaker(b).gate().resume(),
+            ("resume", &[b]) => self.breaker(b).gate().resume(""),
             ("quantile_ns", &[b, ppm]) => {
                 return Some(self.breaker(b).quantile_ns(ppm as u32).unwrap_or(0).to_string());
             }
@@ -193,7 +193,7 @@ impl Runner {
             ("lane_halt", &[l, reason]) => {
                 on!(Whole | Begin | End, self.lane(l), lane => lane.halt(&reason.to_string()));
             }
-            ("lane_resume", &[l]) => on!(Whole | Begin | End, self.lane(l), lane => lane.resume()),
+            ("lane_resume", &[l]) => on!(Whole | Begin | End, self.lane(l), lane => lane.resume("")),
             ("gate_handle_of", &[b]) => {
                 let gate = self.breaker(b).gate();
                 self.gates.push(Some(gate));
@@ -203,7 +203,7 @@ impl Runner {
             ("gate_handle_release", &[g]) => self.gate(g).release(),
             ("gate_handle_halt", &[g]) => self.gate(g).halt(""),
             ("gate_handle_halt", &[g, reason]) => self.gate(g).halt(&reason.to_string()),
-            ("gate_handle_resume", &[g]) => self.gate(g).resume(),
+            ("gate_handle_resume", &[g]) => self.gate(g).resume(""),
             ("gate_handle_observe", &[g]) => {
                 let mut text = observer(self.gate(g));
                 field(&mut text, "passes", u8::from(self.passes(self.gate(g))));

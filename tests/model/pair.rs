@@ -183,7 +183,7 @@ impl Pair {
             }
             Op::Resume => {
                 self.halted = false;
-                breaker.resume_at(now_ns);
+                breaker.resume_at(now_ns, "");
                 model.set_halt(now_ns, false);
             }
             Op::Reconfigure(change) => {

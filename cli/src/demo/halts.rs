@@ -83,14 +83,14 @@ mod tests {
         breaker.halt_at(10 * S, "");
         events.by_ref().for_each(|event| halts.note(&event));
         assert_eq!((halts.is_halted(), halts.total_ns(12 * S)), (true, 2 * S));
-        breaker.resume_at(13 * S);
+        breaker.resume_at(13 * S, "");
         breaker.halt_at(20 * S, "");
         events.by_ref().for_each(|event| halts.note(&event));
         assert_eq!(halts.total_ns(24 * S), 7 * S);
         assert_eq!(halts.show(24 * S).unwrap(), "2 times, 7 s in all, by an operator; the script waited");
         assert!(!halts.is_too_long(20 * S + PATIENCE_NS - 1) && halts.judge(20 * S + PATIENCE_NS - 1).is_ok());
         assert!(halts.is_too_long(20 * S + PATIENCE_NS) && halts.judge(20 * S + PATIENCE_NS).is_err());
-        breaker.resume_at(100 * S);
+        breaker.resume_at(100 * S, "");
         events.by_ref().for_each(|event| halts.note(&event));
         assert_eq!((halts.is_halted(), halts.total_ns(200 * S)), (false, 83 * S));
         assert!(halts.judge(200 * S).is_ok());

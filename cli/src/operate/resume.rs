@@ -16,7 +16,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let place = page(matches)?;
     let gate = Gate::open(&place.path).map_err(|error| refused(&error))?;
     let before = Reading::take(&gate);
-    gate.resume();
+    gate.resume("");
     let did = match (before.halted, before.note) {
         (false, _) => "was not halted".to_owned(),
         (true, None) => "resumed".to_owned(),

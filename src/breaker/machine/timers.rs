@@ -38,11 +38,7 @@ impl Machine {
         }
         self.closed_since_ns = self.latest_ns;
         self.journal(from, Reason::Restart);
-        if self.outlet.knows_halt() {
-            self.journal(self.state, Reason::Halt); // once more, for who begins to read here
-        } else {
-            self.note_halts();
-        }
+        self.note_halts();
     }
 
     pub(in crate::breaker) fn is_timer_due(&self) -> bool {
@@ -76,10 +72,6 @@ impl Machine {
                 Timer::Stall => self.open(Reason::Stall),
                 Timer::ProbeLost => self.open(Reason::ProbeLost),
             }
-        }
-        if self.latest_ns >= self.outlet.publish_at_ns() {
-            self.note_halts();
-            self.publish();
         }
         self.judge.end_calm(); // last, as samples of lanes may have found it
         self.set_wake();

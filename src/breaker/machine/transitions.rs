@@ -3,6 +3,7 @@
 use super::Machine;
 use crate::config::State;
 use crate::event::{Event, Reason};
+use crate::gate::Bits;
 use crate::judge::NEVER_NS;
 use crate::snapshot::Snapshot;
 use crate::trials::Trials;
@@ -88,24 +89,36 @@ impl Machine {
     /// Journals the halts and resumes that the journal doesn't know, whoever did them.
     #[cold]
     pub(in crate::breaker) fn note_halts(&mut self) {
-        let (flips, is_beyond_belief) = self.outlet.unseen_flips();
-        for _ in 0..flips {
-            let reason = if self.outlet.see_flip() { Reason::Halt } else { Reason::Resume };
+        let mut any = false;
+        while let Some((reason, entry)) = self.outlet.next_entry(self.latest_ns) {
+            let _ = entry;
             self.journal(self.state, reason);
-            self.publish();
+            any = true;
         }
-        if is_beyond_belief {
-            self.outlet.see_all_flips(); // somebody plays with it
+        self.outlet.settle(self.state);
+        if any {
+            self.publish();
         }
     }
 
-    /// The gate isn't as the owner left it. Somebody halted or resumed, or scribbled on it.
+    /// What is left to a poll, after lanes and timers. Either it is time for a sign of life, or the gate isn't as the owner left it:
+    /// somebody halted or resumed, found the owner silent, or scribbled on it. `seen` is the gate's byte from before lanes and timers.
     #[cold]
-    pub(in crate::breaker) fn look_at_gate(&mut self) {
+    pub(in crate::breaker) fn look(&mut self, seen: Bits) {
         let was_foreign = self.outlet.repair(self.state, self.latest_ns);
+        let was_silent = seen.is_unwatched() && !was_foreign;
         self.note_halts();
-        if was_foreign {
-            self.outlet.see_all_flips(); // who scribbled a halt didn't count it
+        if was_silent {
+            self.journal(self.state, Reason::OwnerSilent);
+            self.journal(self.state, Reason::OwnerBack);
+            self.publish();
+        } else if self.latest_ns > self.outlet.quiet_until_ns() {
+            self.publish();
+        }
+        self.outlet.beat();
+        if was_silent {
+            // Last, and only if it was set before lanes were heard and timers fired: all that came meanwhile is judged.
+            self.outlet.gate().clear_unwatched();
         }
     }
 
@@ -168,7 +181,7 @@ impl Machine {
     /// To be called after all that may change when timers are due.
     pub(super) fn set_wake(&mut self) {
         self.first_timer_ns = self.judge.first_deadline_ns(self.state);
-        self.wake_ns = if self.started { self.next_deadline_ns().min(self.outlet.publish_at_ns()) } else { 0 };
+        self.wake_ns = if self.started { self.next_deadline_ns() } else { 0 };
     }
 
     pub(in crate::breaker) fn next_deadline_ns(&self) -> u64 {
@@ -201,7 +214,7 @@ mod tests {
         let mut breaker = Breaker::new(config).unwrap();
         let observer = breaker.observer();
         breaker.poll_at(0);
-        let published = || observer.page.status.0.version();
+        let published = || observer.page.board().status.0.version();
         let second = 1_000_000_000;
         let mut version = published();
         for round in 0..3 {
