@@ -544,9 +544,14 @@ typedef struct cb_config {
      */
     uint32_t shadow;
     /**
-     * Must be 0.
+     * The opening that is this many-th, reopenings included, halts too; 0 = off. Openings are counted since the breaker was
+     * last closed for stable_after_ns on end. 0 to 1048576; default 0.
      */
-    uint32_t reserved;
+    uint32_t latch_after;
+    /**
+     * Gates and lanes refuse when the owner has been silent for this long; 0 = off. 0 or at least 10 ms; default 1 s.
+     */
+    uint64_t owner_timeout_ns;
 } cb_config;
 
 /**

@@ -181,6 +181,15 @@ settings! {
         /// Forgives one attempt for each such span spent closed.
         stable_after_ns: u64 = 30 s, from 1, set by stable_after(Duration);
 
+        /// The opening that is this many-th, reopenings included, halts too; 0 = off.
+        ///
+        /// Openings are counted since the breaker was last closed for `stable_after` on end. So a flapping node stays out until
+        /// somebody resumes. Under `shadow` this is an event alone.
+        latch_after: u32 = 0, from 0 to 1_048_576, set by latch_after(u32);
+
+        /// Gates and lanes refuse when the owner has been silent for this long; 0 = off.
+        owner_timeout_ns: u64 = 1 s, 0 or from 10_000_000, set by owner_timeout(Duration);
+
         /// The first state.
         ///
         /// Legal are `Closed` and `HalfOpen`.

@@ -307,7 +307,7 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
                 confirm_verdicts, failure_rate_ppm, consecutive_failures, spike_limit_ns, spike_count, max_in_flight,
                 stall_limit_ns, recover_threshold_ns, recovery, probes, trials_in_flight, backoff_multiplier,
                 probe_timeout_ns, backoff_base_ns, backoff_max_ns, jitter_ppm, start, jitter_seed, stable_after_ns,
-                shadow, reserved
+                shadow, latch_after, owner_timeout_ns
             }
             cb_snapshot {
                 struct_size, state, halted, shadow, armed, reserved, clock, now_ns, epoch_ns, retry_at_ns, attempt,

@@ -19,7 +19,14 @@ fn an_illegal_change_is_refused_and_changes_nothing() {
         (Config { start: State::HalfOpen, ..config() }, fixed("start", 2, 0)),
         (
             Config { threshold_ns: 0, ..config() },
-            Err(ConfigError::OutOfRange { field: "threshold_ns", value: 0, min: 1, max: u64::MAX, bound: None }),
+            Err(ConfigError::OutOfRange {
+                field: "threshold_ns",
+                value: 0,
+                min: 1,
+                max: u64::MAX,
+                or_zero: false,
+                bound: None,
+            }),
         ),
     ] {
         assert_eq!(breaker.reconfigure_at(1, &new), error);
@@ -33,7 +40,7 @@ fn a_value_outside_its_range_names_the_field_the_value_and_the_range() {
     let ppm = 1_000_000;
     // Each field with an illegal value, and its neighbour that is legal.
     type Change = fn(&mut Config, u64);
-    let cases: [(&str, Change, &[u64], &[u64]); 17] = [
+    let cases: [(&str, Change, &[u64], &[u64]); 19] = [
         ("quantile_ppm", |c, v| c.quantile_ppm = v as u32, &[0, ppm], &[1, ppm - 1]),
         ("threshold_ns", |c, v| c.threshold_ns = v, &[0], &[1, u64::MAX]),
         ("window_len", |c, v| c.window_len = v as u32, &[0, count + 1], &[100, 101, count]),
@@ -51,6 +58,8 @@ fn a_value_outside_its_range_names_the_field_the_value_and_the_range() {
         ("backoff_max_ns", |c, v| c.backoff_max_ns = v, &[SECOND - 1], &[SECOND, u64::MAX]),
         ("jitter_ppm", |c, v| c.jitter_ppm = v as u32, &[ppm + 1], &[0, ppm]),
         ("stable_after_ns", |c, v| c.stable_after_ns = v, &[0], &[1, u64::MAX]),
+        ("latch_after", |c, v| c.latch_after = v as u32, &[count + 1], &[0, 1, count]),
+        ("owner_timeout_ns", |c, v| c.owner_timeout_ns = v, &[1, 9_999_999], &[0, 10_000_000, u64::MAX]),
     ];
     for (field, change, illegal, legal) in cases {
         for &value in illegal {

@@ -44,6 +44,8 @@ fn all_changed() -> Config {
         jitter_ppm: 20,
         jitter_seed: 21,
         stable_after_ns: 22,
+        latch_after: 23,
+        owner_timeout_ns: 24_000_000,
         start: State::HalfOpen,
         shadow: true,
         ..Config::default()
@@ -78,6 +80,8 @@ fn every_setter_sets_its_field() {
         .jitter(0.000_02)
         .jitter_seed(21)
         .stable_after(ns(22))
+        .latch_after(23)
+        .owner_timeout(ns(24_000_000))
         .start(State::HalfOpen)
         .shadow(true);
     assert_eq!(config, all_changed());
@@ -127,6 +131,8 @@ fn each_end_of_each_range_is_legal_and_what_lies_beyond_is_not() {
             let error = set(setting, value).validate().err();
             assert!(error.is_none_or(|error| error.field() != setting.field()), "{} {value}", setting.name());
         }
+        let or_zero = setting.or_zero();
+        assert!(!or_zero || (min > 1 && set(setting, 0).validate().is_ok()), "{}", setting.name());
         for value in [min.checked_sub(1), max.checked_add(1)].into_iter().flatten() {
             let mut config = Config::default();
             let Err(error) = setting.set(&mut config, value).and_then(|()| config.validate()) else {
@@ -134,7 +140,7 @@ fn each_end_of_each_range_is_legal_and_what_lies_beyond_is_not() {
             };
             let other = ends.into_iter().flatten().next();
             let bound = other.map(|field| (field, if setting.min_field().is_some() { min } else { max }));
-            assert_eq!(error, ConfigError::OutOfRange { field: setting.field(), value, min, max, bound });
+            assert_eq!(error, ConfigError::OutOfRange { field: setting.field(), value, min, max, or_zero, bound });
         }
     }
 }
@@ -153,6 +159,10 @@ fn an_error_names_the_field_that_the_range_hangs_on() {
             "backoff_max_ns is 0; legal: at least 1000000000, as backoff_base_ns is 1000000000",
         ),
         (Config::default().threshold(Duration::ZERO), "threshold_ns is 0; legal: at least 1"),
+        (
+            Config::default().owner_timeout(Duration::from_millis(1)),
+            "owner_timeout_ns is 1000000; legal: 0 or at least 10000000",
+        ),
         (Config::default().jitter(2.0), "jitter_ppm is 2000000; legal: 0 to 1000000"),
         (Config::default().start(State::Open), "start is open; legal: closed or half_open"),
     ] {
@@ -182,7 +192,7 @@ fn legal() -> impl Strategy<Value = Config> {
         for (setting, value) in Config::SETTINGS.iter().zip(values) {
             let (min, max) = (setting.min(&config), setting.max(&config));
             let value = match value.unwrap_or(setting.get(&config)) {
-                value if (min..=max).contains(&value) => value,
+                value if (min..=max).contains(&value) || (setting.or_zero() && value == 0) => value,
                 u64::MAX => max,
                 value => min + value % (max - min + 1),
             };
@@ -264,7 +274,7 @@ fn the_keys_and_values_are_those_of_the_tool() {
                spike_limit = \"12\"\nspike_count = 7\nstall_limit = \"13ns\"\nmax_in_flight = 14\n\
                recover_threshold = 15\nrecovery = \"health_checks\"\nprobes = 16\ntrials_in_flight = 2\n\
                probe_timeout = 17\nbackoff_base = 18\nbackoff_multiplier = 5\nbackoff_max = 19\njitter = 2e-5\n\
-               jitter_seed = 21\nstable_after = 22\nstart = \"half-open\"\nshadow = true\n";
+               jitter_seed = 21\nstable_after = 22\nlatch_after = 23\nowner_timeout = \"24ms\"\nstart = \"half-open\"\nshadow = true\n";
     assert_eq!(from_toml(all), Ok(all_changed()));
 }
 
@@ -288,6 +298,11 @@ fn a_mistake_names_key_value_and_what_is_legal() {
         ("threshold = -5", "threshold is \"-5\"; legal: a duration like"),
         ("threshold = 1.5", "threshold is \"1.5\"; legal: a duration like"),
         ("threshold = [1]", "invalid type: sequence, expected for threshold a duration like"),
+        ("owner_timeout = \"9ms\"", "owner_timeout is 9ms; legal: 0 or at least 10ms"),
+        (
+            "owner_timeout = \"soon\"",
+            "owner_timeout is \"soon\"; legal: a duration like 200ms, 1.5s or 1m, or a number of nanoseconds, 0 or at",
+        ),
         ("window_len = 0", "window_len is 0; legal: 1 to 1048576"),
         ("window_len = 50", "min_samples is 100; legal: 1 to 50, as window_len is 50"),
         ("probes = true", "probes is \"true\"; legal: a whole number, from 1 to 65535"),
@@ -332,6 +347,7 @@ fn range(setting: &Setting) -> String {
         (SettingKind::Switch | SettingKind::Recovery | SettingKind::Start, ..) => format!("{min} or {max}"),
         (_, 0, u64::MAX) => "any".to_owned(),
         (SettingKind::Count, 0, max) if max == u64::from(u32::MAX) => "any".to_owned(),
+        (_, _, u64::MAX) if setting.or_zero() => format!("0 or at least {min}"),
         (_, _, u64::MAX) => format!("at least {min}"),
         _ => format!("{min} to {max}"),
     }

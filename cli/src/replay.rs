@@ -8,14 +8,15 @@ use crate::arguments::{format_arg, is_json};
 use crate::failure::Failure;
 use crate::json::Json;
 use crate::settings::{self, Settings};
+use crate::show::escape;
 use crate::trace::{Row, Trace};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use console::Term;
+use console::{Term, style};
 use drive::{Report, replay};
 use progress::Progress;
 use report::Text;
 use std::fs::File;
-use std::io::{self, BufWriter, Read};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use trip99::Config;
 use trip99::settings::Setting;
@@ -111,6 +112,10 @@ fn read_settings(matches: &ArgMatches) -> Result<Config, Failure> {
         if let Some(text) = matches.get_one::<String>(setting.name()) {
             given.set(setting, text, format!("--{}", settings::option(setting)))?;
         }
+    }
+    if let Some(warning) = given.warning() {
+        // If this fails nobody is left to be told.
+        let _ = writeln!(io::stderr(), "{} {}", style("warning:").for_stderr().yellow(), escape(&warning));
     }
     given.finish()
 }

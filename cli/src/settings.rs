@@ -21,7 +21,7 @@ pub(crate) fn help(setting: &Setting) -> String {
     let in_replay = match setting.name() {
         "max_in_flight" => "; a replay tracks all",
         "recovery" => "; a replay can't make health checks",
-        "jitter" => "; not in a replay",
+        "jitter" | "latch_after" | "owner_timeout" => "; not in a replay",
         _ => "",
     };
     format!("{}{in_replay} [default: {}]", setting.doc(), setting.show(&Config::default()))
@@ -107,6 +107,15 @@ impl Settings {
             )));
         }
         Ok(self.config)
+    }
+
+    /// What a replay doesn't do, although it was asked to.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let halts = self.config.latch_after > 0;
+        let place = self.place("latch_after");
+        halts.then(|| {
+            format!("{place} is {}; a replay ignores it, as nobody is there to resume", self.config.latch_after)
+        })
     }
 
     /// Where a setting was set.

@@ -1,7 +1,7 @@
 //! Replays of small traces, worked out by hand: every line of the report, and the ways to write trace and settings.
 
 mod common;
-use common::{SPIKE, SPIKE_ROWS, json, lines, run, settings, write};
+use common::{SPIKE, SPIKE_ROWS, finish, json, lines, run, settings, start, write};
 use serde_json::Value;
 
 fn check(options: &str, rows: &str, report: &str) {
@@ -268,7 +268,13 @@ fn sorting_keeps_the_order_of_equal_starts() {
 #[test]
 fn a_file_of_settings_equals_the_options() {
     let options = settings().map(|(name, value)| format!(" --{}={value}", name.replace('_', "-")));
-    let expected = run(&options.fold("replay -".to_owned(), |args, option| args + &option), &lines(SPIKE_ROWS));
+    let run = |args: &str| {
+        let (status, out, err) = finish(start(args), &lines(SPIKE_ROWS));
+        assert_eq!(status, Some(0), "{err}");
+        (out, err)
+    };
+    let (expected, warning) = run(&options.fold("replay -".to_owned(), |args, option| args + &option));
+    assert_eq!(warning, "warning: --latch-after is 3; a replay ignores it, as nobody is there to resume\n");
     for dash in ["_", "-"] {
         let toml = settings().map(|(name, value)| {
             let bare = value == "true" || value.parse::<f64>().is_ok();
@@ -277,7 +283,9 @@ fn a_file_of_settings_equals_the_options() {
         });
         write("every.toml", &toml.collect::<String>());
         // As text, which shows settings too.
-        assert_eq!(run("replay - --config every.toml", &lines(SPIKE_ROWS)), expected, "{dash}");
+        let (out, warning) = run("replay - --config every.toml");
+        assert_eq!(out, expected, "{dash}");
+        assert!(warning.starts_with("warning: every.toml: line ") && warning.contains("ignores it"), "{warning}");
     }
 }
 

@@ -41,6 +41,8 @@ struct Config {
     std::uint64_t jitter_seed;
     std::chrono::nanoseconds stable_after;
     bool shadow;
+    std::uint32_t latch_after;
+    std::chrono::nanoseconds owner_timeout;
 
     Config() noexcept : Config(defaults()) {}
 
@@ -59,7 +61,8 @@ struct Config {
           backoff_base(detail::duration(config.backoff_base_ns)),
           backoff_max(detail::duration(config.backoff_max_ns)), jitter_ppm(config.jitter_ppm),
           start(static_cast<State>(config.start)), jitter_seed(config.jitter_seed),
-          stable_after(detail::duration(config.stable_after_ns)), shadow(config.shadow != 0) {}
+          stable_after(detail::duration(config.stable_after_ns)), shadow(config.shadow != 0),
+          latch_after(config.latch_after), owner_timeout(detail::duration(config.owner_timeout_ns)) {}
 
     /** Throws Error if a duration is negative; the other ranges are checked by the breaker. */
     cb_config to_c() const {
@@ -90,6 +93,8 @@ struct Config {
         config.jitter_seed = jitter_seed;
         config.stable_after_ns = detail::ns("stable_after", stable_after);
         config.shadow = shadow ? 1 : 0;
+        config.latch_after = latch_after;
+        config.owner_timeout_ns = detail::ns("owner_timeout", owner_timeout);
         return config;
     }
 

@@ -6,12 +6,12 @@
 /// /// One line that the README, the tool's help and the C header have, too.
 /// ///
 /// /// Further lines appear in Rust's docs alone.
-/// field: Type = default unit, from least to greatest, set by name(Given), fixed at construction;
+/// field: Type = default unit, 0 or from least to greatest, set by name(Given), fixed at construction;
 /// ```
 ///
 /// `name` is the setting's name. `field` is that name, with a unit at its end. `unit` is a constant in the module `unit`, or
-/// absent. `least` and `greatest` are numbers, or fields that stand above. `to greatest`, the whole of `from`, and `fixed at
-/// construction` may be absent. `Given` is a type that implements the trait of this name.
+/// absent. `least` and `greatest` are numbers, or fields that stand above. With `0 or` the setting may be 0, too, although `least`
+/// is more: 0 turns it off. `0 or`, `to greatest`, the whole of `from`, and `fixed at construction` may be absent. `Given` is a type that implements the trait of this name.
 macro_rules! settings {
     (
         $(#[$about:meta])*
@@ -20,7 +20,7 @@ macro_rules! settings {
                 #[doc = $doc:literal]
                 $(#[doc = $more:literal])*
                 $field:ident: $type:ty = $default:tt $($unit:ident)?
-                $(, from $min:tt $(to $max:tt)?)?
+                $(, $($zero:literal or)? from $min:tt $(to $max:tt)?)?
                 , set by $name:ident($given:ty)
                 $(, $fixed:ident at construction)?;
             )+
@@ -35,7 +35,7 @@ macro_rules! settings {
                 ///
                 #[doc = concat!(
                     "Default ", stringify!($default), $(" ", stringify!($unit),)?
-                    $("; legal from ", stringify!($min), $(" to ", stringify!($max),)?)?
+                    $("; legal ", $(stringify!($zero), " or ",)? "from ", stringify!($min), $(" to ", stringify!($max),)?)?
                     $("; ", stringify!($fixed), " at construction",)? "."
                 )]
                 pub $field: $type,
@@ -73,6 +73,7 @@ macro_rules! settings {
                 doc: $doc,
                 min: bound!($($min)?; 0),
                 max: bound!($($($max)?)?; <$given as Given>::KIND.max()),
+                or_zero: !concat!($($(stringify!($zero))?)?).is_empty(),
                 is_fixed: !concat!($(stringify!($fixed))?).is_empty(),
                 get: |config| config.$field.to_word(),
                 set: |config, number| Word::from_word(number).map(|value| config.$field = value),

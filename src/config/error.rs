@@ -7,7 +7,7 @@ use core::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The value lies outside `min..=max`.
+    /// The value lies outside `min..=max`, and isn't a 0 that `or_zero` allows.
     OutOfRange {
         /// The field of [`Config`](crate::Config).
         field: &'static str,
@@ -17,6 +17,8 @@ pub enum ConfigError {
         min: u64,
         /// The greatest legal value.
         max: u64,
+        /// True if 0 is legal, too.
+        or_zero: bool,
         /// The field whose value is `min` or `max`, and that value. It is `None` if both are fixed numbers.
         bound: Option<(&'static str, u64)>,
     },
@@ -55,12 +57,13 @@ impl ConfigError {
     pub(super) fn message(&self, name: impl Fn(&str) -> String, show: impl Fn(&str, u64) -> String) -> String {
         let (field, at) = (self.field(), name(self.field()));
         match self {
-            Self::OutOfRange { value, min, max, bound, .. } => {
+            Self::OutOfRange { value, min, max, or_zero, bound, .. } => {
                 let [value, least, greatest] = [*value, *min, *max].map(|number| show(field, number));
                 let range =
                     if *max == u64::MAX { format!("at least {least}") } else { format!("{least} to {greatest}") };
+                let zero = if *or_zero { "0 or " } else { "" };
                 let because = bound.map(|(other, value)| format!(", as {} is {}", name(other), show(other, value)));
-                format!("{at} is {value}; legal: {range}{}", because.unwrap_or_default())
+                format!("{at} is {value}; legal: {zero}{range}{}", because.unwrap_or_default())
             }
             Self::StartOpen => format!("{at} is open; legal: closed or half_open"),
             Self::Fixed { value, current, .. } => {

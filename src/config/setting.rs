@@ -29,6 +29,7 @@ pub struct Setting {
     pub(super) doc: &'static str,
     pub(super) min: Bound,
     pub(super) max: Bound,
+    pub(super) or_zero: bool,
     pub(super) is_fixed: bool,
     pub(super) get: fn(&Config) -> u64,
     /// Returns `None` if the field can't hold the number.
@@ -136,16 +137,22 @@ impl Setting {
         self.max.field
     }
 
+    /// True if 0 is legal, too, although it is below [`min`](Self::min): it turns the setting off.
+    pub const fn or_zero(&self) -> bool {
+        self.or_zero
+    }
+
     pub(super) fn check(&self, config: &Config) -> Result<(), ConfigError> {
         let value = self.get(config);
         let legal = self.min(config)..=self.max(config);
-        if legal.contains(&value) { Ok(()) } else { Err(self.out_of_range(config, value)) }
+        let is_off = self.or_zero && value == 0;
+        if is_off || legal.contains(&value) { Ok(()) } else { Err(self.out_of_range(config, value)) }
     }
 
     fn out_of_range(&self, config: &Config, value: u64) -> ConfigError {
         let (min, max) = (self.min(config), self.max(config));
         let bound = self.min.field.map(|field| (field, min)).or(self.max.field.map(|field| (field, max)));
-        ConfigError::OutOfRange { field: self.field, value, min, max, bound }
+        ConfigError::OutOfRange { field: self.field, value, min, max, or_zero: self.or_zero, bound }
     }
 }
 

@@ -44,10 +44,11 @@ impl Setting {
     pub fn set_text(&self, config: &mut Config, text: &str) -> Result<(), ConfigError> {
         let is_set = self.parse(text).and_then(|value| self.set(config, value).ok());
         is_set.ok_or_else(|| {
+            let zero = if self.or_zero { "0 or " } else { "" };
             let range = match (self.min(config), self.max(config)) {
                 (0, max) if max == self.kind.max() => String::new(), // the form says it all
-                (min, u64::MAX) => format!(", at least {}", self.show_value(min)),
-                (min, max) => format!(", from {} to {}", self.show_value(min), self.show_value(max)),
+                (min, u64::MAX) => format!(", {zero}at least {}", self.show_value(min)),
+                (min, max) => format!(", {zero}from {} to {}", self.show_value(min), self.show_value(max)),
             };
             let legal = format!("{}{range}", self.form());
             ConfigError::Unreadable { field: self.field, text: text.to_owned(), legal }

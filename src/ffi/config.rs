@@ -110,8 +110,11 @@ pub struct cb_config {
     pub stable_after_ns: u64,
     /// Judge and report as usual, but refuse nothing. A halt still refuses. 0 or 1; default 0.
     pub shadow: u32,
-    /// Must be 0.
-    pub reserved: u32,
+    /// The opening that is this many-th, reopenings included, halts too; 0 = off. Openings are counted since the breaker was
+    /// last closed for stable_after_ns on end. 0 to 1048576; default 0.
+    pub latch_after: u32,
+    /// Gates and lanes refuse when the owner has been silent for this long; 0 = off. 0 or at least 10 ms; default 1 s.
+    pub owner_timeout_ns: u64,
 }
 
 // SAFETY: the asserts below, and every bit pattern is a valid integer.
@@ -123,7 +126,7 @@ unsafe impl Versioned for cb_config {
 const MIN_SIZE: usize = 16;
 
 /// No version ends within one of these.
-const WIDE_FIELDS: [usize; 10] = [
+const WIDE_FIELDS: [usize; 11] = [
     offset_of!(cb_config, threshold_ns),
     offset_of!(cb_config, window_age_ns),
     offset_of!(cb_config, spike_limit_ns),
@@ -134,6 +137,7 @@ const WIDE_FIELDS: [usize; 10] = [
     offset_of!(cb_config, backoff_max_ns),
     offset_of!(cb_config, jitter_seed),
     offset_of!(cb_config, stable_after_ns),
+    offset_of!(cb_config, owner_timeout_ns),
 ];
 
 const _: () = {
@@ -173,7 +177,8 @@ impl cb_config {
             jitter_seed: config.jitter_seed,
             stable_after_ns: config.stable_after_ns,
             shadow: config.shadow.into(),
-            reserved: 0,
+            latch_after: config.latch_after,
+            owner_timeout_ns: config.owner_timeout_ns,
         }
     }
 
@@ -182,9 +187,6 @@ impl cb_config {
         let illegal = |field: &str, value: u32, legal: &str| {
             Failure::new(CB_STATUS_OUT_OF_RANGE, format_args!("{field} is {value}; legal: {legal}"))
         };
-        if self.reserved != 0 {
-            return Err(illegal("reserved", self.reserved, "0"));
-        }
         Ok(Config {
             quantile_ppm: self.quantile_ppm,
             threshold_ns: self.threshold_ns,
@@ -214,6 +216,8 @@ impl cb_config {
             jitter_ppm: self.jitter_ppm,
             jitter_seed: self.jitter_seed,
             stable_after_ns: self.stable_after_ns,
+            latch_after: self.latch_after,
+            owner_timeout_ns: self.owner_timeout_ns,
             start: match State::from_word(self.start.into()) {
                 Some(State::Open) | None => return Err(illegal("start", self.start, "0 (closed) or 2 (half-open)")),
                 Some(start) => start,
@@ -338,6 +342,9 @@ mod tests {
             _ if (min, max) == (0, u64::MAX) || (min, max) == (0, u32::MAX.into()) => {
                 format!("Default {default}.{fixed}")
             }
+            _ if setting.or_zero() && max == u64::MAX => {
+                format!("0 or at least {}; default {default}.{fixed}", name(min))
+            }
             _ if max == u64::MAX => format!("At least {least}; default {default}.{fixed}"),
             _ => format!("{least} to {greatest}; default {default}.{fixed}"),
         }
@@ -347,7 +354,6 @@ mod tests {
     fn every_setting_is_a_field_of_its_width_that_says_its_meaning_range_and_default() {
         let mut fields = fields();
         assert_eq!(fields.remove(0).1, "struct_size");
-        assert_eq!(fields.pop().unwrap().1, "reserved");
         assert_eq!(fields.len(), Config::SETTINGS.len());
         for setting in Config::SETTINGS {
             let name = setting.field();

@@ -49,7 +49,8 @@ static const struct range RANGES[] = {
     RANGE(jitter_seed, 0, UINT64_MAX, ""),
     RANGE(stable_after_ns, 1, UINT64_MAX, "at least 1"),
     RANGE(shadow, 0, 1, "0 or 1"),
-    RANGE(reserved, 0, 0, "0"),
+    RANGE(latch_after, 0, 1048576, "0 to 1048576"),
+    RANGE(owner_timeout_ns, 10000000, UINT64_MAX, "0 or at least 10000000"),
 };
 
 static cb_config with(const struct range *range, uint64_t value) {

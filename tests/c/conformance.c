@@ -192,6 +192,8 @@ static bool set(void) {
     SETTING(jitter_seed, uint64_t)
     SETTING(stable_after_ns, uint64_t)
     SETTING(shadow, uint32_t)
+    SETTING(latch_after, uint32_t)
+    SETTING(owner_timeout_ns, uint64_t)
     return false;
 }
 

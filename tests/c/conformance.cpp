@@ -182,6 +182,8 @@ static bool set() {
     SETTING("jitter_seed", config.jitter_seed = arg[0])
     SETTING("stable_after_ns", config.stable_after = setting(arg[0]))
     SETTING("shadow", config.shadow = arg[0] != 0)
+    SETTING("latch_after", config.latch_after = narrow(arg[0]))
+    SETTING("owner_timeout_ns", config.owner_timeout = setting(arg[0]))
     return false;
 }
 

@@ -58,6 +58,8 @@ static cb_config all_changed(void) {
     config.jitter_seed = 18;
     config.stable_after_ns = 19;
     config.shadow = 1;
+    config.latch_after = 20;
+    config.owner_timeout_ns = 21000000;
     return config;
 }
 
@@ -67,7 +69,8 @@ static bool cuts_a_field(size_t size) {
                                   offsetof(cb_config, spike_limit_ns),   offsetof(cb_config, stall_limit_ns),
                                   offsetof(cb_config, recover_threshold_ns), offsetof(cb_config, probe_timeout_ns),
                                   offsetof(cb_config, backoff_base_ns),  offsetof(cb_config, backoff_max_ns),
-                                  offsetof(cb_config, jitter_seed),      offsetof(cb_config, stable_after_ns)};
+                                  offsetof(cb_config, jitter_seed),      offsetof(cb_config, stable_after_ns),
+                                  offsetof(cb_config, owner_timeout_ns)};
     for (size_t i = 0; i < sizeof WIDE / sizeof *WIDE; i++)
         if (size > WIDE[i] && size < WIDE[i] + 8) return true;
     return size % 4 != 0;

@@ -95,6 +95,8 @@ static void settings() {
     distinct.jitter_seed = 113;
     distinct.stable_after_ns = 100007;
     distinct.shadow = 1;
+    distinct.latch_after = 114;
+    distinct.owner_timeout_ns = 10000001;
     const Breaker breaker(distinct);
     const cb_config back = Breaker(breaker.config()).config().to_c();
     CHECK(std::memcmp(&back, &distinct, sizeof back) == 0);

@@ -2,7 +2,7 @@
 
 use crate::scenario::Expected;
 
-const SETTINGS: [&str; 26] = [
+const SETTINGS: [&str; 28] = [
     "quantile_ppm",
     "threshold_ns",
     "window_age_ns",
@@ -29,6 +29,8 @@ const SETTINGS: [&str; 26] = [
     "jitter_seed",
     "stable_after_ns",
     "shadow",
+    "latch_after",
+    "owner_timeout_ns",
 ];
 
 /// Every rule is off but the quantile's.

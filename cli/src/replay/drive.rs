@@ -40,9 +40,9 @@ pub(crate) struct Summary {
 /// The most that a breaker can track.
 const MAX_IN_FLIGHT: u32 = 1 << 20;
 
-/// A replay tracks every call, and two replays of one trace are the same.
+/// A replay tracks every call, and two replays of one trace are the same. Nobody is there to resume after a halt.
 fn lift_limits(config: &Config) -> Config {
-    Config { max_in_flight: MAX_IN_FLIGHT, jitter_ppm: 0, ..config.clone() }
+    Config { max_in_flight: MAX_IN_FLIGHT, jitter_ppm: 0, latch_after: 0, ..config.clone() }
 }
 
 /// A call that will come back. Calls are ordered by when they come back, then by when they were sent.

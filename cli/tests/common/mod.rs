@@ -68,7 +68,7 @@ pub(crate) const SETTINGS: &str = "quantile=0.75 threshold=100ns window_len=50 w
                         confirm_verdicts=2 failure_rate=0.25 consecutive_failures=7 spike_limit=120 spike_count=3 \
                         stall_limit=1500ms max_in_flight=1 recover_threshold=90 recovery=trials probes=2 \
                         trials_in_flight=2 probe_timeout=500ns backoff_base=1us backoff_multiplier=3 backoff_max=1.5s \
-                        jitter=1.0 jitter_seed=7 stable_after=5000 start=half-open shadow=true";
+                        jitter=1.0 jitter_seed=7 stable_after=5000 latch_after=3 owner_timeout=20ms start=half-open shadow=true";
 
 pub(crate) fn settings() -> impl Iterator<Item = (&'static str, &'static str)> {
     SETTINGS.split(' ').filter_map(|setting| setting.split_once('='))
