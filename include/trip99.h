@@ -420,9 +420,9 @@ typedef uint32_t cb_status;
 typedef uint32_t cb_recovery;
 
 /**
- * One of cb_state_value.
+ * One of cb_start_value.
  */
-typedef uint32_t cb_state;
+typedef uint32_t cb_start;
 
 /**
  * The settings of a breaker. Get the defaults by cb_config_init, then change what you need. Times are nanoseconds
@@ -528,9 +528,9 @@ typedef struct cb_config {
      */
     uint32_t jitter_ppm;
     /**
-     * The first state. CB_STATE_CLOSED or CB_STATE_HALF_OPEN; default CB_STATE_CLOSED. Fixed at creation.
+     * How it starts. CB_START_CLOSED, CB_START_HALF_OPEN or CB_START_HALTED; default CB_START_CLOSED. Fixed at creation.
      */
-    cb_state start;
+    cb_start start;
     /**
      * Seeds the jitter; 0 draws a seed. It is drawn at creation, so that breakers don't retry in step. Default 0.
      */
@@ -570,6 +570,11 @@ typedef struct cb_call {
      */
     uint64_t id;
 } cb_call;
+
+/**
+ * One of cb_state_value.
+ */
+typedef uint32_t cb_state;
 
 /**
  * Who halted last, when and why. If a halt is in force, the note is that halt's.
@@ -1904,7 +1909,7 @@ void cb_gate_handle_resume(struct cb_gate_handle *handle);
  * Makes a breaker whose page is in a file, so that other processes can observe and halt it. If the file is there already, the
  * breaker takes over its page.
  *
- * A new page (mode 0600) begins with config->start. A page that is taken over keeps its events and goes on with their numbers;
+ * A new page (mode 0600) begins as `start` says. A page that is taken over keeps its events and goes on with their numbers;
  * the first operation adds an event with CB_REASON_RESTART. A halt stays. If the last owner ended by cb_destroy while the
  * breaker was closed, the breaker comes back closed. Otherwise (it was open or half-open, or its owner was killed) it comes back
  * open, at the attempt that it was at.
@@ -1916,7 +1921,9 @@ void cb_gate_handle_resume(struct cb_gate_handle *handle);
  * @param path_or_name  A plain name has no '/' and means the page in the conventional place, /dev/shm/trip99-USER/NAME. The
  *                      directory is made if it is missing. A path has a '/', and is in a directory that only this user may
  *                      write to. Must not be NULL.
- * @param config        The settings. NULL stands for the defaults.
+ * @param config        The settings. NULL stands for the defaults. The argument start stands in place of config->start.
+ * @param start         CB_START_CLOSED, CB_START_HALF_OPEN or CB_START_HALTED: how a new page begins. CB_START_HALF_OPEN makes a clean
+ *                      restart half-open, too, and CB_START_HALTED halts an unclean one, too.
  * @param out           Where the breaker goes; NULL goes there if there is an error. Must not be NULL.
  * @return              As for cb_create, and CB_STATUS_SHARED_BUSY, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
  *                      CB_STATUS_IO. A file that was refused is left exactly as it was. Remove it to begin anew.
@@ -1926,7 +1933,23 @@ void cb_gate_handle_resume(struct cb_gate_handle *handle);
 CB_MUST_USE
 cb_status cb_create_shared(const char *path_or_name,
                            const struct cb_config *config,
+                           cb_start start,
                            struct cb_breaker **out);
+
+/**
+ * cb_create_shared at a given time, for an owner with a time of its own. Before the first operation all figures are by this time.
+ *
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_create_shared.
+ * @return        As for cb_create_shared.
+ *
+ * Thread: as for cb_create_shared.
+ */
+CB_MUST_USE
+cb_status cb_create_shared_at(const char *path_or_name,
+                              uint64_t now_ns,
+                              const struct cb_config *config,
+                              cb_start start,
+                              struct cb_breaker **out);
 
 /**
  * Opens a page for watching, whether or not it has an owner now. The file is mapped read-only. A page that is removed and made

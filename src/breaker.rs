@@ -51,6 +51,7 @@ pub struct Breaker {
     is_shared: bool,
     /// The owner's end of the desk where lanes are opened; `None` before the first lane.
     arrivals: Option<Box<Arrivals>>,
+    has_ended: bool,
     /// The page of the breaker that this one stands in for, if this one is a stand-in.
     stands_in_for: Option<Page>,
 }
@@ -69,7 +70,7 @@ impl Breaker {
     fn with_legal(config: Config) -> Self {
         let clock = Clock::new();
         let machine = Machine::new(config, &clock);
-        Self { machine, clock, is_shared: false, arrivals: None, stands_in_for: None }
+        Self { machine, clock, is_shared: false, arrivals: None, has_ended: false, stands_in_for: None }
     }
 
     /// May an order be sent now? While the breaker is closed, the answer takes one load and a branch.
@@ -306,11 +307,32 @@ impl Breaker {
     }
 }
 
+impl Breaker {
+    /// Ends at this time, as dropping the breaker does at the process's own. It is for an owner with a time of its own.
+    pub fn destroy_at(mut self, now_ns: u64) {
+        self.destroy(now_ns, true);
+    }
+
+    /// Whether the end is clean is decided by this time: lanes are heard and timers fire first.
+    fn destroy(&mut self, now_ns: u64, may_be_clean: bool) {
+        if core::mem::replace(&mut self.has_ended, true) {
+            return;
+        }
+        // A time that lies before the latest one seen is of another clock, so nobody can tell how long calls have been in flight.
+        let is_known = now_ns >= self.machine.latest_ns || !self.machine.has_calls();
+        let may_wait = self.is_shared || self.machine.has_calls();
+        if is_known && may_wait && self.machine.started_as().is_some() && self.machine.outlet.is_owners() {
+            self.poll_at(now_ns);
+        }
+        self.machine.end(now_ns, may_be_clean && is_known);
+    }
+}
+
 impl Drop for Breaker {
     /// Gates that outlive the breaker refuse, as nobody watches any more. A page in a file stays for the next owner; its end is
     /// clean, unless this comes of a panic. (The child of a fork has no page in a file.)
     fn drop(&mut self) {
-        self.machine.end();
+        self.destroy(self.clock.now_ns(), true);
     }
 }
 

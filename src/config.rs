@@ -19,7 +19,7 @@ pub use setting::{Setting, SettingKind};
 
 use crate::words::{Word, named};
 use Recovery::Trials;
-use State::Closed;
+use Start::Closed;
 use core::fmt;
 use core::time::Duration;
 use setting::{Bound, Given};
@@ -45,6 +45,31 @@ named! {
         Open = 1, "open";
         /// Only trials pass, to find out whether the node has recovered. With health checks no call passes.
         HalfOpen = 2, "half_open";
+    }
+}
+
+named! {
+    /// How a breaker starts.
+    #[derive(Default)]
+    #[non_exhaustive]
+    pub enum Start {
+        /// Calls pass from the first one on.
+        #[default]
+        Closed = 0, "closed";
+        /// Only trials pass, until enough of them are good.
+        HalfOpen = 2, "half_open";
+        /// The breaker is closed, and halted by [`Holder::START`](crate::Holder::START) until somebody resumes.
+        Halted = 3, "halted";
+    }
+}
+
+impl Start {
+    /// The automatic state of this start.
+    pub const fn state(self) -> State {
+        match self {
+            Self::HalfOpen => State::HalfOpen,
+            Self::Closed | Self::Halted => State::Closed,
+        }
     }
 }
 
@@ -190,10 +215,8 @@ settings! {
         /// Gates and lanes refuse when the owner has been silent for this long; 0 = off.
         owner_timeout_ns: u64 = 1 s, 0 or from 10_000_000, set by owner_timeout(Duration);
 
-        /// The first state.
-        ///
-        /// Legal are `Closed` and `HalfOpen`.
-        start: State = Closed, set by start(State), fixed at construction;
+        /// How it starts.
+        start: Start = Closed, set by start(Start), fixed at construction;
 
         /// Judge and report as usual, but refuse nothing.
         ///
@@ -211,7 +234,7 @@ impl Config {
         for setting in Self::SETTINGS {
             setting.check(self)?;
         }
-        if self.start == State::Open { Err(ConfigError::StartOpen) } else { Ok(()) }
+        Ok(())
     }
 
     /// The setting of this [name](Setting::name). A name may have dashes in place of underscores. `None` if there is no such

@@ -256,6 +256,12 @@ impl Judge {
         self.quantiles.quantile(self.window.samples(), ages_ns, quantile_ppm)
     }
 
+    /// Whether a call has been in flight for longer than the threshold.
+    pub(crate) fn is_any_late(&self, now_ns: u64) -> bool {
+        let oldest_ns = self.calls.oldest_ns(InFlight::oldest_ns);
+        oldest_ns.is_some_and(|start_ns| now_ns.saturating_sub(start_ns) > self.window.threshold_ns)
+    }
+
     /// How many samples are in the window.
     pub(crate) fn window_len(&self) -> usize {
         self.window.len()

@@ -19,6 +19,7 @@ mod config;
 mod clock;
 mod snapshot;
 mod event;
+mod started;
 // Samples and what is made of them.
 mod ring;
 mod quantile;
@@ -61,12 +62,13 @@ pub mod ffi;
 
 pub use breaker::Breaker;
 pub use clock::ClockSource;
-pub use config::{Config, ConfigError, PPM, Recovery, State};
+pub use config::{Config, ConfigError, PPM, Recovery, Start, State};
 pub use event::{Event, Reason};
 pub use handles::{Events, Gate, HaltNote, Halted, Holders, LogEntry, Observer, Resumed};
 pub use holder::{Holder, HolderError};
 pub use lane::Lane;
 pub use snapshot::Snapshot;
+pub use started::Started;
 #[cfg(not(loom))]
 pub use supervisor::Supervisor;
 pub use tickets::Call;

@@ -69,7 +69,6 @@ impl Outlet {
     /// long, figures and journal, comes after the gate is shut.
     pub(crate) fn tell(&mut self, event: Event, fill_in: impl FnOnce(&mut Event)) {
         if event.to == State::Open {
-            self.link.opening(event.attempt);
             self.set_retry_at_ns(event.retry_at_ns);
         }
         // A gate that somebody else wrote to refuses; it shall not come right by chance.
@@ -108,11 +107,27 @@ impl Outlet {
         self.link.beat();
     }
 
+    /// The breaker is about to open, for a pause of this length. To be called before the gate opens.
+    pub(crate) fn opening(&self, attempt: u32, pause_ns: u64) {
+        self.link.opening(attempt, pause_ns);
+    }
+
+    /// Whether somebody holds a halt, or a resume is under way.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.gate().is_halted() || self.page.board().halts.held().is_any()
+    }
+
+    /// The start was to be halted.
+    pub(crate) fn halt_at_start(&self) {
+        self.halt(Holder::START, "started halted", wall_ns());
+    }
+
     /// From now on nothing is told, and everything is refused.
-    pub(crate) fn fall_silent(&mut self, state: State) {
+    pub(crate) fn fall_silent(&mut self) {
         self.halt(Holder::ENGINE, "", 0);
+        self.gate().take_over(State::Open, self.shadow);
         self.journaled = self.page.board().halts.held().count();
-        self.settle(state);
+        self.settle(State::Open);
         self.quiet_until_ns = u64::MAX;
     }
 
@@ -267,11 +282,6 @@ impl Outlet {
         }
     }
 
-    /// The state that an earlier owner of the page left. It is told only once.
-    pub(crate) fn take_restart(&mut self) -> Option<State> {
-        self.link.take_restart()
-    }
-
     /// From now on the page is in a file. The gate is as an earlier owner left it, if there was one.
     #[cfg(feature = "shm")]
     pub(crate) fn move_to(&mut self, page: Page, link: Link, legacy: Option<&Legacy>) {
@@ -282,12 +292,11 @@ impl Outlet {
         self.published = legacy.published & !1; // the next is even, and was never there
     }
 
-    /// Takes over the gate of an earlier owner. It shows this state from now on; `attempt` is that of an open one. A halt that is held
-    /// stays, and one that is lifted ends. Returns the last epoch.
-    pub(crate) fn take_over(&mut self, state: State, attempt: u32) -> Option<Epoch> {
-        if state == State::Open {
-            self.link.opening(attempt);
-        }
+    /// Takes over the gate of an earlier owner. It shows this state from now on. A halt that is held stays, and one that is lifted ends.
+    /// Returns the last epoch.
+    #[cfg(feature = "shm")]
+    pub(crate) fn take_over(&mut self, state: State, started: crate::started::Started) -> Option<Epoch> {
+        self.link.set_started(started);
         let epoch = self.page.board().take_over();
         // The state comes last, and only after the halts: the gate must not open in between.
         self.page.board().halts.shut_if_held(self.gate());

@@ -16,7 +16,7 @@ fn an_illegal_change_is_refused_and_changes_nothing() {
     for (new, error) in [
         (Config { window_len: 1025, ..config() }, fixed("window_len", 1025, 1024)),
         (Config { max_in_flight: 1, ..config() }, fixed("max_in_flight", 1, 1024)),
-        (Config { start: State::HalfOpen, ..config() }, fixed("start", 2, 0)),
+        (Config { start: Start::HalfOpen, ..config() }, fixed("start", 2, 0)),
         (
             Config { threshold_ns: 0, ..config() },
             Err(ConfigError::OutOfRange {

@@ -46,7 +46,7 @@ fn all_changed() -> Config {
         stable_after_ns: 22,
         latch_after: 23,
         owner_timeout_ns: 24_000_000,
-        start: State::HalfOpen,
+        start: Start::HalfOpen,
         shadow: true,
         ..Config::default()
     }

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use summary::conclude;
-use trip99::{Breaker, Config};
+use trip99::{Breaker, Config, Start};
 use verdict::{episodes, judge};
 
 pub(crate) fn command() -> Command {
@@ -117,7 +117,7 @@ fn config() -> Config {
 /// Makes the breaker, in the page if one is named.
 fn make_breaker(config: &Config, page: Option<&Place>) -> Result<Breaker, Failure> {
     match page {
-        Some(page) => Breaker::create_shared(&page.path, config.clone()).map_err(|error| {
+        Some(page) => Breaker::create_shared(&page.path, config.clone(), Start::Closed).map_err(|error| {
             Failure::new(format_args!("{error}; legal: --page and a name, or a path with a / in it, that nobody owns"))
         }),
         None => Breaker::new(config.clone()).map_err(Failure::new),

@@ -3,7 +3,7 @@
 use crate::timeline::Timeline;
 use console::{Style, style};
 use std::io::{self, Write};
-use trip99::{Config, Event, PPM, Reason, State};
+use trip99::{Config, Event, PPM, Reason, Start, State};
 
 /// What a breaker with these settings does: for each rule its name, and what it says.
 pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {
@@ -61,7 +61,7 @@ pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {
         show_ns(config.stable_after_ns)
     );
     lines.push(("backoff", backoff));
-    if config.start != State::Closed {
+    if config.start != Start::Closed {
         lines.push(("start", config.start.name().to_owned()));
     }
     if config.shadow {

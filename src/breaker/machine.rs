@@ -6,11 +6,13 @@ mod transitions;
 
 use crate::backoff::Backoff;
 use crate::clock::{Clock, ClockSource};
-use crate::config::{Config, Recovery, State};
+use crate::config::{Config, Recovery, Start, State};
+use crate::event::Reason;
 use crate::in_flight::Returned;
 use crate::judge::{Judge, NEVER_NS};
 use crate::ledger::{Epoch, Ledger};
 use crate::outlet::Outlet;
+use crate::started::Started;
 use crate::tickets::Call;
 use crate::trials::Trials;
 use std::hash::{BuildHasher, RandomState};
@@ -31,6 +33,10 @@ pub(super) struct Machine {
     pub(super) state: State,
     /// True from the first operation on.
     started: bool,
+    /// The process's time at construction, if the page is in a file; until the first operation the figures are by it.
+    created_ns: u64,
+    /// How the page was found, if it is in a file.
+    started_as: Option<Started>,
     pub(super) config: Config,
     pub(super) judge: Judge,
     trials: Trials,
@@ -54,14 +60,16 @@ impl Machine {
         let random = RandomState::new();
         let jitter_seed = if config.jitter_seed == 0 { random.hash_one("jitter") } else { config.jitter_seed };
         let mut machine = Self {
-            outlet: Outlet::new(config.start, config.shadow, clock),
+            outlet: Outlet::new(config.start.state(), config.shadow, clock),
             latest_ns: 0,
             previous_ns: 0,
             horizon_ns: 0,
             wake_ns: 0, // so that the first operation comes to `start`
             first_timer_ns: 0,
-            state: config.start,
+            state: config.start.state(),
             started: false,
+            created_ns: 0,
+            started_as: None,
             judge: Judge::new(&config, random.hash_one("tickets") as u32),
             trials: Trials::new(&config),
             backoff: Backoff::new(&config, jitter_seed),
@@ -78,6 +86,9 @@ impl Machine {
         };
         if machine.state == State::HalfOpen {
             machine.begin_trials();
+        }
+        if machine.config.start == Start::Halted {
+            machine.outlet.halt_at_start();
         }
         machine
     }
@@ -279,40 +290,72 @@ impl Machine {
         self.set_wake();
     }
 
-    pub(super) fn end(&mut self) {
+    /// Ends at this time. The end is clean if it may be, and if the breaker is closed and not halted, and no call is in flight for longer
+    /// than the threshold.
+    pub(super) fn end(&mut self, now_ns: u64, may_be_clean: bool) {
         if self.outlet.is_owners() {
             if self.started {
                 self.publish();
             }
-            self.outlet.end(self.state, true);
+            let is_calm = self.state == State::Closed && !self.outlet.is_halted() && !self.judge.is_any_late(now_ns);
+            self.outlet.end(self.state, may_be_clean && is_calm);
         }
     }
 
-    /// From now on the page is in a file, which an earlier owner may have left. To be called before the first operation.
+    /// Whether calls are in flight.
+    pub(super) fn has_calls(&self) -> bool {
+        self.judge.calls.len() > 0
+    }
+
+    /// From now on the page is in a file, which an earlier owner may have left. To be called before the first operation, at this time of
+    /// the caller's.
     #[cfg(feature = "shm")]
-    pub(super) fn move_to(&mut self, opened: crate::shm::Opened) {
+    pub(super) fn move_to(&mut self, opened: crate::shm::Opened, now_ns: u64) {
         let crate::shm::Opened { page, link, legacy } = opened;
         self.judge.mirror();
         self.outlet.move_to(page, link, legacy.as_ref());
-        let Some(legacy) = legacy else {
-            if self.state == State::HalfOpen {
-                self.begin_trials();
-            }
-            return;
+        self.created_ns = now_ns;
+        let start = self.config.start;
+        let was_clean = legacy.is_some_and(|legacy| legacy.state == State::Closed && legacy.sealed);
+        let started = match legacy {
+            None => Started::New,
+            Some(_) if was_clean => Started::Clean,
+            Some(_) => Started::Unclean,
         };
-        let is_healthy = legacy.state == State::Closed && legacy.sealed;
-        self.state = if is_healthy { State::Closed } else { State::Open };
-        self.backoff.restore(if is_healthy { legacy.attempt } else { legacy.attempt.or(Some(0)) });
-        if !is_healthy {
-            self.retry_at_ns = 0; // there is work for the first operation
+        self.started_as = Some(started);
+        self.state = if started == Started::Unclean { State::Open } else { start.state() };
+        if let Some(legacy) = legacy {
+            self.backoff.restore(if was_clean { legacy.attempt } else { legacy.attempt.or(Some(0)) });
         }
-        let epoch = self.outlet.take_over(self.state, self.backoff.attempt());
+        if started == Started::Unclean {
+            let left_ns = legacy.and_then(|legacy| legacy.pause_left_ns);
+            let pause_ns = self.backoff.same_pause_ns();
+            self.retry_at_ns = now_ns.saturating_add(left_ns.map_or(pause_ns, |left_ns| left_ns.min(pause_ns)));
+            self.outlet.opening(self.backoff.attempt(), self.retry_at_ns - now_ns);
+        }
+        if start == Start::Halted && started != Started::Clean {
+            self.outlet.halt_at_start();
+        }
+        let epoch = self.outlet.take_over(self.state, started);
         self.trials.go_on_after(epoch);
+        if self.state == State::HalfOpen {
+            self.begin_trials();
+        }
+        self.outlet.set_retry_at_ns(self.retry_at_ns);
+        self.journal(legacy.map_or(self.state, |legacy| legacy.state), Reason::Restart);
+        self.note_halts();
+        self.publish();
+    }
+
+    /// How the page was found, if it is in a file.
+    pub(super) fn started_as(&self) -> Option<Started> {
+        self.started_as
     }
 
     /// From now on this refuses and counts, and does nothing else: see `stand_in`.
     pub(super) fn refuse_for_ever(&mut self) {
-        self.outlet.fall_silent(self.state);
+        self.state = State::Open;
+        self.outlet.fall_silent();
         self.started = true; // nothing is left to the first operation
         self.judge.end_time();
         debug_assert!(self.wake_ns == 0 && self.retry_at_ns == NEVER_NS);

@@ -1,7 +1,7 @@
 //! A gate that somebody scribbled on refuses. The owner's next look puts it right, halts, and journals that.
 
 use super::Breaker;
-use crate::config::{Config, State};
+use crate::config::{Config, Start, State};
 use crate::event::Reason;
 use crate::holder::Holder;
 
@@ -20,7 +20,7 @@ fn breaker(state: State, shadow: bool) -> Breaker {
         backoff_max_ns: pause_ns,
         jitter_ppm: 0,
         shadow,
-        start: if state == State::HalfOpen { State::HalfOpen } else { State::Closed },
+        start: if state == State::HalfOpen { Start::HalfOpen } else { Start::Closed },
         ..Config::default()
     };
     let mut breaker = Breaker::new(config).unwrap_or_else(|error| unreachable!("{error}"));

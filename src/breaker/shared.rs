@@ -1,8 +1,10 @@
 //! A breaker whose page is in a file: how it begins and ends.
 
 use super::Breaker;
-use crate::config::Config;
+use crate::clock::Clock;
+use crate::config::{Config, Start};
 use crate::shm::{Link, SharedError};
+use crate::started::Started;
 use std::path::Path;
 
 impl Breaker {
@@ -33,9 +35,30 @@ impl Breaker {
     /// # Errors
     /// [`SharedError`]: the page has an owner, whose process the error names; or the page is not ours, truncated, of another
     /// version, or damaged. Then the file is left exactly as it was. To begin anew, remove it.
-    pub fn create_shared(path: impl AsRef<Path>, config: Config) -> Result<Self, SharedError> {
-        let mut breaker = Self::new(config)?;
-        breaker.machine.move_to(Link::open(path.as_ref(), breaker.config())?);
+    pub fn create_shared(path: impl AsRef<Path>, config: Config, start: Start) -> Result<Self, SharedError> {
+        let now_ns = Clock::new().now_ns();
+        Self::create_shared_at(now_ns, path, config, start)
+    }
+
+    /// [`create_shared`](Self::create_shared) at a given time, for an owner with a time of its own. Before the first operation all figures
+    /// are by this time.
+    ///
+    /// # Errors
+    /// As `create_shared`.
+    pub fn create_shared_at(
+        now_ns: u64,
+        path: impl AsRef<Path>,
+        config: Config,
+        start: Start,
+    ) -> Result<Self, SharedError> {
+        let mut breaker = Self::new(Config { start: Start::Closed, ..config })?;
+        breaker.machine.config.start = start;
+        breaker.machine.move_to(Link::open(path.as_ref(), breaker.config())?, now_ns);
         Ok(breaker)
+    }
+
+    /// How the page was found, if it is in a file: new, or left cleanly or uncleanly by an earlier owner.
+    pub fn started(&self) -> Option<Started> {
+        self.machine.started_as()
     }
 }

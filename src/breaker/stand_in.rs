@@ -11,14 +11,13 @@
 //! fields is a pointer, and each index is checked where it is used.
 
 use super::Breaker;
-use crate::config::{Config, State};
+use crate::config::Config;
 use crate::page::Page;
 
 impl Breaker {
     /// Makes a stand-in for the breaker of this page. This allocates.
     pub(crate) fn stand_in(page: &Page) -> Self {
-        let config =
-            Config { start: State::Open, window_len: 1, max_in_flight: 1, min_samples: 1, ..Config::default() };
+        let config = Config { window_len: 1, max_in_flight: 1, min_samples: 1, ..Config::default() };
         let mut breaker = Self::with_legal(config);
         breaker.stands_in_for = Some(page.clone());
         breaker.machine.refuse_for_ever();
@@ -29,6 +28,7 @@ impl Breaker {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::config::State;
 
     /// Whatever the stand-in is asked and told: it refuses, counts and forgets that.
     #[test]

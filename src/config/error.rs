@@ -22,8 +22,6 @@ pub enum ConfigError {
         /// The field whose value is `min` or `max`, and that value. It is `None` if both are fixed numbers.
         bound: Option<(&'static str, u64)>,
     },
-    /// The field `start` is open. Only closed and half-open are legal.
-    StartOpen,
     /// A field that is fixed at construction differs from the running breaker's.
     Fixed {
         /// The field of [`Config`](crate::Config).
@@ -49,7 +47,6 @@ impl ConfigError {
     pub const fn field(&self) -> &'static str {
         match self {
             Self::OutOfRange { field, .. } | Self::Fixed { field, .. } | Self::Unreadable { field, .. } => field,
-            Self::StartOpen => "start",
         }
     }
 
@@ -65,7 +62,6 @@ impl ConfigError {
                 let because = bound.map(|(other, value)| format!(", as {} is {}", name(other), show(other, value)));
                 format!("{at} is {value}; legal: {zero}{range}{}", because.unwrap_or_default())
             }
-            Self::StartOpen => format!("{at} is open; legal: closed or half_open"),
             Self::Fixed { value, current, .. } => {
                 let [value, current] = [*value, *current].map(|number| show(field, number));
                 format!("{at} is {value}; legal: {current}, as it is fixed at construction")

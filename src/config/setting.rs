@@ -1,6 +1,6 @@
 //! One setting, as a row of [`Config::SETTINGS`], and what setters take.
 
-use super::{Config, ConfigError, PPM, Recovery, State};
+use super::{Config, ConfigError, PPM, Recovery, Start};
 use crate::words::Word;
 use core::convert::identity;
 use core::time::Duration;
@@ -52,7 +52,7 @@ pub enum SettingKind {
     Switch,
     /// The number is that of a [`Recovery`]. The text is `trials` or `health-checks`.
     Recovery,
-    /// The number is that of the [`State`] to start in. The text is `closed` or `half-open`.
+    /// The number is that of a [`Start`]. The text is `closed`, `half-open` or `halted`.
     Start,
 }
 
@@ -64,7 +64,7 @@ impl SettingKind {
             Self::Share | Self::Count => u32::MAX as u64,
             Self::Switch => 1,
             Self::Recovery => Recovery::HealthChecks as u64,
-            Self::Start => State::HalfOpen as u64,
+            Self::Start => Start::Halted as u64,
         }
     }
 }
@@ -182,7 +182,7 @@ given! {
     u64 => u64, Number, identity;
     bool => bool, Switch, identity;
     Recovery => Recovery, Recovery, identity;
-    State => State, Start, identity;
+    Start => Start, Start, identity;
 }
 
 /// A duration in nanoseconds. A duration that is too long for that becomes `u64::MAX`, which means never.

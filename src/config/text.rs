@@ -1,6 +1,6 @@
 //! Settings as text: `200ms`, `0.99`, `half-open`. The tool's options, its files and serde have settings in this form.
 
-use super::{Config, ConfigError, PPM, Recovery, Setting, SettingKind, State};
+use super::{Config, ConfigError, PPM, Recovery, Setting, SettingKind, Start};
 use crate::words::Word;
 use core::time::Duration;
 
@@ -62,8 +62,7 @@ impl Setting {
             SettingKind::Count | SettingKind::Number => parse_number(text),
             SettingKind::Switch | SettingKind::Recovery | SettingKind::Start => {
                 let name = text.replace('-', "_").replace("trial_calls", "trials");
-                let value = (0..=self.kind.max()).find(|&value| self.kind.name_of(value) == Some(&name));
-                value.filter(|_| name != State::Open.name()) // no breaker starts open
+                (0..=self.kind.max()).find(|&value| self.kind.name_of(value) == Some(&name))
             }
         }
     }
@@ -76,7 +75,7 @@ impl Setting {
             SettingKind::Count | SettingKind::Number => "a whole number",
             SettingKind::Switch => "true or false",
             SettingKind::Recovery => "trials or health-checks",
-            SettingKind::Start => "closed or half-open",
+            SettingKind::Start => "closed, half-open or halted",
         }
     }
 }
@@ -87,7 +86,7 @@ impl SettingKind {
         match self {
             Self::Switch => bool::from_word(value).map(|on| if on { "true" } else { "false" }),
             Self::Recovery => Recovery::from_word(value).map(Recovery::name),
-            Self::Start => State::from_word(value).map(State::name),
+            Self::Start => Start::from_word(value).map(Start::name),
             Self::Duration | Self::Share | Self::Count | Self::Number => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::status::{CB_STATUS_OUT_OF_RANGE, CB_STATUS_STRUCT_SIZE, CB_STATUS_UNKNOWN_SETTING, Failure};
 use super::structs::{MAX_SIZE, Versioned, read_in, write_out};
-use crate::config::{Config, Recovery, State};
+use crate::config::{Config, Recovery, Start, State};
 use crate::words::Word;
 use core::mem::offset_of;
 
@@ -21,6 +21,21 @@ pub enum cb_state_value {
     CB_STATE_HALF_OPEN = 2,
 }
 
+/// One of cb_start_value.
+pub type cb_start = u32;
+
+/// How a breaker starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum cb_start_value {
+    /// Calls pass from the first one on.
+    CB_START_CLOSED = 0,
+    /// Only trials pass, until enough of them are good.
+    CB_START_HALF_OPEN = 2,
+    /// Closed, and halted by the holder "start" until somebody resumes.
+    CB_START_HALTED = 3,
+}
+
 /// One of cb_recovery_value.
 pub type cb_recovery = u32;
 
@@ -35,12 +50,16 @@ pub enum cb_recovery_value {
 }
 
 pub use cb_recovery_value::*;
+pub use cb_start_value::*;
 pub use cb_state_value::*;
 
 const _: () = {
     assert!(CB_STATE_CLOSED as u32 == State::Closed as u32);
     assert!(CB_STATE_OPEN as u32 == State::Open as u32);
     assert!(CB_STATE_HALF_OPEN as u32 == State::HalfOpen as u32);
+    assert!(CB_START_CLOSED as u32 == Start::Closed as u32);
+    assert!(CB_START_HALF_OPEN as u32 == Start::HalfOpen as u32);
+    assert!(CB_START_HALTED as u32 == Start::Halted as u32);
     assert!(CB_RECOVERY_TRIALS as u32 == Recovery::Trials as u32);
     assert!(CB_RECOVERY_HEALTH_CHECKS as u32 == Recovery::HealthChecks as u32);
 };
@@ -102,8 +121,8 @@ pub struct cb_config {
     pub backoff_max_ns: u64,
     /// A pause grows by up to this share of itself, at random. 0 to 1000000; default 100000.
     pub jitter_ppm: u32,
-    /// The first state. CB_STATE_CLOSED or CB_STATE_HALF_OPEN; default CB_STATE_CLOSED. Fixed at creation.
-    pub start: cb_state,
+    /// How it starts. CB_START_CLOSED, CB_START_HALF_OPEN or CB_START_HALTED; default CB_START_CLOSED. Fixed at creation.
+    pub start: cb_start,
     /// Seeds the jitter; 0 draws a seed. It is drawn at creation, so that breakers don't retry in step. Default 0.
     pub jitter_seed: u64,
     /// Forgives one attempt for each such span spent closed. At least 1; default 30 s.
@@ -184,9 +203,6 @@ impl cb_config {
 
     /// The ranges of numbers are checked by the breaker; here only what has no number in Rust.
     fn to_config(self) -> Result<Config, Failure> {
-        let illegal = |field: &str, value: u32, legal: &str| {
-            Failure::new(CB_STATUS_OUT_OF_RANGE, format_args!("{field} is {value}; legal: {legal}"))
-        };
         Ok(Config {
             quantile_ppm: self.quantile_ppm,
             threshold_ns: self.threshold_ns,
@@ -218,10 +234,7 @@ impl cb_config {
             stable_after_ns: self.stable_after_ns,
             latch_after: self.latch_after,
             owner_timeout_ns: self.owner_timeout_ns,
-            start: match State::from_word(self.start.into()) {
-                Some(State::Open) | None => return Err(illegal("start", self.start, "0 (closed) or 2 (half-open)")),
-                Some(start) => start,
-            },
+            start: read_start(self.start)?,
             shadow: match self.shadow {
                 0 => false,
                 1 => true,
@@ -230,6 +243,15 @@ impl cb_config {
             rest_by_default: (),
         })
     }
+}
+
+fn illegal(field: &str, value: u32, legal: &str) -> Failure {
+    Failure::new(CB_STATUS_OUT_OF_RANGE, format_args!("{field} is {value}; legal: {legal}"))
+}
+
+pub(super) fn read_start(start: cb_start) -> Result<Start, Failure> {
+    let legal = "0 (closed), 2 (half-open) or 3 (halted)";
+    Start::from_word(start.into()).ok_or_else(|| illegal("start", start, legal))
 }
 
 /// # Safety

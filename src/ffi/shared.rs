@@ -1,6 +1,6 @@
 //! Pages in files: made, taken over, opened and halted.
 
-use super::config::{cb_config, read_or_default};
+use super::config::{cb_config, cb_start, read_or_default, read_start};
 use super::gate_handle::cb_gate_handle;
 use super::handle::cb_breaker;
 use super::observer::cb_observer;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// Makes a breaker whose page is in a file, so that other processes can observe and halt it. If the file is there already, the
 /// breaker takes over its page.
 ///
-/// A new page (mode 0600) begins with config->start. A page that is taken over keeps its events and goes on with their numbers;
+/// A new page (mode 0600) begins as `start` says. A page that is taken over keeps its events and goes on with their numbers;
 /// the first operation adds an event with CB_REASON_RESTART. A halt stays. If the last owner ended by cb_destroy while the
 /// breaker was closed, the breaker comes back closed. Otherwise (it was open or half-open, or its owner was killed) it comes back
 /// open, at the attempt that it was at.
@@ -31,7 +31,9 @@ use std::path::{Path, PathBuf};
 /// @param path_or_name  A plain name has no '/' and means the page in the conventional place, /dev/shm/trip99-USER/NAME. The
 ///                      directory is made if it is missing. A path has a '/', and is in a directory that only this user may
 ///                      write to. Must not be NULL.
-/// @param config        The settings. NULL stands for the defaults.
+/// @param config        The settings. NULL stands for the defaults. The argument start stands in place of config->start.
+/// @param start         CB_START_CLOSED, CB_START_HALF_OPEN or CB_START_HALTED: how a new page begins. CB_START_HALF_OPEN makes a clean
+///                      restart half-open, too, and CB_START_HALTED halts an unclean one, too.
 /// @param out           Where the breaker goes; NULL goes there if there is an error. Must not be NULL.
 /// @return              As for cb_create, and CB_STATUS_SHARED_BUSY, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
 ///                      CB_STATUS_IO. A file that was refused is left exactly as it was. Remove it to begin anew.
@@ -42,6 +44,7 @@ use std::path::{Path, PathBuf};
 pub unsafe extern "C" fn cb_create_shared(
     path_or_name: *const c_char,
     config: *const cb_config,
+    start: cb_start,
     out: *mut *mut cb_breaker,
 ) -> cb_status {
     guard(|| {
@@ -49,7 +52,32 @@ pub unsafe extern "C" fn cb_create_shared(
         let (out, path) = unsafe { (cleared("out", out)?, page_path(path_or_name)?) };
         // SAFETY: by the caller.
         let config = unsafe { read_or_default(config) }?;
-        *out = cb_breaker::hand_out(Breaker::create_shared(path, config)?);
+        *out = cb_breaker::hand_out(Breaker::create_shared(path, config, read_start(start)?)?);
+        Ok(())
+    })
+}
+
+/// cb_create_shared at a given time, for an owner with a time of its own. Before the first operation all figures are by this time.
+///
+/// @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_create_shared.
+/// @return        As for cb_create_shared.
+///
+/// Thread: as for cb_create_shared.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_create_shared_at(
+    path_or_name: *const c_char,
+    now_ns: u64,
+    config: *const cb_config,
+    start: cb_start,
+    out: *mut *mut cb_breaker,
+) -> cb_status {
+    guard(|| {
+        // SAFETY: by the caller.
+        let (out, path) = unsafe { (cleared("out", out)?, page_path(path_or_name)?) };
+        // SAFETY: by the caller.
+        let config = unsafe { read_or_default(config) }?;
+        *out = cb_breaker::hand_out(Breaker::create_shared_at(now_ns, path, config, read_start(start)?)?);
         Ok(())
     })
 }

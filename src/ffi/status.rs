@@ -142,9 +142,7 @@ impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let status = match error {
             ConfigError::Fixed { .. } => CB_STATUS_FIXED_SETTING,
-            ConfigError::OutOfRange { .. } | ConfigError::StartOpen | ConfigError::Unreadable { .. } => {
-                CB_STATUS_OUT_OF_RANGE
-            }
+            ConfigError::OutOfRange { .. } | ConfigError::Unreadable { .. } => CB_STATUS_OUT_OF_RANGE,
         };
         Self::new(status, format_args!("{error}"))
     }

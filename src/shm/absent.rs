@@ -22,13 +22,9 @@ impl Link {
     #[inline]
     pub(crate) fn left(&mut self, _window_len: usize) {}
 
-    pub(crate) fn opening(&self, _attempt: u32) {}
+    pub(crate) fn opening(&self, _attempt: u32, _pause_ns: u64) {}
 
     pub(crate) fn journaled(&self, _entry: u64) {}
 
     pub(crate) fn beat(&self) {}
-
-    pub(crate) fn take_restart(&mut self) -> Option<State> {
-        None
-    }
 }

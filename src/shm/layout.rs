@@ -72,6 +72,11 @@ pub(crate) struct OwnerLine {
     pub(crate) pid_namespace: AtomicU64,
     /// The number of the latest entry of the operators' log that an owner has journaled.
     pub(crate) journaled: AtomicU64,
+    /// When the latest pause ends, by CLOCK_BOOTTIME in nanoseconds; and the boot that this is of.
+    pub(crate) pause_ends_ns: AtomicU64,
+    pub(crate) boot_id: [AtomicU64; 2],
+    /// How the owner found the page: a `Started`.
+    pub(crate) started: AtomicU64,
 }
 
 pub(crate) const OWNER_WORDS: usize = 6;
@@ -130,6 +135,8 @@ const _: () = {
     assert!(offset_of!(OwnerLine, attempt) == 16 && offset_of!(OwnerLine, heartbeat_ns) == 24);
     assert!(offset_of!(OwnerLine, memory_locked) == 32 && offset_of!(OwnerLine, pid_namespace) == 40);
     assert!(offset_of!(OwnerLine, pid_namespace) == 8 * (OWNER_WORDS - 1) && offset_of!(OwnerLine, journaled) == 48);
+    assert!(offset_of!(OwnerLine, pause_ends_ns) == 56 && offset_of!(OwnerLine, boot_id) == 64);
+    assert!(offset_of!(OwnerLine, started) == 80 && size_of::<OwnerLine>() == 128);
 };
 
 /// The length of a file with so many slots, in bytes.
@@ -191,6 +198,8 @@ pub(crate) struct Legacy {
     /// The earlier owner ended cleanly.
     pub(crate) sealed: bool,
     pub(crate) attempt: Option<u32>,
+    /// What is left of the pause. It is `None` if it wasn't open, or that was in another boot of the machine.
+    pub(crate) pause_left_ns: Option<u64>,
     /// The sequence number of the next event.
     pub(crate) events: u64,
     /// The number of the latest entry of the operators' log that an owner has journaled.
@@ -211,7 +220,7 @@ impl File {
     }
 
     /// What an earlier owner of a checked page left, if an owner leaves such values.
-    pub(crate) fn legacy(&self, path: &Path) -> Result<Legacy, SharedError> {
+    pub(crate) fn legacy(&self, path: &Path, boot_id: [u64; 2], boot_ns: u64) -> Result<Legacy, SharedError> {
         let damaged = |what| SharedError::Damaged { path: path.to_owned(), what };
         let Reading { state, .. } = self.gate.0.read().ok_or_else(|| damaged("the gate"))?;
         let owner = &self.front.owner;
@@ -228,8 +237,12 @@ impl File {
         let sealed = [State::Closed, State::HalfOpen, State::Open]
             .into_iter()
             .find(|&sealed| state == State::Open && found == seal(sealed, attempt, events));
+        let state = sealed.unwrap_or(state);
+        let is_of_this_boot = owner.boot_id.each_ref().map(|word| word.load(Ordering::Relaxed)) == boot_id;
+        let is_paused = state == State::Open && is_of_this_boot && boot_id != [0; 2] && attempt > 0;
         Ok(Legacy {
-            state: sealed.unwrap_or(state),
+            state,
+            pause_left_ns: is_paused.then(|| owner.pause_ends_ns.load(Ordering::Relaxed).saturating_sub(boot_ns)),
             sealed: sealed.is_some(),
             attempt: attempt.checked_sub(1).map(|attempt| attempt as u32),
             events,

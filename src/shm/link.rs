@@ -8,7 +8,9 @@ use crate::config::{Config, State};
 use crate::handle::Handle;
 use crate::mirror::slots_log2;
 use crate::page::Page;
+use crate::started::Started;
 use crate::sync::Ordering;
+use crate::words::Word;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,8 +25,6 @@ struct Shared {
     entered: u64,
     /// How many of them the mirror shows to be in the window.
     len: usize,
-    /// The state that an earlier owner left. It is `None` from the first operation on.
-    restart: Option<State>,
     /// What takes the gate's place at the end.
     ended_gate: Option<EndedGate>,
     /// This field is last, so that the lock is let go after all else.
@@ -39,15 +39,28 @@ pub(crate) struct Opened {
     pub(crate) legacy: Option<Legacy>,
 }
 
-/// CLOCK_MONOTONIC in nanoseconds, which all processes share. The vDSO reads it without a system call. libc is asked, as rustix's
-/// function can panic.
-#[expect(unsafe_code, reason = "a call to libc")]
+/// CLOCK_MONOTONIC in nanoseconds, which all processes share.
 pub(crate) fn monotonic_ns() -> u64 {
+    clock_ns(libc::CLOCK_MONOTONIC)
+}
+
+/// A clock of the operating system, in nanoseconds. The vDSO reads it without a system call. libc is asked, as rustix's function can
+/// panic.
+#[expect(unsafe_code, reason = "a call to libc")]
+fn clock_ns(clock: libc::clockid_t) -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the call writes to `now` alone. It can't fail for this clock, and if it did, it would leave the zeros.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    unsafe { libc::clock_gettime(clock, &raw mut now) };
     let [seconds, rest] = [now.tv_sec, now.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+}
+
+/// This boot of the machine, as the kernel names it; zeros if it doesn't.
+fn boot_id() -> [u64; 2] {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits = text.chars().filter_map(|digit| digit.to_digit(16));
+    let id = digits.fold(0_u128, |id, digit| id << 4 | u128::from(digit));
+    [(id >> 64) as u64, id as u64]
 }
 
 impl Link {
@@ -57,22 +70,22 @@ impl Link {
         let slots_log2 = slots_log2(config.window_len);
         let (mapping, legacy) = match Mapping::open(path, Access::Own, Some(&mut lock))? {
             Some(mapping) => {
-                let legacy = mapping.file().legacy(path)?;
+                let legacy = mapping.file().legacy(path, boot_id(), clock_ns(libc::CLOCK_BOOTTIME))?;
                 (mapping.grow(slots_log2)?, Some(legacy))
             }
-            None => (Mapping::create(path, slots_log2, config.start, config.shadow, &mut lock)?, None),
+            None => (Mapping::create(path, slots_log2, config.shadow, &mut lock)?, None),
         };
         let memory_locked = mapping.settle();
         let ended_gate = Some(EndedGate::prepare(path)?);
         let file = mapping.handle();
         file.front.owner.seal.store(0, Ordering::SeqCst); // from now on an end is unclean
         file.front.owner.set_process(own_pid(), own_pid_namespace());
+        file.front.owner.boot_id.iter().zip(boot_id()).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
         file.front.owner.memory_locked.store(memory_locked.into(), Ordering::Relaxed);
         let entered = file.mirror.entered();
         file.mirror.set_len(entered, 0);
         let page = mapping.page(true);
-        let restart = legacy.map(|legacy| legacy.state);
-        let link = Self(Some(Shared { file, mapping, entered, len: 0, restart, ended_gate, _lock: lock }));
+        let link = Self(Some(Shared { file, mapping, entered, len: 0, ended_gate, _lock: lock }));
         link.beat();
         Ok(Opened { link, page, legacy })
     }
@@ -98,10 +111,19 @@ impl Link {
         }
     }
 
-    /// The breaker is about to open. To be called before the gate opens.
-    pub(crate) fn opening(&self, attempt: u32) {
+    /// The breaker is about to open, for a pause of this length. To be called before the gate opens.
+    pub(crate) fn opening(&self, attempt: u32, pause_ns: u64) {
         if let Some(shared) = &self.0 {
-            shared.file.front.owner.attempt.store(u64::from(attempt) + 1, Ordering::Release);
+            let owner = &shared.file.front.owner;
+            owner.attempt.store(u64::from(attempt) + 1, Ordering::Release);
+            owner.pause_ends_ns.store(clock_ns(libc::CLOCK_BOOTTIME).saturating_add(pause_ns), Ordering::Release);
+        }
+    }
+
+    /// How the page was found.
+    pub(crate) fn set_started(&self, started: Started) {
+        if let Some(shared) = &self.0 {
+            shared.file.front.owner.started.store(started.to_word(), Ordering::Release);
         }
     }
 
@@ -117,11 +139,6 @@ impl Link {
         if let Some(shared) = &self.0 {
             shared.file.front.owner.heartbeat_ns.store(monotonic_ns(), Ordering::Release);
         }
-    }
-
-    /// The state that an earlier owner left. Only the first call returns it.
-    pub(crate) fn take_restart(&mut self) -> Option<State> {
-        self.0.as_mut()?.restart.take()
     }
 
     /// False in the child of a fork, if the page is in a file: the child has no such page.

@@ -82,7 +82,6 @@ impl Mapping {
     pub(crate) fn create(
         path: &Path,
         slots_log2: u32,
-        state: State,
         shadow: bool,
         lock: &mut OwnerLock,
     ) -> Result<Arc<Self>, SharedError> {
@@ -97,10 +96,11 @@ impl Mapping {
         })?;
         let fill = || {
             let mapping = Self::map_allocated(path, file, slots_log2)?;
-            // The file is new, and all zeros. That is a gate (closed), an empty log, notes, journal and mirror.
+            // The file is new, and all zeros. That is an empty log, and empty notes, journal and mirror. The gate shows open until the
+            // owner knows what halts there are.
             // SAFETY: within the mapping, aligned, and nobody else has a reference to it yet.
             unsafe {
-                ptr::addr_of_mut!((*mapping.file.as_ptr()).gate).write(GatePage(GateByte::new(state, shadow)));
+                ptr::addr_of_mut!((*mapping.file.as_ptr()).gate).write(GatePage(GateByte::new(State::Open, shadow)));
                 ptr::addr_of_mut!((*mapping.file.as_ptr()).board).write(Board::new());
             }
             mapping.file().front.header.write(slots_log2);

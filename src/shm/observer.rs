@@ -42,11 +42,11 @@ impl Observer {
     ///
     /// ```
     /// # #[cfg(target_os = "linux")] {
-    /// use trip99::{Breaker, Config, Observer, State};
+    /// use trip99::{Breaker, Config, Observer, Start, State};
     ///
     /// let path = trip99::shared::path("doc-observer")?;
     /// # let _ = std::fs::remove_file(&path);
-    /// let mut breaker = Breaker::create_shared(&path, Config::default())?;
+    /// let mut breaker = Breaker::create_shared(&path, Config::default(), Start::Closed)?;
     /// breaker.record(1_000_000);
     ///
     /// // In another process:
@@ -121,11 +121,11 @@ impl Gate {
     ///
     /// ```
     /// # #[cfg(target_os = "linux")] {
-    /// use trip99::{Breaker, Config, Gate};
+    /// use trip99::{Breaker, Config, Gate, Start};
     ///
     /// let path = trip99::shared::path("doc-gate")?;
     /// # let _ = std::fs::remove_file(&path);
-    /// let mut breaker = Breaker::create_shared(&path, Config::default())?;
+    /// let mut breaker = Breaker::create_shared(&path, Config::default(), Start::Closed)?;
     /// assert!(breaker.allow());
     ///
     /// // In another process:

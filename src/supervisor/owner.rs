@@ -132,7 +132,7 @@ pub(super) fn run(mut owned: Vec<Owned>, interval: Duration, stop: &AtomicBool, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Recovery};
+    use crate::config::{Config, Recovery, Start};
 
     #[test]
     fn checks_are_spaced_and_one_at_a_time() {
@@ -184,7 +184,7 @@ mod tests {
     /// An owner that sleeps as long as a turn says comes in time for the next check, and needn't come for another's.
     #[test]
     fn a_turn_asks_only_while_half_open() {
-        for (start, is_asked) in [(State::HalfOpen, true), (State::Closed, false)] {
+        for (start, is_asked) in [(Start::HalfOpen, true), (Start::Closed, false)] {
             let config = Config { recovery: Recovery::HealthChecks, start, ..Config::default() };
             let breaker = Breaker::new(config).expect("a legal config");
             let (checks, asked) = Checks::new(Duration::from_secs(1));

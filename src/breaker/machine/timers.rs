@@ -24,21 +24,13 @@ impl Machine {
         self.previous_ns = self.latest_ns;
         // If the breaker starts half-open, the time for a result begins now. No epoch begins, as nothing was sent before.
         self.trials.begin_lease(self.latest_ns);
-        if let Some(from) = self.outlet.take_restart() {
-            self.restart(from);
-        }
-        self.publish();
-    }
-
-    /// The page had an earlier owner, who left it in state `from`. A pause begins anew, on this owner's clock.
-    fn restart(&mut self, from: State) {
-        if self.state == State::Open {
-            self.retry_at_ns = self.latest_ns.saturating_add(self.backoff.same_pause_ns());
+        if self.latest_ns < self.created_ns && self.state == State::Open {
+            // The owner has a time of its own, and didn't tell it at construction.
+            self.retry_at_ns = self.latest_ns.saturating_add(self.retry_at_ns - self.created_ns);
             self.outlet.set_retry_at_ns(self.retry_at_ns);
         }
         self.closed_since_ns = self.latest_ns;
-        self.journal(from, Reason::Restart);
-        self.note_halts();
+        self.publish();
     }
 
     pub(in crate::breaker) fn is_timer_due(&self) -> bool {

@@ -15,7 +15,9 @@ impl Machine {
         let closed_ns = if is_closed { self.latest_ns.saturating_sub(self.closed_since_ns) } else { 0 };
         // A lane may tell of the reason late. The pause begins when the gate shuts.
         let now_ns = self.latest_ns.max(self.horizon_ns);
-        self.retry_at_ns = now_ns.saturating_add(self.backoff.next_pause_ns(closed_ns));
+        let pause_ns = self.backoff.next_pause_ns(closed_ns);
+        self.retry_at_ns = now_ns.saturating_add(pause_ns);
+        self.outlet.opening(self.backoff.attempt(), pause_ns);
         self.trials.end_epoch(self.outlet.ledger());
         self.change_state(State::Open, reason);
         self.publish();
@@ -62,7 +64,7 @@ impl Machine {
     fn event(&self, from: State, reason: Reason) -> Event {
         Event {
             sequence: 0,
-            t_ns: self.latest_ns,
+            t_ns: self.now_ns(),
             wall_ns: 0,
             from,
             to: self.state,
@@ -124,6 +126,11 @@ impl Machine {
 
     // What it tells.
 
+    /// The latest time seen; before the first operation the time at construction.
+    fn now_ns(&self) -> u64 {
+        if self.started { self.latest_ns } else { self.created_ns }
+    }
+
     pub(in crate::breaker) fn snapshot(&self) -> Snapshot {
         let counts = self.judge.live_counts(self.latest_ns, self.state);
         let (dropped, misused) = self.judge.calls.lanes.counts();
@@ -135,7 +142,7 @@ impl Machine {
             shadow: self.config.shadow,
             armed: self.judge.is_armed(counts),
             clock: self.clock,
-            now_ns: self.latest_ns,
+            now_ns: self.now_ns(),
             epoch_ns: self.judge.epoch_ns(),
             retry_at_ns: self.retry_at_ns,
             attempt: self.backoff.attempt(),
