@@ -101,7 +101,8 @@ pub(crate) struct Halts {
     names: Line<[Name; NAMES]>,
 }
 
-/// The slots of trip99's own names.
+/// Slots of trip99's own names.
+pub(crate) const DAMAGE: u8 = 3;
 pub(crate) const OTHERS: u8 = OWN as u8 - 1;
 
 impl Halts {

@@ -5,6 +5,6 @@ mod halting;
 mod observer;
 
 pub use gate::Gate;
-pub(crate) use halting::Signature;
 pub use halting::{HaltNote, Halted, Holders, LogEntry, Resumed};
+pub(crate) use halting::{Presence, Signature};
 pub use observer::{Events, Observer};

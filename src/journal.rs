@@ -157,15 +157,13 @@ mod loom_tests {
         model.preemption_bound = Some(3);
         model.check(|| {
             let journal = Arc::new(Journal::<2, [Line<SeqLock<2>>; 2]>::new());
-            let writer = {
-                let journal = Arc::clone(&journal);
-                loom::thread::spawn(move || {
-                    let journal: &Journal<2> = &*journal;
-                    (0..3).for_each(|sequence| journal.append(sequence, [sequence; 2]));
-                })
-            };
+            let writer = Arc::clone(&journal);
             let journal: &Journal<2> = &*journal;
             let mut cursor = journal.cursor();
+            let writer = loom::thread::spawn(move || {
+                let journal: &Journal<2> = &*writer;
+                (0..3).for_each(|sequence| journal.append(sequence, [sequence; 2]));
+            });
             let mut read = 0;
             let mut take_all = |cursor: &mut Cursor| {
                 while let Some((sequence, words)) = journal.next_with::<CHECKED>(cursor) {

@@ -7,6 +7,7 @@ use crate::handles::{Gate, Halted, Observer, Resumed};
 use crate::inbox::{Inbox, KEPT_BY_BEGINS, KEPT_BY_ENDS, LaneQueues, LaneShared, Message};
 use crate::ledger::Epoch;
 use crate::tickets::{Call, Tickets};
+use crate::watch::Watch;
 use core::fmt;
 use core::ops::Deref;
 use reporter::{ALONE, Half, Reporter, SHARED};
@@ -45,6 +46,8 @@ pub struct BeginHalf {
     reporter: Reporter,
     /// The numbers that stand for no call.
     numbers: rtrb::Consumer<u32>,
+    /// Whether the owner is alive, as this lane sees it.
+    watch: Watch,
 }
 
 /// The half of a [`Lane`] on which calls end. It is for one thread at a time.
@@ -82,6 +85,9 @@ impl BeginHalf {
     /// [`begin`](Self::begin) at a given time, on the breaker's clock.
     #[inline(always)] // or it is a second call in the C library, which has two callers of it
     pub fn begin_at(&mut self, now_ns: u64) -> Call {
+        if self.watch.is_due(now_ns) {
+            self.watch.look(&self.reporter.gate.page, now_ns);
+        }
         if let Ok(number) = self.numbers.pop()
             && let Some((call, _)) = self.reporter.tickets.issue(number, now_ns)
         {
@@ -247,7 +253,11 @@ impl Lane {
             clock: clock.clone(),
         };
         let end = EndHalf { reporter: reporter(end, KEPT_BY_ENDS * len + 1, Half::End) };
-        let begin = BeginHalf { reporter: reporter(begin, KEPT_BY_BEGINS * len + 1, Half::Begin), numbers };
+        let begin = BeginHalf {
+            reporter: reporter(begin, KEPT_BY_BEGINS * len + 1, Half::Begin),
+            numbers,
+            watch: Watch::default(),
+        };
         (Self { begin, end }, inbox)
     }
 

@@ -40,6 +40,7 @@ mod mirror;
 #[path = "shm/handle.rs"]
 mod handle;
 mod page;
+mod watch;
 mod handles;
 // Calls in flight, and what lanes tell of theirs.
 mod tickets;
@@ -52,6 +53,8 @@ mod calls;
 mod judge;
 #[cfg_attr(not(feature = "shm"), path = "shm/absent.rs")]
 mod shm;
+#[cfg(not(loom))]
+pub mod warden;
 mod outlet;
 mod breaker;
 // Who has one.

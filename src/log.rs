@@ -113,13 +113,17 @@ pub(crate) fn write_at(place: Option<&Place>, number: u64, entry: &Entry<'_>) {
     *who = u64::from(uid) | u64::from(login_uid) << 32;
     *len = reason.len() as u64;
     *last = 0;
-    let sum = check(words.iter().copied().chain([number]));
-    if let Some(last) = words.last_mut() {
-        *last = sum;
-    }
     if let Some(place) = place {
-        place.write(version(number), words);
+        put(place, number, words);
     }
+}
+
+/// Puts words at a place, with a check of them and of the number as the last word.
+fn put<const N: usize>(place: &SeqLock<N>, number: u64, mut words: [u64; N]) {
+    if let Some((last, others)) = words.split_last_mut() {
+        *last = check(others.iter().copied().chain([number]));
+    }
+    place.write(version(number), words);
 }
 
 /// As [`write_at`], at the number's own place.
@@ -141,11 +145,11 @@ pub(crate) fn deed(log: &[Place], number: u64) -> Option<Deed> {
 }
 
 /// The number of the entry at a place, and its words.
-fn words_at(place: &Place) -> Option<(u64, [u64; ENTRY_WORDS])> {
-    let (version, mut words) = place.read()?;
+fn words_at<const N: usize>(place: &SeqLock<N>) -> Option<(u64, [u64; N])> {
+    let (version, words) = place.read()?;
     let number = (version / 2).wrapping_sub(1);
-    let sum = words.last_mut().map(core::mem::take)?;
-    (sum == check(words.iter().copied().chain([number]))).then_some((number, words))
+    let (&last, others) = words.split_last()?;
+    (last == check(others.iter().copied().chain([number]))).then_some((number, words))
 }
 
 /// What is at a place: the number of the entry, and the entry.
@@ -286,22 +290,17 @@ mod loom_tests {
     use crate::sync::Arc;
 
     /// One place, so that the second writer meets the first at it.
-    fn check_model(is_whole: fn(&Place) -> Option<(u64, u64)>) {
+    fn check_model(read: fn(&SeqLock<3>) -> Option<(u64, [u64; 3])>) {
         let mut model = loom::model::Builder::new();
-        model.preemption_bound = Some(2);
+        model.preemption_bound = Some(3);
         model.check(move || {
-            let log = Arc::new([Place::new()]);
+            let place = Arc::new(SeqLock::<3>::new());
             let writers = [1, 2].map(|writer| {
-                let log = Arc::clone(&log);
-                loom::thread::spawn(move || {
-                    let author = Author::this_process();
-                    let holder = Holder::ENGINE;
-                    let entry = Entry { deed: Deed::Halt, slot: 0, holder, author, wall_ns: writer * 10, reason: "" };
-                    write(&*log, writer, &entry);
-                })
+                let place = Arc::clone(&place);
+                loom::thread::spawn(move || put(&place, writer, [writer, writer * 10, 0]))
             });
-            if let Some((number, wall_ns)) = is_whole(&log[0]) {
-                assert_eq!(wall_ns, number * 10, "two entries mixed");
+            if let Some((_, [writer, tenfold, _])) = read(&place) {
+                assert_eq!(tenfold, writer * 10, "two entries mixed");
             }
             for writer in writers {
                 writer.join().unwrap();
@@ -311,13 +310,13 @@ mod loom_tests {
 
     #[test]
     fn an_entry_is_read_whole_or_not_at_all() {
-        check_model(|place| read_at(place).map(|(number, entry)| (number, entry.wall_ns)));
+        check_model(words_at);
     }
 
     /// Shows that the model finds what it looks for.
     #[test]
     #[should_panic(expected = "two entries mixed")]
     fn without_the_check_two_would_mix() {
-        check_model(|place| place.read().map(|(version, words)| (version / 2 - 1, words[ENTRY_WORDS - 5])));
+        check_model(SeqLock::read);
     }
 }

@@ -101,6 +101,16 @@ impl Outlet {
         self.quiet_until_ns = snapshot.now_ns.saturating_add(PUBLISH_EVERY_NS - 1);
     }
 
+    /// Tells for how long the owner may be silent.
+    pub(crate) fn set_owner_timeout_ns(&self, timeout_ns: u64) {
+        self.page.board().life.0.owner_timeout_ns.store(timeout_ns, Ordering::Relaxed);
+    }
+
+    /// Whether another process asks.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.page.board().watchers.0.asked.load(Ordering::Relaxed) != 0
+    }
+
     /// A sign of life.
     pub(crate) fn beat(&self) {
         self.page.board().life.0.polls.fetch_add(1, Ordering::Release);

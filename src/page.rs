@@ -30,8 +30,8 @@ use crate::log::Place;
 use crate::seqlock::SeqLock;
 use crate::snapshot::Snapshot;
 use crate::sync::{AtomicU64, Line, Ordering};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"trip99pg");
 pub(crate) const LAYOUT_VERSION: u64 = 2;
@@ -133,9 +133,20 @@ pub(crate) struct Page {
     log: Handle<[Place]>,
     notes: Handle<[Place]>,
     journal: Handle<EventJournal>,
-    /// True once the breaker that gave this handle has ended. `None` for a handle by a path: it belongs to the page, and follows its
-    /// owners.
-    ended: Option<Arc<AtomicBool>>,
+    watched: Arc<Watched>,
+}
+
+/// What all handles of one breaker share, or all handles of one opening of a path.
+#[derive(Default)]
+pub(crate) struct Watched {
+    /// The breaker that gave these handles has ended. (A handle by a path belongs to the page, and follows its owners.)
+    ended: AtomicBool,
+}
+
+impl Watched {
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
 }
 
 impl Page {
@@ -153,11 +164,11 @@ impl Page {
             log: page.part(|page| page.log.as_slice()),
             notes: page.part(|_| [].as_slice()),
             journal: page.part(|page| &page.journal as &EventJournal),
-            ended: Some(Arc::default()),
+            watched: Arc::default(),
         }
     }
 
-    /// A page in a file. The handle belongs to the breaker that owns the page, or else to the page itself.
+    /// A page in a file.
     #[cfg(feature = "shm")]
     pub(crate) fn in_file(
         gate: Handle<GateByte>,
@@ -165,9 +176,8 @@ impl Page {
         log: Handle<[Place]>,
         notes: Handle<[Place]>,
         journal: Handle<EventJournal>,
-        is_breakers: bool,
     ) -> Self {
-        Self { gate, board, log, notes, journal, ended: is_breakers.then(Arc::default) }
+        Self { gate, board, log, notes, journal, watched: Arc::default() }
     }
 
     /// What the page lies in, if that is of this type.
@@ -201,19 +211,17 @@ impl Page {
     /// Whether the breaker that gave this handle has ended. Then the gate refuses for ever, and what else is in the page may be a later
     /// owner's.
     pub(crate) fn has_ended(&self) -> bool {
-        self.ended.as_ref().is_some_and(|ended| ended.load(Ordering::Acquire))
+        self.watched.has_ended()
     }
 
-    /// Whether the breaker gave this handle. Otherwise a path did.
-    pub(crate) fn is_breakers(&self) -> bool {
-        self.ended.is_some()
+    /// A handle for the warden, and what tells whether there are others.
+    pub(crate) fn for_warden(&self) -> (Self, Weak<Watched>) {
+        (Self { watched: Arc::default(), ..self.clone() }, Arc::downgrade(&self.watched))
     }
 
     /// The breaker ends: all that its handles do from now on is in vain.
     pub(crate) fn set_ended(&self) {
-        if let Some(ended) = &self.ended {
-            ended.store(true, Ordering::Release);
-        }
+        self.watched.ended.store(true, Ordering::Release);
     }
 
     pub(crate) fn count_refusal(&self) {

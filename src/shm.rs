@@ -4,6 +4,7 @@
 //! The owner writes and, the gate and the trials apart, never reads back. Observers check all that they read. A file is refused
 //! before it is used, and not written to, unless it is a whole, plain file of ours, of this version and unharmed.
 
+mod cores;
 mod error;
 mod trust;
 mod layout;
@@ -15,9 +16,11 @@ mod mapping;
 mod observer;
 mod place;
 
+pub(crate) use cores::settle_warden;
 pub use error::SharedError;
 pub(crate) use layout::Legacy;
 pub(crate) use link::{Link, Opened};
 pub use login::login;
 pub use observer::Owner;
+pub(crate) use observer::file_check;
 pub use place::{shared_dir, shared_path};

@@ -122,8 +122,13 @@ impl Breaker {
     }
 
     /// When [`poll_at`](Self::poll_at) will next have work, on the breaker's clock. The time may be past. `u64::MAX` means never.
+    ///
+    /// A breaker with gates or lanes, or whose page another process asks, has work at least each half of `owner_timeout`: a poll is its
+    /// sign of life.
     pub fn next_deadline_ns(&self) -> u64 {
-        self.machine.next_deadline_ns()
+        let deadline_ns = self.machine.next_deadline_ns();
+        let is_watched = self.is_shared || self.machine.outlet.is_asked();
+        if is_watched { deadline_ns.min(self.machine.sign_of_life_by_ns()) } else { deadline_ns }
     }
 
     /// The time on the breaker's clock, for `_at` operations, in nanoseconds from an arbitrary origin. All breakers of a process

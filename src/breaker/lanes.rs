@@ -12,8 +12,21 @@ use std::hash::{BuildHasher, RandomState};
 impl Breaker {
     /// A handle to ask through, for any thread. To clone it is cheap.
     pub fn gate(&mut self) -> Gate {
-        self.is_shared = true;
-        self.gate_unshared()
+        let gate = self.gate_unshared();
+        if !self.is_shared {
+            self.is_shared = true;
+            self.watch();
+        }
+        gate
+    }
+
+    /// Has the warden watch this breaker.
+    fn watch(&self) {
+        #[cfg(not(loom))]
+        if self.stands_in_for.is_none() && self.machine.started_as().is_none() {
+            let outlet = &self.machine.outlet;
+            crate::warden::watch(&outlet.observer().page, outlet.signature(), None);
+        }
     }
 
     /// A gate to halt and to resume by. Nobody may ask through it, as the breaker doesn't know of it.

@@ -33,6 +33,8 @@ pub(super) struct Machine {
     pub(super) state: State,
     /// True from the first operation on.
     started: bool,
+    /// The time of the latest sign of life.
+    beat_ns: u64,
     /// The process's time at construction, if the page is in a file; until the first operation the figures are by it.
     created_ns: u64,
     /// How the page was found, if it is in a file.
@@ -68,6 +70,7 @@ impl Machine {
             first_timer_ns: 0,
             state: config.start.state(),
             started: false,
+            beat_ns: 0,
             created_ns: 0,
             started_as: None,
             judge: Judge::new(&config, random.hash_one("tickets") as u32),
@@ -87,6 +90,7 @@ impl Machine {
         if machine.state == State::HalfOpen {
             machine.begin_trials();
         }
+        machine.outlet.set_owner_timeout_ns(machine.config.owner_timeout_ns);
         if machine.config.start == Start::Halted {
             machine.outlet.halt_at_start();
         }
@@ -284,6 +288,7 @@ impl Machine {
         self.judge.expire(self.latest_ns);
         self.outlet.change_shadow(self.state, config.shadow);
         self.config = config.clone();
+        self.outlet.set_owner_timeout_ns(config.owner_timeout_ns);
         self.judge.set_limits(config, self.latest_ns);
         self.backoff.set_limits(config);
         self.publish();
@@ -314,6 +319,7 @@ impl Machine {
         let crate::shm::Opened { page, link, legacy } = opened;
         self.judge.mirror();
         self.outlet.move_to(page, link, legacy.as_ref());
+        self.outlet.set_owner_timeout_ns(self.config.owner_timeout_ns);
         self.created_ns = now_ns;
         let start = self.config.start;
         let was_clean = legacy.is_some_and(|legacy| legacy.state == State::Closed && legacy.sealed);

@@ -3,8 +3,9 @@
 use super::Breaker;
 use crate::clock::Clock;
 use crate::config::{Config, Start};
-use crate::shm::{Link, SharedError};
+use crate::shm::{Link, SharedError, file_check};
 use crate::started::Started;
+use crate::warden;
 use std::path::Path;
 
 impl Breaker {
@@ -54,6 +55,8 @@ impl Breaker {
         let mut breaker = Self::new(Config { start: Start::Closed, ..config })?;
         breaker.machine.config.start = start;
         breaker.machine.move_to(Link::open(path.as_ref(), breaker.config())?, now_ns);
+        let outlet = &breaker.machine.outlet;
+        warden::watch(&outlet.observer().page, outlet.signature(), Some(file_check()));
         Ok(breaker)
     }
 

@@ -346,8 +346,9 @@ mod tests {
         let name = |value: u64| match (setting.kind(), value) {
             (SettingKind::Recovery, 0) => "CB_RECOVERY_TRIALS".to_owned(),
             (SettingKind::Recovery, 1) => "CB_RECOVERY_HEALTH_CHECKS".to_owned(),
-            (SettingKind::Start, 0) => "CB_STATE_CLOSED".to_owned(),
-            (SettingKind::Start, 2) => "CB_STATE_HALF_OPEN".to_owned(),
+            (SettingKind::Start, 0) => "CB_START_CLOSED".to_owned(),
+            (SettingKind::Start, 2) => "CB_START_HALF_OPEN".to_owned(),
+            (SettingKind::Start, 3) => "CB_START_HALTED".to_owned(),
             (SettingKind::Duration, ns) if ns > 0 && ns % 1_000_000_000 == 0 => format!("{} s", ns / 1_000_000_000),
             (SettingKind::Duration, ns) if ns > 0 && ns % 1_000_000 == 0 => format!("{} ms", ns / 1_000_000),
             (_, number) => number.to_string(),
@@ -358,7 +359,8 @@ mod tests {
         let default = name(setting.get(&config));
         let fixed = if setting.is_fixed() { " Fixed at creation." } else { "" };
         match setting.kind() {
-            SettingKind::Recovery | SettingKind::Start | SettingKind::Switch => {
+            SettingKind::Start => format!("{}, {} or {}; default {default}.{fixed}", name(0), name(2), name(3)),
+            SettingKind::Recovery | SettingKind::Switch => {
                 format!("{} or {}; default {default}.{fixed}", name(min), name(max))
             }
             _ if (min, max) == (0, u64::MAX) || (min, max) == (0, u32::MAX.into()) => {

@@ -1,7 +1,7 @@
 //! Asking a breaker, halting it and resuming it, from any thread.
 
 use super::Observer;
-use super::halting::{Halted, Holders, Resumed, Signature};
+use super::halting::{Halted, Holders, Presence, Resumed, Signature};
 use crate::clock::wall_ns;
 use crate::config::State;
 use crate::holder::Holder;
@@ -103,7 +103,11 @@ impl Gate {
     /// # Ok::<(), trip99::ConfigError>(())
     /// ```
     pub fn halt_as(&self, holder: Holder, reason: &str) -> Halted {
-        self.page.halt(&self.signature.act(holder, reason, wall_ns()))
+        match (self.page.halt(&self.signature.act(holder, reason, wall_ns())), self.signature.presence(&self.page)) {
+            (Halted::Done, Presence::NoOwner) => Halted::NoOwner,
+            (Halted::Done, Presence::Replaced) => Halted::Replaced,
+            (halted, _) => halted,
+        }
     }
 
     /// Lifts the halt of this gate's own holder: see [`halt`](Self::halt). When nobody else holds one, the owner's next poll lets the
@@ -114,7 +118,16 @@ impl Gate {
 
     /// Lifts the halt of this holder.
     pub fn resume_as(&self, holder: Holder, reason: &str) -> Resumed {
-        self.page.resume(&self.signature.act(holder, reason, wall_ns()))
+        let resumed = self.page.resume(&self.signature.act(holder, reason, wall_ns()));
+        self.told(resumed)
+    }
+
+    /// What to tell of a resume, as far as an owner is there.
+    fn told(&self, resumed: Resumed) -> Resumed {
+        match (resumed, self.signature.presence(&self.page)) {
+            (Resumed::Done, Presence::NoOwner | Presence::Replaced) => Resumed::NoOwner,
+            (resumed, _) => resumed,
+        }
     }
 
     /// Lifts the halt of the holder at this place of the list, if nobody has halted or resumed since the list was made. The list is
@@ -131,7 +144,7 @@ impl Gate {
                 if let Some(held) = list.held.lifted(slot) {
                     list.held = held;
                 }
-                resumed
+                self.told(resumed)
             }
         }
     }

@@ -114,24 +114,41 @@ pub enum Resumed {
 pub(crate) struct Signature {
     pub(crate) holder: Holder,
     author: Author,
-    /// The child of a fork has the handle, too. So each act asks for the process, by a system call.
-    asks_pid: bool,
+    /// For a handle by a path: what tells whether an owner is there. The child of a fork has such a handle, too. So each act asks for the
+    /// process, by a system call.
+    presence: Option<fn(&Page) -> Presence>,
+}
+
+/// Who obeys a halt by a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// The page's owner.
+    Here,
+    /// Nobody, until the page has an owner again.
+    NoOwner,
+    /// The path leads to another page, which this handle doesn't reach.
+    Replaced,
 }
 
 impl Signature {
     /// The engine's own. It makes no system call.
     pub(crate) const fn engine(author: Author) -> Self {
-        Self { holder: Holder::ENGINE, author, asks_pid: false }
+        Self { holder: Holder::ENGINE, author, presence: None }
     }
 
     /// A handle by a path.
     #[cfg(feature = "shm")]
-    pub(crate) const fn by_path(holder: Holder, author: Author) -> Self {
-        Self { holder, author, asks_pid: true }
+    pub(crate) const fn by_path(holder: Holder, author: Author, presence: fn(&Page) -> Presence) -> Self {
+        Self { holder, author, presence: Some(presence) }
+    }
+
+    /// Who obeys.
+    pub(crate) fn presence(&self, page: &Page) -> Presence {
+        self.presence.map_or(Presence::Here, |presence| presence(page))
     }
 
     pub(crate) fn act<'a>(&self, holder: Holder, reason: &'a str, wall_ns: u64) -> Act<'a> {
-        let pid = if self.asks_pid { std::process::id() } else { self.author.pid };
+        let pid = if self.presence.is_some() { std::process::id() } else { self.author.pid };
         Act { holder, author: Author { pid, ..self.author }, wall_ns, reason }
     }
 }

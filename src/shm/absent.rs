@@ -2,6 +2,8 @@
 
 use crate::config::State;
 
+pub(crate) fn settle_warden() {}
+
 #[derive(Default)]
 pub(crate) struct Link;
 

@@ -209,6 +209,13 @@ pub(crate) struct Legacy {
 }
 
 impl File {
+    /// Whether the words that never change are as the owner wrote them.
+    pub(crate) fn is_intact(&self) -> bool {
+        let header = &self.front.header;
+        let [magic, version] = [&header.magic, &header.version].map(|word| word.load(Ordering::Relaxed));
+        (magic, version) == (MAGIC, VERSION) && self.board.layout_version() == Some(LAYOUT_VERSION)
+    }
+
     /// Checks that there is a page, of the version that this library reads.
     pub(crate) fn check_page(&self, path: &Path) -> Result<(), SharedError> {
         let path = || path.to_owned();

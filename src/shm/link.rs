@@ -84,7 +84,7 @@ impl Link {
         file.front.owner.memory_locked.store(memory_locked.into(), Ordering::Relaxed);
         let entered = file.mirror.entered();
         file.mirror.set_len(entered, 0);
-        let page = mapping.page(true);
+        let page = mapping.page();
         let link = Self(Some(Shared { file, mapping, entered, len: 0, ended_gate, _lock: lock }));
         link.beat();
         Ok(Opened { link, page, legacy })

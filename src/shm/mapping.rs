@@ -189,8 +189,7 @@ impl Mapping {
         unsafe { Handle::within(self.file, Arc::<Self>::clone(self)) }
     }
 
-    /// The page. Its handles belong to the breaker that owns it, or else to the page itself.
-    pub(crate) fn page(self: &Arc<Self>, is_breakers: bool) -> Page {
+    pub(crate) fn page(self: &Arc<Self>) -> Page {
         let file = self.handle();
         Page::in_file(
             file.part(|file| &file.gate.0),
@@ -198,7 +197,6 @@ impl Mapping {
             file.part(|file| file.log.as_slice()),
             file.part(|file| file.notes.as_slice()),
             file.part(|file| &file.journal as &EventJournal),
-            is_breakers,
         )
     }
 }

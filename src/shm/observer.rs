@@ -6,10 +6,13 @@ use super::link::monotonic_ns;
 use super::lock::process;
 use super::login::login;
 use super::mapping::{Access, Mapping};
-use crate::handles::{Gate, Observer, Signature};
+use crate::handles::{Gate, Observer, Presence, Signature};
 use crate::log::Author;
+use crate::page::Page;
 use crate::quantile::quantile;
 use crate::sync::{Ordering, load_acquire};
+use crate::warden::{self, Check};
+use rustix::fs::{Stat, fstat, lstat};
 use rustix::io::Errno;
 use std::path::Path;
 
@@ -100,14 +103,56 @@ impl Observer {
         })
     }
 
+    /// True if the page's path leads to another file by now, or to none: then nobody finds this page by its path. It is false if the page
+    /// is in no file. This makes two system calls.
+    pub fn is_replaced(&self) -> bool {
+        self.mapping().is_some_and(is_replaced)
+    }
+
     fn mapping(&self) -> Option<&Mapping> {
         self.page.keeper::<Mapping>()
     }
 }
 
+/// Whether the page's path leads to another file by now, or to none.
+fn is_replaced(mapping: &Mapping) -> bool {
+    let identity = |stat: Stat| (stat.st_dev, stat.st_ino);
+    let opened = fstat(&mapping.descriptor).map(identity);
+    opened.is_ok() && lstat(&mapping.path).map(identity) != opened
+}
+
+/// What the warden looks at: one look that fails twice running is damage.
+pub(crate) fn file_check() -> Check {
+    let mut failed = 0_u32;
+    Box::new(move |page| {
+        let mapping = page.keeper::<Mapping>()?;
+        let what = if is_replaced(mapping) {
+            Some("the page's path no longer leads to the page")
+        } else if !mapping.file().is_intact() {
+            Some("the page's header is damaged")
+        } else {
+            None
+        };
+        failed = if what.is_some() { failed.saturating_add(1) } else { 0 };
+        what.filter(|_| failed >= 2)
+    })
+}
+
+/// Whether an owner is there, and whether the path still leads to the page.
+fn presence(page: &Page) -> Presence {
+    let Some(mapping) = page.keeper::<Mapping>() else { return Presence::Here };
+    if is_replaced(mapping) {
+        Presence::Replaced
+    } else if is_locked(&mapping.descriptor) {
+        Presence::Here
+    } else {
+        Presence::NoOwner
+    }
+}
+
 fn open(path: &Path, access: Access) -> Result<Observer, SharedError> {
     let mapping = Mapping::open(path, access, None)?.ok_or(Errno::NOENT).map_err(SharedError::io(path, "open"))?;
-    Ok(Observer { page: mapping.page(false) })
+    Ok(Observer { page: mapping.page() })
 }
 
 /// This function needs the feature `shm`.
@@ -146,6 +191,8 @@ impl Gate {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SharedError> {
         let observer = open(path.as_ref(), Access::Ask)?;
         observer.page.board().watchers.0.asked.store(1, Ordering::Release);
-        Ok(Self::new(observer, Signature::by_path(login(), Author::this_process())))
+        let signature = Signature::by_path(login(), Author::this_process(), presence);
+        warden::watch(&observer.page, signature, Some(file_check()));
+        Ok(Self::new(observer, signature))
     }
 }

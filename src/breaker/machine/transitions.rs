@@ -111,13 +111,16 @@ impl Machine {
         let was_silent = seen.is_unwatched() && !was_foreign;
         self.note_halts();
         if was_silent {
-            self.journal(self.state, Reason::OwnerSilent);
-            self.journal(self.state, Reason::OwnerBack);
+            for reason in [Reason::OwnerSilent, Reason::OwnerBack] {
+                let event = Event { owner_gap_ns: self.latest_ns - self.beat_ns, ..self.event(self.state, reason) };
+                self.outlet.journal(event, |event| self.judge.fill_in(event, self.config.quantile_ppm));
+            }
             self.publish();
         } else if self.latest_ns > self.outlet.quiet_until_ns() {
             self.publish();
         }
         self.outlet.beat();
+        self.beat_ns = self.latest_ns;
         if was_silent {
             // Last, and only if it was set before lanes were heard and timers fired: all that came meanwhile is judged.
             self.outlet.gate().clear_unwatched();
@@ -196,6 +199,14 @@ impl Machine {
             State::Open => self.retry_at_ns,
             State::Closed => self.judge.overdue_at_ns().min(self.judge.stall_at_ns()),
             State::HalfOpen => self.judge.late_trial_at_ns().min(self.probe_lost_at_ns()),
+        }
+    }
+
+    /// When the next poll is due as a sign of life: half a timeout after the last. A breaker with gates or lanes polls by then.
+    pub(in crate::breaker) fn sign_of_life_by_ns(&self) -> u64 {
+        match self.config.owner_timeout_ns {
+            0 => NEVER_NS,
+            timeout_ns => self.beat_ns.max(self.horizon_ns).saturating_add(timeout_ns / 2),
         }
     }
 
