@@ -266,7 +266,7 @@ impl Breaker {
     fn allow_unless_refused(&mut self, now_ns: u64) -> bool {
         self.poll_at(now_ns);
         let outlet = &self.machine.outlet;
-        if outlet.gate().is_halted() || outlet.is_foreign(self.machine.state) {
+        if !outlet.may_pass() {
             self.machine.refused += 1;
             if let Some(page) = &self.stands_in_for {
                 page.count_refusal(); // see `stand_in`

@@ -123,6 +123,15 @@ impl Halts {
         self.word.0.load(Ordering::Relaxed) == held.0
     }
 
+    /// From now on counts are above this. To be called by an owner before it opens.
+    pub(crate) fn count_from(&self, count: u64) {
+        let raised = |word| {
+            let held = Held(word);
+            (held.count() < count).then_some(count << COUNT_SHIFT | held.0 & BITS)
+        };
+        let _ = self.word.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, raised);
+    }
+
     // Slots.
 
     /// The slot of a holder, which claims one if it has none.

@@ -5,6 +5,8 @@ mod halting;
 mod observer;
 
 pub use gate::Gate;
+#[cfg_attr(not(feature = "shm"), expect(unused_imports, reason = "for pages in files"))]
+pub(crate) use halting::Presence;
+pub(crate) use halting::Signature;
 pub use halting::{HaltNote, Halted, Holders, LogEntry, Resumed};
-pub(crate) use halting::{Presence, Signature};
 pub use observer::{Events, Observer};

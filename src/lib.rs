@@ -84,5 +84,7 @@ pub mod settings {
 /// Pages in files: where they are, who owns one, and why one can't be had. Feature `shm`; Linux.
 #[cfg(feature = "shm")]
 pub mod shared {
-    pub use crate::shm::{Owner, SharedError, login, shared_dir as dir, shared_path as path};
+    pub use crate::shm::{
+        Options, Owner, SharedError, find, login, places, shared_dir as dir, shared_path as path, state_dir,
+    };
 }

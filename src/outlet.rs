@@ -8,7 +8,9 @@ use crate::gate::GateByte;
 use crate::halts::Held;
 use crate::handles::{Halted, Observer, Resumed, Signature};
 use crate::holder::Holder;
-use crate::ledger::{Epoch, Ledger};
+#[cfg(feature = "shm")]
+use crate::ledger::Epoch;
+use crate::ledger::Ledger;
 use crate::log::{self, Author, Deed};
 use crate::page::Page;
 #[cfg(feature = "shm")]
@@ -181,6 +183,13 @@ impl Outlet {
         seen == self.expected && self.page.board().halts.is_still(self.held)
     }
 
+    /// To be asked right after a poll: false if somebody halts, or if the byte has changed since.
+    #[inline]
+    pub(crate) fn may_pass(&self) -> bool {
+        let seen = self.gate().bits();
+        seen == self.expected && !seen.is_halted()
+    }
+
     pub(crate) fn change_shadow(&mut self, state: State, shadow: bool) {
         if !self.is_foreign(state) {
             self.gate().change_shadow(self.shadow, shadow);
@@ -300,6 +309,20 @@ impl Outlet {
         self.journaled = legacy.journaled;
         self.events = legacy.events;
         self.published = legacy.published & !1; // the next is even, and was never there
+    }
+
+    /// Halts that outlived memory hold, as far as the page doesn't have them.
+    #[cfg(feature = "shm")]
+    pub(crate) fn keep(&self, kept: &[crate::shm::Kept]) {
+        let halts = &self.page.board().halts;
+        // Their numbers are of an earlier page, if this one is new. The order of numbers must tell which came first.
+        halts.count_from(kept.iter().map(|kept| kept.count).max().unwrap_or(0));
+        for kept in kept {
+            let slot = halts.find(kept.holder);
+            if !slot.is_some_and(|slot| halts.held().has(slot)) {
+                self.page.halt(&kept.act());
+            }
+        }
     }
 
     /// Takes over the gate of an earlier owner. It shows this state from now on. A halt that is held stays, and one that is lifted ends.

@@ -7,6 +7,7 @@ mod transitions;
 use crate::backoff::Backoff;
 use crate::clock::{Clock, ClockSource};
 use crate::config::{Config, Recovery, Start, State};
+#[cfg(feature = "shm")]
 use crate::event::Reason;
 use crate::in_flight::Returned;
 use crate::judge::{Judge, NEVER_NS};
@@ -316,7 +317,7 @@ impl Machine {
     /// the caller's.
     #[cfg(feature = "shm")]
     pub(super) fn move_to(&mut self, opened: crate::shm::Opened, now_ns: u64) {
-        let crate::shm::Opened { page, link, legacy } = opened;
+        let crate::shm::Opened { page, link, legacy, kept } = opened;
         self.judge.mirror();
         self.outlet.move_to(page, link, legacy.as_ref());
         self.outlet.set_owner_timeout_ns(self.config.owner_timeout_ns);
@@ -342,6 +343,7 @@ impl Machine {
         if start == Start::Halted && started != Started::Clean {
             self.outlet.halt_at_start();
         }
+        self.outlet.keep(&kept);
         let epoch = self.outlet.take_over(self.state, started);
         self.trials.go_on_after(epoch);
         if self.state == State::HalfOpen {

@@ -197,10 +197,15 @@ impl From<SharedError> for Failure {
             SharedError::Name { .. } => CB_STATUS_BAD_NAME,
             SharedError::Owned { .. } => CB_STATUS_SHARED_BUSY,
             SharedError::NotOurs { .. }
+            | SharedError::AnothersFolder { .. }
+            | SharedError::Group { .. }
+            | SharedError::NotInMemory { .. }
+            | SharedError::Ambiguous { .. }
             | SharedError::Truncated { .. }
             | SharedError::Version { .. }
             | SharedError::Damaged { .. } => CB_STATUS_SHARED_REFUSED,
-            SharedError::Io { .. } => CB_STATUS_IO,
+            SharedError::NotAbsolute { .. } => CB_STATUS_BAD_NAME,
+            SharedError::NoFolder { .. } | SharedError::NoPage { .. } | SharedError::Io { .. } => CB_STATUS_IO,
         };
         Self::new(status, format_args!("{error}"))
     }

@@ -4,6 +4,7 @@
 //!  offset   bytes
 //!       0     128  header   magic, layout version, number of slots, the library's version: only the number changes, and only grows
 //!     128     128  owner    pid, seal, attempt, heartbeat, whether the memory is locked, pid namespace; what its end leaves (see `OwnerLine`)
+//!     256    1024  folder   where halts outlive memory: the length of its path, and the path
 //!    4096    4096  gate     one byte. It lies here in every layout from version 2 on, so that any version can halt
 //!    8192    1792  board    as in memory (see `page`)
 //!    9984    7872  notes    the latest entry of each of 24 holders
@@ -20,12 +21,15 @@ use super::error::SharedError;
 use crate::config::State;
 use crate::gate::{GateByte, Reading};
 use crate::halts::{Held, SLOTS};
+use crate::holder::to_words;
 use crate::log::{Place, check};
 use crate::mirror::Mirror;
 use crate::page::{Board, EventJournal, EventRecord, LAYOUT_VERSION};
 use crate::sync::{AtomicU64, Ordering, load_acquire};
 use core::mem::offset_of;
-use std::path::Path;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"trip99fl");
 const VERSION: u64 = LAYOUT_VERSION;
@@ -105,6 +109,32 @@ pub(crate) struct GatePage(pub(crate) GateByte);
 pub(crate) struct Front {
     pub(crate) header: Header,
     pub(crate) owner: OwnerLine,
+    /// The folder where halts outlive memory: the length of its path, which is 0 if there is none, and the path.
+    state_dir_len: AtomicU64,
+    state_dir: [AtomicU64; STATE_DIR_WORDS],
+}
+
+const STATE_DIR_WORDS: usize = 127;
+
+impl Front {
+    /// A path that is too long counts as none.
+    pub(crate) fn set_state_dir(&self, folder: Option<&Path>) {
+        let path = folder.map_or(&[][..], |folder| folder.as_os_str().as_bytes());
+        let path = if path.len() <= STATE_DIR_WORDS * 8 { path } else { &[] };
+        self.state_dir_len.store(0, Ordering::Release);
+        let words = to_words::<STATE_DIR_WORDS>(path);
+        self.state_dir.iter().zip(words).for_each(|(place, word)| place.store(word, Ordering::Release));
+        self.state_dir_len.store(path.len() as u64, Ordering::Release);
+    }
+
+    /// `None` if there is none.
+    pub(crate) fn state_dir(&self) -> Option<PathBuf> {
+        let len = load_acquire(&self.state_dir_len) as usize;
+        let bytes = self.state_dir.iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes());
+        let path: Vec<u8> = bytes.take(len).collect();
+        let folder = PathBuf::from(OsString::from_vec(path));
+        (len <= STATE_DIR_WORDS * 8 && folder.is_absolute()).then_some(folder)
+    }
 }
 
 #[repr(C)]
@@ -122,6 +152,7 @@ type Empty = File<[AtomicU64; 0]>;
 
 const _: () = {
     assert!(offset_of!(Empty, front) == 0 && offset_of!(Front, header) == 0 && offset_of!(Front, owner) == 128);
+    assert!(offset_of!(Front, state_dir_len) == 256 && offset_of!(Front, state_dir) == 264);
     assert!(offset_of!(Empty, gate) == 4096 && size_of::<GatePage>() == 4096);
     assert!(offset_of!(Empty, board) == 8192);
     assert!(offset_of!(Empty, notes) == 9984);

@@ -4,16 +4,16 @@
 use super::error::SharedError;
 use super::layout::{File, GatePage, HEADER_WORDS, Header, file_len};
 use super::lock::{OwnerLock, beside, open_file, own_pid};
+use super::permissions::Permissions;
 use super::trust;
 use crate::config::State;
 use crate::gate::GateByte;
 use crate::handle::Handle;
 use crate::page::{Board, EventJournal, Page};
 use core::ptr::{self, NonNull};
-use rustix::fs::{CWD, FallocateFlags, FileType, OFlags, RenameFlags, Stat};
+use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, MremapFlags, ProtFlags};
-use rustix::process::geteuid;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl Mapping {
     ) -> Result<Option<Arc<Self>>, SharedError> {
         // The file is looked at before it is opened, as opening may mean something to a device.
         match rustix::fs::lstat(path) {
-            Ok(stat) => check_file(path, &stat, access)?,
+            Ok(stat) => trust::check_page(path, &stat, access == Access::Own)?,
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(SharedError::io(path, "look at")(error)),
         }
@@ -65,7 +65,7 @@ impl Mapping {
         let open = || open_file(path, flags, "open");
         let file = if let Some(lock) = lock { lock.hold_page(path, open)? } else { open()? };
         let stat = rustix::fs::fstat(&file).map_err(SharedError::io(path, "look at"))?;
-        check_file(path, &stat, access)?;
+        trust::check_page(path, &stat, access == Access::Own)?;
 
         let len = u64::try_from(stat.st_size).unwrap_or(0);
         let slots_log2 = read_header(path, &file, len)?;
@@ -83,6 +83,7 @@ impl Mapping {
         path: &Path,
         slots_log2: u32,
         shadow: bool,
+        permissions: Permissions,
         lock: &mut OwnerLock,
     ) -> Result<Arc<Self>, SharedError> {
         let draft = beside(path, ".new")?;
@@ -95,6 +96,7 @@ impl Mapping {
             open_file(&draft, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, "create")
         })?;
         let fill = || {
+            permissions.settle(path, &file)?;
             let mapping = Self::map_allocated(path, file, slots_log2)?;
             // The file is new, and all zeros. That is an empty log, and empty notes, journal and mirror. The gate shows open until the
             // owner knows what halts there are.
@@ -244,13 +246,6 @@ impl Drop for Mapping {
             let _ = unsafe { rustix::mm::munmap(self.file.as_ptr().cast(), file_len(self.slots_log2)) };
         }
     }
-}
-
-fn check_file(path: &Path, stat: &Stat, access: Access) -> Result<(), SharedError> {
-    let may_be_anothers = geteuid().is_root() && access != Access::Own;
-    trust::check(path, stat, FileType::RegularFile, may_be_anothers, false)?;
-    // By another name the file would have another lock.
-    if stat.st_nlink > 1 { Err(SharedError::not_ours(path, "a file of several names")) } else { Ok(()) }
 }
 
 /// Reads the logarithm of the number of slots, which is not read again.

@@ -1,5 +1,6 @@
 //! The others' side: how others watch a page in a file, and ask and halt through it.
 
+use super::durable;
 use super::error::SharedError;
 use super::held::is_locked;
 use super::link::monotonic_ns;
@@ -11,7 +12,7 @@ use crate::log::Author;
 use crate::page::Page;
 use crate::quantile::quantile;
 use crate::sync::{Ordering, load_acquire};
-use crate::warden::{self, Check};
+use crate::warden::{self, Check, Keep};
 use rustix::fs::{Stat, fstat, lstat};
 use rustix::io::Errno;
 use std::path::Path;
@@ -138,6 +139,21 @@ pub(crate) fn file_check() -> Check {
     })
 }
 
+/// Keeps a page's halts in the folder that the page names, as they come and go.
+pub(crate) fn keep_halts() -> Keep {
+    let mut kept = None;
+    Box::new(move |page| {
+        let Some(mapping) = page.keeper::<Mapping>() else { return };
+        let held = page.board().halts.held();
+        if kept != Some(held)
+            && let Some(folder) = mapping.file().front.state_dir()
+        {
+            // What failed is tried again. Who halts is told that the halt isn't durable.
+            kept = durable::mirror(&folder, &mapping.path, page).ok();
+        }
+    })
+}
+
 /// Whether an owner is there, and whether the path still leads to the page.
 fn presence(page: &Page) -> Presence {
     let Some(mapping) = page.keeper::<Mapping>() else { return Presence::Here };
@@ -192,7 +208,7 @@ impl Gate {
         let observer = open(path.as_ref(), Access::Ask)?;
         observer.page.board().watchers.0.asked.store(1, Ordering::Release);
         let signature = Signature::by_path(login(), Author::this_process(), presence);
-        warden::watch(&observer.page, signature, Some(file_check()));
+        warden::watch(&observer.page, signature, Some(file_check()), Some(keep_halts()));
         Ok(Self::new(observer, signature))
     }
 }
