@@ -33,7 +33,7 @@ use crate::sync::{AtomicU64, Line, Ordering};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
-const MAGIC: u64 = u64::from_le_bytes(*b"trip99pg");
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"trip99pg");
 pub(crate) const LAYOUT_VERSION: u64 = 2;
 
 /// How many entries and events a page in heap memory keeps. (loom explores every load of every atomic: few are plenty for it.)

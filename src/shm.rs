@@ -19,11 +19,13 @@ mod durable;
 mod state_dir;
 mod mapping;
 mod observer;
+mod halter;
 mod place;
 
 pub(crate) use cores::settle_warden;
 pub(crate) use durable::Kept;
 pub use error::SharedError;
+pub use halter::Halter;
 pub(crate) use layout::Legacy;
 pub(crate) use link::{Link, Opened};
 pub use login::login;

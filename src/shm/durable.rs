@@ -146,13 +146,16 @@ pub(crate) fn mirror(folder: &Path, path: &Path, page: &Page) -> io::Result<Held
     for slot in held.slots() {
         let note = page.note(slot);
         let Some(holder) = note.holder else { continue };
-        if found.iter().any(|(found, count, _)| *found == holder && *count >= note.entry) {
-            continue;
+        if !found.iter().any(|(found, count, _)| *found == holder && *count >= note.entry) {
+            let made = write(folder, path, holder, &note)?;
+            // The resume may have come meanwhile, and found no file.
+            if !halts.held().has(slot) {
+                let _ = fs::remove_file(made);
+            }
         }
-        let made = write(folder, path, holder, &note)?;
-        // The resume may have come meanwhile, and found no file.
-        if !halts.held().has(slot) {
-            let _ = fs::remove_file(made);
+        // The holder's earlier halts are told by the latest one's file.
+        for (_, _, earlier) in found.iter().filter(|(found, count, _)| *found == holder && *count < note.entry) {
+            let _ = fs::remove_file(earlier);
         }
     }
     sync(folder)?;

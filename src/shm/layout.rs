@@ -29,6 +29,7 @@ use crate::sync::{AtomicU64, Ordering, load_acquire};
 use core::mem::offset_of;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"trip99fl");
@@ -40,7 +41,7 @@ const EVENTS: usize = 1024;
 
 /// A window of 2^20 samples has 2^21 slots.
 const MAX_SLOTS_LOG2: u32 = 21;
-const MIN_SLOTS_LOG2: u32 = 10;
+pub(crate) const MIN_SLOTS_LOG2: u32 = 10;
 
 /// No pause grows for more than 64 attempts, as each attempt at least doubles it.
 const MAX_ATTEMPT: u64 = 64;
@@ -220,6 +221,69 @@ fn library_version() -> u64 {
 /// The logarithm in each byte, so that damage shows.
 const fn repeated(slots_log2: u32) -> u64 {
     slots_log2 as u64 * 0x0101_0101_0101_0101
+}
+
+/// What of a file says that it is a page, however damaged the rest is.
+pub(crate) struct Signs {
+    has_length: bool,
+    has_magic: bool,
+    has_page_magic: bool,
+    version: u64,
+    page_version: u64,
+    slots_log2: Option<u32>,
+}
+
+impl Signs {
+    /// The version that this library knows.
+    pub(crate) const KNOWN: u64 = VERSION;
+
+    /// Reads by the file alone: nothing is mapped so far.
+    pub(crate) fn read(file: &std::fs::File, len: u64) -> Self {
+        let word = |offset: usize| {
+            let mut bytes = [0; 8];
+            file.read_exact_at(&mut bytes, offset as u64).map_or(0, |()| u64::from_ne_bytes(bytes))
+        };
+        let board = offset_of!(Empty, board);
+        let slots_log2 = Some((word(offset_of!(Header, slots_log2)) & 0xff) as u32);
+        Self {
+            has_length: (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).any(|slots| len == file_len(slots) as u64),
+            has_magic: word(offset_of!(Header, magic)) == MAGIC,
+            has_page_magic: word(board) == crate::page::MAGIC,
+            version: word(offset_of!(Header, version)),
+            page_version: word(board + 8),
+            slots_log2: slots_log2.filter(|slots| (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).contains(slots)),
+        }
+    }
+
+    /// How many of the three say that it is a page.
+    pub(crate) fn count(&self) -> u32 {
+        [self.has_length, self.has_magic, self.has_page_magic].into_iter().map(u32::from).sum()
+    }
+
+    /// The version of a page of another version: both places agree on it.
+    pub(crate) fn other_version(&self) -> Option<u64> {
+        let is_other = self.version != VERSION && self.page_version != LAYOUT_VERSION;
+        let is_told = self.has_magic || self.has_page_magic;
+        let told = if self.has_magic { self.version } else { self.page_version };
+        (is_other && is_told && !(self.has_length && self.version != self.page_version)).then_some(told)
+    }
+
+    /// How many slots the file can have at most.
+    pub(crate) fn slots_log2(&self, len: u64) -> Option<u32> {
+        let fits = |slots: &u32| file_len(*slots) as u64 <= len;
+        self.slots_log2.filter(fits).or_else(|| (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).rev().find(fits))
+    }
+
+    /// What is odd about the header, for people.
+    pub(crate) fn oddities(&self) -> Vec<String> {
+        let odd = [
+            (!self.has_length, "the file's length is none that a page has"),
+            (!self.has_magic, "the file's magic number is damaged"),
+            (!self.has_page_magic, "the page's magic number is damaged"),
+            (self.version != self.page_version, "the page's version numbers differ"),
+        ];
+        odd.into_iter().filter(|(is_odd, _)| *is_odd).map(|(_, what)| what.to_owned()).collect()
+    }
 }
 
 /// What an earlier owner left.

@@ -8,8 +8,12 @@ use super::permissions::Permissions;
 use super::trust;
 use crate::config::State;
 use crate::gate::GateByte;
+use crate::halts::{Act, Desk};
 use crate::handle::Handle;
+use crate::handles::Observer;
 use crate::page::{Board, EventJournal, Page};
+use crate::sync::AtomicU64;
+use core::mem::offset_of;
 use core::ptr::{self, NonNull};
 use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -76,6 +80,16 @@ impl Mapping {
         let mapping = Self::map(path, file, slots_log2, access)?;
         mapping.file().check_page(path)?;
         Ok(Some(mapping))
+    }
+
+    /// Maps a page of this version whose header may be damaged, for who halts.
+    pub(crate) fn open_damaged(path: &Path, file: fs::File, slots_log2: u32) -> Result<Arc<Self>, SharedError> {
+        Self::map(path, file, slots_log2, Access::Ask)
+    }
+
+    /// A read-only view of the page.
+    pub(crate) fn observer(self: &Arc<Self>) -> Observer {
+        Observer { page: self.page() }
     }
 
     /// Makes a new file. It has another name until it is whole and locked, so that nobody ever sees half a page, or takes it.
@@ -200,6 +214,61 @@ impl Mapping {
             file.part(|file| file.notes.as_slice()),
             file.part(|file| &file.journal as &EventJournal),
         )
+    }
+}
+
+/// The first part of a file of which the rest isn't known, or isn't there: the gate and, in this version, who holds halts.
+pub(crate) struct Stump {
+    /// Mapped for as long as this lives.
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: as for `Mapping`.
+unsafe impl Send for Stump {}
+
+// SAFETY: as for `Mapping`.
+unsafe impl Sync for Stump {}
+
+impl Stump {
+    const GATE: usize = offset_of!(File<[AtomicU64; 0]>, gate);
+    const BOARD: usize = offset_of!(File<[AtomicU64; 0]>, board);
+
+    /// Maps up to the board, or up to the gate if the file ends there, or if the board is of another version.
+    pub(crate) fn open(path: &Path, file: &fs::File, len: u64, is_known: bool) -> Result<Self, SharedError> {
+        let wanted = |end: usize| if len >= end as u64 { Some(end) } else { None };
+        let board = wanted(Self::BOARD + size_of::<Board>()).filter(|_| is_known);
+        let end = board.or_else(|| wanted(Self::GATE + size_of::<GatePage>()));
+        let expected = Self::BOARD as u64;
+        let len = end.ok_or(SharedError::Truncated { path: path.to_owned(), len, expected })?;
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping, wherever there is room.
+        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, protection, MapFlags::SHARED, file, 0) }
+            .map_err(SharedError::io(path, "map"))?;
+        let start = NonNull::new(start.cast()).ok_or(Errno::NOMEM).map_err(SharedError::io(path, "map"))?;
+        Ok(Self { start, len })
+    }
+
+    pub(crate) fn gate(&self) -> &GateByte {
+        // SAFETY: the gate is mapped for as long as `self` lives, and every byte is a valid gate.
+        &unsafe { self.start.add(Self::GATE).cast::<GatePage>().as_ref() }.0
+    }
+
+    /// Halts, without an entry in the log.
+    pub(crate) fn halt(&self, act: &Act<'_>) {
+        if self.len <= Self::BOARD {
+            return self.gate().halt(|| 0);
+        }
+        // SAFETY: the board is mapped for as long as `self` lives, aligned to it, and made of atomics.
+        let board = unsafe { self.start.add(Self::BOARD).cast::<Board>().as_ref() };
+        Desk { gate: self.gate(), halts: &board.halts, log: &[], notes: &[] }.halt(act);
+    }
+}
+
+impl Drop for Stump {
+    fn drop(&mut self) {
+        // SAFETY: `open` mapped it, and no reference to it is left.
+        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.len) };
     }
 }
 

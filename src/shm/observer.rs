@@ -15,7 +15,7 @@ use crate::sync::{Ordering, load_acquire};
 use crate::warden::{self, Check, Keep};
 use rustix::fs::{Stat, fstat, lstat};
 use rustix::io::Errno;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Who owns a page in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +110,11 @@ impl Observer {
         self.mapping().is_some_and(is_replaced)
     }
 
+    /// The folder where the page's halts outlive memory; `None` if there is none.
+    pub(super) fn state_dir(&self) -> Option<PathBuf> {
+        self.mapping()?.file().front.state_dir()
+    }
+
     fn mapping(&self) -> Option<&Mapping> {
         self.page.keeper::<Mapping>()
     }
@@ -166,6 +171,11 @@ fn presence(page: &Page) -> Presence {
     }
 }
 
+/// Who acts by a handle that has the page by its path.
+pub(super) fn signature() -> Signature {
+    Signature::by_path(login(), Author::this_process(), presence)
+}
+
 fn open(path: &Path, access: Access) -> Result<Observer, SharedError> {
     let mapping = Mapping::open(path, access, None)?.ok_or(Errno::NOENT).map_err(SharedError::io(path, "open"))?;
     Ok(Observer { page: mapping.page() })
@@ -207,7 +217,7 @@ impl Gate {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SharedError> {
         let observer = open(path.as_ref(), Access::Ask)?;
         observer.page.board().watchers.0.asked.store(1, Ordering::Release);
-        let signature = Signature::by_path(login(), Author::this_process(), presence);
+        let signature = signature();
         warden::watch(&observer.page, signature, Some(file_check()), Some(keep_halts()));
         Ok(Self::new(observer, signature))
     }

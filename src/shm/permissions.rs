@@ -21,11 +21,6 @@ impl Permissions {
         let stat = fstat(file).map_err(SharedError::io(path, "look at"))?;
         give(path, file, &stat, self.group, if self.group.is_some() { 0o660 } else { 0o600 })
     }
-
-    /// The same, for a file by its path.
-    pub(super) fn settle_path(self, path: &Path) -> Result<(), SharedError> {
-        self.settle(path, &open_file(path, OFlags::RDONLY, "open")?)
-    }
 }
 
 /// Makes a folder of mode 0700, if it is missing, and checks that it is this user's. `variable` is what the user may set to have

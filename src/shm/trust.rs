@@ -55,6 +55,29 @@ pub(super) fn check_own_folder(path: &Path, stat: &Stat, variable: &'static str)
     check(path, stat, FileType::Directory, may_be_anothers, is_shared)
 }
 
+/// Checks that a path leads to a plain file.
+pub(super) fn check_kind(path: &Path, stat: &Stat) -> Result<(), SharedError> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(()),
+        FileType::Symlink => Err(SharedError::not_ours(path, "a symbolic link")),
+        _ => Err(SharedError::not_ours(path, "not a regular file")),
+    }
+}
+
+/// What is odd about a page's file, for people. An owner refuses such a page, and a halter doesn't.
+pub(super) fn oddities(path: &Path, stat: &Stat) -> Vec<String> {
+    let mut odd = Vec::new();
+    if stat.st_nlink != 1 {
+        odd.push(format!("{} has {} names", path.display(), stat.st_nlink));
+    }
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    let is_shared = look_at_folder(path).is_ok_and(|folder| is_shared(&folder, stat));
+    if mode.contains(Mode::WOTH) || mode.contains(Mode::WGRP) && !is_shared {
+        odd.push(format!("{} is writable for others (mode {:04o})", path.display(), permissions(stat)));
+    }
+    odd
+}
+
 /// Checks that a page may be used, by its owner if `owns`, or else by who watches or halts.
 pub(super) fn check_page(path: &Path, stat: &Stat, owns: bool) -> Result<(), SharedError> {
     let folder = look_at_folder(path)?;
