@@ -1,7 +1,7 @@
 //! The outlet: what others learn of the breaker, and in which order.
 
 use crate::clock::{Clock, wall_ns};
-use crate::config::State;
+use crate::config::{Config, State};
 use crate::event::{Event, Reason};
 use crate::gate::Bits;
 use crate::gate::GateByte;
@@ -103,9 +103,12 @@ impl Outlet {
         self.quiet_until_ns = snapshot.now_ns.saturating_add(PUBLISH_EVERY_NS - 1);
     }
 
-    /// Tells for how long the owner may be silent.
-    pub(crate) fn set_owner_timeout_ns(&self, timeout_ns: u64) {
-        self.page.board().life.0.owner_timeout_ns.store(timeout_ns, Ordering::Relaxed);
+    /// Tells the settings in force.
+    pub(crate) fn set_settings(&self, config: &Config) {
+        let board = self.page.board();
+        board.life.0.owner_timeout_ns.store(config.owner_timeout_ns, Ordering::Relaxed);
+        let version = (board.settings.0.version() & !1).wrapping_add(2).max(2);
+        board.settings.0.write(version, config.words());
     }
 
     /// Whether another process asks.

@@ -47,6 +47,8 @@ struct Rounds {
     list: Mutex<List>,
     changed: Condvar,
     thread: &'static str,
+    /// Whether a page is looked at once more when its breaker has ended.
+    looks_once_more: bool,
 }
 
 struct List {
@@ -55,8 +57,8 @@ struct List {
     runs_in: Option<u32>,
 }
 
-static WARDEN: Rounds = Rounds::new("trip99-warden");
-static FILES: Rounds = Rounds::new("trip99-files");
+static WARDEN: Rounds = Rounds::new("trip99-warden", false);
+static FILES: Rounds = Rounds::new("trip99-files", true);
 static IS_OFF: AtomicBool = AtomicBool::new(false);
 
 /// Turns the warden of this process off, for pages that come after this. Then nobody finds that an owner is silent but lanes that send
@@ -95,8 +97,9 @@ pub(crate) fn watch(page: &Page, signature: Signature, mut check: Option<Check>,
 }
 
 impl Rounds {
-    const fn new(thread: &'static str) -> Self {
-        Self { list: Mutex::new(List { entries: Vec::new(), runs_in: None }), changed: Condvar::new(), thread }
+    const fn new(thread: &'static str, looks_once_more: bool) -> Self {
+        let list = Mutex::new(List { entries: Vec::new(), runs_in: None });
+        Self { list, changed: Condvar::new(), thread, looks_once_more }
     }
 
     fn lock(&self) -> MutexGuard<'_, List> {
@@ -129,8 +132,9 @@ impl Rounds {
             let mut spacing = LOOK_EVERY;
             entries.retain_mut(|entry: &mut Entry| {
                 let is_there = entry.handles.upgrade().is_some_and(|handles| !handles.has_ended());
-                let now_ns = to_ns(began.elapsed());
-                spacing = spacing.min((entry.look)(&entry.page, now_ns));
+                if is_there || self.looks_once_more {
+                    spacing = spacing.min((entry.look)(&entry.page, to_ns(began.elapsed())));
+                }
                 is_there
             });
             let list = self.lock();

@@ -91,7 +91,7 @@ impl Machine {
         if machine.state == State::HalfOpen {
             machine.begin_trials();
         }
-        machine.outlet.set_owner_timeout_ns(machine.config.owner_timeout_ns);
+        machine.outlet.set_settings(&machine.config);
         if machine.config.start == Start::Halted {
             machine.outlet.halt_at_start();
         }
@@ -289,7 +289,7 @@ impl Machine {
         self.judge.expire(self.latest_ns);
         self.outlet.change_shadow(self.state, config.shadow);
         self.config = config.clone();
-        self.outlet.set_owner_timeout_ns(config.owner_timeout_ns);
+        self.outlet.set_settings(config);
         self.judge.set_limits(config, self.latest_ns);
         self.backoff.set_limits(config);
         self.publish();
@@ -320,7 +320,7 @@ impl Machine {
         let crate::shm::Opened { page, link, legacy, kept } = opened;
         self.judge.mirror();
         self.outlet.move_to(page, link, legacy.as_ref());
-        self.outlet.set_owner_timeout_ns(self.config.owner_timeout_ns);
+        self.outlet.set_settings(&self.config);
         self.created_ns = now_ns;
         let start = self.config.start;
         let was_clean = legacy.is_some_and(|legacy| legacy.state == State::Closed && legacy.sealed);

@@ -1,7 +1,7 @@
 //! Reading a breaker's page: its state, what it published, and its events.
 
 use super::halting::{HaltNote, Holders, LogEntry};
-use crate::config::State;
+use crate::config::{Config, State};
 use crate::event::Event;
 use crate::journal::Cursor;
 use crate::page::Page;
@@ -65,6 +65,18 @@ impl Observer {
                 backoff.snooze();
             }
             read.and_then(|(_, words)| Snapshot::from_words(&words))
+        })
+    }
+
+    /// The settings in force. `None` if the owner is writing them, or if no owner of this version writes such settings.
+    pub fn config(&self) -> Option<Config> {
+        let backoff = Backoff::new();
+        (0..Self::TRIES).find_map(|_| {
+            let read = self.page.board().settings.0.read();
+            if read.is_none() {
+                backoff.snooze();
+            }
+            read.and_then(|(_, words)| Config::from_words(&words))
         })
     }
 

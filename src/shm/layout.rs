@@ -6,12 +6,12 @@
 //!     128     128  owner    pid, seal, attempt, heartbeat, whether the memory is locked, pid namespace; what its end leaves (see `OwnerLine`)
 //!     256    1024  folder   where halts outlive memory: the length of its path, and the path
 //!    4096    4096  gate     one byte. It lies here in every layout from version 2 on, so that any version can halt
-//!    8192    1792  board    as in memory (see `page`)
-//!    9984    7872  notes    the latest entry of each of 24 holders
-//!   17856   20992  log      the latest 64 halts and resumes
-//!   38912  131200  journal  the latest 1024 events
-//!  170112     128  mirror   how many samples entered the window, and how many are in it
-//!  170240  8 << n slots     2^n latencies, n in range 10 ..= 21: the window twice
+//!    8192    2048  board    as in memory (see `page`)
+//!   10240    7872  notes    the latest entry of each of 24 holders
+//!   18112   20992  log      the latest 64 halts and resumes
+//!   39168  131200  journal  the latest 1024 events
+//!  170368     128  mirror   how many samples entered the window, and how many are in it
+//!  170496  8 << n slots     2^n latencies, n in range 10 ..= 21: the window twice
 //! ```
 //!
 //! Every word is an atomic of this machine's byte order. A newcomer believes the length of the file rather than any word in it.
@@ -156,10 +156,10 @@ const _: () = {
     assert!(offset_of!(Front, state_dir_len) == 256 && offset_of!(Front, state_dir) == 264);
     assert!(offset_of!(Empty, gate) == 4096 && size_of::<GatePage>() == 4096);
     assert!(offset_of!(Empty, board) == 8192);
-    assert!(offset_of!(Empty, notes) == 9984);
-    assert!(offset_of!(Empty, log) == 17_856);
-    assert!(offset_of!(Empty, journal) == 38_912);
-    assert!(offset_of!(Empty, mirror) == 170_112);
+    assert!(offset_of!(Empty, notes) == 10_240);
+    assert!(offset_of!(Empty, log) == 18_112);
+    assert!(offset_of!(Empty, journal) == 39_168);
+    assert!(offset_of!(Empty, mirror) == 170_368);
     assert!(size_of::<Mirror<[AtomicU64; 0]>>() == 128);
     assert!(offset_of!(Header, magic) == 0 && offset_of!(Header, version) == 8);
     assert!(offset_of!(Header, slots_log2) == 16 && offset_of!(Header, library) == 24);
@@ -244,7 +244,8 @@ impl Signs {
             file.read_exact_at(&mut bytes, offset as u64).map_or(0, |()| u64::from_ne_bytes(bytes))
         };
         let board = offset_of!(Empty, board);
-        let slots_log2 = Some((word(offset_of!(Header, slots_log2)) & 0xff) as u32);
+        let slots = word(offset_of!(Header, slots_log2));
+        let slots_log2 = Some((slots & 0xff) as u32).filter(|&slots_log2| slots == repeated(slots_log2));
         Self {
             has_length: (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).any(|slots| len == file_len(slots) as u64),
             has_magic: word(offset_of!(Header, magic)) == MAGIC,
@@ -281,6 +282,7 @@ impl Signs {
             (!self.has_magic, "the file's magic number is damaged"),
             (!self.has_page_magic, "the page's magic number is damaged"),
             (self.version != self.page_version, "the page's version numbers differ"),
+            (self.slots_log2.is_none(), "the number of slots is damaged"),
         ];
         odd.into_iter().filter(|(is_odd, _)| *is_odd).map(|(_, what)| what.to_owned()).collect()
     }

@@ -150,7 +150,9 @@ pub(crate) fn keep_halts() -> Keep {
     Box::new(move |page| {
         let Some(mapping) = page.keeper::<Mapping>() else { return };
         let held = page.board().halts.held();
+        // The folder's files are for whatever page the path leads to.
         if kept != Some(held)
+            && !is_replaced(mapping)
             && let Some(folder) = mapping.file().front.state_dir()
         {
             // What failed is tried again. Who halts is told that the halt isn't durable.
