@@ -51,6 +51,8 @@ pub struct Breaker {
     is_shared: bool,
     /// The owner's end of the desk where lanes are opened; `None` before the first lane.
     arrivals: Option<Box<Arrivals>>,
+    /// The end is unclean, whatever the state.
+    ends_uncleanly: bool,
     /// The page of the breaker that this one stands in for, if this one is a stand-in.
     stands_in_for: Option<Page>,
 }
@@ -69,7 +71,7 @@ impl Breaker {
     fn with_legal(config: Config) -> Self {
         let clock = Clock::new();
         let machine = Machine::new(config, &clock);
-        Self { machine, clock, is_shared: false, arrivals: None, stands_in_for: None }
+        Self { machine, clock, is_shared: false, arrivals: None, ends_uncleanly: false, stands_in_for: None }
     }
 
     /// May an order be sent now? While the breaker is closed, the answer takes one load and a branch.
@@ -310,7 +312,7 @@ impl Drop for Breaker {
     /// Gates that outlive the breaker refuse, as nobody watches any more. A page in a file stays for the next owner; its end is
     /// clean, unless this comes of a panic. (The child of a fork has no page in a file.)
     fn drop(&mut self) {
-        self.machine.end();
+        self.machine.end(!self.ends_uncleanly);
     }
 }
 

@@ -3,8 +3,10 @@
 mod gate;
 mod halting;
 mod observer;
+mod why;
 
 pub use gate::Gate;
 pub(crate) use halting::Signature;
 pub use halting::{HaltNote, Halted, Holders, LogEntry, Resumed};
 pub use observer::{Events, Observer};
+pub use why::Why;

@@ -279,12 +279,12 @@ impl Machine {
         self.set_wake();
     }
 
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(&mut self, is_clean: bool) {
         if self.outlet.is_owners() {
             if self.started {
                 self.publish();
             }
-            self.outlet.end(self.state, true);
+            self.outlet.end(self.state, is_clean);
         }
     }
 
