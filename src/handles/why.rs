@@ -49,22 +49,9 @@ pub struct Why {
 impl Observer {
     /// Why calls are refused now, for the text of a reject. This allocates, and makes no system call.
     pub fn why(&self) -> Why {
-        let ended = Why {
-            refuses: true,
-            state: Some(State::Open),
-            halted: false,
-            unwatched: false,
-            shadow: false,
-            ended: true,
-            lane_full: false,
-            reason: None,
-            since_wall_ns: 0,
-            retry_at_ns: u64::MAX,
-            holders: Vec::new(),
-        };
         let gate = self.page.gate().read();
         if self.page.has_ended() {
-            return ended; // what is in the page may be a later owner's
+            return Why::ended(); // what is in the page may be a later owner's
         }
         let state = gate.map(|gate| gate.state);
         let latest = latest_transition(&self.page).filter(|event| Some(event.to) == state);
@@ -79,12 +66,28 @@ impl Observer {
             since_wall_ns: latest.map_or(0, |event| event.wall_ns),
             retry_at_ns: self.retry_at_ns(),
             holders: self.holders().notes().to_vec(),
-            ..ended
+            ..Why::ended()
         }
     }
 }
 
 impl Why {
+    pub(crate) const fn ended() -> Self {
+        Self {
+            refuses: true,
+            state: Some(State::Open),
+            halted: false,
+            unwatched: false,
+            shadow: false,
+            ended: true,
+            lane_full: false,
+            reason: None,
+            since_wall_ns: 0,
+            retry_at_ns: u64::MAX,
+            holders: Vec::new(),
+        }
+    }
+
     /// As a lane sees it.
     pub(crate) fn of_lane(self, lane_full: bool) -> Self {
         let refuses = self.refuses || lane_full && !self.shadow;
