@@ -52,6 +52,8 @@ pub struct Breaker {
     /// The owner's end of the desk where lanes are opened; `None` before the first lane.
     arrivals: Option<Box<Arrivals>>,
     has_ended: bool,
+    /// The end is unclean, whatever the state.
+    ends_uncleanly: bool,
     /// The page of the breaker that this one stands in for, if this one is a stand-in.
     stands_in_for: Option<Page>,
 }
@@ -70,7 +72,15 @@ impl Breaker {
     fn with_legal(config: Config) -> Self {
         let clock = Clock::new();
         let machine = Machine::new(config, &clock);
-        Self { machine, clock, is_shared: false, arrivals: None, has_ended: false, stands_in_for: None }
+        Self {
+            machine,
+            clock,
+            is_shared: false,
+            arrivals: None,
+            has_ended: false,
+            ends_uncleanly: false,
+            stands_in_for: None,
+        }
     }
 
     /// May an order be sent now? While the breaker is closed, the answer takes one load and a branch.
@@ -332,7 +342,7 @@ impl Drop for Breaker {
     /// Gates that outlive the breaker refuse, as nobody watches any more. A page in a file stays for the next owner; its end is
     /// clean, unless this comes of a panic. (The child of a fork has no page in a file.)
     fn drop(&mut self) {
-        self.destroy(self.clock.now_ns(), true);
+        self.destroy(self.clock.now_ns(), !self.ends_uncleanly);
     }
 }
 

@@ -67,7 +67,7 @@ pub use breaker::Breaker;
 pub use clock::ClockSource;
 pub use config::{Config, ConfigError, PPM, Recovery, Start, State};
 pub use event::{Event, Reason};
-pub use handles::{Events, Gate, HaltNote, Halted, Holders, LogEntry, Observer, Resumed};
+pub use handles::{Events, Gate, HaltNote, Halted, Holders, LogEntry, Observer, Resumed, Why};
 pub use holder::{Holder, HolderError};
 pub use lane::Lane;
 pub use snapshot::Snapshot;

@@ -137,6 +137,11 @@ impl Outlet {
         self.halt(Holder::START, "started halted", wall_ns());
     }
 
+    /// Tells how many orders rest at the venue.
+    pub(crate) fn set_resting(&self, orders: u64) {
+        self.page.board().life.0.resting.store(orders.saturating_add(1), Ordering::Relaxed);
+    }
+
     /// From now on nothing is told, and everything is refused.
     pub(crate) fn fall_silent(&mut self) {
         self.halt(Holder::ENGINE, "", 0);

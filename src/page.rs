@@ -265,6 +265,7 @@ impl Board {
     /// A new owner takes the page over. It begins without trials, refusals by gates and misuse. Returns the number of the last epoch.
     pub(crate) fn take_over(&self) -> Option<Epoch> {
         self.retry_at_ns.0.store(u64::MAX, Ordering::Release); // the earlier owner's clock was another
+        self.life.0.resting.store(0, Ordering::Relaxed);
         let epoch = self.trials.0.epoch();
         self.trials.0.revoke(epoch);
         for count in [&self.counts.0.refused, &self.counts.0.in_shadow, &self.counts.0.misused] {

@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::journal::Cursor;
 use crate::page::Page;
 use crate::snapshot::Snapshot;
-use crate::sync::load_acquire;
+use crate::sync::{Ordering, load_acquire};
 use core::fmt;
 use crossbeam_utils::Backoff;
 
@@ -89,6 +89,13 @@ impl Observer {
     /// owner's next poll ends the halt. This allocates.
     pub fn holders(&self) -> Holders {
         self.page.holders()
+    }
+
+    /// How many orders rest at the venue, as the engine told last ([`Breaker::set_resting`](crate::Breaker::set_resting)). `None` if it
+    /// doesn't tell.
+    pub fn resting(&self) -> Option<u64> {
+        let told = self.page.board().life.0.resting.load(Ordering::Relaxed);
+        if self.page.has_ended() { None } else { told.checked_sub(1) }
     }
 
     /// The latest halt of those that are held: who halted, when and why. `None` if nobody holds one. This allocates.
