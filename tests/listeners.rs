@@ -105,9 +105,9 @@ fn a_blocked_listener_delays_nobody() {
         .expect("it starts");
     for turn in 1..=10 {
         if turn % 2 == 1 {
-            gate.halt("")
+            gate.halt("");
         } else {
-            gate.resume("")
+            gate.resume("");
         }
         eventually("the other one hears", || heard.lock().expect("a list").len() == turn);
     }
