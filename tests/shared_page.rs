@@ -242,7 +242,7 @@ fn how_it_comes_back() {
             breaker.poll_at(now_ns + pause_ns);
             assert_eq!(breaker.state(), if healthy { State::Closed } else { State::HalfOpen }, "{context}");
             assert_eq!(breaker.allow_at(now_ns + pause_ns), !halted, "{context}");
-            breaker.resume_at(now_ns + pause_ns);
+            breaker.resume_at(now_ns + pause_ns, "");
             assert!(breaker.allow_at(now_ns + pause_ns) || !halted && !healthy);
         }
     }

@@ -26,7 +26,7 @@ fn tripped(place: &Place) -> Breaker {
     assert!(!breaker.allow_at(SECOND));
     assert_eq!(breaker.state(), State::Open);
     breaker.halt_at(SECOND, "");
-    breaker.resume_at(SECOND);
+    breaker.resume_at(SECOND, "");
     breaker
 }
 

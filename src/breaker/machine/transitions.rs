@@ -91,6 +91,7 @@ impl Machine {
     /// Journals the halts and resumes that the journal doesn't know, whoever did them.
     #[cold]
     pub(in crate::breaker) fn note_halts(&mut self) {
+        self.outlet.settle(self.state); // the gate first: who hears of a resume may pass
         let mut any = false;
         while let Some((reason, entry)) = self.outlet.next_entry(self.latest_ns) {
             let _ = entry;
