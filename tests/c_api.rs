@@ -102,7 +102,7 @@ fn gates() {
 fn each_language_sees_the_halts_of_the_others() {
     let path = scratch("halts.page");
     let _ = fs::remove_file(&path);
-    let mut breaker = Breaker::create_shared(&path, Config::default(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&path, Config::default(), trip99::Start::Closed).unwrap();
     let observer = Observer::open(&path).unwrap();
     for (language, standard) in [(C, "c99"), (CPP, "c++14")] {
         let program = || language.program(standard, "halts", &[source("shared", &language)]);

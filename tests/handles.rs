@@ -97,7 +97,7 @@ fn the_owners_own_halt_says_why_too() {
 /// A lane's own `allow` and `release` are about its own grants; those of the gate that it is are another handle's.
 #[test]
 fn a_lane_and_the_gate_that_it_is_have_grants_of_their_own() {
-    let config = Config { start: Start::HalfOpen, probes: 2, trials_in_flight: 2, ..Config::default() };
+    let config = Config { start: trip99::Start::HalfOpen, probes: 2, trials_in_flight: 2, ..Config::default() };
     let mut breaker = Breaker::new(config).unwrap();
     let mut lane: Lane = breaker.lane();
     assert!(lane.allow());

@@ -94,7 +94,7 @@ fn config() -> impl Strategy<Value = Config> {
             backoff_multiplier: backoff.1,
             backoff_max_ns: backoff.0 * backoff.2,
             stable_after_ns: backoff.3,
-            start: if half_open { Start::HalfOpen } else { Start::Closed },
+            start: if half_open { trip99::Start::HalfOpen } else { trip99::Start::Closed },
             shadow,
             jitter_ppm: 0,
             ..Config::default()

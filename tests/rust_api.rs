@@ -16,7 +16,7 @@ fn an_illegal_change_is_refused_and_changes_nothing() {
     for (new, error) in [
         (Config { window_len: 1025, ..config() }, fixed("window_len", 1025, 1024)),
         (Config { max_in_flight: 1, ..config() }, fixed("max_in_flight", 1, 1024)),
-        (Config { start: Start::HalfOpen, ..config() }, fixed("start", 2, 0)),
+        (Config { start: trip99::Start::HalfOpen, ..config() }, fixed("start", 2, 0)),
         (
             Config { threshold_ns: 0, ..config() },
             Err(ConfigError::OutOfRange {
@@ -76,7 +76,6 @@ fn a_value_outside_its_range_names_the_field_the_value_and_the_range() {
             assert_eq!(config.validate(), Ok(()), "{field} {value}");
         }
     }
-    assert_eq!(Config { start: State::Open, ..config() }.validate(), Err(ConfigError::StartOpen));
 }
 
 #[test]

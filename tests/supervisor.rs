@@ -166,7 +166,7 @@ fn halts_from_elsewhere_are_journaled() {
 fn dropping_joins_every_thread() {
     let (alive, calls) = (Arc::new(()), Arc::new(AtomicU64::new(0)));
     for busy in [false, true] {
-        let settings = Config { recovery: Recovery::HealthChecks, start: Start::HalfOpen, ..config() };
+        let settings = Config { recovery: Recovery::HealthChecks, start: trip99::Start::HalfOpen, ..config() };
         let (in_check, in_listener, in_hook, called) = (alive.clone(), alive.clone(), alive.clone(), calls.clone());
         let node = Node::new("gateway", breaker(settings)).health_check(move |_timeout| {
             let _ = &in_check;

@@ -59,7 +59,7 @@ fn config(bytes: &mut Unstructured) -> Result<Config> {
         jitter_ppm: 0,
         jitter_seed: 0,
         stable_after_ns: bytes.int_in_range(1..=300)?,
-        start: if bytes.arbitrary()? { Start::HalfOpen } else { Start::Closed },
+        start: if bytes.arbitrary()? { trip99::Start::HalfOpen } else { trip99::Start::Closed },
         shadow: bytes.ratio(1u8, 8u8)?,
         ..Config::default()
     };

@@ -97,7 +97,7 @@ impl Deed {
     fn check(self, gate: &Gate, holder: Holder) -> Result<(), Failure> {
         let is_legal = match self {
             Self::Resume => true,
-            Self::Halt => !holder.is_built_in() || holder == Holder::ENGINE && gate.page.is_breakers(),
+            Self::Halt => !holder.is_built_in() || holder == Holder::ENGINE && gate.holder() == Holder::ENGINE,
         };
         let why = format_args!("holder {holder} is a name of trip99's own; legal: engine.NAME, or a name of your own");
         if is_legal { Ok(()) } else { Err(Failure::new(CB_STATUS_BAD_NAME, why)) }
