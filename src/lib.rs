@@ -16,6 +16,9 @@ compile_error!("loom tries out neither pages in files nor the C API");
 // Settings and time, what is told of a breaker, and how that is coded as words.
 mod words;
 mod config;
+#[cfg(feature = "shm")]
+#[path = "shm/wall.rs"]
+mod wall;
 mod clock;
 mod snapshot;
 mod event;

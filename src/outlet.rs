@@ -1,6 +1,6 @@
 //! The outlet: what others learn of the breaker, and in which order.
 
-use crate::clock::{Clock, wall_ns};
+use crate::clock::wall_ns;
 use crate::config::State;
 use crate::event::Event;
 use crate::gate::GateByte;
@@ -35,12 +35,10 @@ pub(crate) struct Outlet {
     /// The version of the published snapshot.
     published: u64,
     publish_at_ns: u64,
-    /// What the wall clock and the breaker's clock showed at construction.
-    wall_anchor_ns: (u64, u64),
 }
 
 impl Outlet {
-    pub(crate) fn new(state: State, shadow: bool, clock: &Clock) -> Self {
+    pub(crate) fn new(state: State, shadow: bool) -> Self {
         Self {
             page: PageHandle::new(Page::new(state, shadow)),
             link: Link::default(),
@@ -51,7 +49,6 @@ impl Outlet {
             events: 0,
             published: 0,
             publish_at_ns: 0,
-            wall_anchor_ns: (wall_ns(), clock.now_ns()),
         }
     }
 
@@ -73,15 +70,9 @@ impl Outlet {
     pub(crate) fn journal(&mut self, mut event: Event, fill_in: impl FnOnce(&mut Event)) {
         fill_in(&mut event);
         event.sequence = self.events;
-        event.wall_ns = self.wall_ns(event.t_ns);
+        event.wall_ns = wall_ns();
         self.page.journal.append(self.events, event.words());
         self.events += 1;
-    }
-
-    /// The wall time at a time on the breaker's clock.
-    fn wall_ns(&self, now_ns: u64) -> u64 {
-        let (wall_anchor_ns, clock_anchor_ns) = self.wall_anchor_ns;
-        wall_anchor_ns.saturating_add_signed(now_ns.wrapping_sub(clock_anchor_ns).cast_signed())
     }
 
     /// Publishes a snapshot.
@@ -142,15 +133,20 @@ impl Outlet {
         self.page.halts.halt(self.gate(), self.halter, reason);
     }
 
+    /// The breaker opened once too often, and stays out until somebody resumes.
+    pub(crate) fn latch(&self) {
+        self.halt("opened as often as latch_after allows");
+    }
+
     pub(crate) fn resume(&self) {
         self.page.halts.resume(self.gate());
     }
 
     /// If somebody scribbled on the gate, puts it right and halts. True if somebody did.
-    pub(crate) fn repair(&self, state: State, now_ns: u64) -> bool {
+    pub(crate) fn repair(&self, state: State) -> bool {
         let was_foreign = self.is_foreign(state);
         if was_foreign {
-            self.page.halts.repair(self.gate(), state, self.shadow, self.halter, self.wall_ns(now_ns));
+            self.page.halts.repair(self.gate(), state, self.shadow, self.halter, wall_ns());
         }
         was_foreign
     }
@@ -276,11 +272,14 @@ mod loom_tests {
         attempt: 0,
         retry_at_ns: 7,
         owner_gap_ns: 0,
+        observed: 0,
+        limit: 0,
+        entry: 0,
     };
 
     fn check(open: fn(&mut Outlet)) {
         loom::model(move || {
-            let mut outlet = Outlet::new(State::Closed, false, &Clock::new());
+            let mut outlet = Outlet::new(State::Closed, false);
             let observer = outlet.observer();
             let owner = loom::thread::spawn(move || open(&mut outlet));
             let is_journaled = observer.page.journal.head() > 0;

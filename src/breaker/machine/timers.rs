@@ -33,8 +33,7 @@ impl Machine {
     /// The page had an earlier owner, who left it in state `from`. A pause begins anew, on this owner's clock.
     fn restart(&mut self, from: State) {
         if self.state == State::Open {
-            self.retry_at_ns = self.latest_ns.saturating_add(self.backoff.same_pause_ns());
-            self.outlet.set_retry_at_ns(self.retry_at_ns);
+            self.pause_anew();
         }
         self.closed_since_ns = self.latest_ns;
         self.journal(from, Reason::Restart);
@@ -69,12 +68,12 @@ impl Machine {
                     let is_over = self.judge.mark_overdue(self.latest_ns);
                     self.outlet.left(self.judge.window_len());
                     if is_over {
-                        self.open(Reason::Latency);
+                        self.open(Reason::Latency, 0);
                     }
                 }
-                Timer::LateTrial => self.open(Reason::ProbeSlow),
-                Timer::Stall => self.open(Reason::Stall),
-                Timer::ProbeLost => self.open(Reason::ProbeLost),
+                Timer::LateTrial => self.open(Reason::ProbeSlow, self.judge.age_of_trial_ns(self.latest_ns)),
+                Timer::Stall => self.open(Reason::Stall, self.judge.age_ns(self.latest_ns)),
+                Timer::ProbeLost => self.open(Reason::ProbeLost, self.trials.lost_for_ns(self.latest_ns)),
             }
         }
         if self.latest_ns >= self.outlet.publish_at_ns() {
