@@ -274,7 +274,7 @@ typedef uint32_t cb_clock_value;
 #endif // __cplusplus
 
 /**
- * Why a breaker changed its state, or was halted, resumed or restarted.
+ * Why a breaker changed its state, or was halted, resumed, restarted or reconfigured.
  */
 enum cb_reason_value
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -338,6 +338,26 @@ enum cb_reason_value
      * The owner tripped the breaker (cb_trip): open.
      */
     CB_REASON_TRIPPED = 14,
+    /**
+     * The owner changed the settings. The state is unchanged.
+     */
+    CB_REASON_RECONFIGURED = 15,
+    /**
+     * The owner was silent for owner_timeout_ns: gates and lanes refused. The event comes when the owner is back.
+     */
+    CB_REASON_OWNER_SILENT = 16,
+    /**
+     * The owner is back after a silence.
+     */
+    CB_REASON_OWNER_BACK = 17,
+    /**
+     * The owner's clock went back for good: a new epoch began, and the breaker is open for a whole pause.
+     */
+    CB_REASON_CLOCK_JUMPED = 18,
+    /**
+     * In shadow: the opening before this would have halted by latch_after. The state is unchanged.
+     */
+    CB_REASON_LATCHED = 20,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -755,7 +775,7 @@ typedef struct cb_snapshot {
 typedef uint32_t cb_reason;
 
 /**
- * A transition, halt, resume or restart, with the figures of a verdict at that moment.
+ * A transition, halt, resume, restart or reconfiguration, with the figures of a verdict at that moment.
  */
 typedef struct cb_event {
     /**
@@ -783,8 +803,7 @@ typedef struct cb_event {
      */
     uint64_t t_ns;
     /**
-     * When it happened, in nanoseconds since the Unix epoch: wall time at creation plus the time that has passed on the
-     * breaker's clock since.
+     * When it happened, in nanoseconds since the Unix epoch, as the system clock showed it when the event was written.
      */
     uint64_t wall_ns;
     /**
@@ -823,6 +842,22 @@ typedef struct cb_event {
      * 0.
      */
     uint32_t reserved;
+    /**
+     * What was observed. The reason says what it is: CB_REASON_LATENCY the quantile, ns; CB_REASON_FAILURE_RATE the share of the
+     * window that failed, ppm; CB_REASON_CONSECUTIVE_FAILURES how many failed in a row; CB_REASON_SPIKE the last latency, ns;
+     * CB_REASON_STALL the call's age, ns; CB_REASON_PROBE_FAILED the result's latency, ns; CB_REASON_PROBE_SLOW the result's
+     * latency or the trial's age, ns; CB_REASON_PROBE_LOST how long no result came, ns; CB_REASON_RECOVERED good results;
+     * CB_REASON_CLOCK_JUMPED how far back, ns; 0 for other reasons.
+     */
+    uint64_t observed;
+    /**
+     * The limit that the observed figure is held against, in the same unit. 0 if there is none.
+     */
+    uint64_t limit;
+    /**
+     * Of a halt and a resume: the number of their entry in the operators' log, which is counted from 1 on. 0 = none.
+     */
+    uint64_t entry;
 } cb_event;
 
 /**

@@ -102,6 +102,7 @@ pub(crate) struct Halts {
 }
 
 /// Slots of trip99's own names.
+pub(crate) const LATCH: u8 = 2;
 pub(crate) const DAMAGE: u8 = 3;
 pub(crate) const OTHERS: u8 = OWN as u8 - 1;
 

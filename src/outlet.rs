@@ -1,8 +1,8 @@
 //! The outlet: what others learn of the breaker, and in which order.
 
-use crate::clock::{Clock, wall_ns};
+use crate::clock::wall_ns;
 use crate::config::{Config, State};
-use crate::event::{Event, Reason};
+use crate::event::Event;
 use crate::gate::Bits;
 use crate::gate::GateByte;
 use crate::halts::Held;
@@ -45,12 +45,10 @@ pub(crate) struct Outlet {
     published: u64,
     /// Until this time no poll publishes, unless something happens.
     quiet_until_ns: u64,
-    /// What the wall clock and the breaker's clock showed at construction.
-    wall_anchor_ns: (u64, u64),
 }
 
 impl Outlet {
-    pub(crate) fn new(state: State, shadow: bool, clock: &Clock) -> Self {
+    pub(crate) fn new(state: State, shadow: bool) -> Self {
         Self {
             page: Page::new(state, shadow),
             link: Link::default(),
@@ -63,7 +61,6 @@ impl Outlet {
             events: 0,
             published: 0,
             quiet_until_ns: 0,
-            wall_anchor_ns: (wall_ns(), clock.now_ns()),
         }
     }
 
@@ -85,15 +82,9 @@ impl Outlet {
     pub(crate) fn journal(&mut self, mut event: Event, fill_in: impl FnOnce(&mut Event)) {
         fill_in(&mut event);
         event.sequence = self.events;
-        event.wall_ns = self.wall_ns(event.t_ns);
+        event.wall_ns = wall_ns();
         self.page.journal().append(self.events, event.words());
         self.events += 1;
-    }
-
-    /// The wall time at a time on the breaker's clock.
-    fn wall_ns(&self, now_ns: u64) -> u64 {
-        let (wall_anchor_ns, clock_anchor_ns) = self.wall_anchor_ns;
-        wall_anchor_ns.saturating_add_signed(now_ns.wrapping_sub(clock_anchor_ns).cast_signed())
     }
 
     /// Publishes a snapshot.
@@ -216,20 +207,25 @@ impl Outlet {
         self.page.resume(&self.signature().act(holder, reason, wall_ns))
     }
 
+    /// The breaker opened once too often, and stays out until somebody resumes.
+    pub(crate) fn latch(&self) {
+        self.halt(Holder::LATCH, "opened as often as latch_after allows", wall_ns());
+    }
+
     /// If somebody scribbled on the gate, puts it right and halts. True if somebody did.
-    pub(crate) fn repair(&self, state: State, now_ns: u64) -> bool {
+    pub(crate) fn repair(&self, state: State) -> bool {
         let was_foreign = self.is_foreign(state);
         if was_foreign {
             let why = "the gate held what its owner had not written";
-            let act = self.signature().act(Holder::DAMAGE, why, self.wall_ns(now_ns));
+            let act = self.signature().act(Holder::DAMAGE, why, wall_ns());
             self.page.desk().repair(state, self.shadow, &act);
         }
         was_foreign
     }
 
-    /// The next halt or resume that the journal doesn't know, with the number of its entry in the operators' log. Between the number of
+    /// The next halt or resume that the journal doesn't know: the number of its entry in the operators' log, and what was done to which slot. Between the number of
     /// one and of the next are those that the log no longer has, and those whose writer was killed halfway.
-    pub(crate) fn next_entry(&mut self, now_ns: u64) -> Option<(Reason, u64)> {
+    pub(crate) fn next_entry(&mut self, now_ns: u64) -> Option<(u64, (Deed, u8))> {
         let count = self.page.board().halts.held().count();
         let len = self.page.log().len() as u64;
         for _ in 0..len {
@@ -249,10 +245,8 @@ impl Outlet {
             self.journaled = number;
             self.link.journaled(number);
             self.missing_since_ns = None;
-            match deed {
-                Some(Deed::Halt) => return Some((Reason::Halt, number)),
-                Some(Deed::Resume) => return Some((Reason::Resume, number)),
-                None => {}
+            if let Some(deed) = deed {
+                return Some((number, deed));
             }
         }
         None
@@ -383,11 +377,14 @@ mod loom_tests {
         attempt: 0,
         retry_at_ns: 7,
         owner_gap_ns: 0,
+        observed: 0,
+        limit: 0,
+        entry: 0,
     };
 
     fn check(open: fn(&mut Outlet)) {
         loom::model(move || {
-            let mut outlet = Outlet::new(State::Closed, false, &Clock::new());
+            let mut outlet = Outlet::new(State::Closed, false);
             let observer = outlet.observer();
             let owner = loom::thread::spawn(move || open(&mut outlet));
             let is_journaled = observer.page.journal().head() > 0;

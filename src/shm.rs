@@ -4,7 +4,6 @@
 //! The owner writes and, the gate and the trials apart, never reads back. Observers check all that they read. A file is refused
 //! before it is used, and not written to, unless it is a whole, plain file of ours, of this version and unharmed.
 
-mod cores;
 mod error;
 mod users;
 mod trust;
@@ -22,7 +21,6 @@ mod observer;
 mod halter;
 mod place;
 
-pub(crate) use cores::settle_warden;
 pub(crate) use durable::Kept;
 pub use error::SharedError;
 pub use halter::Halter;

@@ -123,7 +123,8 @@ impl Rounds {
     }
 
     fn run(&self) {
-        crate::shm::settle_warden();
+        #[cfg(feature = "shm")]
+        crate::cores::settle_warden();
         let began = Instant::now();
         let mut entries = Vec::new();
         loop {

@@ -214,6 +214,9 @@ mod tests {
             attempt: 8,
             retry_at_ns: u64::MAX,
             owner_gap_ns: 9,
+            observed: 10,
+            limit: u64::MAX,
+            entry: 11,
         };
         let another = Event { sequence: 7, ..event };
         for (sequence, words) in (0..).zip([[u64::MAX; Event::WORDS], another.words(), event.words()]) {

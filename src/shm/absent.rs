@@ -2,8 +2,6 @@
 
 use crate::config::State;
 
-pub(crate) fn settle_warden() {}
-
 #[derive(Default)]
 pub(crate) struct Link;
 

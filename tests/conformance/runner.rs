@@ -354,5 +354,8 @@ fn event(event: Option<Event>) -> String {
     field(&mut text, "overdue", event.overdue);
     field(&mut text, "failures", event.failures);
     field(&mut text, "attempt", event.attempt);
+    field(&mut text, "observed", event.observed);
+    field(&mut text, "limit", event.limit);
+    field(&mut text, "entry", event.entry);
     text
 }

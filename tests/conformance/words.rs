@@ -72,7 +72,7 @@ pub(crate) const OBSERVER: [&str; 4] = ["state", "halted", "note", "holders"];
 
 pub(crate) const LANE: [&str; 2] = ["passes", "dropped"];
 
-pub(crate) const EVENT: [&str; 13] = [
+pub(crate) const EVENT: [&str; 16] = [
     "sequence",
     "t_ns",
     "from",
@@ -86,11 +86,14 @@ pub(crate) const EVENT: [&str; 13] = [
     "overdue",
     "failures",
     "attempt",
+    "observed",
+    "limit",
+    "entry",
 ];
 
 const STATES: [&str; 3] = ["closed", "open", "half_open"];
 
-pub(crate) const REASONS: [&str; 13] = [
+pub(crate) const REASONS: [&str; 16] = [
     "latency",
     "failure_rate",
     "consecutive_failures",
@@ -104,6 +107,9 @@ pub(crate) const REASONS: [&str; 13] = [
     "halt",
     "resume",
     "tripped",
+    "reconfigured",
+    "clock_jumped",
+    "latched",
 ];
 
 pub(crate) fn yes_or_no(result: Option<&str>) -> Result<Expected, String> {
