@@ -118,6 +118,11 @@ impl Outlet {
         self.link.opening(attempt, pause_ns);
     }
 
+    /// How many openings the latch has counted, for the next owner of the page.
+    pub(crate) fn set_openings(&self, openings: u32) {
+        self.link.set_openings(openings);
+    }
+
     /// Whether somebody holds a halt, or a resume is under way.
     pub(crate) fn is_halted(&self) -> bool {
         self.gate().is_halted() || self.page.board().halts.held().is_any()

@@ -538,3 +538,30 @@ fn many_halts_of_a_stopped_owner_make_as_many_events() {
     let halts = reasons(&breaker).into_iter().filter(|reason| *reason == Reason::Halt).count();
     assert_eq!(halts, 26);
 }
+
+/// A node that flaps stays out, whether or not the engine is restarted in between.
+#[test]
+fn an_unclean_restart_keeps_the_latchs_count_and_a_resume_of_the_latch_begins_anew() {
+    let place = Place::new("latch");
+    let config = Config { latch_after: 3, backoff_base_ns: SECOND, backoff_max_ns: SECOND, ..config() };
+    let mut breaker = create(&place, config.clone());
+    breaker.trip();
+    assert!(!breaker.snapshot().halted);
+    drop(breaker);
+    let options = trip99::shared::Options::default().now_ns(0);
+    let mut breaker = Breaker::create_shared_with(&place.0, config, Start::Closed, &options).unwrap();
+    assert_eq!(breaker.started(), Some(Started::Unclean));
+    let mut now_ns = 0;
+    let mut reopen = |breaker: &mut Breaker| {
+        now_ns += 2 * SECOND;
+        breaker.poll_at(now_ns);
+        assert_eq!(breaker.state(), State::HalfOpen);
+        breaker.trip_at(now_ns);
+        breaker.snapshot().halted
+    };
+    assert_eq!([reopen(&mut breaker), reopen(&mut breaker)], [false, true], "the third opening");
+    let gate = breaker.gate();
+    assert_eq!(holders(&gate), ["latch"]);
+    assert_eq!(gate.resume_as(Holder::LATCH, "the node is mended"), Resumed::Done);
+    assert_eq!([(); 3].map(|()| reopen(&mut breaker)), [false, false, true], "anew");
+}

@@ -356,6 +356,7 @@ impl Machine {
             self.backoff.restore(if was_clean { legacy.attempt } else { legacy.attempt.or(Some(0)) });
         }
         if started == Started::Unclean {
+            self.latch.restore(legacy.map_or(0, |legacy| legacy.openings));
             let left_ns = legacy.and_then(|legacy| legacy.pause_left_ns);
             let pause_ns = self.backoff.same_pause_ns();
             self.retry_at_ns = now_ns.saturating_add(left_ns.map_or(pause_ns, |left_ns| left_ns.min(pause_ns)));

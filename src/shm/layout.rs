@@ -82,6 +82,8 @@ pub(crate) struct OwnerLine {
     pub(crate) boot_id: [AtomicU64; 2],
     /// How the owner found the page: a `Started`.
     pub(crate) started: AtomicU64,
+    /// How many openings the latch has counted.
+    pub(crate) openings: AtomicU64,
 }
 
 pub(crate) const OWNER_WORDS: usize = 6;
@@ -168,7 +170,9 @@ const _: () = {
     assert!(offset_of!(OwnerLine, memory_locked) == 32 && offset_of!(OwnerLine, pid_namespace) == 40);
     assert!(offset_of!(OwnerLine, pid_namespace) == 8 * (OWNER_WORDS - 1) && offset_of!(OwnerLine, journaled) == 48);
     assert!(offset_of!(OwnerLine, pause_ends_ns) == 56 && offset_of!(OwnerLine, boot_id) == 64);
-    assert!(offset_of!(OwnerLine, started) == 80 && size_of::<OwnerLine>() == 128);
+    assert!(
+        offset_of!(OwnerLine, started) == 80 && offset_of!(OwnerLine, openings) == 88 && size_of::<OwnerLine>() == 128
+    );
 };
 
 /// The length of a file with so many slots, in bytes.
@@ -297,6 +301,8 @@ pub(crate) struct Legacy {
     pub(crate) attempt: Option<u32>,
     /// What is left of the pause. It is `None` if it wasn't open, or that was in another boot of the machine.
     pub(crate) pause_left_ns: Option<u64>,
+    /// How many openings the latch has counted.
+    pub(crate) openings: u32,
     /// The sequence number of the next event.
     pub(crate) events: u64,
     /// The number of the latest entry of the operators' log that an owner has journaled.
@@ -346,6 +352,7 @@ impl File {
         let is_paused = state == State::Open && is_of_this_boot && boot_id != [0; 2] && attempt > 0;
         Ok(Legacy {
             state,
+            openings: u32::try_from(owner.openings.load(Ordering::Relaxed)).unwrap_or(u32::MAX),
             pause_left_ns: is_paused.then(|| owner.pause_ends_ns.load(Ordering::Relaxed).saturating_sub(boot_ns)),
             sealed: sealed.is_some(),
             attempt: attempt.checked_sub(1).map(|attempt| attempt as u32),

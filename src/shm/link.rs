@@ -129,6 +129,13 @@ impl Link {
         }
     }
 
+    /// How many openings the latch has counted.
+    pub(crate) fn set_openings(&self, openings: u32) {
+        if let Some(shared) = &self.0 {
+            shared.file.front.owner.openings.store(openings.into(), Ordering::Release);
+        }
+    }
+
     /// How the page was found.
     pub(crate) fn set_started(&self, started: Started) {
         if let Some(shared) = &self.0 {

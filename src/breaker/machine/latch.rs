@@ -25,13 +25,11 @@ impl Latch {
     }
 
     /// The count, for the next owner of the page.
-    #[allow(dead_code, reason = "pages have no place for it yet")]
     pub(super) fn openings(&self) -> u32 {
         self.openings
     }
 
     /// Goes on from the count that an earlier owner left.
-    #[allow(dead_code, reason = "pages have no place for it yet")]
     pub(super) fn restore(&mut self, openings: u32) {
         self.openings = openings;
     }

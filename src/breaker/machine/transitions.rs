@@ -30,7 +30,9 @@ impl Machine {
         self.outlet.opening(self.backoff.attempt(), pause_ns);
         self.trials.end_epoch(self.outlet.ledger());
         self.change_state(State::Open, reason, observed);
-        self.latch.open(closed_ns, &self.config)
+        let is_latched = self.latch.open(closed_ns, &self.config);
+        self.outlet.set_openings(self.latch.openings());
+        is_latched
     }
 
     /// To be called when the new state is complete.
@@ -159,6 +161,7 @@ impl Machine {
         while let Some((entry, deed)) = self.outlet.next_entry(self.latest_ns) {
             if deed == (Deed::Resume, halts::LATCH) {
                 self.latch.reset();
+                self.outlet.set_openings(0);
             }
             let reason = if deed.0 == Deed::Halt { Reason::Halt } else { Reason::Resume };
             let event = Event { entry, ..self.event(self.state, reason, 0) };
