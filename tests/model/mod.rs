@@ -2,7 +2,7 @@
 //! and shares nothing with the library but its settings. Jitter is 0.
 //!
 //! This file says what there is. The others say what happens: `operations` what a caller may do, `timers`, `trials`, `rules`
-//! and `transitions` what that leads to, `lanes` what other threads do, and `hearing` when the owner hears of it. `pair` and
+//! and `transitions` what that leads to, `lanes` what other threads do, `hearing` when the owner hears of it, and `halts` who holds a halt. `pair` and
 //! `lane_pair` drive the breaker and the model side by side.
 
 mod operations;
@@ -12,9 +12,11 @@ mod rules;
 mod transitions;
 pub(crate) mod lanes;
 mod hearing;
+pub(crate) mod halts;
 pub(crate) mod lane_pair;
 pub(crate) mod pair;
 
+use halts::Halts;
 use lanes::Lane;
 use trip99::{Config, Reason, State};
 
@@ -69,7 +71,9 @@ pub(crate) struct Event {
 pub(crate) struct Model {
     pub(crate) config: Config,
     pub(crate) state: State,
+    /// What the gate shows. Who holds a halt, and what the owner knows, is in `halts`.
     pub(crate) halted: bool,
+    pub(crate) halts: Halts,
     pub(crate) events: Vec<Event>,
 
     // Time (timers.rs).
@@ -138,6 +142,7 @@ impl Model {
             plan: config.clone(),
             config,
             halted: false,
+            halts: Halts::default(),
             events: Vec::new(),
             latest_ns: 0,
             previous_ns: 0,

@@ -3,7 +3,7 @@
 use super::lane_pair::{LaneOp, LanePair};
 use super::lanes::Grants;
 use super::{Model, Ticket};
-use trip99::{Breaker, Call, Config, Event, Events, Gate, Reason, Recovery, Snapshot, State};
+use trip99::{Breaker, Call, Config, Event, Events, Gate, Halted, Holder, Reason, Recovery, Resumed, Snapshot, State};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
@@ -32,8 +32,15 @@ pub(crate) enum Op {
     PollAtDeadline {
         before: bool,
     },
-    Halt,
-    Resume,
+    /// By the owner; or, if there are lanes, by another thread.
+    Halt {
+        who: usize,
+        by_gate: bool,
+    },
+    Resume {
+        who: usize,
+        by_gate: bool,
+    },
     Reconfigure(Change),
     Quantile {
         quantile_ppm: u32,
@@ -78,8 +85,11 @@ pub(crate) struct Pair {
     /// The tickets that have not been given back.
     out: Vec<usize>,
     clock_ns: u64,
-    /// What was last asked for by `Halt` or `Resume`.
-    halted: bool,
+    /// Who asked last for a halt, rather than for a resume; and whether the owner has looked since.
+    halted: [bool; 3],
+    looked: bool,
+    /// How many entries the operators' log has had, halts and resumes.
+    entries: u64,
     /// The settings when the half-open epoch began.
     plan: Config,
     gate: Option<(Gate, Grants)>,
@@ -93,7 +103,21 @@ impl Pair {
         let (seen, tickets, out) = (0, Vec::new(), Vec::new());
         let (model, plan) = (Model::new(config.clone()), config);
         let (gate, lanes) = (None, Vec::new());
-        Self { breaker, model, events, seen, tickets, out, clock_ns, halted: false, plan, gate, lanes }
+        Self {
+            breaker,
+            model,
+            events,
+            seen,
+            tickets,
+            out,
+            clock_ns,
+            halted: [false; 3],
+            looked: true,
+            entries: 0,
+            plan,
+            gate,
+            lanes,
+        }
     }
 
     /// With a gate, and with lanes of these capacities. Every second lane is split.
@@ -164,6 +188,7 @@ impl Pair {
                 model.record_probe(now_ns, latency_ns, ok);
             }
             Op::Poll => {
+                self.looked = true;
                 breaker.poll_at(now_ns);
                 model.poll(now_ns);
             }
@@ -176,15 +201,39 @@ impl Pair {
                     model.poll(at_ns);
                 }
             }
-            Op::Halt => {
-                self.halted = true;
-                breaker.halt_at(now_ns, "");
-                model.set_halt(now_ns, true);
+            Op::Halt { who, by_gate } => {
+                let (holder, reason) = (holder(who), format!("halt {}", self.entries));
+                self.halted[who] = true;
+                match &self.gate {
+                    Some((gate, _)) if by_gate => {
+                        assert_eq!(gate.halt_as(holder, &reason), Halted::Done);
+                        model.halt(holder, &reason);
+                    }
+                    _ => {
+                        breaker.halt_as_at(now_ns, holder, &reason);
+                        model.halt_at(now_ns, holder, &reason);
+                    }
+                }
             }
-            Op::Resume => {
-                self.halted = false;
-                breaker.resume_at(now_ns, "");
-                model.set_halt(now_ns, false);
+            Op::Resume { who, by_gate } => {
+                let holder = holder(who);
+                self.halted[who] = false;
+                let (resumed, expected) = match &self.gate {
+                    Some((gate, _)) if by_gate => {
+                        self.looked = false;
+                        (gate.resume_as(holder, ""), model.resume(holder))
+                    }
+                    _ => {
+                        self.looked = true;
+                        (breaker.resume_as_at(now_ns, holder, ""), model.resume_at(now_ns, holder))
+                    }
+                };
+                let expected = match expected {
+                    (false, _) => Resumed::NotHeld,
+                    (true, true) => Resumed::StillHeld,
+                    (true, false) => Resumed::Done,
+                };
+                assert_eq!(resumed, expected);
             }
             Op::Reconfigure(change) => {
                 let mut config = model.config.clone();
@@ -255,6 +304,15 @@ impl Pair {
         assert_eq!((snapshot.untracked, snapshot.misused), (model.untracked, model.misused));
         assert_eq!(snapshot.dropped, model.dropped);
         assert_eq!((snapshot.refused, snapshot.refused_in_shadow), (model.refused, model.refused_in_shadow));
+        let observer = self.breaker.observer();
+        if observer.log_entries() != self.entries {
+            self.entries += 1;
+            assert_eq!((observer.log_entries(), model.halts.entries()), (self.entries, self.entries));
+            let holders = observer.holders();
+            let notes = holders.notes().iter().map(|note| (note.holder, note.entry, note.reason.clone()));
+            let held = model.halts.held().into_iter().map(|(holder, entry, reason)| (Some(holder), entry, reason));
+            assert!(notes.eq(held), "{holders:?}");
+        }
         let happened: Vec<Event> = self.events.by_ref().collect();
         for &event in &happened {
             assert_eq!(event.sequence, self.seen as u64);
@@ -288,8 +346,9 @@ impl Pair {
     /// Checks what holds at any time, whatever the model says.
     fn check_invariants(&self) {
         let (snapshot, observer) = (self.breaker.snapshot(), self.breaker.observer());
-        // Nothing automatic sets or clears a halt.
-        assert_eq!((snapshot.halted, observer.is_halted()), (self.halted, self.halted));
+        // Nothing automatic sets or clears a halt. One that nobody holds ends when the owner looks.
+        let (halted, is_held) = (observer.is_halted(), self.halted.contains(&true));
+        assert!(snapshot.halted == halted && (halted || !is_held) && (!halted || is_held || !self.looked));
         assert!(snapshot.trials_out <= self.plan.trials_in_flight && snapshot.trials_granted <= self.plan.probes);
         assert!(snapshot.trials_out + snapshot.trials_good <= snapshot.trials_granted || snapshot.trials_granted == 0);
         assert!(snapshot.slow <= snapshot.samples && snapshot.failures <= snapshot.samples);
@@ -299,6 +358,15 @@ impl Pair {
         // The gate never shows closed while the automatic state is another.
         assert_eq!(observer.state(), Some(snapshot.state));
         assert!(snapshot.state == State::Open || snapshot.retry_at_ns == u64::MAX);
+    }
+}
+
+/// In whose name somebody halts.
+fn holder(who: usize) -> Holder {
+    match who {
+        0 => Holder::ENGINE,
+        1 => Holder::engine("risk"),
+        _ => Holder::new("ann@desk-7").expect("a name"),
     }
 }
 
