@@ -1,5 +1,5 @@
 //! A halt and a resume may come and go between two looks of the owner. Both are journaled, in order, at the next look,
-//! whichever operation makes it.
+//! whichever operation makes it. That look alone opens the gate again.
 
 mod common;
 use common::{MS, SECOND, breaker, config, reasons};
@@ -31,14 +31,12 @@ fn halts(breaker: &Breaker) -> Vec<Reason> {
 
 type Look = (&'static str, fn() -> Breaker, fn(&mut Breaker));
 
-/// The owner looks when timers publish (poll), at a refusal, and at its own halts and resumes.
+/// The owner looks when it polls, when it asks and the gate isn't clear, and at its own halts and resumes.
 const LOOKS: [Look; 6] = [
     ("poll, closed", closed, |breaker| breaker.poll_at(MS)),
     ("poll, open", open, |breaker| breaker.poll_at(MS)),
     ("a refusal", open, |breaker| assert!(!breaker.allow_at(MS))),
-    ("a call begins", closed, |breaker| {
-        let _ = breaker.begin_at(MS);
-    }),
+    ("an ask that passes", closed, |breaker| assert!(breaker.allow_at(MS) != breaker.snapshot().halted)),
     // The owner's own event comes after the pair.
     ("halt", closed, |breaker| breaker.halt_at(MS, "")),
     ("resume", closed, |breaker| {
@@ -76,6 +74,7 @@ fn flip(breaker: &mut Breaker, gate: Option<&Gate>) {
     handle.halt("");
     assert!(!handle.allow());
     handle.resume("");
+    assert!(!handle.allow() && handle.is_halted(), "nobody has looked");
 }
 
 #[test]
@@ -89,7 +88,12 @@ fn a_resume_and_a_halt_between_two_looks_are_journaled_too() {
         gate.resume("");
         gate.halt("");
         look(&mut breaker);
-        let expected: &[Reason] = if name == "resume" { &[HALT, RESUME, HALT, RESUME] } else { &[HALT, RESUME, HALT] };
+        let own = match name {
+            "halt" => Some(HALT),
+            "resume" => Some(RESUME),
+            _ => None,
+        };
+        let expected: Vec<Reason> = [HALT, RESUME, HALT].into_iter().chain(own).collect();
         assert_eq!(halts(&breaker), expected, "{name}");
         assert_eq!(breaker.allow_at(2 * MS), name == "resume", "{name}");
     }
@@ -97,7 +101,7 @@ fn a_resume_and_a_halt_between_two_looks_are_journaled_too() {
 
 #[test]
 fn a_pair_and_a_change_are_three_events_and_several_pairs_are_all_told() {
-    for pairs in 0..=8 {
+    for pairs in 0..8 {
         for ends_halted in [false, true] {
             let mut breaker = closed();
             let gate = breaker.gate();
@@ -114,6 +118,29 @@ fn a_pair_and_a_change_are_three_events_and_several_pairs_are_all_told() {
             assert_eq!(halts(&breaker), expected, "{pairs} pairs, halted {ends_halted}");
             let sequences: Vec<u64> = breaker.events().map(|event| event.sequence).collect();
             assert!(sequences.iter().copied().eq(0..expected.len() as u64), "{sequences:?}");
+        }
+    }
+}
+
+/// A breaker without a file keeps the latest 16 halts and resumes until it looks.
+#[test]
+fn of_more_than_are_kept_the_latest_are_journaled() {
+    for pairs in 8..20 {
+        for ends_halted in [false, true] {
+            let mut breaker = closed();
+            let gate = breaker.gate();
+            for _ in 0..pairs {
+                gate.halt("");
+                gate.resume("");
+            }
+            if ends_halted {
+                gate.halt("");
+            }
+            breaker.poll_at(MS);
+            let first = if ends_halted { [RESUME, HALT] } else { [HALT, RESUME] };
+            assert_eq!(halts(&breaker), first.repeat(8), "{pairs} pairs, halted {ends_halted}");
+            assert_eq!(gate.log_entries(), 2 * pairs + u64::from(ends_halted));
+            assert_eq!(gate.allow(), !ends_halted);
         }
     }
 }

@@ -18,6 +18,8 @@ fn a_gate_asks_as_a_lane_does() {
     gate.halt("");
     assert!(!gate.allow() && gate.is_halted());
     gate.resume("");
+    assert!(!gate.allow(), "the owner hasn't looked");
+    breaker.poll_at(0);
     assert!(gate.allow());
     drop(breaker);
     assert!(!gate.allow() && gate.state() == Some(State::Open), "nobody watches");

@@ -47,8 +47,11 @@ fn op() -> impl Strategy<Value = Op> {
         6 => (latency_ns(), ok()).prop_map(|(latency_ns, ok)| Op::Probe { latency_ns, ok }),
         6 => Just(Op::Poll),
         6 => any::<bool>().prop_map(|before| Op::PollAtDeadline { before }),
-        1 => Just(Op::Halt),
-        2 => Just(Op::Resume),
+        // Mostly nobody holds a halt.
+        6 => (0usize..4, any::<bool>(), prop::bool::weighted(0.1)).prop_map(|(who, by_gate, halts)| match halts {
+            true => Op::Halt { who: who.min(2), by_gate },
+            false => Op::Resume { who, by_gate },
+        }),
         1 => change().prop_map(Op::Reconfigure),
         2 => (0u32..=1_000_000).prop_map(|quantile_ppm| Op::Quantile { quantile_ppm }),
     ]
@@ -133,7 +136,7 @@ proptest! {
 }
 
 fn lane_op() -> impl Strategy<Value = Op> {
-    let ok = || prop::bool::weighted(0.85);
+    let ok = || prop::bool::weighted(0.8);
     let again = || prop::bool::weighted(0.05);
     let on_end = any::<bool>;
     let op = prop_oneof![

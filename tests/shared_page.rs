@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
 use trip99::shared::SharedError;
-use trip99::{Breaker, Config, Gate, Observer, Reason, State};
+use trip99::{Breaker, Config, Gate, Halted, Holder, Observer, Reason, Resumed, State};
 
 /// This is no test. In a process of its own it is an owner that brings its breaker to some state and waits.
 #[test]
@@ -37,30 +37,41 @@ fn word(page: &Path, offset: u64) -> u64 {
 
 // The file.
 
-/// Offsets in the file. The mirror's offset depends on the page's size.
+/// Offsets in the file, and the size of what is believed of its header.
+const HEADER: u64 = 24;
 const PID: u64 = 128;
 const ATTEMPT: u64 = 144;
-const PAGE: u64 = 256;
-const GATE: u64 = PAGE + 128;
-const SNAPSHOT: u64 = PAGE + 1920;
-const EVENTS: u64 = PAGE + 2176;
+const GATE: u64 = 4096;
+const BOARD: u64 = 8192;
+const HALTS: u64 = BOARD + 768;
+const SNAPSHOT: u64 = BOARD + 1536;
+const EVENTS: u64 = 38_912;
+const SAMPLES: u64 = 170_240;
 
 #[test]
 fn the_file_is_laid_out_as_drawn() {
     let place = Place::new("layout");
-    let breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
     let metadata = fs::metadata(&place.0).unwrap();
     assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::metadata(place.0.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
     assert!(!place.beside(".new").exists());
     assert_eq!(word(&place.0, 0), u64::from_le_bytes(*b"trip99fl"));
     assert_eq!((word(&place.0, 8), word(&place.0, PID)), (2, std::process::id().into()));
-    assert_eq!(word(&place.0, PAGE), u64::from_le_bytes(*b"trip99pg"));
-    // The header has the page's size and the 1024 slots. Together they make the length of the file.
-    assert_eq!(word(&place.0, 24), 0x0a0a_0a0a_0a0a_0a0a);
-    assert_eq!(metadata.len(), PAGE + word(&place.0, 16) + 128 + 1024 * 8);
-    assert_eq!(word(&place.0, GATE) & 0xff, 0);
-    breaker.observer();
+    // The header has the logarithm of the number of slots, in each byte, and the library's version.
+    assert_eq!(word(&place.0, 16), 0x0a0a_0a0a_0a0a_0a0a);
+    let [major, minor, patch] =
+        [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
+    let version = [major, minor, patch].map(|part| part.parse::<u64>().unwrap());
+    assert_eq!(word(&place.0, HEADER), version[0] << 32 | version[1] << 16 | version[2]);
+    assert_eq!((word(&place.0, BOARD), word(&place.0, BOARD + 8)), (u64::from_le_bytes(*b"trip99pg"), 2));
+    assert_eq!(metadata.len(), SAMPLES + 1024 * 8);
+    // One halt by the engine: its bit, one count, a turn, and one event.
+    assert_eq!([word(&place.0, GATE), word(&place.0, HALTS), word(&place.0, EVENTS)], [0, 0, 0]);
+    breaker.halt_at(0, "");
+    assert_eq!([word(&place.0, GATE), word(&place.0, HALTS), word(&place.0, EVENTS)], [4 | 2 << 5, 1 << 24 | 1, 1]);
+    assert_eq!(breaker.resume_at(0, ""), Resumed::Done);
+    assert_eq!([word(&place.0, GATE), word(&place.0, HALTS), word(&place.0, EVENTS)], [0, 2 << 24, 2]);
 }
 
 #[test]
@@ -148,13 +159,15 @@ fn a_halter_stops_the_next_call_and_says_why() {
         assert!(!breaker.allow_at(0) && observer.is_halted());
         let note = observer.halt_note().unwrap();
         assert_eq!(
-            (note.reason.as_str(), note.pid, note.uid),
-            (reason, std::process::id(), rustix::process::getuid().as_raw())
+            (note.reason.as_str(), note.pid, note.uid, note.holder),
+            (reason, std::process::id(), rustix::process::getuid().as_raw(), Some(halter.holder()))
         );
+        assert_eq!(breaker.resume_at(0, "not the engine's"), Resumed::NotHeld);
+        assert!(!breaker.allow_at(0));
         assert!(note.wall_ns > 1_600_000_000 * SECOND);
-        halter.resume("");
-        assert!(breaker.allow_at(0) && !halter.observer().is_halted());
-        breaker.poll_at(0);
+        assert_eq!(halter.resume(""), Resumed::Done);
+        assert!(!halter.allow() && observer.halt_note().is_none(), "the owner opens");
+        assert!(breaker.allow_at(0) && !halter.observer().is_halted() && halter.allow());
     }
     let reasons: Vec<_> = observer.events().map(|event| event.reason).collect();
     assert_eq!(reasons, [Reason::Halt, Reason::Resume].repeat(3));
@@ -242,14 +255,14 @@ fn how_it_comes_back() {
             assert_eq!((event.sequence, event.reason, event.t_ns), (earlier, Reason::Restart, now_ns));
             assert_eq!((event.from, event.to, event.attempt), (found, state, attempt), "{context}");
             assert_eq!(event.retry_at_ns, breaker.next_deadline_ns());
-            let again = followed.next().map(|event| (event.sequence, event.reason));
-            assert_eq!(again, halted.then_some((earlier + 1, Reason::Halt)), "{context}");
-            assert_eq!((followed.next(), followed.missed()), (None, 0));
+            // The earlier owner has journaled the halt.
+            assert_eq!((followed.next(), followed.missed()), (None, 0), "{context}");
 
             breaker.poll_at(now_ns + pause_ns);
             assert_eq!(breaker.state(), if healthy { State::Closed } else { State::HalfOpen }, "{context}");
             assert_eq!(breaker.allow_at(now_ns + pause_ns), !halted, "{context}");
-            breaker.resume_at(now_ns + pause_ns, "");
+            let resumed = if halted { Resumed::Done } else { Resumed::NotHeld };
+            assert_eq!(breaker.resume_at(now_ns + pause_ns, ""), resumed, "{context}");
             assert!(breaker.allow_at(now_ns + pause_ns) || !halted && !healthy);
         }
     }
@@ -261,26 +274,93 @@ fn a_halt_by_anyone_outlives_owners_until_it_is_resumed() {
     drop(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap());
     let halter = Gate::open(&place.0).unwrap();
     halter.halt("while nobody was there");
-    for _ in 0..3 {
+    for round in 0..3 {
         let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
         assert!(!breaker.allow_at(1));
-        assert_eq!(latest_reasons(&breaker, 2), [Reason::Restart, Reason::Halt]);
+        // The first owner that there is journals it.
+        let reasons: &[Reason] = if round == 0 { &[Reason::Restart, Reason::Halt] } else { &[Reason::Restart] };
+        assert_eq!(latest_reasons(&breaker, reasons.len()), reasons);
+        assert_eq!(breaker.events().count(), 2 + round);
         assert_eq!(halter.observer().halt_note().unwrap().reason, "while nobody was there");
     }
     halter.resume("");
     let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
-    assert!(breaker.allow_at(1));
+    assert!(breaker.allow_at(1), "the take-over has seen that nobody holds it");
     breaker.poll_at(1);
-    assert_eq!(latest_reasons(&breaker, 1), [Reason::Restart]);
+    assert_eq!(latest_reasons(&breaker, 2), [Reason::Restart, Reason::Resume]);
     halter.halt("before the first operation");
     drop(breaker);
 
     // It is resumed before the first operation.
     let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
-    breaker.resume_at(1, "");
+    assert_eq!(breaker.resume_as_at(1, halter.holder(), ""), Resumed::Done);
     assert!(breaker.allow_at(2));
     breaker.poll_at(2);
-    assert_eq!(latest_reasons(&breaker, 2), [Reason::Restart, Reason::Resume]);
+    assert_eq!(latest_reasons(&breaker, 3), [Reason::Restart, Reason::Halt, Reason::Resume]);
+}
+
+#[test]
+fn the_next_owner_journals_the_latest_64_halts_and_resumes_of_a_time_without_one() {
+    let place = Place::new("unowned");
+    drop(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap());
+    let halter = Gate::open(&place.0).unwrap();
+    for round in 0..50 {
+        halter.halt(&round.to_string());
+        let left = if round == 0 { Resumed::Done } else { Resumed::StillHeld };
+        assert_eq!(halter.resume_as(halter.holder(), ""), left);
+        halter.halt_as(Holder::new("ann@desk-7").unwrap(), "hers");
+    }
+    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
+    breaker.poll_at(1);
+    // The latest 64 of 150 begin with a resume.
+    let entries = [Reason::Halt, Reason::Resume, Reason::Halt].into_iter().cycle().skip(150 - 64).take(64);
+    let reasons: Vec<Reason> = breaker.events().map(|event| event.reason).collect();
+    assert!(reasons.iter().copied().eq([Reason::Restart].into_iter().chain(entries)), "{reasons:?}");
+    // Her halt is the only one that is held, and it is known, however many came after it.
+    let note = |holder: &str| {
+        halter
+            .holders()
+            .notes()
+            .iter()
+            .map(|note| (note.holder, note.reason.clone()))
+            .eq([(Holder::parse(holder), "hers".to_owned())])
+    };
+    assert!(note("ann@desk-7") && !breaker.allow_at(2));
+    for _ in 0..100 {
+        halter.halt("");
+        halter.resume("");
+    }
+    assert!(note("ann@desk-7"), "{:?}", halter.holders());
+    breaker.poll_at(3);
+    assert!(!breaker.allow_at(3));
+    assert_eq!(halter.resume_as(Holder::new("ann@desk-7").unwrap(), ""), Resumed::Done);
+    assert!(breaker.allow_at(4));
+}
+
+/// A handle from a breaker ends with it. A handle by the path follows the owners.
+#[test]
+fn handles_of_a_breaker_refuse_when_it_has_ended_whoever_owns_the_page_later() {
+    for shadow in [false, true] {
+        let place = Place::new("ended");
+        let config = Config { shadow, ..config() };
+        let mut earlier = Breaker::create_shared(&place.0, config.clone(), trip99::Start::Closed).unwrap();
+        let (gate, mut lane, by_path) = (earlier.gate(), earlier.lane(), Gate::open(&place.0).unwrap());
+        earlier.poll_at(1);
+        assert!(gate.allow() && lane.allow() && by_path.allow());
+        drop(earlier);
+        assert!(!gate.allow() && !lane.allow() && gate.state() == Some(State::Open));
+        let mut later = Breaker::create_shared(&place.0, config, trip99::Start::Closed).unwrap();
+        later.poll_at(1);
+        assert!(later.allow_at(1) && by_path.allow() && later.gate().allow());
+        assert!(!gate.allow() && !gate.clone().allow() && !lane.allow());
+        // They halt and count nothing of the later owner's.
+        assert_eq!((gate.halt(""), lane.halt(""), gate.resume("")), (Halted::Ended, Halted::Ended, Resumed::Ended));
+        later.poll_at(2);
+        assert!(later.allow_at(2) && by_path.allow() && later.snapshot().refused == 0);
+        by_path.halt("");
+        assert_eq!(gate.resume_as(by_path.holder(), ""), Resumed::Ended);
+        assert!(!later.allow_at(3) && !by_path.allow());
+    }
 }
 
 #[test]
@@ -367,7 +447,7 @@ fn assert_refused(place: &Place, expected: &str) {
     let expected = expected.replace("PAGE", &place.0.display().to_string());
     assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap_err().to_string(), expected);
     assert_eq!(fs::read(&place.0).ok(), before);
-    if !expected.contains("the gate") && !expected.contains("the attempt") && !expected.contains("events") {
+    if !expected.contains("damaged: the gate") && !expected.contains("the attempt") && !expected.contains("events") {
         assert_eq!(Observer::open(&place.0).unwrap_err().to_string(), expected);
         assert_eq!(Gate::open(&place.0).unwrap_err().to_string(), expected);
         assert_eq!(fs::read(&place.0).ok(), before);
@@ -386,15 +466,16 @@ fn damaged_pages_are_refused() {
     for (offset, bytes, message) in [
         (0, &b"TRIP"[..], "PAGE is damaged: the magic number"),
         (8, &[9], "PAGE has layout version 9; known: 2"),
-        (16, &[1], "PAGE is damaged: the size of the page"),
-        (24, &[11], "PAGE is damaged: the number of slots"),
-        (24, &[22; 8], "PAGE is damaged: the number of slots"),
-        (24, &[0xff; 8], "PAGE is damaged: the number of slots"),
-        (24, &[0; 8], "PAGE is damaged: the number of slots"),
+        (16, &[11], "PAGE is damaged: the number of slots"),
+        (16, &[22; 8], "PAGE is damaged: the number of slots"),
+        (16, &[0xff; 8], "PAGE is damaged: the number of slots"),
+        (16, &[0; 8], "PAGE is damaged: the number of slots"),
         (ATTEMPT, &[66], "PAGE is damaged: the attempt"),
-        (PAGE, &[0], "PAGE is damaged: the page's magic number"),
+        (BOARD, &[0], "PAGE is damaged: the page's magic number"),
+        (BOARD + 8, &[9], "PAGE has layout version 9; known: 2"),
         (GATE, &[3], "PAGE is damaged: the gate"),
-        (GATE, &[16], "PAGE is damaged: the gate"),
+        (GATE, &[4], "PAGE is damaged: the gate"),
+        (GATE, &[32], "PAGE is damaged: the gate"),
         (EVENTS + 6, &[2], "PAGE is damaged: the number of events"),
     ] {
         let (place, file) = made("damaged");
@@ -407,8 +488,9 @@ fn damaged_pages_are_refused() {
 fn truncated_pages_are_refused() {
     let (place, file) = made("truncated");
     let whole = fs::metadata(&place.0).unwrap().len();
-    let shortest = whole - 8 * 1024 + 8;
-    for (len, expected) in [(whole - 1, whole), (PAGE, whole), (32, whole), (31, shortest), (0, shortest)] {
+    let shortest = SAMPLES + 8;
+    for (len, expected) in [(whole - 1, whole), (BOARD, whole), (HEADER, whole), (HEADER - 1, shortest), (0, shortest)]
+    {
         file.set_len(len).unwrap();
         assert_refused(&place, &format!("PAGE is truncated: {len} bytes; expected: at least {expected}"));
     }
@@ -468,8 +550,9 @@ proptest! {
         let (place, file) = made("scribbled");
         let original = fs::read(&place.0).unwrap();
         for (offset, bytes) in &scribbles {
-            let offset = offset.index(if in_header { 32 } else { original.len() });
-            let end = (offset + bytes.len()).min(if in_header { 32 } else { original.len() });
+            let size = if in_header { HEADER as usize } else { original.len() };
+            let offset = offset.index(size);
+            let end = (offset + bytes.len()).min(size);
             file.write_all_at(&bytes[..end - offset], offset as u64).unwrap();
         }
         if let Some(len) = len {
@@ -483,7 +566,7 @@ proptest! {
         match Breaker::create_shared(&place.0, config(), trip99::Start::Closed) {
             Err(_) => prop_assert_eq!(fs::read(&place.0).unwrap(), scribbled),
             Ok(mut breaker) => {
-                prop_assert!(scribbled[..32] == original[..32] && scribbled.len() == original.len());
+                prop_assert!(scribbled[..HEADER as usize] == original[..HEADER as usize] && scribbled.len() == original.len());
                 for now_ns in 0..300 {
                     let _ = breaker.allow_at(now_ns);
                     breaker.record_at(now_ns, now_ns);

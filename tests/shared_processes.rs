@@ -16,7 +16,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use trip99::{Breaker, Config, Event, Events, Gate, Observer, Reason, State};
+use trip99::{Breaker, Config, Event, Events, Gate, Holder, Observer, Reason, Resumed, State};
+
+/// Where in the file the gate lies, and where all but the log, the journal and the samples ends.
+const GATE: u64 = 4096;
+const BEFORE_NOTES: u64 = 9984;
 
 /// The longest that a short wait may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -190,24 +194,25 @@ fn killed_at_random_moments_while_observers_read() {
             // The owner was killed, whether its breaker was closed or not.
             let told = worker.said();
             let attempt = critic.latest.map_or(0, |event| event.attempt);
-            let expected = |attempt: u32| format!("open {attempt} {}", halter.observer().is_halted());
+            let is_held = !halter.holders().is_empty();
+            let expected = |attempt: u32| format!("open {attempt} {is_held}");
             // An opening may not have reached the journal, nor an attempt that was forgiven while closed.
             let plausible = (0..=attempt.saturating_add(1)).any(|attempt| told == expected(attempt));
             assert!(plausible, "round {round}: came back {told}, after {:?}", critic.latest);
 
             if random.random_bool(0.3) {
-                if halter.observer().is_halted() {
-                    halter.resume("");
+                if is_held {
+                    assert_eq!(halter.resume(""), Resumed::Done);
                 } else {
                     halter.halt(&format!("round {round}"));
                 }
             }
-            let halted = halter.observer().is_halted();
-            let note = halter.observer().halt_note();
+            let held = halter.holders();
             thread::sleep(Duration::from_micros(random.random_range(0..3_000)));
             worker.kill();
             critic.look();
-            assert_eq!((halter.observer().is_halted(), halter.observer().halt_note()), (halted, note), "round {round}");
+            assert_eq!(halter.holders(), held, "round {round}");
+            assert!(halter.is_halted() || held.is_empty(), "round {round}");
             assert!(!halter.observer().owner().unwrap().alive);
         }
         println!("{rounds} owners killed, {} events", critic.next);
@@ -321,7 +326,8 @@ fn children_dont_keep_the_page() {
     for &child in &children.0 {
         rustix::process::test_kill_process(child).expect("the child lives on");
     }
-    assert!(!observer.owner().unwrap().alive);
+    // A child that has not run since the fork has not let go so far.
+    until("no child has the lock", || !observer.owner().unwrap().alive);
     assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap().state(), State::Open);
     drop(children);
 }
@@ -396,7 +402,7 @@ fn gates_work_on_a_page_in_a_file_and_count_anew_for_each_owner() {
     let mut breaker = Breaker::create_shared(&place.0, half_open, trip99::Start::HalfOpen).unwrap();
     assert!(!gate.allow() && !breaker.gate().allow(), "open, and no trial is left from before");
     breaker.poll_at(1);
-    assert_eq!(breaker.snapshot().refused, 2);
+    assert_eq!(breaker.snapshot().refused, 1, "the earlier owner's gate is counted no more");
     breaker.poll_at(1 + SECOND);
     let gate = breaker.gate();
     assert!(gate.allow() && !gate.allow());
@@ -416,12 +422,23 @@ fn a_gate_that_somebody_else_wrote_to_refuses() {
     let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
     let file = fs::OpenOptions::new().write(true).open(&place.0).unwrap();
     assert!(breaker.allow_at(0));
+    let gate = breaker.gate();
     for bits in 1..=u8::MAX {
-        file.write_all_at(&[bits], 256 + 128).unwrap();
-        assert!(!breaker.allow_at(0), "{bits:#b}");
+        file.write_all_at(&[bits], GATE).unwrap();
+        // HALTED with a turn, which nobody holds, is a resume under way; and who finds the owner silent may set UNWATCHED.
+        let is_scribble = bits & 0b1011 != 0 || (bits & 0b100 != 0) != (bits >> 5 != 0);
+        assert!(
+            !gate.allow() || bits & 0b1000 != 0,
+            "{bits:#b}: only SHADOW lets pass by a gate what the owner hasn't looked at"
+        );
+        assert_eq!(breaker.allow_at(0), !is_scribble, "{bits:#b}");
+        let holders: Vec<_> = gate.holders().notes().iter().filter_map(|note| note.holder).collect();
+        assert_eq!(holders, is_scribble.then_some(Holder::DAMAGE).into_iter().collect::<Vec<_>>(), "{bits:#b}");
+        breaker.resume_as_at(0, Holder::DAMAGE, "looked");
+        assert!(breaker.allow_at(0) && gate.allow(), "{bits:#b}");
     }
     // It is no clean end, either.
-    file.write_all_at(&[1], 256 + 128).unwrap();
+    file.write_all_at(&[1], GATE).unwrap();
     drop(breaker);
     assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap().state(), State::Open);
 }
@@ -454,7 +471,7 @@ fn scribbling_over_a_page_in_use_harms_nobody() {
             for _ in 0..20_000 {
                 let bytes: [u8; 16] = if random.random_bool(0.2) { [0xff; 16] } else { random.random() };
                 // Mostly where there are more than samples.
-                let end = if random.random_bool(0.5) { 2304 } else { len };
+                let end = if random.random_bool(0.5) { BEFORE_NOTES } else { len };
                 file.write_all_at(&bytes[..random.random_range(1..=16)], random.random_range(0..end - 16)).unwrap();
             }
         });

@@ -155,8 +155,14 @@ impl Breaker {
     /// sign of life.
     pub fn next_deadline_ns(&self) -> u64 {
         let deadline_ns = self.machine.next_deadline_ns();
-        let is_watched = self.is_shared || self.machine.outlet.is_asked();
-        if is_watched { deadline_ns.min(self.machine.sign_of_life_by_ns()) } else { deadline_ns }
+        let machine = &self.machine;
+        if self.is_shared {
+            deadline_ns.min(machine.sign_of_life_by_ns(machine.polled_ns))
+        } else if machine.outlet.is_asked() {
+            deadline_ns.min(machine.sign_of_life_by_ns(machine.beat_ns))
+        } else {
+            deadline_ns
+        }
     }
 
     /// The time on the breaker's clock, for `_at` operations, in nanoseconds from an arbitrary origin. All breakers of a process

@@ -72,6 +72,7 @@ impl Breaker {
     #[cold]
     pub(super) fn hear_and_run_timers(&mut self, now_ns: u64) {
         self.machine.set_horizon(now_ns);
+        self.machine.polled_ns = self.machine.horizon_ns;
         self.link_lanes();
         self.listen();
         self.machine.reach_horizon();

@@ -39,7 +39,9 @@ pub(super) struct Machine {
     /// True from the first operation on.
     started: bool,
     /// The time of the latest sign of life.
-    beat_ns: u64,
+    pub(super) beat_ns: u64,
+    /// The time of the latest poll since there are gates or lanes.
+    pub(super) polled_ns: u64,
     /// The process's time at construction, if the page is in a file; until the first operation the figures are by it.
     created_ns: u64,
     /// How the page was found, if it is in a file.
@@ -78,6 +80,7 @@ impl Machine {
             state: config.start.state(),
             started: false,
             beat_ns: 0,
+            polled_ns: 0,
             created_ns: 0,
             started_as: None,
             judge: Judge::new(&config, random.hash_one("tickets") as u32),

@@ -22,6 +22,7 @@ impl Model {
             self.calls[call].overdue &= !is_expired;
         }
         (self.latest_ns, self.previous_ns, self.horizon_ns) = (now_ns, now_ns, now_ns);
+        self.polled_ns = self.polled_ns.min(now_ns);
         let was_open = self.state == State::Open;
         if was_open {
             self.retry_at_ns = now_ns.saturating_add(self.pause_ns(self.attempt()));

@@ -2,7 +2,7 @@
 //! and shares nothing with the library but its settings. Jitter is 0.
 //!
 //! This file says what there is. The others say what happens: `operations` what a caller may do, `timers`, `jump`, `trials`, `rules`
-//! and `transitions` what that leads to, `lanes` what other threads do, and `hearing` when the owner hears of it. `pair` and
+//! and `transitions` what that leads to, `lanes` what other threads do, `hearing` when the owner hears of it, and `halts` who holds a halt. `pair` and
 //! `lane_pair` drive the breaker and the model side by side.
 
 mod operations;
@@ -13,9 +13,11 @@ mod rules;
 mod transitions;
 pub(crate) mod lanes;
 mod hearing;
+pub(crate) mod halts;
 pub(crate) mod lane_pair;
 pub(crate) mod pair;
 
+use halts::Halts;
 use lanes::Lane;
 use trip99::{Config, Reason, State};
 
@@ -67,12 +69,16 @@ pub(crate) struct Event {
     pub(crate) owner_gap_ns: u64,
     pub(crate) observed: u64,
     pub(crate) limit: u64,
+    /// The number of the entry in the operators' log; 0 if there is none.
+    pub(crate) entry: u64,
 }
 
 pub(crate) struct Model {
     pub(crate) config: Config,
     pub(crate) state: State,
+    /// What the gate shows. Who holds a halt, and what the owner knows, is in `halts`.
     pub(crate) halted: bool,
+    pub(crate) halts: Halts,
     pub(crate) events: Vec<Event>,
 
     // Time (timers.rs).
@@ -136,15 +142,18 @@ pub(crate) struct Model {
     untracked_trials: Vec<(Ticket, u32)>,
     /// Gates or lanes were made.
     shared: bool,
+    /// The time of the latest poll since then.
+    polled_ns: u64,
 }
 
 impl Model {
     pub(crate) fn new(config: Config) -> Self {
         Self {
-            state: config.start,
+            state: config.start.state(),
             plan: config.clone(),
             config,
             halted: false,
+            halts: Halts::default(),
             events: Vec::new(),
             latest_ns: 0,
             previous_ns: 0,
@@ -180,6 +189,7 @@ impl Model {
             places_of: Vec::new(),
             untracked_trials: Vec::new(),
             shared: false,
+            polled_ns: 0,
         }
     }
 
@@ -187,7 +197,12 @@ impl Model {
 
     pub(crate) fn next_deadline_ns(&self) -> u64 {
         let deadlines = self.timers();
-        deadlines.into_iter().map(|(deadline_ns, _)| deadline_ns).min().unwrap_or(u64::MAX)
+        let timer_ns = deadlines.into_iter().map(|(deadline_ns, _)| deadline_ns).min().unwrap_or(u64::MAX);
+        // A poll is a sign of life, which gates and lanes wait for.
+        match self.config.owner_timeout_ns {
+            timeout_ns if self.shared && timeout_ns > 0 => timer_ns.min(self.polled_ns.saturating_add(timeout_ns / 2)),
+            _ => timer_ns,
+        }
     }
 
     pub(crate) fn quantile(&mut self, now_ns: u64, quantile_ppm: u32) -> Option<u64> {

@@ -1,7 +1,7 @@
 //! What a caller may do to the model.
 
 use super::{Call, Fate, Model, Ticket};
-use trip99::{Config, Reason, Recovery, State};
+use trip99::{Config, Holder, Reason, Recovery, State};
 
 impl Model {
     pub(crate) fn allow(&mut self, now_ns: u64) -> bool {
@@ -105,6 +105,11 @@ impl Model {
     }
 
     pub(crate) fn poll(&mut self, now_ns: u64) {
+        self.hear_and_fire_timers(now_ns);
+        self.note_halts();
+    }
+
+    fn hear_and_fire_timers(&mut self, now_ns: u64) {
         if !self.shared {
             self.fire_timers(now_ns);
             return;
@@ -115,6 +120,7 @@ impl Model {
             self.see(now_ns);
         }
         let horizon_ns = self.latest_ns.max(now_ns);
+        self.polled_ns = horizon_ns;
         self.previous_ns = self.latest_ns;
         self.listen(horizon_ns);
         self.latest_ns = horizon_ns;
@@ -122,13 +128,19 @@ impl Model {
         self.fire_due_timers();
     }
 
-    pub(crate) fn set_halt(&mut self, now_ns: u64, halted: bool) {
+    /// The owner's own halt, in this name.
+    pub(crate) fn halt_at(&mut self, now_ns: u64, holder: Holder, reason: &str) {
         self.see(now_ns);
-        if self.halted != halted {
-            self.halted = halted;
-            self.openings = if halted { self.openings } else { 0 };
-            self.log(self.state, if halted { Reason::Halt } else { Reason::Resume });
-        }
+        self.halt(holder, reason);
+        self.note_halts();
+    }
+
+    /// The owner looks at once, whatever there was to lift.
+    pub(crate) fn resume_at(&mut self, now_ns: u64, holder: Holder) -> (bool, bool) {
+        self.see(now_ns);
+        let resumed = self.resume(holder);
+        self.note_halts();
+        resumed
     }
 
     pub(crate) fn trip(&mut self, now_ns: u64) {

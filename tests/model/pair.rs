@@ -3,7 +3,7 @@
 use super::lane_pair::{LaneOp, LanePair};
 use super::lanes::Grants;
 use super::{Model, Ticket};
-use trip99::{Breaker, Call, Config, Event, Events, Gate, Reason, Recovery, Snapshot, State};
+use trip99::{Breaker, Call, Config, Event, Events, Gate, Halted, Holder, Reason, Recovery, Resumed, Snapshot, State};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
@@ -32,8 +32,15 @@ pub(crate) enum Op {
     PollAtDeadline {
         before: bool,
     },
-    Halt,
-    Resume,
+    /// By the owner; or, if there are lanes, by another thread.
+    Halt {
+        who: usize,
+        by_gate: bool,
+    },
+    Resume {
+        who: usize,
+        by_gate: bool,
+    },
     Reconfigure(Change),
     Quantile {
         quantile_ppm: u32,
@@ -79,8 +86,11 @@ pub(crate) struct Pair {
     /// The tickets that have not been given back.
     out: Vec<usize>,
     clock_ns: u64,
-    /// What was last asked for by `Halt` or `Resume`.
-    halted: bool,
+    /// Who asked last for a halt, rather than for a resume; and whether the owner has looked since.
+    halted: [bool; 4],
+    looked: bool,
+    /// How many entries the operators' log has had, halts and resumes.
+    entries: u64,
     /// The settings when the half-open epoch began.
     plan: Config,
     gate: Option<(Gate, Grants)>,
@@ -89,16 +99,33 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn new(config: Config, clock_ns: u64) -> Self {
+        trip99::warden::disable(); // it lives by another time
         let breaker = Breaker::new(config.clone()).expect("a legal config");
         let events = breaker.events();
         let (seen, tickets, out) = (0, Vec::new(), Vec::new());
         let (model, plan) = (Model::new(config.clone()), config);
         let (gate, lanes) = (None, Vec::new());
-        Self { breaker, model, events, seen, tickets, out, clock_ns, halted: false, plan, gate, lanes }
+        Self {
+            breaker,
+            model,
+            events,
+            seen,
+            tickets,
+            out,
+            clock_ns,
+            halted: [false; 4],
+            looked: true,
+            entries: 0,
+            plan,
+            gate,
+            lanes,
+        }
     }
 
     /// With a gate, and with lanes of these capacities. Every second lane is split.
     pub(crate) fn with_lanes(config: Config, clock_ns: u64, capacities: &[u32]) -> Self {
+        // Stamps that leap would make an owner silent: `silent_owner` is about that.
+        let config = Config { owner_timeout_ns: 0, ..config };
         let mut pair = Self::new(config, clock_ns);
         pair.gate = Some((pair.breaker.gate(), Grants::default()));
         for (index, &capacity) in capacities.iter().enumerate() {
@@ -165,6 +192,7 @@ impl Pair {
                 model.record_probe(now_ns, latency_ns, ok);
             }
             Op::Poll => {
+                self.looked = true;
                 breaker.poll_at(now_ns);
                 model.poll(now_ns);
             }
@@ -177,18 +205,41 @@ impl Pair {
                     model.poll(at_ns);
                 }
             }
-            // A halt takes effect before its time is noted: so it isn't the operation at which a clock has jumped.
-            Op::Halt => {
-                let now_ns = now_ns.max(model.latest_ns.saturating_sub(100));
-                self.halted = true;
-                breaker.halt_at(now_ns, "");
-                model.set_halt(now_ns, true);
+            Op::Halt { who, by_gate } => {
+                let (holder, reason) = (holder(who), format!("halt {}", self.entries));
+                self.halted[who] = true;
+                match &self.gate {
+                    Some((gate, _)) if by_gate => {
+                        assert_eq!(gate.halt_as(holder, &reason), Halted::Done);
+                        model.halt(holder, &reason);
+                    }
+                    _ => {
+                        let now_ns = now_ns.max(model.latest_ns.saturating_sub(100));
+                        breaker.halt_as_at(now_ns, holder, &reason);
+                        model.halt_at(now_ns, holder, &reason);
+                    }
+                }
             }
-            Op::Resume => {
-                let now_ns = now_ns.max(model.latest_ns.saturating_sub(100));
-                self.halted = false;
-                breaker.resume_at(now_ns, "");
-                model.set_halt(now_ns, false);
+            Op::Resume { who, by_gate } => {
+                let holder = holder(who);
+                self.halted[who] = false;
+                let (resumed, expected) = match &self.gate {
+                    Some((gate, _)) if by_gate => {
+                        self.looked = false;
+                        (gate.resume_as(holder, ""), model.resume(holder))
+                    }
+                    _ => {
+                        self.looked = true;
+                        let now_ns = now_ns.max(model.latest_ns.saturating_sub(100));
+                        (breaker.resume_as_at(now_ns, holder, ""), model.resume_at(now_ns, holder))
+                    }
+                };
+                let expected = match expected {
+                    (false, _) => Resumed::NotHeld,
+                    (true, true) => Resumed::StillHeld,
+                    (true, false) => Resumed::Done,
+                };
+                assert_eq!(resumed, expected);
             }
             Op::Reconfigure(change) => {
                 let mut config = model.config.clone();
@@ -263,9 +314,18 @@ impl Pair {
         assert_eq!((snapshot.untracked, snapshot.misused), (model.untracked, model.misused));
         assert_eq!(snapshot.dropped, model.dropped);
         assert_eq!((snapshot.refused, snapshot.refused_in_shadow), (model.refused, model.refused_in_shadow));
+        let observer = self.breaker.observer();
+        if observer.log_entries() != self.entries {
+            self.entries = observer.log_entries();
+            assert_eq!((observer.log_entries(), model.halts.entries()), (self.entries, self.entries));
+            let holders = observer.holders();
+            let notes = holders.notes().iter().map(|note| (note.holder, note.entry, note.reason.clone()));
+            let held = model.halts.held().into_iter().map(|(holder, entry, reason)| (Some(holder), entry, reason));
+            assert!(notes.eq(held), "{holders:?}");
+        }
         let happened: Vec<Event> = self.events.by_ref().collect();
         for &event in &happened {
-            assert_eq!((event.sequence, event.entry), (self.seen as u64, 0));
+            assert_eq!(event.sequence, self.seen as u64);
             assert_eq!(Some(without_wall_time(event)), model.events.get(self.seen).copied());
             self.seen += 1;
         }
@@ -279,10 +339,6 @@ impl Pair {
             // A pause is never over when it begins.
             State::Open if event.from != State::Open => {
                 assert!(event.retry_at_ns > event.t_ns || event.retry_at_ns == u64::MAX);
-            }
-            State::Open if event.reason == Reason::Halt => {
-                assert!(self.halted || self.breaker.config().latch_after > 0);
-                self.halted = true;
             }
             State::HalfOpen if event.reason == Reason::Retry => self.plan = self.breaker.config().clone(),
             // The breaker never closes without all the good results, and all of them were granted in this epoch.
@@ -300,8 +356,10 @@ impl Pair {
     /// Checks what holds at any time, whatever the model says.
     fn check_invariants(&self) {
         let (snapshot, observer) = (self.breaker.snapshot(), self.breaker.observer());
-        // Nothing automatic clears a halt, and only the latch sets one.
-        assert_eq!((snapshot.halted, observer.is_halted()), (self.halted, self.halted));
+        // Nothing automatic clears a halt, and the latch alone sets one. One that nobody holds ends when the owner looks.
+        let is_latched = observer.holders().notes().iter().any(|note| note.holder == Some(Holder::LATCH));
+        let (halted, is_held) = (observer.is_halted(), is_latched || self.halted.contains(&true));
+        assert!(snapshot.halted == halted && (halted || !is_held) && (!halted || is_held || !self.looked));
         assert!(snapshot.trials_out <= self.plan.trials_in_flight && snapshot.trials_granted <= self.plan.probes);
         assert!(snapshot.trials_out + snapshot.trials_good <= snapshot.trials_granted || snapshot.trials_granted == 0);
         assert!(snapshot.slow <= snapshot.samples && snapshot.failures <= snapshot.samples);
@@ -311,6 +369,16 @@ impl Pair {
         // The gate never shows closed while the automatic state is another.
         assert_eq!(observer.state(), Some(snapshot.state));
         assert!(snapshot.state == State::Open || snapshot.retry_at_ns == u64::MAX);
+    }
+}
+
+/// In whose name somebody halts.
+fn holder(who: usize) -> Holder {
+    match who {
+        0 => Holder::ENGINE,
+        1 => Holder::engine("risk"),
+        3 => Holder::LATCH,
+        _ => Holder::new("ann@desk-7").expect("a name"),
     }
 }
 
@@ -330,5 +398,6 @@ fn without_wall_time(event: Event) -> super::Event {
         owner_gap_ns: event.owner_gap_ns,
         observed: event.observed,
         limit: event.limit,
+        entry: event.entry,
     }
 }

@@ -1,7 +1,7 @@
 //! Changes of state, and their events.
 
 use super::{Event, Model, by_rank};
-use trip99::{Reason, State};
+use trip99::{Holder, Reason, State};
 
 impl Model {
     pub(super) fn pause_ns(&self, attempt: u32) -> u64 {
@@ -24,9 +24,9 @@ impl Model {
         if self.config.shadow {
             self.openings = 0;
             self.log(State::Open, Reason::Latched);
-        } else if !self.halted {
-            self.halted = true;
-            self.log(State::Open, Reason::Halt);
+        } else {
+            self.halt(Holder::LATCH, "opened as often as latch_after allows");
+            self.note_halts();
         }
     }
 
@@ -115,6 +115,7 @@ impl Model {
             owner_gap_ns: if self.started { self.latest_ns - self.previous_ns } else { 0 },
             observed,
             limit,
+            entry: 0,
         });
     }
 }

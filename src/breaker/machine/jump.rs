@@ -71,6 +71,7 @@ impl Machine {
     fn jump_back(&mut self, now_ns: u64, back_ns: u64) {
         self.judge.expire(self.latest_ns); // what is too old is gone for good
         (self.latest_ns, self.previous_ns, self.horizon_ns) = (now_ns, now_ns, now_ns);
+        (self.beat_ns, self.polled_ns) = (now_ns, self.polled_ns.min(now_ns));
         let is_latched = if self.state == State::Open {
             self.pause_anew();
             self.journal_because(State::Open, Reason::ClockJumped, back_ns);

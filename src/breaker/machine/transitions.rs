@@ -275,11 +275,11 @@ impl Machine {
         }
     }
 
-    /// When the next poll is due as a sign of life: half a timeout after the last. A breaker with gates or lanes polls by then.
-    pub(in crate::breaker) fn sign_of_life_by_ns(&self) -> u64 {
+    /// When the next poll is due as a sign of life: half a timeout after the latest one, at this time.
+    pub(in crate::breaker) fn sign_of_life_by_ns(&self, polled_ns: u64) -> u64 {
         match self.config.owner_timeout_ns {
             0 => NEVER_NS,
-            timeout_ns => self.beat_ns.max(self.horizon_ns).saturating_add(timeout_ns / 2),
+            timeout_ns => polled_ns.saturating_add(timeout_ns / 2),
         }
     }
 
