@@ -29,7 +29,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const LEAST_SPACING: Duration = Duration::from_millis(2);
 
 /// What is wrong with the file that a page is in.
-pub(crate) type Check = Box<dyn FnMut(&Page) -> Option<&'static str> + Send>;
+pub(crate) enum Finding {
+    /// The file no longer has all of the page: to touch the page may kill the process.
+    CutOff,
+    /// Nobody could halt the page any more.
+    Damage(&'static str),
+}
+
+/// Looks at the file that a page is in.
+pub(crate) type Check = Box<dyn FnMut(&Page) -> Option<Finding> + Send>;
 /// Keeps a page's halts in files.
 pub(crate) type Keep = Box<dyn FnMut(&Page) + Send>;
 
@@ -75,12 +83,14 @@ pub(crate) fn watch(page: &Page, signature: Signature, mut check: Option<Check>,
     }
     let mut watch = Watch::default();
     let look = move |page: &Page, now_ns: u64| {
-        watch.look(page, now_ns);
-        if let Some(what) = check.as_mut().and_then(|check| check(page)) {
-            if !page.board().halts.held().has(halts::DAMAGE) {
+        match check.as_mut().and_then(|check| check(page)) {
+            Some(Finding::CutOff) => return LOOK_EVERY,
+            Some(Finding::Damage(what)) if !page.board().halts.held().has(halts::DAMAGE) => {
                 page.halt(&signature.act(Holder::DAMAGE, what, wall_ns()));
             }
+            _ => {}
         }
+        watch.look(page, now_ns);
         match page.board().life.0.owner_timeout_ns.load(Ordering::Relaxed) {
             0 => LOOK_EVERY,
             timeout_ns => Duration::from_nanos(timeout_ns / 4).clamp(LEAST_SPACING, LOOK_EVERY),

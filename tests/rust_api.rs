@@ -130,7 +130,7 @@ fn events_carry_wall_time() {
     for now_ns in [0, 1_000_000 * SECOND] {
         let before_ns = since_epoch_ns();
         breaker.halt_at(now_ns, "");
-        breaker.resume_at(now_ns);
+        breaker.resume_at(now_ns, "");
         let wall_ns = u128::from(last(&breaker).wall_ns);
         assert!(before_ns <= wall_ns && wall_ns <= since_epoch_ns(), "{wall_ns}");
     }

@@ -189,6 +189,11 @@ impl Mapping {
         moved
     }
 
+    /// Whether the file still has all that is mapped. (It may be cut off at any moment.)
+    pub(crate) fn is_whole(&self) -> bool {
+        rustix::fs::fstat(&self.descriptor).is_ok_and(|stat| stat.st_size >= file_len(self.slots_log2) as i64)
+    }
+
     /// False in the child of a fork of the owner. The child has no such memory.
     pub(crate) fn is_here(&self) -> bool {
         self.owner_pid.is_none_or(|pid| pid == own_pid())

@@ -12,7 +12,7 @@ use crate::log::Author;
 use crate::page::Page;
 use crate::quantile::quantile;
 use crate::sync::{Ordering, load_acquire};
-use crate::warden::{self, Check, Keep};
+use crate::warden::{self, Check, Finding, Keep};
 use rustix::fs::{Stat, fstat, lstat};
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
@@ -132,6 +132,9 @@ pub(crate) fn file_check() -> Check {
     let mut failed = 0_u32;
     Box::new(move |page| {
         let mapping = page.keeper::<Mapping>()?;
+        if !mapping.is_whole() {
+            return Some(Finding::CutOff);
+        }
         let what = if is_replaced(mapping) {
             Some("the page's path no longer leads to the page")
         } else if !mapping.file().is_intact() {
@@ -140,7 +143,7 @@ pub(crate) fn file_check() -> Check {
             None
         };
         failed = if what.is_some() { failed.saturating_add(1) } else { 0 };
-        what.filter(|_| failed >= 2)
+        what.filter(|_| failed >= 2).map(Finding::Damage)
     })
 }
 
@@ -149,6 +152,9 @@ pub(crate) fn keep_halts() -> Keep {
     let mut kept = None;
     Box::new(move |page| {
         let Some(mapping) = page.keeper::<Mapping>() else { return };
+        if !mapping.is_whole() {
+            return;
+        }
         let held = page.board().halts.held();
         // The folder's files are for whatever page the path leads to.
         if kept != Some(held)
