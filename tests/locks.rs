@@ -135,7 +135,7 @@ fn copies_of_the_library_exclude_each_other() {
 
 /// What an earlier owner left of the page and its lock file when would-be owners race for it, by the number of the round.
 fn prepare(place: &Place, round: usize) {
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         let _ = fs::remove_file(&place.0);
     }
     if round % 4 < 2 {
@@ -280,8 +280,8 @@ enum Fork {
 impl Fork {
     /// Runs this in a child, which ends without a trace of this program. Returns the child.
     fn child(self, run: impl FnOnce()) -> Pid {
-        // SAFETY: the child is a copy of this process; `run` does what little the tests need.
         let child = match self {
+            // SAFETY: the child is a copy of this process; `run` does what little the tests need.
             Self::Seen => i64::from(unsafe { libc::fork() }),
             // SAFETY: likewise. The arguments are those of a fork.
             Self::Raw => unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) },

@@ -51,13 +51,18 @@ pub(crate) fn build() {
     LazyLock::force(&BUILT);
 }
 
+type Create = unsafe extern "C" fn(*const c_char, *const c_void, cb_start, *mut *mut c_void) -> cb_status;
+type Open = unsafe extern "C" fn(*const c_char, *mut *mut c_void) -> cb_status;
+type GetOwner = unsafe extern "C" fn(*const c_void, *mut cb_owner) -> bool;
+type Close = unsafe extern "C" fn(*mut c_void);
+
 /// A copy of the library. It stays loaded, as its threads may be at work.
 pub(crate) struct Copy {
-    create: unsafe extern "C" fn(*const c_char, *const c_void, cb_start, *mut *mut c_void) -> cb_status,
-    destroy: unsafe extern "C" fn(*mut c_void),
-    open: unsafe extern "C" fn(*const c_char, *mut *mut c_void) -> cb_status,
-    owner: unsafe extern "C" fn(*const c_void, *mut cb_owner) -> bool,
-    close: unsafe extern "C" fn(*mut c_void),
+    create: Create,
+    destroy: Close,
+    open: Open,
+    owner: GetOwner,
+    close: Close,
 }
 
 /// A breaker of a copy, which owns a page.
@@ -82,11 +87,11 @@ impl Copy {
         // SAFETY: functions of these names and types, pointers to handles being untyped here.
         Box::leak(Box::new(unsafe {
             Self {
-                create: std::mem::transmute::<*mut c_void, _>(symbol(c"cb_create_shared")),
-                destroy: std::mem::transmute::<*mut c_void, _>(symbol(c"cb_destroy")),
-                open: std::mem::transmute::<*mut c_void, _>(symbol(c"cb_observer_open")),
-                owner: std::mem::transmute::<*mut c_void, _>(symbol(c"cb_observer_get_owner")),
-                close: std::mem::transmute::<*mut c_void, _>(symbol(c"cb_observer_close")),
+                create: std::mem::transmute::<*mut c_void, Create>(symbol(c"cb_create_shared")),
+                destroy: std::mem::transmute::<*mut c_void, Close>(symbol(c"cb_destroy")),
+                open: std::mem::transmute::<*mut c_void, Open>(symbol(c"cb_observer_open")),
+                owner: std::mem::transmute::<*mut c_void, GetOwner>(symbol(c"cb_observer_get_owner")),
+                close: std::mem::transmute::<*mut c_void, Close>(symbol(c"cb_observer_close")),
             }
         }))
     }
