@@ -43,8 +43,13 @@
  * the struct as it is, and returns false if it returns a bool. A function that reads a cb_config takes the defaults for fields
  * beyond struct_size. It refuses a struct_size that no version has (CB_STATUS_STRUCT_SIZE).
  *
+ * Halts. A halt belongs to a holder, a short name, and several hold at once. cb_halt and cb_resume are for the engine's own (holder
+ * "engine"); cb_halt_as and cb_resume_as for any. A resume lifts one holder's halt. When the last one is lifted, the owner's next
+ * poll (or cb_allow) opens the gate, as far as the state allows. A function that halts or resumes and has an argument `result`
+ * always writes it, unless it is NULL. cb_why tells why calls are refused, for the text of a reject.
+ *
  * Errors and resources. After cb_create only functions that make or open something allocate (a lane, a gate handle, an observer, a
- * reader of events), those that read a halt's note, and those that are given a reason that isn't UTF-8. Nothing locks. Where
+ * reader of events), those that read notes of halts or tell why, and those that are given a reason that isn't UTF-8. Nothing locks. Where
  * memory runs out, these abort the process. No function throws or unwinds, and only cb_create sets errno. Functions for start-up
  * and for watchers are another matter (cb_create_shared, cb_halt_shared, cb_resume_shared, cb_observer_open,
  * cb_observer_quantile_ns, cb_observer_get_owner, cb_gate_handle_open, cb_supervisor_): they allocate, make system calls and set
@@ -269,7 +274,7 @@ typedef uint32_t cb_clock_value;
 #endif // __cplusplus
 
 /**
- * Why a breaker changed its state, or was halted, resumed or restarted.
+ * Why a breaker changed its state, or was halted, resumed, restarted or reconfigured.
  */
 enum cb_reason_value
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -333,6 +338,26 @@ enum cb_reason_value
      * The owner tripped the breaker (cb_trip): open.
      */
     CB_REASON_TRIPPED = 14,
+    /**
+     * The owner changed the settings. The state is unchanged.
+     */
+    CB_REASON_RECONFIGURED = 15,
+    /**
+     * The owner was silent for owner_timeout_ns: gates and lanes refused. The event comes when the owner is back.
+     */
+    CB_REASON_OWNER_SILENT = 16,
+    /**
+     * The owner is back after a silence.
+     */
+    CB_REASON_OWNER_BACK = 17,
+    /**
+     * The owner's clock went back for good: a new epoch began, and the breaker is open for a whole pause.
+     */
+    CB_REASON_CLOCK_JUMPED = 18,
+    /**
+     * In shadow: the opening before this would have halted by latch_after. The state is unchanged.
+     */
+    CB_REASON_LATCHED = 20,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -367,7 +392,8 @@ typedef struct cb_events cb_events;
  *
  * A thread that reports calls, too, has a lane: it can do all that a gate handle can.
  *
- * A gate handle may outlive its breaker. It refuses then, as nobody watches any more. (But one in shadow refuses nothing.)
+ * A gate handle that a breaker gave may outlive the breaker. It refuses then, for ever, whoever takes the page over later. One that
+ * was opened by a path belongs to the page, and follows its owners.
  */
 typedef struct cb_gate_handle cb_gate_handle;
 
@@ -383,7 +409,7 @@ typedef struct cb_gate_handle cb_gate_handle;
  * A lane's samples may be late. A sample is taken as if it had ended when the lane was told of it, or at the latest time that
  * the owner had seen, if that is later. Whether a sample is stale is decided by its own stamps.
  *
- * A lane may outlive its breaker. It refuses then, as nobody watches any more, and nobody hears what it says.
+ * A lane may outlive its breaker. It refuses then, for ever, and nobody hears what it says.
  */
 typedef struct cb_lane cb_lane;
 
@@ -577,7 +603,7 @@ typedef struct cb_call {
 typedef uint32_t cb_state;
 
 /**
- * Who halted last, when and why. If a halt is in force, the note is that halt's.
+ * Who halted, when and why. Of a resume (cb_log_entry): who resumed.
  */
 typedef struct cb_halt_note {
     /**
@@ -589,21 +615,34 @@ typedef struct cb_halt_note {
      */
     uint32_t uid;
     /**
-     * The halter's process.
+     * The halter's process. 0 if it can't be told.
      */
     uint32_t pid;
     /**
-     * 0.
+     * The user who logged in, whoever the halter ran as. UINT32_MAX if it can't be told.
      */
-    uint32_t reserved;
+    uint32_t login_uid;
     /**
-     * When the halt was set, in nanoseconds since the Unix epoch.
+     * When the halt was set, in nanoseconds since the Unix epoch. 0 if it can't be told.
      */
     uint64_t wall_ns;
     /**
-     * Why, in UTF-8. The text ends with a zero, and is empty if no reason was given. Spaces replace control characters.
+     * Why, in UTF-8. The text ends with a zero, and is empty if no reason was given. Spaces replace characters that aren't seen.
      */
     char reason[224];
+    /**
+     * The number of the entry in the operators' log (cb_log_entry). 0 if it can't be told: the halter was killed before it wrote the
+     * entry, or the page no longer keeps it.
+     */
+    uint64_t entry;
+    /**
+     * In whose name. The text ends with a zero, and is empty if it can't be told.
+     */
+    char holder[40];
+    /**
+     * The halter's host. The text ends with a zero, and is empty if it can't be told.
+     */
+    char host[40];
 } cb_halt_note;
 
 /**
@@ -736,7 +775,7 @@ typedef struct cb_snapshot {
 typedef uint32_t cb_reason;
 
 /**
- * A transition, halt, resume or restart, with the figures of a verdict at that moment.
+ * A transition, halt, resume, restart or reconfiguration, with the figures of a verdict at that moment.
  */
 typedef struct cb_event {
     /**
@@ -764,8 +803,7 @@ typedef struct cb_event {
      */
     uint64_t t_ns;
     /**
-     * When it happened, in nanoseconds since the Unix epoch: wall time at creation plus the time that has passed on the
-     * breaker's clock since.
+     * When it happened, in nanoseconds since the Unix epoch, as the system clock showed it when the event was written.
      */
     uint64_t wall_ns;
     /**
@@ -804,6 +842,22 @@ typedef struct cb_event {
      * 0.
      */
     uint32_t reserved;
+    /**
+     * What was observed. The reason says what it is: CB_REASON_LATENCY the quantile, ns; CB_REASON_FAILURE_RATE the share of the
+     * window that failed, ppm; CB_REASON_CONSECUTIVE_FAILURES how many failed in a row; CB_REASON_SPIKE the last latency, ns;
+     * CB_REASON_STALL the call's age, ns; CB_REASON_PROBE_FAILED the result's latency, ns; CB_REASON_PROBE_SLOW the result's
+     * latency or the trial's age, ns; CB_REASON_PROBE_LOST how long no result came, ns; CB_REASON_RECOVERED good results;
+     * CB_REASON_CLOCK_JUMPED how far back, ns; 0 for other reasons.
+     */
+    uint64_t observed;
+    /**
+     * The limit that the observed figure is held against, in the same unit. 0 if there is none.
+     */
+    uint64_t limit;
+    /**
+     * Of a halt and a resume: the number of their entry in the operators' log, which is counted from 1 on. 0 = none.
+     */
+    uint64_t entry;
 } cb_event;
 
 /**
@@ -929,7 +983,7 @@ cb_status cb_create(const struct cb_config *config,
 
 /**
  * Ends a breaker. What cb_gate_of gave must not be read any more. Observers and readers of its events may go on to read what the
- * breaker left. Its lanes and gate handles refuse from now on, and nobody hears what lanes say.
+ * breaker left. Its lanes and gate handles refuse from now on, for ever, and nobody hears what lanes say.
  *
  * A breaker that is on a supervisor's list may be destroyed, too. While the supervisor doesn't run, the breaker ends here, and
  * the supervisor can't be started any more (CB_STATUS_NOT_NOW). While the supervisor runs, the breaker ends when the supervisor
@@ -941,6 +995,16 @@ cb_status cb_create(const struct cb_config *config,
  * handle.
  */
 void cb_destroy(struct cb_breaker *breaker);
+
+/**
+ * Ends a breaker as cb_destroy does, and tells the next owner of its page that the end was unclean: the breaker comes back open. It is
+ * for an end that nobody planned. C has no exceptions; the C++ wrapper calls this when an exception unwinds.
+ *
+ * @param breaker  As for cb_destroy.
+ *
+ * Thread: as for cb_destroy.
+ */
+void cb_destroy_unclean(struct cb_breaker *breaker);
 
 /**
  * Passes ownership on: the next thread that calls a function marked "Thread: owner" is the owner. Only a checked build takes
@@ -1215,6 +1279,18 @@ void cb_trip(struct cb_breaker *breaker);
 void cb_trip_at(struct cb_breaker *breaker, uint64_t now_ns);
 
 /**
+ * Tells others how many orders rest at the venue, if the engine cares to: whoever halts sees by that whether they are gone
+ * (cb_observer_get_resting). This is one store.
+ *
+ * @param breaker  Must not be NULL.
+ * @param orders   How many.
+ *
+ * Thread: owner.
+ */
+void cb_set_resting(struct cb_breaker *breaker,
+                    uint64_t orders);
+
+/**
  * Takes in what lanes have said, fires the timers that are due, and adds the event of a halt or resume. It is cheap enough for
  * every turn of a loop. A breaker that isn't polled hears no lane. Such a breaker recovers, and notices calls that never return,
  * only when it is asked or told something.
@@ -1266,71 +1342,11 @@ cb_state cb_get_state(const struct cb_breaker *breaker);
 bool cb_is_halted(const struct cb_breaker *breaker);
 
 /**
- * Halts trading: the breaker refuses every call until cb_resume, whatever its automatic state. The gate is shut when this
- * function returns. The owner's next cb_poll (or refused cb_allow) adds the event. A note tells when trading was halted, and by
- * which process; cb_halt_with has it tell why, too.
- *
- * @param breaker  NULL is fine: nothing happens.
- *
- * Thread: any.
- */
-void cb_halt(struct cb_breaker *breaker);
-
-/**
- * Halts trading, as cb_halt does, and says why. It takes no note of the time on the breaker's clock, and so has no form _at: the
- * event has the time of the owner's next look.
- *
- * @param breaker  NULL is fine: nothing happens.
- * @param reason   Why, for people, in UTF-8. What isn't UTF-8 is replaced. 216 bytes of it are kept, in the note
- *                 (cb_get_halt_note). NULL gives no reason: then the note of a halt that is in force stays.
- *
- * Thread: any.
- */
-void cb_halt_with(struct cb_breaker *breaker,
-                  const char *reason);
-
-/**
- * cb_halt at a given time. It adds the event at once, and fires no timers. While a supervisor owns the breaker, this does what
- * cb_halt does: a halt is never lost, and its event comes with the supervisor's next poll.
- *
- * @param breaker  NULL is fine: nothing happens.
- * @param now_ns   The time on the breaker's clock, in nanoseconds.
- *
- * Thread: owner.
- */
-void cb_halt_at(struct cb_breaker *breaker,
-                uint64_t now_ns);
-
-/**
- * Ends a halt, whoever set it. The automatic state, which went on meanwhile, decides again. The owner's next cb_poll adds the
- * event.
- *
- * @param breaker  NULL is fine: nothing happens.
- *
- * Thread: any.
- */
-void cb_resume(struct cb_breaker *breaker);
-
-/**
- * cb_resume at a given time. It adds the event at once, and fires no timers. While a supervisor owns the breaker, this does what
- * cb_resume does.
- *
- * @param breaker  NULL is fine: nothing happens.
- * @param now_ns   The time on the breaker's clock, in nanoseconds.
- *
- * Thread: owner.
- */
-void cb_resume_at(struct cb_breaker *breaker,
-                  uint64_t now_ns);
-
-/**
- * The note of the latest halt: who halted, when and why. If a halt is in force (cb_is_halted), the note is that halt's. It stays
- * after a resume.
+ * The note of the latest halt of those that are held: who halted, when and why. (cb_get_holders gives the notes of all.)
  *
  * @param breaker  NULL is fine: false.
  * @param out      Where the note goes, by its struct_size. NULL is fine: false.
- * @return         Whether the note was written. There is none before the first halt, nor if the halter was killed while writing
- *                 it. (Who halts shuts the gate first, and writes the note right after.)
+ * @return         Whether the note was written. There is none if nobody holds a halt.
  *
  * Thread: any.
  */
@@ -1426,23 +1442,61 @@ const cb_gate *cb_lane_gate_of(const struct cb_lane *lane);
 const struct cb_observer *cb_lane_observer(const struct cb_lane *lane);
 
 /**
- * Halts trading, and says why, as cb_halt_with does.
+ * Halts trading, says why, and tells what came of it, as cb_halt_with does. The halt is the engine's own
+ * (holder "engine").
  *
  * @param lane    NULL is fine: nothing happens.
  * @param reason  As for cb_halt_with.
+ * @param result  As for cb_halt_with.
  *
  * Thread: any.
  */
-void cb_lane_halt(struct cb_lane *lane, const char *reason);
+void cb_lane_halt(struct cb_lane *lane, const char *reason, cb_halt_result *result);
 
 /**
- * Ends a halt, whoever set it, as cb_resume does.
+ * Halts trading in the name of this holder, as cb_halt_as does.
  *
- * @param lane  NULL is fine: nothing happens.
+ * @param lane    Must not be NULL.
+ * @param holder  As for cb_halt_as.
+ * @param reason  As for cb_halt_with.
+ * @param result  As for cb_halt_with.
+ * @return        As for cb_halt_as.
  *
  * Thread: any.
  */
-void cb_lane_resume(struct cb_lane *lane);
+CB_MUST_USE
+cb_status cb_lane_halt_as(struct cb_lane *lane,
+                          const char *holder,
+                          const char *reason,
+                          cb_halt_result *result);
+
+/**
+ * Lifts the halt of cb_lane_halt's holder, says why, and tells what came of it, as cb_resume_with does.
+ *
+ * @param lane    NULL is fine: nothing happens.
+ * @param reason  As for cb_resume_with.
+ * @param result  As for cb_resume_with.
+ *
+ * Thread: any.
+ */
+void cb_lane_resume(struct cb_lane *lane, const char *reason, cb_resume_result *result);
+
+/**
+ * Lifts the halt of this holder, as cb_resume_as does.
+ *
+ * @param lane    Must not be NULL.
+ * @param holder  As for cb_resume_as.
+ * @param reason  As for cb_resume_with.
+ * @param result  As for cb_resume_with.
+ * @return        As for cb_resume_as.
+ *
+ * Thread: any.
+ */
+CB_MUST_USE
+cb_status cb_lane_resume_as(struct cb_lane *lane,
+                            const char *holder,
+                            const char *reason,
+                            cb_resume_result *result);
 
 /**
  * Tells how many messages this lane has dropped, because the owner doesn't poll often enough for it. cb_snapshot has the sum of
@@ -1795,7 +1849,7 @@ bool cb_observer_is_halted(const struct cb_observer *observer);
 CB_MUST_USE bool cb_observer_get_snapshot(const struct cb_observer *observer, struct cb_snapshot *out);
 
 /**
- * The note of the latest halt, as cb_get_halt_note gives it.
+ * The note of the latest halt that is held, as cb_get_halt_note gives it.
  *
  * @param observer  NULL is fine: false.
  * @param out       Where the note goes, by its struct_size. NULL is fine: false.
@@ -1887,23 +1941,64 @@ bool cb_gate_handle_allow(struct cb_gate_handle *handle);
 void cb_gate_handle_release(struct cb_gate_handle *handle);
 
 /**
- * Halts trading, and says why, as cb_halt_with does.
+ * Halts trading, says why, and tells what came of it, as cb_halt_with does. The halt is the engine's own
+ * (holder "engine") if a breaker gave this handle. If it was opened by a path, the halt is that of the user who runs this process
+ * (USER@HOST).
  *
  * @param handle  NULL is fine: nothing happens.
  * @param reason  As for cb_halt_with.
+ * @param result  As for cb_halt_with.
  *
  * Thread: any.
  */
-void cb_gate_handle_halt(struct cb_gate_handle *handle, const char *reason);
+void cb_gate_handle_halt(struct cb_gate_handle *handle,
+                         const char *reason,
+                         cb_halt_result *result);
 
 /**
- * Ends a halt, whoever set it, as cb_resume does.
+ * Halts trading in the name of this holder, as cb_halt_as does.
  *
- * @param handle  NULL is fine: nothing happens.
+ * @param handle  Must not be NULL.
+ * @param holder  As for cb_halt_as. By a handle that was opened by a path nobody halts as "engine", either.
+ * @param reason  As for cb_halt_with.
+ * @param result  As for cb_halt_with.
+ * @return        As for cb_halt_as.
  *
  * Thread: any.
  */
-void cb_gate_handle_resume(struct cb_gate_handle *handle);
+CB_MUST_USE
+cb_status cb_gate_handle_halt_as(struct cb_gate_handle *handle,
+                                 const char *holder,
+                                 const char *reason,
+                                 cb_halt_result *result);
+
+/**
+ * Lifts the halt of cb_gate_handle_halt's holder, says why, and tells what came of it, as cb_resume_with does.
+ *
+ * @param handle  NULL is fine: nothing happens.
+ * @param reason  As for cb_resume_with.
+ * @param result  As for cb_resume_with.
+ *
+ * Thread: any.
+ */
+void cb_gate_handle_resume(struct cb_gate_handle *handle, const char *reason, cb_resume_result *result);
+
+/**
+ * Lifts the halt of this holder, as cb_resume_as does.
+ *
+ * @param handle  Must not be NULL.
+ * @param holder  As for cb_resume_as.
+ * @param reason  As for cb_resume_with.
+ * @param result  As for cb_resume_with.
+ * @return        As for cb_resume_as.
+ *
+ * Thread: any.
+ */
+CB_MUST_USE
+cb_status cb_gate_handle_resume_as(struct cb_gate_handle *handle,
+                                   const char *holder,
+                                   const char *reason,
+                                   cb_resume_result *result);
 
 /**
  * Makes a breaker whose page is in a file, so that other processes can observe and halt it. If the file is there already, the
@@ -1999,11 +2094,14 @@ cb_status cb_gate_handle_open(const char *path_or_name,
                               struct cb_gate_handle **out);
 
 /**
- * Halts the breaker of a page in a file, which is usually another process's. A note tells why, when and by whom. The gate is shut
- * when this function returns. The owner's next poll adds the event. A page without an owner keeps the halt for the next owner.
+ * Halts the breaker of a page in a file, which is usually another process's. The gate is shut when this function returns. The
+ * owner's next poll adds the event. A page without an owner keeps the halt for the next owner.
  *
  * @param path_or_name  As for cb_create_shared. Must not be NULL.
+ * @param holder        In whose name, as for cb_halt_as; but nobody halts as "engine" here. NULL stands for the user who runs this
+ *                      process (USER@HOST).
  * @param reason        As for cb_halt_with.
+ * @param result        As for cb_halt_with.
  * @return              CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
  *                      CB_STATUS_IO. Unless it is CB_STATUS_OK nothing is halted.
  *
@@ -2012,18 +2110,27 @@ cb_status cb_gate_handle_open(const char *path_or_name,
  */
 CB_MUST_USE
 cb_status cb_halt_shared(const char *path_or_name,
-                         const char *reason);
+                         const char *holder,
+                         const char *reason,
+                         cb_halt_result *result);
 
 /**
- * Ends a halt of a page in a file, whoever set it. The automatic state decides again. The owner's next poll adds the event.
+ * Lifts a halt of a page in a file. When nobody else holds one, the owner's next poll lets the automatic state decide again, and adds
+ * the event.
  *
  * @param path_or_name  As for cb_create_shared. Must not be NULL.
+ * @param holder        Whose halt, as for cb_resume_as. NULL stands for the user who runs this process (USER@HOST).
+ * @param reason        As for cb_resume_with.
+ * @param result        As for cb_resume_with.
  * @return              As for cb_halt_shared. Unless it is CB_STATUS_OK nothing is resumed.
  *
- * Thread: any.
+ * Thread: any, but no hot thread.
  */
 CB_MUST_USE
-cb_status cb_resume_shared(const char *path_or_name);
+cb_status cb_resume_shared(const char *path_or_name,
+                           const char *holder,
+                           const char *reason,
+                           cb_resume_result *result);
 
 /**
  * Tells who owns the page, and whether the owner is alive. This makes a few system calls.

@@ -22,12 +22,18 @@ use machine::Machine;
 ///
 /// Each operation that takes note of the time has two forms. The `_at(now_ns)` form does the work; the plain form reads the
 /// clock and calls it. Don't mix the two forms on one breaker, unless `now_ns` comes from [`now_ns`](Self::now_ns).
-/// A `now_ns` before the latest time seen counts as the latest time seen, so that deadlines and ages never run backwards.
+/// A `now_ns` before the latest time seen counts as the latest time seen, so that deadlines and ages never run backwards. But when
+/// eight of the latest 64 operations come from more than a second before that, the latest time seen was wrong. Then the breaker
+/// goes on by the new time: what it was told before is forgotten, and it opens
+/// ([`Reason::ClockJumped`](crate::Reason::ClockJumped)).
+///
 /// The plain forms of `abandon`, `release`, `quantile_ns` and `reconfigure` read no clock, as these operations fire no timers.
 /// Like `snapshot`, they are as of the latest time seen, so they mix with both forms.
 ///
-/// After construction no operation allocates, locks or panics. None makes a system call, with one exception: where the clock is
-/// the operating system's (see [`Snapshot::clock`](crate::Snapshot::clock)), a plain form may make one to read the time.
+/// After construction no operation allocates, locks or panics. None makes a system call, except to read the time: a plain form may
+/// make one where the clock is the operating system's (see [`Snapshot::clock`](crate::Snapshot::clock)), and so may an event, which
+/// has the wall time, where the kernel's clock source is none that the vDSO reads. (Without the feature `shm`, std reads the wall
+/// time. It panics if the operating system can't tell the time, which Linux always can.)
 ///
 /// ```
 /// use trip99::{Breaker, Config, State};
@@ -52,6 +58,8 @@ pub struct Breaker {
     /// The owner's end of the desk where lanes are opened; `None` before the first lane.
     arrivals: Option<Box<Arrivals>>,
     has_ended: bool,
+    /// The end is unclean, whatever the state.
+    ends_uncleanly: bool,
     /// The page of the breaker that this one stands in for, if this one is a stand-in.
     stands_in_for: Option<Page>,
 }
@@ -70,7 +78,15 @@ impl Breaker {
     fn with_legal(config: Config) -> Self {
         let clock = Clock::new();
         let machine = Machine::new(config, &clock);
-        Self { machine, clock, is_shared: false, arrivals: None, has_ended: false, stands_in_for: None }
+        Self {
+            machine,
+            clock,
+            is_shared: false,
+            arrivals: None,
+            has_ended: false,
+            ends_uncleanly: false,
+            stands_in_for: None,
+        }
     }
 
     /// May an order be sent now? While the breaker is closed, the answer takes one load and a branch.
@@ -101,16 +117,18 @@ impl Breaker {
     /// [`begin`](Self::begin) at a given time.
     #[inline(always)] // or it is a second call in the C library, which has two callers of it
     pub fn begin_at(&mut self, now_ns: u64) -> Call {
-        let seen_ns = self.run_timers(now_ns);
-        if self.machine.state == State::HalfOpen {
-            return self.begin_half_open(now_ns, seen_ns);
+        if self.machine.state == State::HalfOpen || !self.machine.see_in_time(now_ns) {
+            return self.begin_slowly(now_ns);
         }
-        self.machine.begin(now_ns, seen_ns, false)
+        self.machine.begin(now_ns, now_ns, false)
     }
 
+    /// The slow half of `begin`: the call may be a trial, a timer may be due, and the time may be before the latest seen.
     #[cold]
-    fn begin_half_open(&mut self, now_ns: u64, seen_ns: u64) -> Call {
-        let trial = self.machine.claim_trial();
+    #[inline(never)]
+    fn begin_slowly(&mut self, now_ns: u64) -> Call {
+        let seen_ns = self.run_timers(now_ns);
+        let trial = self.machine.state == State::HalfOpen && self.machine.claim_trial();
         self.machine.begin(now_ns, seen_ns, trial)
     }
 
@@ -239,11 +257,34 @@ impl Breaker {
     /// Takes note of the time, fires the timers that are due by it, and returns it, clamped to the latest seen.
     #[inline]
     fn run_timers(&mut self, now_ns: u64) -> u64 {
+        if now_ns < self.machine.latest_ns {
+            return self.run_timers_before_latest(now_ns);
+        }
+        self.machine.previous_ns = self.machine.latest_ns;
+        self.machine.latest_ns = now_ns;
+        if now_ns >= self.machine.wake_ns {
+            self.run_due_timers();
+        }
+        now_ns
+    }
+
+    // Two cold halves, as one for both has the compiler put it in the way of the hot half.
+
+    #[cold]
+    #[inline(never)]
+    fn run_timers_before_latest(&mut self, now_ns: u64) -> u64 {
         let seen_ns = self.machine.see(now_ns);
         if seen_ns >= self.machine.wake_ns {
             self.fire_timers();
         }
         seen_ns
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn run_due_timers(&mut self) {
+        self.machine.look_at_clock(self.machine.latest_ns);
+        self.fire_timers();
     }
 
     /// Lanes are heard first, as what they say may put a timer off.
@@ -266,7 +307,7 @@ impl Breaker {
     fn allow_unless_refused(&mut self, now_ns: u64) -> bool {
         self.poll_at(now_ns);
         let outlet = &self.machine.outlet;
-        if outlet.gate().is_halted() || outlet.is_foreign(self.machine.state) {
+        if !outlet.may_pass() {
             self.machine.refused += 1;
             if let Some(page) = &self.stands_in_for {
                 page.count_refusal(); // see `stand_in`
@@ -278,21 +319,36 @@ impl Breaker {
 
     #[inline(always)] // as `begin_at`
     fn finish_at(&mut self, now_ns: u64, call: Call, ok: bool) {
-        self.run_timers(now_ns);
+        if !self.machine.see_in_time(now_ns) {
+            return self.finish_out_of_time(now_ns, call, ok);
+        }
         let machine = &mut self.machine;
         let returned = machine.judge.calls.own.take(call);
         let latency_ns = now_ns.saturating_sub(call.start_ns());
-        let is_good_call = ok && returned == Returned::Call && now_ns == machine.latest_ns;
+        let is_good_call = ok && returned == Returned::Call;
         if !(is_good_call && machine.judge.take_calmly(now_ns, latency_ns)) {
             machine.take_returned(now_ns, latency_ns, ok, returned);
         }
     }
 
+    /// The slow half of `end` and `fail`: a timer may be due, and the time may be before the latest seen.
+    #[cold]
+    #[inline(never)]
+    fn finish_out_of_time(&mut self, now_ns: u64, call: Call, ok: bool) {
+        self.run_timers(now_ns);
+        let returned = self.machine.judge.calls.own.take(call);
+        let latency_ns = now_ns.saturating_sub(call.start_ns());
+        self.machine.take_returned(now_ns, latency_ns, ok, returned);
+    }
+
     #[inline(always)]
     fn record_result_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         let machine = &mut self.machine;
-        let in_time = machine.latest_ns <= now_ns && now_ns < machine.wake_ns;
-        if ok && in_time && machine.judge.take_calmly(now_ns, latency_ns) {
+        if ok
+            && machine.latest_ns <= now_ns
+            && now_ns < machine.wake_ns
+            && machine.judge.take_calmly(now_ns, latency_ns)
+        {
             machine.latest_ns = now_ns; // `previous_ns` matters to events alone, and here is none
         } else {
             self.take_recorded_at(now_ns, latency_ns, ok);
@@ -332,7 +388,7 @@ impl Drop for Breaker {
     /// Gates that outlive the breaker refuse, as nobody watches any more. A page in a file stays for the next owner; its end is
     /// clean, unless this comes of a panic. (The child of a fork has no page in a file.)
     fn drop(&mut self) {
-        self.destroy(self.clock.now_ns(), true);
+        self.destroy(self.clock.now_ns(), !self.ends_uncleanly);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::config::to_ns;
 use crate::words::named;
 use std::sync::LazyLock;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 named! {
     /// The clock from which a breaker's plain (not `_at`) operations read the time.
@@ -52,8 +52,14 @@ impl Clock {
     }
 }
 
-/// The wall clock, in nanoseconds since the Unix epoch.
+#[cfg(feature = "shm")]
+pub(crate) use crate::wall::wall_ns;
+
+/// The wall clock, in nanoseconds since the Unix epoch. std panics if the operating system can't tell the time. So this is the one
+/// thing that a proof against panics can't be had of without the feature `shm`.
+#[cfg(not(feature = "shm"))]
 pub(crate) fn wall_ns() -> u64 {
+    use std::time::SystemTime;
     to_ns(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
 
@@ -80,6 +86,13 @@ mod tests {
         assert!(lists_tsc("kvm-clock tsc"));
         assert!(!lists_tsc("hpet acpi_pm \n"));
         assert!(!lists_tsc("tsc-early hpet"));
+    }
+
+    #[test]
+    fn the_wall_clock_is_that_of_the_system() {
+        let system_ns = || to_ns(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap());
+        let (before_ns, wall_ns, after_ns) = (system_ns(), wall_ns(), system_ns());
+        assert!(before_ns <= wall_ns && wall_ns <= after_ns, "{before_ns} {wall_ns} {after_ns}");
     }
 
     #[test]

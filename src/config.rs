@@ -255,6 +255,43 @@ impl Config {
         Ok(())
     }
 
+    /// A hash of all settings, the same for the same settings on every machine and in every version that has them: the sum, modulo 2^64, of
+    /// the FNV-1a hashes of the texts `NAME=NUMBER`, one for each setting, with its [name](Setting::name) and its number in decimal.
+    pub fn stable_hash(&self) -> u64 {
+        const FNV: (u64, u64) = (0xcbf2_9ce4_8422_2325, 0x0100_0000_01b3);
+        let add = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(FNV.1);
+        let mut sum = 0_u64;
+        for setting in Self::SETTINGS {
+            let mut hash = setting.name().bytes().chain([b'=']).fold(FNV.0, add);
+            let number = setting.get(self);
+            let mut power = number.checked_ilog10().map_or(1, |digits| 10_u64.pow(digits));
+            while power > 0 {
+                hash = add(hash, b'0' + (number / power % 10) as u8);
+                power /= 10;
+            }
+            sum = sum.wrapping_add(hash);
+        }
+        sum
+    }
+
+    pub(crate) const WORDS: usize = Self::SETTINGS.len() + 1;
+
+    /// All settings, and their hash.
+    pub(crate) fn words(&self) -> [u64; Self::WORDS] {
+        let mut words = [self.stable_hash(); Self::WORDS];
+        words.iter_mut().zip(Self::SETTINGS).for_each(|(word, setting)| *word = setting.get(self));
+        words
+    }
+
+    /// `None` if these are no legal settings, or if the hash isn't theirs.
+    pub(crate) fn from_words(words: &[u64; Self::WORDS]) -> Option<Self> {
+        let mut config = Self::default();
+        for (&word, setting) in words.iter().zip(Self::SETTINGS) {
+            (setting.set)(&mut config, word)?;
+        }
+        (config.validate().is_ok() && words.last() == Some(&config.stable_hash())).then_some(config)
+    }
+
     /// The limit that the spike rule applies, in nanoseconds: `spike_limit_ns`, or the threshold if that is 0.
     pub const fn effective_spike_limit_ns(&self) -> u64 {
         match self.spike_limit_ns {
@@ -271,5 +308,35 @@ impl Config {
             0 => self.threshold_ns / 5 * 4 + self.threshold_ns % 5 * 4 / 5,
             limit_ns => limit_ns,
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_survive_their_words_and_others_are_not_believed() {
+        let config = Config { threshold_ns: 7_000_000, shadow: true, start: Start::Halted, ..Config::default() };
+        assert_eq!(Config::from_words(&config.words()), Some(config.clone()));
+        for word in 0..Config::WORDS {
+            let mut words = config.words();
+            words[word] ^= 1;
+            assert_eq!(Config::from_words(&words), None, "word {word}");
+        }
+        let illegal = Config { window_len: 0, ..config };
+        assert_eq!(Config::from_words(&illegal.words()), None);
+    }
+
+    /// Whoever computes the hash as the docs say gets the same.
+    #[test]
+    fn the_hash_is_as_documented() {
+        let config = Config { backoff_max_ns: u64::MAX, ..Config::default() };
+        let fnv = |text: String| {
+            text.bytes().fold(0xcbf29ce484222325, |hash: u64, byte| (hash ^ byte as u64).wrapping_mul(0x100000001b3))
+        };
+        let texts = Config::SETTINGS.iter().map(|setting| format!("{}={}", setting.name(), setting.get(&config)));
+        assert_eq!(config.stable_hash(), texts.map(fnv).fold(0, u64::wrapping_add));
+        assert_ne!(config.stable_hash(), Config::default().stable_hash());
     }
 }

@@ -4,7 +4,7 @@ use crate::config::State;
 use crate::words::{named, words};
 
 named! {
-    /// Why a breaker changed its state, or was halted, resumed or restarted.
+    /// Why a breaker changed its state, or was halted, resumed, restarted or reconfigured.
     #[non_exhaustive]
     pub enum Reason {
         /// The quantile exceeded the threshold.
@@ -36,14 +36,20 @@ named! {
         Restart = 13, "restart";
         /// The owner tripped the breaker by what it knows better than any sample: open.
         Tripped = 14, "tripped";
-        /// Somebody found the owner silent, and shut the gates. It is journaled when the owner is back.
+        /// The owner changed the settings; the state is unchanged.
+        Reconfigured = 15, "reconfigured";
+        /// The owner was silent for `owner_timeout`: gates and lanes refused. The event comes when the owner is back.
         OwnerSilent = 16, "owner_silent";
-        /// The owner polls again, and the gates are as the state says.
+        /// The owner is back after a silence.
         OwnerBack = 17, "owner_back";
+        /// The owner's clock went back for good: a new epoch began, and the breaker is open for a whole pause.
+        ClockJumped = 18, "clock_jumped";
+        /// Under `shadow`: the opening before this would have halted by `latch_after`. The state is unchanged.
+        Latched = 20, "latched";
     }
 }
 
-/// A transition, halt, resume or restart, with the figures of a verdict at that moment.
+/// A transition, halt, resume, restart or reconfiguration, with the figures of a verdict at that moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
@@ -51,8 +57,7 @@ pub struct Event {
     pub sequence: u64,
     /// When, on the breaker's clock.
     pub t_ns: u64,
-    /// When, in nanoseconds since the Unix epoch: the wall time at construction, and the time that has passed on the breaker's
-    /// clock since. It takes no system call, and doesn't follow later adjustments of the wall clock.
+    /// When, in nanoseconds since the Unix epoch, as the system clock showed it when the event was written.
     pub wall_ns: u64,
     /// The state before.
     pub from: State,
@@ -76,12 +81,35 @@ pub struct Event {
     pub retry_at_ns: u64,
     /// How long before this the owner was last seen: a long gap means a local pause rather than a slow node.
     pub owner_gap_ns: u64,
+    /// What was observed; the reason says what:
+    ///
+    /// | reason | observed | limit |
+    /// |---|---|---|
+    /// | `latency` | the quantile, in ns | `threshold` |
+    /// | `failure_rate` | the share of the window that failed, rounded down, in ppm | `failure_rate` |
+    /// | `consecutive_failures` | how many failed in a row | `consecutive_failures` |
+    /// | `spike` | the last sample's latency, in ns | `spike_limit`, or the threshold |
+    /// | `stall` | the call's age, in ns | `stall_limit` |
+    /// | `probe_failed` | the failed result's latency, in ns | 0 |
+    /// | `probe_slow` | the result's latency or the trial's age, in ns | `recover_threshold`, or 80 % of the threshold |
+    /// | `probe_lost` | how long no result came, in ns | `probe_timeout` |
+    /// | `recovered` | good results | `probes` |
+    /// | `clock_jumped` | how far back, in ns | 1 s |
+    /// | others | 0 | 0 |
+    pub observed: u64,
+    /// The limit that `observed` is held against.
+    pub limit: u64,
+    /// Of a halt and a resume: the number of their entry in the operators' log, which is counted from 1 on. 0 = none.
+    pub entry: u64,
 }
 
 words!(
-    Event: sequence, t_ns, wall_ns, from, to, reason, quantile_ns, samples, slow, overdue, failures, attempt, retry_at_ns,
-    owner_gap_ns
+    Event: sequence, t_ns, wall_ns, from + to + reason + attempt, quantile_ns, samples + slow, overdue + failures, retry_at_ns,
+    owner_gap_ns, observed, limit, entry
 );
+
+/// A record of the journal is a pair of lines of 64 bytes: a version, and words.
+const _: () = assert!(Event::WORDS <= 15);
 
 #[cfg(all(test, not(loom)))]
 mod tests {
@@ -90,10 +118,10 @@ mod tests {
 
     #[test]
     fn reasons_are_numbered_from_1_on() {
-        for number in 0..20 {
+        for number in 0..=255 {
             let reason = Reason::from_word(number);
-            let is_known = (1..=14).contains(&number) || (16..=17).contains(&number);
-            assert_eq!(reason.map(|reason| reason.to_word()), is_known.then_some(number));
+            let is_reason = (1..=18).contains(&number) || number == 20;
+            assert_eq!(reason.map(|reason| reason.to_word()), is_reason.then_some(number));
         }
         assert_eq!(format!("{:>8}", Reason::Halt), "    halt");
     }

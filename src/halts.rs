@@ -102,6 +102,7 @@ pub(crate) struct Halts {
 }
 
 /// Slots of trip99's own names.
+pub(crate) const LATCH: u8 = 2;
 pub(crate) const DAMAGE: u8 = 3;
 pub(crate) const OTHERS: u8 = OWN as u8 - 1;
 
@@ -121,6 +122,15 @@ impl Halts {
     #[inline]
     pub(crate) fn is_still(&self, held: Held) -> bool {
         self.word.0.load(Ordering::Relaxed) == held.0
+    }
+
+    /// From now on counts are above this. To be called by an owner before it opens.
+    pub(crate) fn count_from(&self, count: u64) {
+        let raised = |word| {
+            let held = Held(word);
+            (held.count() < count).then_some(count << COUNT_SHIFT | held.0 & BITS)
+        };
+        let _ = self.word.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, raised);
     }
 
     // Slots.

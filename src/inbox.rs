@@ -262,6 +262,7 @@ impl Inbox {
     pub(crate) fn clear(&mut self) {
         let numbers = &mut self.numbers;
         self.in_flight.clear(|number| _ = numbers.push(number)); // a full queue has all numbers
+        self.latest_ns = 0; // a clock that jumped goes on earlier
     }
 
     /// How many messages the lane dropped, and how many tickets it was given back wrongly.

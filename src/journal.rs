@@ -55,6 +55,12 @@ impl<const WORDS: usize> Journal<WORDS> {
         self.head.0.store(sequence.wrapping_add(1), Ordering::Release);
     }
 
+    /// The record of this number. `None` if it isn't there.
+    pub(crate) fn at(&self, sequence: u64) -> Option<[u64; WORDS]> {
+        let (found, words) = self.record(sequence)?.read()?;
+        (found == version(sequence)).then_some(words)
+    }
+
     /// The cursor of a reader that begins with the oldest record that is still there.
     pub(crate) fn cursor(&self) -> Cursor {
         Cursor { next: self.head().saturating_sub(self.len() as u64), missed: 0 }

@@ -4,7 +4,7 @@
 mod calm;
 
 use crate::calls::Calls;
-use crate::config::{Config, State};
+use crate::config::{Config, PPM, State};
 use crate::event::{Event, Reason};
 use crate::in_flight::InFlight;
 use crate::quantile::Quantiles;
@@ -182,6 +182,16 @@ impl Judge {
         self.calls.oldest_ns(start_of_table_ns).map_or(NEVER_NS, |start_ns| start_ns.saturating_add(limit_ns))
     }
 
+    /// The age of the oldest call; 0 if there is none.
+    pub(crate) fn age_ns(&self, now_ns: u64) -> u64 {
+        self.calls.oldest_ns(InFlight::oldest_ns).map_or(0, |start_ns| now_ns.saturating_sub(start_ns))
+    }
+
+    /// The age of the oldest trial that is in flight; 0 if there is none.
+    pub(crate) fn age_of_trial_ns(&self, now_ns: u64) -> u64 {
+        self.calls.oldest_ns(InFlight::oldest_trial_ns).map_or(0, |start_ns| now_ns.saturating_sub(start_ns))
+    }
+
     /// How long after its start a call has its first deadline, if it begins in this state.
     pub(crate) fn first_deadline_ns(&self, state: State) -> u64 {
         let half_open = state == State::HalfOpen;
@@ -227,7 +237,7 @@ impl Judge {
         self.rules.is_armed(counts.samples + counts.overdue)
     }
 
-    /// Fills in the figures of an event: what a verdict sees in the state before it.
+    /// Fills in the figures of an event: what a verdict sees in the state before it, and what of that was observed.
     pub(crate) fn fill_in(&mut self, event: &mut Event, quantile_ppm: u32) {
         self.expire(event.t_ns);
         let Counts { samples, slow, failed, overdue } = self.counts(event.from);
@@ -236,6 +246,15 @@ impl Judge {
         event.slow = (slow + overdue) as u32;
         event.overdue = overdue as u32;
         event.failures = failed as u32;
+        match event.reason {
+            Reason::Latency => event.observed = event.quantile_ns,
+            // The product stays below 2^41.
+            Reason::FailureRate => {
+                event.observed = (failed as u64 * u64::from(PPM)).checked_div(samples as u64).unwrap_or(0)
+            }
+            Reason::ConsecutiveFailures => event.observed = self.rules.failure_run,
+            _ => {}
+        }
     }
 
     /// A quantile of what a verdict sees; `None` if that is nothing.

@@ -3,7 +3,8 @@
 mod reporter;
 
 use crate::clock::Clock;
-use crate::handles::{Gate, Halted, Observer, Resumed};
+use crate::handles::{Gate, Halted, Observer, Resumed, Why};
+use crate::holder::Holder;
 use crate::inbox::{Inbox, KEPT_BY_BEGINS, KEPT_BY_ENDS, LaneQueues, LaneShared, Message};
 use crate::ledger::Epoch;
 use crate::tickets::{Call, Tickets};
@@ -62,6 +63,11 @@ impl BeginHalf {
     pub fn allow(&mut self) -> bool {
         let has_room = self.numbers.cached_slots() > 0;
         has_room && self.reporter.gate.page.gate().is_clear() || self.allow_unless_refused()
+    }
+
+    /// As [`Lane::why`].
+    pub fn why(&self) -> Why {
+        self.reporter.gate.observer().why().of_lane(self.numbers.is_empty())
     }
 
     #[cold]
@@ -305,6 +311,11 @@ impl Lane {
         self.begin.allow()
     }
 
+    /// Why [`allow`](Self::allow) refuses now, for the text of a reject: as [`Observer::why`], and that the lane is full if it is.
+    pub fn why(&self) -> Why {
+        self.begin.why()
+    }
+
     /// Gives back a trial that [`allow`](Self::allow) granted to this lane and that will not be sent, as
     /// [`Gate::release`](crate::Gate::release) does for a gate.
     pub fn release(&mut self) {
@@ -363,8 +374,18 @@ impl EndHalf {
         self.reporter.gate.halt(reason)
     }
 
+    /// As [`Gate::halt_as`].
+    pub fn halt_as(&self, holder: Holder, reason: &str) -> Halted {
+        self.reporter.gate.halt_as(holder, reason)
+    }
+
     /// As [`Gate::resume`].
     pub fn resume(&self, reason: &str) -> Resumed {
         self.reporter.gate.resume(reason)
+    }
+
+    /// As [`Gate::resume_as`].
+    pub fn resume_as(&self, holder: Holder, reason: &str) -> Resumed {
+        self.reporter.gate.resume_as(holder, reason)
     }
 }

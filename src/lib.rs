@@ -16,6 +16,9 @@ compile_error!("loom tries out neither pages in files nor the C API");
 // Settings and time, what is told of a breaker, and how that is coded as words.
 mod words;
 mod config;
+#[cfg(feature = "shm")]
+#[path = "shm/wall.rs"]
+mod wall;
 mod clock;
 mod snapshot;
 mod event;
@@ -42,6 +45,11 @@ mod handle;
 mod page;
 mod watch;
 mod handles;
+#[cfg(feature = "shm")]
+#[path = "shm/cores.rs"]
+mod cores;
+#[cfg(not(loom))]
+pub mod warden;
 // Calls in flight, and what lanes tell of theirs.
 mod tickets;
 mod in_flight;
@@ -53,8 +61,6 @@ mod calls;
 mod judge;
 #[cfg_attr(not(feature = "shm"), path = "shm/absent.rs")]
 mod shm;
-#[cfg(not(loom))]
-pub mod warden;
 mod outlet;
 mod breaker;
 // Who has one.
@@ -67,7 +73,7 @@ pub use breaker::Breaker;
 pub use clock::ClockSource;
 pub use config::{Config, ConfigError, PPM, Recovery, Start, State};
 pub use event::{Event, Reason};
-pub use handles::{Events, Gate, HaltNote, Halted, Holders, LogEntry, Observer, Resumed};
+pub use handles::{Events, Gate, HaltNote, Halted, Holders, LogEntry, Observer, Resumed, Why};
 pub use holder::{Holder, HolderError};
 pub use lane::Lane;
 pub use snapshot::Snapshot;
@@ -84,5 +90,7 @@ pub mod settings {
 /// Pages in files: where they are, who owns one, and why one can't be had. Feature `shm`; Linux.
 #[cfg(feature = "shm")]
 pub mod shared {
-    pub use crate::shm::{Owner, SharedError, login, shared_dir as dir, shared_path as path};
+    pub use crate::shm::{
+        Halter, Options, Owner, SharedError, find, login, places, shared_dir as dir, shared_path as path, state_dir,
+    };
 }

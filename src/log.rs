@@ -136,12 +136,13 @@ pub(crate) fn read(log: &[Place], number: u64) -> Option<Read> {
     read_at(place(log, number)?).filter(|&(found, _)| found == number).map(|(_, entry)| entry)
 }
 
-/// What was done by the entry of this number, for the owner's polls: this neither allocates nor panics. `None` as for [`read`].
-pub(crate) fn deed(log: &[Place], number: u64) -> Option<Deed> {
+/// What was done to which slot by the entry of this number, for the owner's polls: this neither allocates nor panics. `None` as for
+/// [`read`].
+pub(crate) fn deed(log: &[Place], number: u64) -> Option<(Deed, u8)> {
     let (found, words) = words_at(place(log, number)?)?;
     let [.., what, _, _, _] = &words;
     (found == number).then_some(())?;
-    Deed::from_word(*what)
+    Some((Deed::from_word(*what)?, (*what >> 8) as u8))
 }
 
 /// The number of the entry at a place, and its words.

@@ -1,14 +1,16 @@
 //! The outlet: what others learn of the breaker, and in which order.
 
-use crate::clock::{Clock, wall_ns};
-use crate::config::State;
-use crate::event::{Event, Reason};
+use crate::clock::wall_ns;
+use crate::config::{Config, State};
+use crate::event::Event;
 use crate::gate::Bits;
 use crate::gate::GateByte;
 use crate::halts::Held;
 use crate::handles::{Halted, Observer, Resumed, Signature};
 use crate::holder::Holder;
-use crate::ledger::{Epoch, Ledger};
+#[cfg(feature = "shm")]
+use crate::ledger::Epoch;
+use crate::ledger::Ledger;
 use crate::log::{self, Author, Deed};
 use crate::page::Page;
 #[cfg(feature = "shm")]
@@ -43,12 +45,10 @@ pub(crate) struct Outlet {
     published: u64,
     /// Until this time no poll publishes, unless something happens.
     quiet_until_ns: u64,
-    /// What the wall clock and the breaker's clock showed at construction.
-    wall_anchor_ns: (u64, u64),
 }
 
 impl Outlet {
-    pub(crate) fn new(state: State, shadow: bool, clock: &Clock) -> Self {
+    pub(crate) fn new(state: State, shadow: bool) -> Self {
         Self {
             page: Page::new(state, shadow),
             link: Link::default(),
@@ -61,7 +61,6 @@ impl Outlet {
             events: 0,
             published: 0,
             quiet_until_ns: 0,
-            wall_anchor_ns: (wall_ns(), clock.now_ns()),
         }
     }
 
@@ -83,15 +82,9 @@ impl Outlet {
     pub(crate) fn journal(&mut self, mut event: Event, fill_in: impl FnOnce(&mut Event)) {
         fill_in(&mut event);
         event.sequence = self.events;
-        event.wall_ns = self.wall_ns(event.t_ns);
+        event.wall_ns = wall_ns();
         self.page.journal().append(self.events, event.words());
         self.events += 1;
-    }
-
-    /// The wall time at a time on the breaker's clock.
-    fn wall_ns(&self, now_ns: u64) -> u64 {
-        let (wall_anchor_ns, clock_anchor_ns) = self.wall_anchor_ns;
-        wall_anchor_ns.saturating_add_signed(now_ns.wrapping_sub(clock_anchor_ns).cast_signed())
     }
 
     /// Publishes a snapshot.
@@ -101,9 +94,12 @@ impl Outlet {
         self.quiet_until_ns = snapshot.now_ns.saturating_add(PUBLISH_EVERY_NS - 1);
     }
 
-    /// Tells for how long the owner may be silent.
-    pub(crate) fn set_owner_timeout_ns(&self, timeout_ns: u64) {
-        self.page.board().life.0.owner_timeout_ns.store(timeout_ns, Ordering::Relaxed);
+    /// Tells the settings in force.
+    pub(crate) fn set_settings(&self, config: &Config) {
+        let board = self.page.board();
+        board.life.0.owner_timeout_ns.store(config.owner_timeout_ns, Ordering::Relaxed);
+        let version = (board.settings.0.version() & !1).wrapping_add(2).max(2);
+        board.settings.0.write(version, config.words());
     }
 
     /// Whether another process asks.
@@ -122,6 +118,11 @@ impl Outlet {
         self.link.opening(attempt, pause_ns);
     }
 
+    /// How many openings the latch has counted, for the next owner of the page.
+    pub(crate) fn set_openings(&self, openings: u32) {
+        self.link.set_openings(openings);
+    }
+
     /// Whether somebody holds a halt, or a resume is under way.
     pub(crate) fn is_halted(&self) -> bool {
         self.gate().is_halted() || self.page.board().halts.held().is_any()
@@ -130,6 +131,11 @@ impl Outlet {
     /// The start was to be halted.
     pub(crate) fn halt_at_start(&self) {
         self.halt(Holder::START, "started halted", wall_ns());
+    }
+
+    /// Tells how many orders rest at the venue.
+    pub(crate) fn set_resting(&self, orders: u64) {
+        self.page.board().life.0.resting.store(orders.saturating_add(1), Ordering::Relaxed);
     }
 
     /// From now on nothing is told, and everything is refused.
@@ -181,6 +187,13 @@ impl Outlet {
         seen == self.expected && self.page.board().halts.is_still(self.held)
     }
 
+    /// To be asked right after a poll: false if somebody halts, or if the byte has changed since.
+    #[inline]
+    pub(crate) fn may_pass(&self) -> bool {
+        let seen = self.gate().bits();
+        seen == self.expected && !seen.is_halted()
+    }
+
     pub(crate) fn change_shadow(&mut self, state: State, shadow: bool) {
         if !self.is_foreign(state) {
             self.gate().change_shadow(self.shadow, shadow);
@@ -199,20 +212,25 @@ impl Outlet {
         self.page.resume(&self.signature().act(holder, reason, wall_ns))
     }
 
+    /// The breaker opened once too often, and stays out until somebody resumes.
+    pub(crate) fn latch(&self) {
+        self.halt(Holder::LATCH, "opened as often as latch_after allows", wall_ns());
+    }
+
     /// If somebody scribbled on the gate, puts it right and halts. True if somebody did.
-    pub(crate) fn repair(&self, state: State, now_ns: u64) -> bool {
+    pub(crate) fn repair(&self, state: State) -> bool {
         let was_foreign = self.is_foreign(state);
         if was_foreign {
             let why = "the gate held what its owner had not written";
-            let act = self.signature().act(Holder::DAMAGE, why, self.wall_ns(now_ns));
+            let act = self.signature().act(Holder::DAMAGE, why, wall_ns());
             self.page.desk().repair(state, self.shadow, &act);
         }
         was_foreign
     }
 
-    /// The next halt or resume that the journal doesn't know, with the number of its entry in the operators' log. Between the number of
+    /// The next halt or resume that the journal doesn't know: the number of its entry in the operators' log, and what was done to which slot. Between the number of
     /// one and of the next are those that the log no longer has, and those whose writer was killed halfway.
-    pub(crate) fn next_entry(&mut self, now_ns: u64) -> Option<(Reason, u64)> {
+    pub(crate) fn next_entry(&mut self, now_ns: u64) -> Option<(u64, (Deed, u8))> {
         let count = self.page.board().halts.held().count();
         let len = self.page.log().len() as u64;
         for _ in 0..len {
@@ -232,10 +250,8 @@ impl Outlet {
             self.journaled = number;
             self.link.journaled(number);
             self.missing_since_ns = None;
-            match deed {
-                Some(Deed::Halt) => return Some((Reason::Halt, number)),
-                Some(Deed::Resume) => return Some((Reason::Resume, number)),
-                None => {}
+            if let Some(deed) = deed {
+                return Some((number, deed));
             }
         }
         None
@@ -302,6 +318,20 @@ impl Outlet {
         self.published = legacy.published & !1; // the next is even, and was never there
     }
 
+    /// Halts that outlived memory hold, as far as the page doesn't have them.
+    #[cfg(feature = "shm")]
+    pub(crate) fn keep(&self, kept: &[crate::shm::Kept]) {
+        let halts = &self.page.board().halts;
+        // Their numbers are of an earlier page, if this one is new. The order of numbers must tell which came first.
+        halts.count_from(kept.iter().map(|kept| kept.count).max().unwrap_or(0));
+        for kept in kept {
+            let slot = halts.find(kept.holder);
+            if !slot.is_some_and(|slot| halts.held().has(slot)) {
+                self.page.halt(&kept.act());
+            }
+        }
+    }
+
     /// Takes over the gate of an earlier owner. It shows this state from now on. A halt that is held stays, and one that is lifted ends.
     /// Returns the last epoch.
     #[cfg(feature = "shm")]
@@ -352,11 +382,14 @@ mod loom_tests {
         attempt: 0,
         retry_at_ns: 7,
         owner_gap_ns: 0,
+        observed: 0,
+        limit: 0,
+        entry: 0,
     };
 
     fn check(open: fn(&mut Outlet)) {
         loom::model(move || {
-            let mut outlet = Outlet::new(State::Closed, false, &Clock::new());
+            let mut outlet = Outlet::new(State::Closed, false);
             let observer = outlet.observer();
             let owner = loom::thread::spawn(move || open(&mut outlet));
             let is_journaled = observer.page.journal().head() > 0;

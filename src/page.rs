@@ -11,7 +11,8 @@
 //!              640     128  watchers  whether another process asks; when the lease ends
 //!              768     128  halts     the word: a bit for each holder, and a count (see `halts`)
 //!              896     640  names     16 names of holders, each a hash and 4 words
-//!             1536     256  status    version and words of the snapshot (a seqlock)
+//!             1536     256  settings  all settings in force, and their hash (a seqlock)
+//!             1792     256  status    version and words of the snapshot (a seqlock)
 //!  log      the operators' log: an entry of 328 bytes for each of the latest halts and resumes (a seqlock each)
 //!  notes    in a file: the latest entry of each holder
 //!  journal  a line with the sequence number of the next event; a record of 128 bytes for each of the latest events (a seqlock each)
@@ -19,7 +20,7 @@
 //!
 //! A page is in heap memory, with 16 entries and 64 events; or in a file, with 64 and 1024 (see `shm`).
 
-use crate::config::State;
+use crate::config::{Config, State};
 use crate::event::Event;
 use crate::gate::GateByte;
 use crate::halts::{Desk, Halts};
@@ -33,7 +34,7 @@ use crate::sync::{AtomicU64, Line, Ordering};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
-const MAGIC: u64 = u64::from_le_bytes(*b"trip99pg");
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"trip99pg");
 pub(crate) const LAYOUT_VERSION: u64 = 2;
 
 /// How many entries and events a page in heap memory keeps. (loom explores every load of every atomic: few are plenty for it.)
@@ -90,6 +91,7 @@ pub(crate) struct Board {
     pub(crate) life: Line<Life>,
     pub(crate) watchers: Line<Watchers>,
     pub(crate) halts: Halts,
+    pub(crate) settings: Line<SeqLock<{ Config::WORDS }>>,
     pub(crate) status: Line<SeqLock<{ Snapshot::WORDS }>>,
 }
 
@@ -106,8 +108,9 @@ const _: () = {
     assert!(offset_of!(Board, life) == 512);
     assert!(offset_of!(Board, watchers) == 640);
     assert!(offset_of!(Board, halts) == 768);
-    assert!(offset_of!(Board, status) == 1536);
-    assert!(size_of::<Board>() == 1792);
+    assert!(offset_of!(Board, settings) == 1536);
+    assert!(offset_of!(Board, status) == 1792);
+    assert!(size_of::<Board>() == 2048);
     assert!(size_of::<EventRecord>() == 128);
     assert!(size_of::<Place>() == 328);
     assert!(offset_of!(Counts, refused) == 0 && offset_of!(Counts, in_shadow) == 8);
@@ -248,6 +251,7 @@ impl Board {
             life: Line(Life::default()),
             watchers: Line(Watchers::default()),
             halts: Halts::new(),
+            settings: Line(SeqLock::new()),
             status: Line(SeqLock::new()),
         }
     }
@@ -261,6 +265,7 @@ impl Board {
     /// A new owner takes the page over. It begins without trials, refusals by gates and misuse. Returns the number of the last epoch.
     pub(crate) fn take_over(&self) -> Option<Epoch> {
         self.retry_at_ns.0.store(u64::MAX, Ordering::Release); // the earlier owner's clock was another
+        self.life.0.resting.store(0, Ordering::Relaxed);
         let epoch = self.trials.0.epoch();
         self.trials.0.revoke(epoch);
         for count in [&self.counts.0.refused, &self.counts.0.in_shadow, &self.counts.0.misused] {

@@ -26,7 +26,7 @@ pub(crate) struct Rules {
     /// How many samples in a row, up to now, were slower than `spike_limit_ns`.
     spike_run: u64,
     /// How many samples in a row, up to now, failed.
-    failure_run: u64,
+    pub(crate) failure_run: u64,
     /// How many verdicts in a row, up to now, were over the threshold.
     over_row: u32,
     /// How many of `allowed_of` samples may be slow. This is kept, as a full window has as many samples each time.

@@ -4,23 +4,31 @@
 //! The owner writes and, the gate and the trials apart, never reads back. Observers check all that they read. A file is refused
 //! before it is used, and not written to, unless it is a whole, plain file of ours, of this version and unharmed.
 
-mod cores;
 mod error;
+mod users;
 mod trust;
 mod layout;
 mod link;
 mod held;
 mod lock;
 mod login;
+mod permissions;
+mod options;
+mod durable;
+mod state_dir;
 mod mapping;
 mod observer;
+mod halter;
 mod place;
 
-pub(crate) use cores::settle_warden;
+pub(crate) use durable::Kept;
 pub use error::SharedError;
+pub use halter::Halter;
 pub(crate) use layout::Legacy;
 pub(crate) use link::{Link, Opened};
 pub use login::login;
 pub use observer::Owner;
-pub(crate) use observer::file_check;
-pub use place::{shared_dir, shared_path};
+pub(crate) use observer::{file_check, keep_halts};
+pub use options::Options;
+pub use place::{find, places, shared_dir, shared_path};
+pub use state_dir::state_dir;

@@ -137,6 +137,11 @@ impl Trials {
         if is_due { self.leased_ns.saturating_add(probe_timeout_ns) } else { u64::MAX }
     }
 
+    /// How long ago the lease began: a result has been due since.
+    pub(crate) fn lost_for_ns(&self, now_ns: u64) -> u64 {
+        now_ns.saturating_sub(self.leased_ns)
+    }
+
     /// How many trials were granted in this epoch and not given back.
     pub(crate) fn granted(&self) -> u32 {
         match self.recovery {
@@ -151,6 +156,11 @@ impl Trials {
 
     pub(crate) fn good(&self) -> u32 {
         self.good.into()
+    }
+
+    /// How many good results are wanted.
+    pub(crate) fn wanted(&self) -> u32 {
+        self.probes.into()
     }
 }
 

@@ -1,17 +1,21 @@
-//! The warden: one background thread that watches all pages of this process.
+//! The warden: one background thread that watches all pages of this process, and one that keeps their halts in files.
 //!
-//! - It looks whether owners are alive (see `watch`): those of breakers with gates or lanes, and those of pages that this process has
-//!   opened by a path.
-//! - It looks whether a page's path still leads to the page, and whether the page's header is intact. Otherwise it halts the page
+//! - The warden looks whether owners are alive (see `watch`): those of breakers with gates or lanes, and those of pages that this process
+//!   has opened by a path.
+//! - The warden looks whether a page's path still leads to the page, and whether the page's header is intact. Otherwise it halts the page
 //!   ([`Holder::DAMAGE`]): nobody could halt it by its path any more.
+//! - The other thread makes the files by which halts outlive memory, where they are missing. A disk that hangs must not stop the watch.
 //!
-//! It looks each 250 ms, or each quarter of the least `owner_timeout`, whichever is sooner. It touches nothing but atomics of pages. It
-//! keeps no page alive. (A process may have two copies of the library: each looks after its own.)
+//! They look each 250 ms, or each quarter of the least `owner_timeout`, whichever is sooner. They touch nothing but atomics of pages, and
+//! keep no page's breaker alive. They run with ordinary priority, and not on the core to which their maker is pinned, if the process may
+//! use another. (A process may have two copies of the library: each looks after its own.)
 
 use crate::clock::wall_ns;
+use crate::config::to_ns;
+use crate::halts;
 use crate::handles::Signature;
 use crate::holder::Holder;
-use crate::page::{Life, Page, Watched};
+use crate::page::{Page, Watched};
 use crate::sync::Ordering;
 use crate::watch::Watch;
 use std::sync::atomic::AtomicBool;
@@ -19,97 +23,125 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The warden looks this often at least.
+/// Looks are no further apart than this.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// The warden looks no more often than this.
+/// Looks are no closer than this.
 const LEAST_SPACING: Duration = Duration::from_millis(2);
 
 /// What is wrong with the file that a page is in.
 pub(crate) type Check = Box<dyn FnMut(&Page) -> Option<&'static str> + Send>;
+/// Keeps a page's halts in files.
+pub(crate) type Keep = Box<dyn FnMut(&Page) + Send>;
+
+/// Looks at a page, and tells how soon to look again.
+type Look = Box<dyn FnMut(&Page, u64) -> Duration + Send>;
 
 struct Entry {
     page: Page,
     handles: Weak<Watched>,
-    watch: Watch,
-    check: Option<Check>,
-    /// In whose name damage halts.
-    signature: Signature,
+    look: Look,
 }
 
-#[derive(Default)]
-struct Warden {
+/// What one thread looks at, in rounds.
+struct Rounds {
+    list: Mutex<List>,
+    changed: Condvar,
+    thread: &'static str,
+    /// Whether a page is looked at once more when its breaker has ended.
+    looks_once_more: bool,
+}
+
+struct List {
     entries: Vec<Entry>,
     /// The process whose thread looks. In the child of a fork there is no such thread.
     runs_in: Option<u32>,
 }
 
-static WARDEN: Mutex<Warden> = Mutex::new(Warden { entries: Vec::new(), runs_in: None });
-static CHANGED: Condvar = Condvar::new();
+static WARDEN: Rounds = Rounds::new("trip99-warden", false);
+static FILES: Rounds = Rounds::new("trip99-files", true);
 static IS_OFF: AtomicBool = AtomicBool::new(false);
 
-/// Turns the warden of this process off, for pages that come after this. Then nobody finds that an owner is silent but the lanes that
-/// send orders, and nobody finds that a page was removed under a running engine. Any thread may call this.
+/// Turns the warden of this process off, for pages that come after this. Then nobody finds that an owner is silent but lanes that send
+/// orders, nobody finds that a page was removed under a running engine, and the engine's own halts don't outlive memory. Any thread may
+/// call this.
 pub fn disable() {
     IS_OFF.store(true, Ordering::Relaxed);
 }
 
-fn lock() -> MutexGuard<'static, Warden> {
-    WARDEN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Watches a page for as long as there are handles of it, and until its breaker ends.
-pub(crate) fn watch(page: &Page, signature: Signature, check: Option<Check>) {
+/// Watches a page for as long as there are handles of it, and until its breaker ends. `signature` is who halts if the page is damaged.
+pub(crate) fn watch(page: &Page, signature: Signature, mut check: Option<Check>, keep: Option<Keep>) {
     if IS_OFF.load(Ordering::Relaxed) {
         return;
     }
-    let mut warden = lock();
-    let (page, handles) = page.for_warden();
-    warden.entries.push(Entry { page, handles, watch: Watch::default(), check, signature });
-    let pid = std::process::id();
-    if warden.runs_in != Some(pid) {
-        let thread = thread::Builder::new().name("trip99-warden".to_owned());
-        // Without a thread lanes go on to watch. There is nobody to be told.
-        if thread.spawn(run).is_ok() {
-            warden.runs_in = Some(pid);
-        }
-    }
-    drop(warden);
-    CHANGED.notify_all();
-}
-
-fn run() {
-    crate::shm::settle_warden();
-    let began = Instant::now();
-    let mut warden = lock();
-    loop {
-        let now_ns = crate::config::to_ns(began.elapsed());
-        let mut spacing = LOOK_EVERY;
-        warden.entries.retain_mut(|entry| {
-            let is_there = entry.handles.upgrade().is_some_and(|handles| !handles.has_ended());
-            if is_there {
-                spacing = spacing.min(entry.look(now_ns));
-            }
-            is_there
-        });
-        let (next, _) = CHANGED.wait_timeout(warden, spacing).unwrap_or_else(PoisonError::into_inner);
-        warden = next;
-    }
-}
-
-impl Entry {
-    /// Looks, and returns how soon to look again.
-    fn look(&mut self, now_ns: u64) -> Duration {
-        self.watch.look(&self.page, now_ns);
-        if let Some(what) = self.check.as_mut().and_then(|check| check(&self.page)) {
-            let is_known = self.page.board().halts.held().has(crate::halts::DAMAGE);
-            if !is_known {
-                self.page.halt(&self.signature.act(Holder::DAMAGE, what, wall_ns()));
+    let mut watch = Watch::default();
+    let look = move |page: &Page, now_ns: u64| {
+        watch.look(page, now_ns);
+        if let Some(what) = check.as_mut().and_then(|check| check(page)) {
+            if !page.board().halts.held().has(halts::DAMAGE) {
+                page.halt(&signature.act(Holder::DAMAGE, what, wall_ns()));
             }
         }
-        let Life { owner_timeout_ns, .. } = &self.page.board().life.0;
-        match owner_timeout_ns.load(Ordering::Relaxed) {
+        match page.board().life.0.owner_timeout_ns.load(Ordering::Relaxed) {
             0 => LOOK_EVERY,
             timeout_ns => Duration::from_nanos(timeout_ns / 4).clamp(LEAST_SPACING, LOOK_EVERY),
+        }
+    };
+    WARDEN.add(page, Box::new(look));
+    if let Some(mut keep) = keep {
+        let look = move |page: &Page, _: u64| {
+            keep(page);
+            LOOK_EVERY
+        };
+        FILES.add(page, Box::new(look));
+    }
+}
+
+impl Rounds {
+    const fn new(thread: &'static str, looks_once_more: bool) -> Self {
+        let list = Mutex::new(List { entries: Vec::new(), runs_in: None });
+        Self { list, changed: Condvar::new(), thread, looks_once_more }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&'static self, page: &Page, look: Look) {
+        let (page, handles) = page.for_warden();
+        let mut list = self.lock();
+        list.entries.push(Entry { page, handles, look });
+        let pid = std::process::id();
+        if list.runs_in != Some(pid) {
+            let thread = thread::Builder::new().name(self.thread.to_owned());
+            // Without a thread lanes go on to watch. There is nobody to be told.
+            if thread.spawn(|| self.run()).is_ok() {
+                list.runs_in = Some(pid);
+            }
+        }
+        drop(list);
+        self.changed.notify_all();
+    }
+
+    fn run(&self) {
+        #[cfg(feature = "shm")]
+        crate::cores::settle_warden();
+        let began = Instant::now();
+        let mut entries = Vec::new();
+        loop {
+            // No lock is held while this looks, as a look at a file may take long.
+            entries.append(&mut self.lock().entries);
+            let mut spacing = LOOK_EVERY;
+            entries.retain_mut(|entry: &mut Entry| {
+                let is_there = entry.handles.upgrade().is_some_and(|handles| !handles.has_ended());
+                if is_there || self.looks_once_more {
+                    spacing = spacing.min((entry.look)(&entry.page, to_ns(began.elapsed())));
+                }
+                is_there
+            });
+            let list = self.lock();
+            if list.entries.is_empty() {
+                drop(self.changed.wait_timeout(list, spacing));
+            }
         }
     }
 }

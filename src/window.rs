@@ -48,6 +48,7 @@ impl Window {
     pub(crate) fn clear(&mut self) {
         self.ring.clear();
         self.slow = 0;
+        self.expires_ns = 0; // a clock that jumped goes on earlier
     }
 
     /// Adds a sample that ended at `now_ns`. No earlier sample ended after that. Expired samples leave first, and then the oldest

@@ -1,7 +1,10 @@
-//! Structs as words for a page. One list of a struct's fields codes the struct both ways, with a word for each field.
+//! Structs as words for a page. One list of a struct's fields codes the struct both ways. A field has a word, or shares one.
 
 /// A value that fits a word.
 pub(crate) trait Word: Copy {
+    /// How many bits of a word it takes.
+    const BITS: u32;
+
     fn to_word(self) -> u64;
 
     /// Returns `None` if no version of this library writes such a word.
@@ -9,6 +12,8 @@ pub(crate) trait Word: Copy {
 }
 
 impl Word for u64 {
+    const BITS: u32 = 64;
+
     fn to_word(self) -> u64 {
         self
     }
@@ -19,6 +24,8 @@ impl Word for u64 {
 }
 
 impl Word for u32 {
+    const BITS: u32 = 32;
+
     fn to_word(self) -> u64 {
         self.into()
     }
@@ -29,6 +36,8 @@ impl Word for u32 {
 }
 
 impl Word for bool {
+    const BITS: u32 = 1;
+
     fn to_word(self) -> u64 {
         self.into()
     }
@@ -64,6 +73,8 @@ macro_rules! named {
         }
 
         impl $crate::words::Word for $type {
+            const BITS: u32 = u8::BITS;
+
             fn to_word(self) -> u64 {
                 self as u64
             }
@@ -78,19 +89,67 @@ macro_rules! named {
     };
 }
 
-/// Codes a struct as words. The list names all of its fields.
+/// A word that several values share. The first one has the lowest bits.
+#[derive(Default)]
+pub(crate) struct SharedWord {
+    word: u64,
+    /// How many bits are taken.
+    bits: u32,
+}
+
+impl SharedWord {
+    pub(crate) fn of(word: u64) -> Self {
+        Self { word, bits: u64::BITS }
+    }
+
+    /// Adds a value, for which there is room.
+    pub(crate) fn put<T: Word>(&mut self, value: T) {
+        debug_assert!(self.bits + T::BITS <= u64::BITS);
+        self.word |= value.to_word().checked_shl(self.bits).unwrap_or(0);
+        self.bits += T::BITS;
+    }
+
+    pub(crate) fn word(&self) -> u64 {
+        self.word
+    }
+
+    /// Takes the lowest value out.
+    pub(crate) fn take<T: Word>(&mut self) -> Option<T> {
+        let value = T::from_word(self.word & (u64::MAX >> (u64::BITS - T::BITS)));
+        self.word = self.word.checked_shr(T::BITS).unwrap_or(0);
+        value
+    }
+
+    /// To be called when all values are taken out: `None` if something is left.
+    pub(crate) fn end(&self) -> Option<()> {
+        (self.word == 0).then_some(())
+    }
+}
+
+/// Codes a struct as words. The list names all of its fields. Fields between which there is a plus share a word.
 macro_rules! words {
-    ($type:ident: $($field:ident),+) => {
+    ($type:ident: $($first:ident $(+ $more:ident)*),+) => {
         impl $type {
-            pub(crate) const WORDS: usize = [$(stringify!($field)),+].len();
+            pub(crate) const WORDS: usize = [$(stringify!($first)),+].len();
 
             pub(crate) fn words(&self) -> [u64; Self::WORDS] {
-                [$($crate::words::Word::to_word(self.$field)),+]
+                [$({
+                    let mut word = $crate::words::SharedWord::default();
+                    word.put(self.$first);
+                    $(word.put(self.$more);)*
+                    word.word()
+                }),+]
             }
 
             /// Returns `None` if no version of this library writes such words.
-            pub(crate) fn from_words(&[$($field),+]: &[u64; Self::WORDS]) -> Option<Self> {
-                Some(Self { $($field: $crate::words::Word::from_word($field)?),+ })
+            pub(crate) fn from_words(&[$($first),+]: &[u64; Self::WORDS]) -> Option<Self> {
+                $(
+                    let mut word = $crate::words::SharedWord::of($first);
+                    let $first = word.take()?;
+                    $(let $more = word.take()?;)*
+                    word.end()?;
+                )+
+                Some(Self { $($first, $($more,)*)+ })
             }
         }
     };
@@ -119,6 +178,32 @@ mod tests {
         assert_eq!(Three::from_words(&three.words()), Some(three));
         assert_eq!(Three::from_words(&[0, 1 << 32, 0]), None);
         assert_eq!(Three::from_words(&[0, 0, 3]), None);
+        assert_eq!(Three::from_words(&[0, 0, 1 << 8]), None);
         assert_eq!((bool::from_word(1), bool::from_word(2)), (Some(true), None));
+    }
+
+    #[derive(Debug, PartialEq)]
+    struct Packed {
+        state: State,
+        yes: bool,
+        count: u32,
+        alone: u64,
+    }
+
+    words!(Packed: state + yes + count, alone);
+
+    #[test]
+    fn fields_that_share_a_word_have_bits_of_their_own() {
+        for (state, yes, count) in
+            [(State::HalfOpen, false, 0), (State::Closed, true, 0), (State::Closed, false, u32::MAX)]
+        {
+            let packed = Packed { state, yes, count, alone: u64::MAX };
+            let word = state as u64 | u64::from(yes) << 8 | u64::from(count) << 9;
+            assert_eq!(packed.words(), [word, u64::MAX]);
+            assert_eq!(Packed::from_words(&packed.words()), Some(packed));
+        }
+        for bad in [3, 1 << 41, 1 << 63] {
+            assert_eq!(Packed::from_words(&[bad, 0]), None);
+        }
     }
 }

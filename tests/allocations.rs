@@ -64,7 +64,7 @@ fn main() {
     #[cfg(feature = "shm")]
     {
         let page = trip99::shared::path(&format!("test-{}-allocations", std::process::id())).unwrap();
-        breakers.push((Breaker::create_shared(&page, base, Start::Closed).unwrap(), true));
+        breakers.push((Breaker::create_shared(&page, base, trip99::Start::Closed).unwrap(), true));
         std::fs::remove_file(&page).unwrap();
         std::fs::remove_file(page.with_file_name(format!(".test-{}-allocations.lock", std::process::id()))).unwrap();
     }

@@ -14,12 +14,12 @@ fn another_users_page_is_refused_but_root_may_watch() {
     use trip99::{Breaker, Observer};
 
     let place = Place::new("user");
-    drop(Breaker::create_shared(&place.0, config(), Start::Closed).unwrap());
+    drop(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap());
     if fs::metadata(&place.0).unwrap().uid() != 0 {
         return harness::skip("to give a file away takes root");
     }
     std::os::unix::fs::chown(&place.0, Some(4711), None).unwrap();
-    let error = Breaker::create_shared(&place.0, config(), Start::Closed).unwrap_err();
+    let error = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap_err();
     assert_eq!(error.to_string(), format!("{} is another user's", place.0.display()));
     assert!(Observer::open(&place.0).unwrap().state().is_some());
 }

@@ -41,7 +41,9 @@ const LOOKS: [Look; 6] = [
     }),
     // The owner's own event comes after the pair.
     ("halt", closed, |breaker| breaker.halt_at(MS, "")),
-    ("resume", closed, |breaker| breaker.resume_at(MS)),
+    ("resume", closed, |breaker| {
+        breaker.resume_at(MS, "");
+    }),
 ];
 
 #[test]

@@ -102,7 +102,7 @@ fn gates() {
 fn each_language_sees_the_halts_of_the_others() {
     let path = scratch("halts.page");
     let _ = fs::remove_file(&path);
-    let mut breaker = Breaker::create_shared(&path, Config::default(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&path, Config::default(), trip99::Start::Closed).unwrap();
     let observer = Observer::open(&path).unwrap();
     for (language, standard) in [(C, "c99"), (CPP, "c++14")] {
         let program = || language.program(standard, "halts", &[source("shared", &language)]);
@@ -316,7 +316,7 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
             }
             cb_event {
                 struct_size, from, to, reason, sequence, t_ns, wall_ns, quantile_ns, retry_at_ns, owner_gap_ns,
-                samples, slow, overdue, failures, attempt, reserved
+                samples, slow, overdue, failures, attempt, reserved, observed, limit, entry
             }
             cb_call { start_ns, id }
             cb_owner { struct_size, pid, alive, memory_locked, reserved, reserved2, seen_ago_ns }
@@ -334,7 +334,9 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
             cb_reason_value {
                 CB_REASON_LATENCY, CB_REASON_FAILURE_RATE, CB_REASON_CONSECUTIVE_FAILURES, CB_REASON_SPIKE,
                 CB_REASON_STALL, CB_REASON_RETRY, CB_REASON_PROBE_FAILED, CB_REASON_PROBE_SLOW, CB_REASON_PROBE_LOST,
-                CB_REASON_RECOVERED, CB_REASON_HALT, CB_REASON_RESUME, CB_REASON_RESTART, CB_REASON_TRIPPED
+                CB_REASON_RECOVERED, CB_REASON_HALT, CB_REASON_RESUME, CB_REASON_RESTART, CB_REASON_TRIPPED,
+                CB_REASON_RECONFIGURED, CB_REASON_OWNER_SILENT, CB_REASON_OWNER_BACK, CB_REASON_CLOCK_JUMPED,
+                CB_REASON_LATCHED
             }
         }
     };

@@ -13,7 +13,7 @@ use trip99::{Breaker, Config, Reason, Recovery, State, Supervisor};
 fn settings() -> Config {
     Config {
         recovery: Recovery::HealthChecks,
-        start: Start::HalfOpen,
+        start: trip99::Start::HalfOpen,
         probes: 3,
         backoff_base_ns: 10 * MS,
         backoff_max_ns: 10 * MS,
@@ -130,7 +130,7 @@ fn a_good_check_that_takes_too_long_is_a_bad_one() {
 fn a_closed_breaker_is_not_checked() {
     let calls = Arc::new(AtomicU64::new(0));
     let called = Arc::clone(&calls);
-    let closed = Config { start: Start::Closed, ..settings() };
+    let closed = Config { start: trip99::Start::Closed, ..settings() };
     let check = move |_timeout: Duration| {
         called.fetch_add(1, Ordering::Relaxed);
         Ok(())

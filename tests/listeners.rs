@@ -75,10 +75,10 @@ fn a_listener_that_falls_behind_is_told_what_it_missed() {
     breaker.halt("");
     begun.recv_timeout(LIMIT).expect("it hears of the halt");
     breaker.resume("");
-    halt_and_resume(&mut breaker, 300); // 602 in all; the journal has the latest 256
+    halt_and_resume(&mut breaker, 300); // 602 in all; the journal has the latest 64
     drop(release);
     assert!(listener.stop(AN_HOUR));
-    let expected: Vec<_> = [(0, 0), (346, 345)].into_iter().chain((347..602).map(|sequence| (sequence, 0))).collect();
+    let expected: Vec<_> = [(0, 0), (538, 537)].into_iter().chain((539..602).map(|sequence| (sequence, 0))).collect();
     assert_eq!(sequences(&heard), expected);
 }
 
@@ -105,9 +105,9 @@ fn a_blocked_listener_delays_nobody() {
         .expect("it starts");
     for turn in 1..=10 {
         if turn % 2 == 1 {
-            gate.halt("")
+            gate.halt("");
         } else {
-            gate.resume("")
+            gate.resume("");
         }
         eventually("the other one hears", || heard.lock().expect("a list").len() == turn);
     }

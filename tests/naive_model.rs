@@ -54,10 +54,24 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// Around a second: after one stamp that is further ahead all others are from far back.
+fn leap_ns() -> impl Strategy<Value = u64> {
+    prop::sample::select(vec![999_999_990, 1_000_000_000, 1_000_000_001, 1_000_000_040, 5_000_000_000])
+}
+
+fn ahead_ns() -> impl Strategy<Value = u64> {
+    prop_oneof![600 => Just(0), 1 => leap_ns()]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let later_ns = prop_oneof![8 => 0u64..3, 4 => 0u64..10, 1 => 0u64..100];
     let back_ns = prop_oneof![15 => Just(0u64), 1 => 0u64..100];
-    (later_ns, back_ns, op()).prop_map(|(later_ns, back_ns, op)| Step { later_ns, back_ns, op })
+    (later_ns, back_ns, ahead_ns(), op()).prop_map(|(later_ns, back_ns, ahead_ns, op)| Step {
+        later_ns,
+        back_ns,
+        ahead_ns,
+        op,
+    })
 }
 
 fn config() -> impl Strategy<Value = Config> {
@@ -68,9 +82,10 @@ fn config() -> impl Strategy<Value = Config> {
     let trials = (recovery(), 1u32..5, 1u32..5, prop::sample::select(vec![3u64, 200, 1000]), 0u64..10);
     let backoff =
         (prop::sample::select(vec![1u64, 10, 40]), 1u32..4, prop::sample::select(vec![1u64, 3, 20]), 1u64..500);
-    let modes = (prop::bool::weighted(0.2), prop::bool::weighted(0.15));
+    let latch_after = prop_oneof![4 => Just(0u32), 1 => 1u32..5];
+    let modes = (prop::bool::weighted(0.2), prop::bool::weighted(0.15), latch_after);
     (window, verdict, rules, calls, trials, backoff, modes).prop_map(
-        |(window, verdict, rules, calls, trials, backoff, (half_open, shadow))| Config {
+        |(window, verdict, rules, calls, trials, backoff, (half_open, shadow, latch_after))| Config {
             threshold_ns: 10,
             window_len: window.0,
             min_samples: window.1.min(window.0),
@@ -94,8 +109,9 @@ fn config() -> impl Strategy<Value = Config> {
             backoff_multiplier: backoff.1,
             backoff_max_ns: backoff.0 * backoff.2,
             stable_after_ns: backoff.3,
-            start: if half_open { Start::HalfOpen } else { Start::Closed },
+            start: if half_open { trip99::Start::HalfOpen } else { trip99::Start::Closed },
             shadow,
+            latch_after,
             jitter_ppm: 0,
             ..Config::default()
         },
@@ -146,7 +162,12 @@ fn step_with_lanes() -> impl Strategy<Value = Step> {
     ];
     let later_ns = prop_oneof![8 => 0u64..3, 4 => 0u64..10, 1 => 0u64..100];
     let back_ns = prop_oneof![6 => Just(0u64), 1 => 0u64..5, 1 => 0u64..100];
-    (later_ns, back_ns, op).prop_map(|(later_ns, back_ns, op)| Step { later_ns, back_ns, op })
+    (later_ns, back_ns, ahead_ns(), op).prop_map(|(later_ns, back_ns, ahead_ns, op)| Step {
+        later_ns,
+        back_ns,
+        ahead_ns,
+        op,
+    })
 }
 
 proptest! {
@@ -180,7 +201,12 @@ fn good_step() -> impl Strategy<Value = Step> {
     ];
     let later_ns = prop_oneof![60 => 0u64..2, 2 => 0u64..60, 1 => 0u64..300];
     let back_ns = prop_oneof![60 => Just(0u64), 1 => 1u64..20];
-    (later_ns, back_ns, op).prop_map(|(later_ns, back_ns, op)| Step { later_ns, back_ns, op })
+    (later_ns, back_ns, ahead_ns(), op).prop_map(|(later_ns, back_ns, ahead_ns, op)| Step {
+        later_ns,
+        back_ns,
+        ahead_ns,
+        op,
+    })
 }
 
 fn good_config() -> impl Strategy<Value = Config> {
@@ -220,6 +246,26 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Many stamps are ahead, or few, so that the others are from far back: many of 64 or few. Owner and lanes share the clock.
+    #[test]
+    fn a_breaker_whose_clock_jumps_equals_its_naive_model(
+        (config, steps) in prop_oneof![
+            (config(), prop::collection::vec((step_with_lanes(), any::<u32>()), 50..400)),
+            (good_config(), prop::collection::vec((good_step(), any::<u32>()), 50..600)),
+        ],
+        with_lanes: bool,
+        (leap_ns, every, mostly_ahead) in (leap_ns(), prop::sample::select(vec![1u32, 3, 7, 8, 9, 20]), any::<bool>()),
+    ) {
+        let mut pair =
+            if with_lanes { Pair::with_lanes(config, 1 << 50, &[4, 12]) } else { Pair::new(config, 1 << 50) };
+        for (step, dice) in &steps {
+            let is_ahead = dice.is_multiple_of(every) != mostly_ahead;
+            pair.apply(&Step { ahead_ns: if is_ahead { leap_ns } else { 0 }, ..step.clone() });
+        }
+    }
+}
+
 /// The random operations would prove little if they didn't reach every reason and every count.
 #[test]
 fn random_operations_reach_every_reason_and_every_count() {
@@ -250,7 +296,7 @@ fn random_operations_reach_every_reason_and_every_count() {
         ];
         counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
     }
-    assert!(reasons.len() == 13 && reasons.values().all(|&count| count >= 5), "{reasons:?}");
+    assert!(reasons.len() == 16 && reasons.values().all(|&count| count >= 5), "{reasons:?}");
     assert!(counts.iter().all(|&count| count >= 10), "{counts:?}");
 }
 
@@ -281,6 +327,6 @@ fn random_operations_on_lanes_reach_all_that_lanes_do() {
         let more = [snapshot.stale, snapshot.dropped, snapshot.refused, snapshot.misused, overdue, trials_of_lanes];
         counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
     }
-    assert!(reasons.len() == 13 && reasons.values().all(|&count| count >= 2), "{reasons:?}");
+    assert!(reasons.len() == 16 && reasons.values().all(|&count| count >= 2), "{reasons:?}");
     assert!(counts.iter().all(|&count| count >= 20), "{counts:?}");
 }

@@ -44,21 +44,21 @@ const SITUATIONS: [(&str, Prepare); 8] = [
         assert_eq!(breaker.state(), State::Open);
         (breaker, None)
     }),
-    ("half-open", || (started(Config { start: Start::HalfOpen, ..patient() }), None)),
+    ("half-open", || (started(Config { start: trip99::Start::HalfOpen, ..patient() }), None)),
     ("half-open, with a grant", || {
-        let mut breaker = started(Config { start: Start::HalfOpen, ..patient() });
+        let mut breaker = started(Config { start: trip99::Start::HalfOpen, ..patient() });
         assert!(breaker.allow_at(breaker.now_ns()));
         (breaker, None)
     }),
     ("half-open, with a trial out", || {
-        let mut breaker = started(Config { start: Start::HalfOpen, ..patient() });
+        let mut breaker = started(Config { start: trip99::Start::HalfOpen, ..patient() });
         assert!(breaker.allow_at(breaker.now_ns()));
         let call = breaker.begin_at(breaker.now_ns());
         (breaker, Some(call))
     }),
     ("half-open, by health checks", || {
         let recovery = Recovery::HealthChecks;
-        (started(Config { start: Start::HalfOpen, recovery, probes: 1, ..patient() }), None)
+        (started(Config { start: trip99::Start::HalfOpen, recovery, probes: 1, ..patient() }), None)
     }),
     ("halted, and in shadow", || {
         let mut breaker = started(Config { shadow: true, ..patient() });
@@ -177,7 +177,7 @@ fn the_plain_allow_refuses_grants_and_takes_back() {
     assert!(!closed.allow() && !closed.allow());
     assert_eq!(closed.snapshot().refused, 2);
 
-    let mut on_trial = started(Config { start: Start::HalfOpen, ..patient() });
+    let mut on_trial = started(Config { start: trip99::Start::HalfOpen, ..patient() });
     assert!(on_trial.allow() && !on_trial.allow(), "one trial at a time");
     on_trial.release();
     let snapshot = on_trial.snapshot();

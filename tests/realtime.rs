@@ -139,7 +139,7 @@ mod kernel {
 fn breaker_for(operations: &str) -> Breaker {
     if operations == "trade-shared" {
         let path = env::temp_dir().join(format!("trip99-realtime-{}", std::process::id()));
-        let breaker = Breaker::create_shared(&path, config(), Start::Closed).expect("a page");
+        let breaker = Breaker::create_shared(&path, config(), trip99::Start::Closed).expect("a page");
         // The breaker keeps the file mapped. Nobody else needs to find it.
         std::fs::remove_file(&path).expect("the page is there");
         let _ = std::fs::remove_file(path.with_file_name(format!(".trip99-realtime-{}.lock", std::process::id())));

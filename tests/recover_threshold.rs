@@ -76,6 +76,6 @@ fn a_new_threshold_moves_it() {
     let config = Config { threshold_ns: 8, ..breaker.config().clone() };
     breaker.reconfigure_at(SECOND, &config).expect("legal");
     assert_eq!(try_with(&mut breaker, 7), (State::Open, Reason::ProbeSlow));
-    let mut breaker = self::breaker(Config { start: Start::HalfOpen, probes: 1, ..breaker.config().clone() });
+    let mut breaker = self::breaker(Config { start: trip99::Start::HalfOpen, probes: 1, ..breaker.config().clone() });
     assert_eq!(try_with(&mut breaker, 6), (State::Closed, Reason::Recovered));
 }

@@ -16,7 +16,7 @@ use trip99::{Breaker, Config, Gate, Observer, Reason, State};
 #[ignore = "a role for processes that other tests start"]
 fn child() {
     let Some((role, page)) = role() else { return };
-    let mut breaker = match Breaker::create_shared(page, config(), Start::Closed) {
+    let mut breaker = match Breaker::create_shared(page, config(), trip99::Start::Closed) {
         Ok(breaker) => breaker,
         Err(error) => return tell(&error.to_string()),
     };
@@ -48,7 +48,7 @@ const EVENTS: u64 = PAGE + 2176;
 #[test]
 fn the_file_is_laid_out_as_drawn() {
     let place = Place::new("layout");
-    let breaker = Breaker::create_shared(&place.0, config(), Start::Closed).unwrap();
+    let breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
     let metadata = fs::metadata(&place.0).unwrap();
     assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::metadata(place.0.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
@@ -77,11 +77,11 @@ fn the_page_is_locked_in_memory_or_says_that_it_is_not() {
 #[test]
 fn a_page_without_a_directory_or_a_name_is_an_error() {
     for path in ["/dev/shm/trip99-nowhere/page", "/", "..", "/dev/null/page"] {
-        assert!(Breaker::create_shared(path, config(), Start::Closed).is_err(), "{path}");
+        assert!(Breaker::create_shared(path, config(), trip99::Start::Closed).is_err(), "{path}");
         assert!(Observer::open(path).is_err(), "{path}");
     }
     let config = Config { window_len: 0, ..config() };
-    assert!(matches!(Breaker::create_shared("/", config, Start::Closed), Err(SharedError::Config(_))));
+    assert!(matches!(Breaker::create_shared("/", config, trip99::Start::Closed), Err(SharedError::Config(_))));
 }
 
 // Observers and halters. (In processes of their own: see `shared_processes`.)
@@ -90,7 +90,8 @@ fn a_page_without_a_directory_or_a_name_is_an_error() {
 fn observers_see_what_the_owner_does() {
     let place = Place::new("observers");
     let mut breaker =
-        Breaker::create_shared(&place.0, Config { window_age_ns: 10 * SECOND, ..config() }, Start::Closed).unwrap();
+        Breaker::create_shared(&place.0, Config { window_age_ns: 10 * SECOND, ..config() }, trip99::Start::Closed)
+            .unwrap();
     let observer = Observer::open(&place.0).unwrap();
     assert_eq!((observer.state(), observer.is_halted(), observer.snapshot()), (Some(State::Closed), false, None));
     assert_eq!((observer.quantile_ns(990_000), observer.halt_note()), (None, None));
@@ -124,7 +125,7 @@ fn observers_see_what_the_owner_does() {
 #[test]
 fn the_owners_own_observer_tells_the_same_and_a_breaker_without_a_file_nothing() {
     let place = Place::new("own-observer");
-    let mut breaker = Breaker::create_shared(&place.0, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
     breaker.record_at(0, 5);
     assert_eq!(breaker.observer().quantile_ns(990_000), Some(5));
     assert!(breaker.observer().owner().is_some());
@@ -139,7 +140,7 @@ fn the_owners_own_observer_tells_the_same_and_a_breaker_without_a_file_nothing()
 #[test]
 fn a_halter_stops_the_next_call_and_says_why() {
     let place = Place::new("halter");
-    let mut breaker = Breaker::create_shared(&place.0, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
     let (halter, observer) = (Gate::open(&place.0).unwrap(), Observer::open(&place.0).unwrap());
     for reason in ["prices look wrong", "", "again"] {
         assert!(breaker.allow_at(0));
@@ -164,19 +165,22 @@ fn a_halter_stops_the_next_call_and_says_why() {
 #[test]
 fn a_second_owner_is_told_whose_the_page_is() {
     let place = Place::new("owners");
-    let breaker = Breaker::create_shared(&place.0, config(), Start::Closed).unwrap();
+    let breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
     let owner = |error: SharedError| match error {
         SharedError::Owned { path, pid } if path == place.0 => pid,
         error => panic!("{error}"),
     };
-    let error = Breaker::create_shared(&place.0, config(), Start::Closed).unwrap_err();
+    let error = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap_err();
     let message = format!("{} is owned by process {}", place.0.display(), std::process::id());
     assert_eq!(error.to_string(), message);
     assert_eq!(owner(error), Some(std::process::id()));
     // That holds for another path to the same file, too.
     let directory = place.0.parent().unwrap();
     let roundabout = directory.join("..").join(directory.file_name().unwrap()).join(place.0.file_name().unwrap());
-    assert!(matches!(Breaker::create_shared(roundabout, config(), Start::Closed), Err(SharedError::Owned { .. })));
+    assert!(matches!(
+        Breaker::create_shared(roundabout, config(), trip99::Start::Closed),
+        Err(SharedError::Owned { .. })
+    ));
     // Observers that open and close the page in the owner's process don't release its lock.
     drop((Observer::open(&place.0).unwrap(), Gate::open(&place.0).unwrap()));
     assert!(Observer::open(&place.0).unwrap().owner().unwrap().alive);
@@ -184,12 +188,15 @@ fn a_second_owner_is_told_whose_the_page_is() {
     drop(breaker);
 
     let process = Process::ready("closed", &place.0);
-    assert_eq!(owner(Breaker::create_shared(&place.0, config(), Start::Closed).unwrap_err()), Some(process.pid()));
+    assert_eq!(
+        owner(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap_err()),
+        Some(process.pid())
+    );
     let observer = Observer::open(&place.0).unwrap();
     assert_eq!(observer.owner().map(|owner| (owner.pid, owner.alive)), Some((process.pid(), true)));
     process.kill();
     assert!(!observer.owner().unwrap().alive);
-    Breaker::create_shared(&place.0, config(), Start::Closed).unwrap();
+    Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
 }
 
 // Restart.
@@ -214,7 +221,7 @@ fn how_it_comes_back() {
             assert_eq!((observer.state(), observer.is_halted()), (Some(left), halted), "a clean end leaves it open");
 
             let context = format!("{before}, clean: {clean}, halted: {halted}");
-            let mut breaker = Breaker::create_shared(&place.0, config(), Start::Closed).unwrap();
+            let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
             let healthy = clean && found == State::Closed;
             let state = if healthy { State::Closed } else { State::Open };
             let attempt = u32::from(before != "closed");
@@ -242,7 +249,7 @@ fn how_it_comes_back() {
             breaker.poll_at(now_ns + pause_ns);
             assert_eq!(breaker.state(), if healthy { State::Closed } else { State::HalfOpen }, "{context}");
             assert_eq!(breaker.allow_at(now_ns + pause_ns), !halted, "{context}");
-            breaker.resume_at(now_ns + pause_ns);
+            breaker.resume_at(now_ns + pause_ns, "");
             assert!(breaker.allow_at(now_ns + pause_ns) || !halted && !healthy);
         }
     }
@@ -251,17 +258,17 @@ fn how_it_comes_back() {
 #[test]
 fn a_halt_by_anyone_outlives_owners_until_it_is_resumed() {
     let place = Place::new("latched");
-    drop(Breaker::create_shared(&place.0, config(), Start::Closed).unwrap());
+    drop(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap());
     let halter = Gate::open(&place.0).unwrap();
     halter.halt("while nobody was there");
     for _ in 0..3 {
-        let mut breaker = Breaker::create_shared(&place.0, config(), Start::Closed).unwrap();
+        let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
         assert!(!breaker.allow_at(1));
         assert_eq!(latest_reasons(&breaker, 2), [Reason::Restart, Reason::Halt]);
         assert_eq!(halter.observer().halt_note().unwrap().reason, "while nobody was there");
     }
     halter.resume("");
-    let mut breaker = Breaker::create_shared(&place.0, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
     assert!(breaker.allow_at(1));
     breaker.poll_at(1);
     assert_eq!(latest_reasons(&breaker, 1), [Reason::Restart]);
@@ -269,7 +276,7 @@ fn a_halt_by_anyone_outlives_owners_until_it_is_resumed() {
     drop(breaker);
 
     // It is resumed before the first operation.
-    let mut breaker = Breaker::create_shared(&place.0, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
     breaker.resume_at(1, "");
     assert!(breaker.allow_at(2));
     breaker.poll_at(2);
@@ -279,8 +286,8 @@ fn a_halt_by_anyone_outlives_owners_until_it_is_resumed() {
 #[test]
 fn the_callers_config_applies_but_its_start_only_to_a_new_page() {
     let place = Place::new("config");
-    let half_open = Config { start: Start::HalfOpen, shadow: true, ..config() };
-    let mut breaker = Breaker::create_shared(&place.0, half_open.clone(), Start::HalfOpen).unwrap();
+    let half_open = Config { start: trip99::Start::HalfOpen, shadow: true, ..config() };
+    let mut breaker = Breaker::create_shared(&place.0, half_open.clone(), trip99::Start::HalfOpen).unwrap();
     assert_eq!(breaker.state(), State::HalfOpen);
     assert!(breaker.allow_at(0));
     breaker.record_at(1, 1);
@@ -289,14 +296,14 @@ fn the_callers_config_applies_but_its_start_only_to_a_new_page() {
     assert_eq!(small.quantile_ns(0), Some(1));
     drop(breaker);
 
-    let breaker = Breaker::create_shared(&place.0, half_open, Start::HalfOpen).unwrap();
+    let breaker = Breaker::create_shared(&place.0, half_open, trip99::Start::HalfOpen).unwrap();
     assert_eq!(breaker.state(), State::Closed);
     drop(breaker);
 
     // The new owner has no shadow, another window and a shorter backoff.
     let len = fs::metadata(&place.0).unwrap().len();
     let other = Config { window_len: 5000, backoff_max_ns: SECOND, ..config() };
-    let mut breaker = Breaker::create_shared(&place.0, other, Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.0, other, trip99::Start::Closed).unwrap();
     assert!(fs::metadata(&place.0).unwrap().len() > len);
     for latency_ns in 1..=6000 {
         breaker.record_at(2, latency_ns);
@@ -312,7 +319,7 @@ fn the_callers_config_applies_but_its_start_only_to_a_new_page() {
     assert!(!breaker.allow_at(3 * SECOND));
     drop(breaker);
     // A smaller window has room enough.
-    let mut breaker = Breaker::create_shared(&place.0, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
     assert_eq!(breaker.state(), State::Open);
     breaker.record_at(5, 9);
     assert_eq!(Observer::open(&place.0).unwrap().quantile_ns(0), Some(9));
@@ -323,21 +330,21 @@ fn a_panic_is_no_clean_end() {
     let place = Place::new("panic");
     let page = place.0.clone();
     let panicked = std::thread::spawn(move || {
-        let _breaker = Breaker::create_shared(page, config(), Start::Closed).unwrap();
+        let _breaker = Breaker::create_shared(page, config(), trip99::Start::Closed).unwrap();
         std::panic::resume_unwind(Box::new("a panic"));
     });
     assert!(panicked.join().is_err());
-    assert_eq!(Breaker::create_shared(&place.0, config(), Start::Closed).unwrap().state(), State::Open);
+    assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap().state(), State::Open);
 }
 
 #[test]
 fn a_snapshot_that_a_killed_owner_left_half_written_is_none_until_the_next() {
     let (place, file) = made("half-written");
-    Breaker::create_shared(&place.0, config(), Start::Closed).unwrap().poll_at(0);
+    Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap().poll_at(0);
     file.write_all_at(&(word(&place.0, SNAPSHOT) + 1).to_ne_bytes(), SNAPSHOT).unwrap();
     let observer = Observer::open(&place.0).unwrap();
     assert_eq!(observer.snapshot(), None);
-    let mut breaker = Breaker::create_shared(&place.0, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
     breaker.poll_at(9);
     assert_eq!(observer.snapshot(), Some(breaker.snapshot()));
 }
@@ -347,7 +354,7 @@ fn an_attempt_beyond_the_callers_backoff_is_capped() {
     let place = Place::new("attempt");
     Process::ready("open", &place.0).kill();
     let config = Config { backoff_base_ns: SECOND, backoff_max_ns: SECOND, ..config() };
-    let mut breaker = Breaker::create_shared(&place.0, config, Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.0, config, trip99::Start::Closed).unwrap();
     breaker.poll_at(5);
     assert_eq!((breaker.snapshot().attempt, breaker.next_deadline_ns()), (0, 5 + SECOND));
 }
@@ -358,7 +365,7 @@ fn an_attempt_beyond_the_callers_backoff_is_capped() {
 fn assert_refused(place: &Place, expected: &str) {
     let before = fs::read(&place.0).ok();
     let expected = expected.replace("PAGE", &place.0.display().to_string());
-    assert_eq!(Breaker::create_shared(&place.0, config(), Start::Closed).unwrap_err().to_string(), expected);
+    assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap_err().to_string(), expected);
     assert_eq!(fs::read(&place.0).ok(), before);
     if !expected.contains("the gate") && !expected.contains("the attempt") && !expected.contains("events") {
         assert_eq!(Observer::open(&place.0).unwrap_err().to_string(), expected);
@@ -369,7 +376,7 @@ fn assert_refused(place: &Place, expected: &str) {
 
 fn made(name: &str) -> (Place, fs::File) {
     let place = Place::new(name);
-    drop(Breaker::create_shared(&place.0, config(), Start::Closed).unwrap());
+    drop(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap());
     let file = fs::OpenOptions::new().write(true).open(&place.0).unwrap();
     (place, file)
 }
@@ -409,7 +416,7 @@ fn truncated_pages_are_refused() {
     let (place, file) = made("longer");
     file.set_len(whole + 100_000).unwrap();
     Observer::open(&place.0).unwrap();
-    assert_eq!(Breaker::create_shared(&place.0, config(), Start::Closed).unwrap().state(), State::Closed);
+    assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap().state(), State::Closed);
 }
 
 #[test]
@@ -433,7 +440,10 @@ fn files_that_are_not_ours_or_no_files_are_refused() {
 
     let lock = Place::new("lock");
     symlink(&target.0, lock.beside(".lock")).unwrap();
-    assert!(matches!(Breaker::create_shared(&lock.0, config(), Start::Closed), Err(SharedError::NotOurs { .. })));
+    assert!(matches!(
+        Breaker::create_shared(&lock.0, config(), trip99::Start::Closed),
+        Err(SharedError::NotOurs { .. })
+    ));
     assert!(!lock.0.exists());
 }
 
@@ -442,7 +452,7 @@ fn a_draft_that_a_killed_owner_left_is_no_page_and_in_nobodys_way() {
     let place = Place::new("draft");
     fs::write(place.beside(".new"), "half a page").unwrap();
     assert!(Observer::open(&place.0).is_err());
-    drop(Breaker::create_shared(&place.0, config(), Start::Closed).unwrap());
+    drop(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap());
     assert!(!place.beside(".new").exists());
 }
 
@@ -470,7 +480,7 @@ proptest! {
             let _ = (observer.state(), observer.snapshot(), observer.quantile_ns(990_000), observer.halt_note());
             let _ = (observer.owner(), observer.events().count());
         }
-        match Breaker::create_shared(&place.0, config(), Start::Closed) {
+        match Breaker::create_shared(&place.0, config(), trip99::Start::Closed) {
             Err(_) => prop_assert_eq!(fs::read(&place.0).unwrap(), scribbled),
             Ok(mut breaker) => {
                 prop_assert!(scribbled[..32] == original[..32] && scribbled.len() == original.len());

@@ -29,7 +29,7 @@ fn child() {
     match role.as_str() {
         "worker" => work(&page),
         "idler" => {
-            let _breaker = Breaker::create_shared(page, config(), Start::Closed).unwrap();
+            let _breaker = Breaker::create_shared(page, config(), trip99::Start::Closed).unwrap();
             tell("ready");
             wait();
         }
@@ -65,7 +65,7 @@ fn busy() -> Config {
 /// Makes a microsecond pass with each sample, whose latency is a multiple of 7, until it is killed. Each of these may be
 /// the last.
 fn work(page: &Path) {
-    let mut breaker = Breaker::create_shared(page, busy(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(page, busy(), trip99::Start::Closed).unwrap();
     let snapshot = breaker.snapshot();
     tell(&format!("{} {} {}", breaker.state(), snapshot.attempt, snapshot.halted));
     for step in 1u64.. {
@@ -82,7 +82,7 @@ fn work(page: &Path) {
 
 /// Polls until it is killed. Nothing happens to it, so the journal keeps all that others do.
 fn poll(page: &Path) {
-    let mut breaker = Breaker::create_shared(page, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(page, config(), trip99::Start::Closed).unwrap();
     tell("ready");
     loop {
         breaker.poll();
@@ -258,7 +258,7 @@ fn a_stopped_owner_is_alive_but_not_seen() {
     let owner = observer.owner().unwrap();
     assert_eq!((owner.pid, owner.alive), (poller.pid(), true));
     assert!(owner.seen_ago_ns.is_some_and(|ago_ns| ago_ns > SECOND / 2));
-    assert!(Breaker::create_shared(&place.0, config(), Start::Closed).is_err(), "it still owns the page");
+    assert!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).is_err(), "it still owns the page");
     // Anybody can still halt it.
     Gate::open(&place.0).unwrap().halt("it doesn't answer");
     assert!(observer.is_halted());
@@ -273,16 +273,16 @@ fn an_owner_that_was_killed_before_its_first_operation_ended_uncleanly_too() {
     let place = Place::new("idler");
     for _ in 0..2 {
         Process::ready("idler", &place.0).end_cleanly();
-        assert_eq!(Breaker::create_shared(&place.0, config(), Start::Closed).unwrap().state(), State::Closed);
+        assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap().state(), State::Closed);
     }
     Process::ready("idler", &place.0).kill();
-    assert_eq!(Breaker::create_shared(&place.0, config(), Start::Closed).unwrap().state(), State::Open);
+    assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap().state(), State::Open);
 }
 
 // Children of owners.
 
 fn fork_and_wait(page: &Path) {
-    let mut breaker = Breaker::create_shared(page, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(page, config(), trip99::Start::Closed).unwrap();
     breaker.record_at(0, 1);
     // SAFETY: the child only sleeps.
     let child = unsafe { libc::fork() };
@@ -322,12 +322,12 @@ fn children_dont_keep_the_page() {
         rustix::process::test_kill_process(child).expect("the child lives on");
     }
     assert!(!observer.owner().unwrap().alive);
-    assert_eq!(Breaker::create_shared(&place.0, config(), Start::Closed).unwrap().state(), State::Open);
+    assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap().state(), State::Open);
     drop(children);
 }
 
 fn fork_and_drop(page: &Path) {
-    let mut breaker = Breaker::create_shared(page, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(page, config(), trip99::Start::Closed).unwrap();
     breaker.record_at(0, 1);
     // SAFETY: the child drops the breaker, and ends without a trace of this program.
     let child = unsafe { libc::fork() };
@@ -349,17 +349,17 @@ fn a_child_that_drops_the_breaker_changes_nothing() {
     let forker = Process::ready("forker whose child drops", &place.0);
     let observer = Observer::open(&place.0).unwrap();
     assert_eq!((observer.owner().unwrap().alive, observer.quantile_ns(1_000_000)), (true, Some(2)));
-    assert!(Breaker::create_shared(&place.0, config(), Start::Closed).is_err());
+    assert!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).is_err());
     // The child has left no seal: a killed owner comes back open. (An owner that ends cleanly comes back closed.)
     forker.kill();
-    assert_eq!(Breaker::create_shared(&place.0, config(), Start::Closed).unwrap().state(), State::Open);
+    assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap().state(), State::Open);
     let place = Place::new("child-drops-clean");
     Process::ready("forker whose child drops", &place.0).end_cleanly();
-    assert_eq!(Breaker::create_shared(&place.0, config(), Start::Closed).unwrap().state(), State::Closed);
+    assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap().state(), State::Closed);
 }
 
 fn fork_and_ask(page: &Path) {
-    let mut breaker = Breaker::create_shared(page, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(page, config(), trip99::Start::Closed).unwrap();
     // SAFETY: the child asks the breaker, which kills it.
     let child = unsafe { libc::fork() };
     if child == 0 {
@@ -385,15 +385,15 @@ fn a_child_is_no_second_owner() {
 #[test]
 fn gates_work_on_a_page_in_a_file_and_count_anew_for_each_owner() {
     let place = Place::new("gates");
-    let half_open = Config { start: Start::HalfOpen, probes: 2, ..config() };
-    let mut breaker = Breaker::create_shared(&place.0, half_open.clone(), Start::HalfOpen).unwrap();
+    let half_open = Config { start: trip99::Start::HalfOpen, probes: 2, ..config() };
+    let mut breaker = Breaker::create_shared(&place.0, half_open.clone(), trip99::Start::HalfOpen).unwrap();
     let gate = breaker.gate();
     assert!(gate.allow() && !gate.allow(), "one trial at a time");
     breaker.poll_at(1);
     assert_eq!((breaker.snapshot().trials_granted, breaker.snapshot().refused), (1, 1));
     drop(breaker);
 
-    let mut breaker = Breaker::create_shared(&place.0, half_open, Start::HalfOpen).unwrap();
+    let mut breaker = Breaker::create_shared(&place.0, half_open, trip99::Start::HalfOpen).unwrap();
     assert!(!gate.allow() && !breaker.gate().allow(), "open, and no trial is left from before");
     breaker.poll_at(1);
     assert_eq!(breaker.snapshot().refused, 2);
@@ -413,7 +413,7 @@ fn gates_work_on_a_page_in_a_file_and_count_anew_for_each_owner() {
 #[test]
 fn a_gate_that_somebody_else_wrote_to_refuses() {
     let place = Place::new("gate");
-    let mut breaker = Breaker::create_shared(&place.0, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
     let file = fs::OpenOptions::new().write(true).open(&place.0).unwrap();
     assert!(breaker.allow_at(0));
     for bits in 1..=u8::MAX {
@@ -423,13 +423,13 @@ fn a_gate_that_somebody_else_wrote_to_refuses() {
     // It is no clean end, either.
     file.write_all_at(&[1], 256 + 128).unwrap();
     drop(breaker);
-    assert_eq!(Breaker::create_shared(&place.0, config(), Start::Closed).unwrap().state(), State::Open);
+    assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap().state(), State::Open);
 }
 
 #[test]
 fn scribbling_over_a_page_in_use_harms_nobody() {
     let place = Place::new("scribbles");
-    let mut breaker = Breaker::create_shared(&place.0, busy(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.0, busy(), trip99::Start::Closed).unwrap();
     let len = fs::metadata(&place.0).unwrap().len();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 use trip99::supervisor::{Node, Notice, SupervisorBuilder, SupervisorError};
-use trip99::{Breaker, Config, Reason, Recovery, State, Supervisor};
+use trip99::{Breaker, Config, Halted, Reason, Recovery, Resumed, State, Supervisor};
 
 const AN_HOUR: Duration = Duration::from_secs(3600);
 
@@ -150,12 +150,13 @@ fn halts_from_elsewhere_are_journaled() {
     let (supervisor, heard) = start(Supervisor::builder().breaker("gateway", breaker));
     for (reason, turn) in [(Reason::Halt, true), (Reason::Resume, false)] {
         if turn {
-            gate.halt("")
+            assert_eq!(gate.halt(""), Halted::Done);
+            assert!(!gate.allow(), "a halt is in force before the owner knows of it");
         } else {
-            gate.resume("")
+            assert_eq!(gate.resume(""), Resumed::Done);
         }
-        assert_eq!(gate.allow(), !turn);
         assert_eq!(heard.recv_timeout(LIMIT), Ok(("gateway".to_owned(), reason)));
+        assert_eq!(gate.allow(), !turn, "the gate changes before the journal tells of it");
     }
     drop(supervisor);
     assert!(heard.recv_timeout(LIMIT).is_err());
@@ -165,7 +166,7 @@ fn halts_from_elsewhere_are_journaled() {
 fn dropping_joins_every_thread() {
     let (alive, calls) = (Arc::new(()), Arc::new(AtomicU64::new(0)));
     for busy in [false, true] {
-        let settings = Config { recovery: Recovery::HealthChecks, start: Start::HalfOpen, ..config() };
+        let settings = Config { recovery: Recovery::HealthChecks, start: trip99::Start::HalfOpen, ..config() };
         let (in_check, in_listener, in_hook, called) = (alive.clone(), alive.clone(), alive.clone(), calls.clone());
         let node = Node::new("gateway", breaker(settings)).health_check(move |_timeout| {
             let _ = &in_check;

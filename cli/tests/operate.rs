@@ -18,7 +18,7 @@ fn owner() {
 
 /// A breaker that tripped a moment ago, and has asked since.
 fn tripped(place: &Place) -> Breaker {
-    let mut breaker = Breaker::create_shared(&place.path, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.path, config(), trip99::Start::Closed).unwrap();
     for latency_ns in 1..=99 {
         breaker.record_at(SECOND, latency_ns * 1_000_000);
     }
@@ -26,7 +26,7 @@ fn tripped(place: &Place) -> Breaker {
     assert!(!breaker.allow_at(SECOND));
     assert_eq!(breaker.state(), State::Open);
     breaker.halt_at(SECOND, "");
-    breaker.resume_at(SECOND);
+    breaker.resume_at(SECOND, "");
     breaker
 }
 
@@ -78,7 +78,7 @@ fn status_shows_a_page_by_name_and_by_path() {
 #[test]
 fn a_page_that_nothing_has_happened_to_has_no_figures() {
     let place = Place::elsewhere("new");
-    let breaker = Breaker::create_shared(&place.path, config(), Start::Closed).unwrap();
+    let breaker = Breaker::create_shared(&place.path, config(), trip99::Start::Closed).unwrap();
     let out = ok(&["status", &place.argument()]);
     assert_eq!((line(&out, "state"), line(&out, "latency")), ("closed", "no samples"));
     assert_eq!(line(&out, "figures"), "none: the owner has not done anything yet");
@@ -125,7 +125,7 @@ fn ls_shows_every_page_and_why_one_is_refused() {
 #[test]
 fn mistakes_are_told_in_one_line() {
     let place = Place::elsewhere("mistakes");
-    drop(Breaker::create_shared(&place.path, config(), Start::Closed).unwrap());
+    drop(Breaker::create_shared(&place.path, config(), trip99::Start::Closed).unwrap());
     let file = fs::OpenOptions::new().write(true).open(&place.path).unwrap();
     let page = &*place.argument();
     let directory = format!("{}/", common::DIRECTORY);
@@ -212,7 +212,7 @@ fn a_halt_stops_the_next_call_of_an_owner_in_another_process() {
 fn a_halt_by_the_owner_itself_is_not_told_as_an_operators() {
     let place = Place::elsewhere("by-owner");
     let page = &*place.argument();
-    let mut breaker = Breaker::create_shared(&place.path, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.path, config(), trip99::Start::Closed).unwrap();
     breaker.poll();
     breaker.halt("");
     let out = ok(&["status", page]);
@@ -225,14 +225,14 @@ fn a_halt_by_the_owner_itself_is_not_told_as_an_operators() {
     breaker.poll();
     assert_eq!(line(&ok(&["status", page]), "reason"), "an operator's");
     drop(breaker);
-    let mut breaker = Breaker::create_shared(&place.path, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.path, config(), trip99::Start::Closed).unwrap();
     breaker.poll();
     assert_eq!(line(&ok(&["status", page]), "reason"), "an operator's", "it outlived a restart");
 
     // Resumed while nobody was there; then the next owner halts.
     drop(breaker);
     ok_with_warning(&["resume", page]);
-    let mut breaker = Breaker::create_shared(&place.path, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.path, config(), trip99::Start::Closed).unwrap();
     std::thread::sleep(Duration::from_millis(5));
     breaker.poll();
     breaker.halt("");
@@ -285,7 +285,7 @@ fn a_follower_sees_what_happens_restarts_and_what_it_missed() {
     assert_eq!((&event["to"], &event["reason"]), (&"half_open".into(), &"retry".into()));
 
     drop(breaker);
-    let mut breaker = Breaker::create_shared(&place.path, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.path, config(), trip99::Start::Closed).unwrap();
     breaker.poll_at(5);
     let event = follower.next();
     assert_eq!((&event["sequence"], &event["reason"]), (&4.into(), &"restart".into()));
@@ -307,7 +307,7 @@ fn a_follower_sees_what_happens_restarts_and_what_it_missed() {
     fs::remove_file(&place.path).unwrap();
     assert_eq!(follower.next()["page"], "removed");
     drop(breaker);
-    let mut breaker = Breaker::create_shared(&place.path, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(&place.path, config(), trip99::Start::Closed).unwrap();
     assert_eq!(follower.next()["page"], "replaced");
     breaker.record_at(1, SECOND);
     let event = follower.next();

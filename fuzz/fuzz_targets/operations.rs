@@ -59,8 +59,9 @@ fn config(bytes: &mut Unstructured) -> Result<Config> {
         jitter_ppm: 0,
         jitter_seed: 0,
         stable_after_ns: bytes.int_in_range(1..=300)?,
-        start: if bytes.arbitrary()? { Start::HalfOpen } else { Start::Closed },
+        start: if bytes.arbitrary()? { trip99::Start::HalfOpen } else { trip99::Start::Closed },
         shadow: bytes.ratio(1u8, 8u8)?,
+        latch_after: bytes.int_in_range(0..=4)?,
         ..Config::default()
     };
     assert_eq!(config.validate(), Ok(()));
@@ -97,7 +98,11 @@ fn step(bytes: &mut Unstructured) -> Result<Step> {
     let op = match bytes.int_in_range(0..=20)? {
         0 => Op::Allow,
         1 => Op::Begin,
-        2 => Op::Finish { which: bytes.arbitrary::<u8>()?.into(), again: bytes.ratio(1u8, 16u8)?, ok: bytes.arbitrary()? },
+        2 => Op::Finish {
+            which: bytes.arbitrary::<u8>()?.into(),
+            again: bytes.ratio(1u8, 16u8)?,
+            ok: bytes.arbitrary()?,
+        },
         3 => Op::Abandon { which: bytes.arbitrary::<u8>()?.into(), again: bytes.ratio(1u8, 16u8)? },
         4 => Op::Release,
         5 => Op::Record { latency_ns: latency_ns(bytes)?, ok: bytes.arbitrary()? },
@@ -126,5 +131,12 @@ fn step(bytes: &mut Unstructured) -> Result<Step> {
         later_ns => later_ns,
     };
     let back_ns = if bytes.ratio(1u8, 16u8)? { bytes.int_in_range(0..=100)? } else { 0 };
-    if bytes.is_empty() { Err(libfuzzer_sys::arbitrary::Error::NotEnoughData) } else { Ok(Step { later_ns, back_ns, op }) }
+    // Around a second: what is further back is from far back.
+    let ahead_ns = if bytes.ratio(1u8, 64u8)? {
+        *bytes.choose(&[999_999_990, 1_000_000_000, 1_000_000_040, 5_000_000_000])?
+    } else {
+        0
+    };
+    let step = Step { later_ns, back_ns, ahead_ns, op };
+    if bytes.is_empty() { Err(libfuzzer_sys::arbitrary::Error::NotEnoughData) } else { Ok(step) }
 }

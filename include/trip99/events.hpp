@@ -25,7 +25,7 @@ struct Snapshot : cb_snapshot {
     trip99::Clock time_source() const noexcept { return static_cast<trip99::Clock>(clock); }
 };
 
-/** A transition, halt, resume or restart, with the figures of a verdict at that moment. cb_event tells what each field means. */
+/** A transition, halt, resume, restart or reconfiguration, with the figures of a verdict at that moment. cb_event tells what each field means. */
 struct Event {
     std::uint64_t sequence = 0;
     std::uint64_t t_ns = 0;
@@ -42,6 +42,10 @@ struct Event {
     std::uint32_t overdue = 0;
     std::uint32_t failures = 0;
     std::uint32_t attempt = 0;
+    /** In the unit that the reason has: see cb_event. */
+    std::uint64_t observed = 0;
+    std::uint64_t limit = 0;
+    std::uint64_t entry = 0;
 
     Event() noexcept = default;
 
@@ -50,7 +54,7 @@ struct Event {
           to(static_cast<State>(event.to)), reason(static_cast<Reason>(event.reason)),
           quantile(detail::duration(event.quantile_ns)), owner_gap(detail::duration(event.owner_gap_ns)),
           retry_at_ns(event.retry_at_ns), samples(event.samples), slow(event.slow), overdue(event.overdue),
-          failures(event.failures), attempt(event.attempt) {}
+          failures(event.failures), attempt(event.attempt), observed(event.observed), limit(event.limit), entry(event.entry) {}
 
     /** How long trading pauses from here; 0 unless `to` is open. */
     std::chrono::nanoseconds pause() const noexcept {

@@ -21,7 +21,7 @@ enum class Recovery : cb_recovery {
     HealthChecks = CB_RECOVERY_HEALTH_CHECKS,
 };
 
-/** Why a breaker changed its state, or was halted, resumed or restarted. A newer library may have more. */
+/** Why a breaker changed its state, or was halted, resumed, restarted or reconfigured. A newer library may have more. */
 enum class Reason : cb_reason {
     Latency = CB_REASON_LATENCY,
     FailureRate = CB_REASON_FAILURE_RATE,
@@ -37,6 +37,11 @@ enum class Reason : cb_reason {
     Resume = CB_REASON_RESUME,
     Restart = CB_REASON_RESTART,
     Tripped = CB_REASON_TRIPPED,
+    Reconfigured = CB_REASON_RECONFIGURED,
+    OwnerSilent = CB_REASON_OWNER_SILENT,
+    OwnerBack = CB_REASON_OWNER_BACK,
+    ClockJumped = CB_REASON_CLOCK_JUMPED,
+    Latched = CB_REASON_LATCHED,
 };
 
 /** What the plain operations (those without `_at`) read the time from. */

@@ -71,16 +71,44 @@ impl Breaker {
     /// As [`halt_at`](Self::halt_at), in the name of this holder.
     pub fn halt_as_at(&mut self, now_ns: u64, holder: Holder, reason: &str) {
         self.machine.outlet.halt(holder, reason, wall_ns());
-        self.machine.note(now_ns);
-        self.machine.note_halts();
+        self.note_halts_at(now_ns);
     }
 
     /// As [`resume_at`](Self::resume_at): lifts the halt of this holder.
     pub fn resume_as_at(&mut self, now_ns: u64, holder: Holder, reason: &str) -> Resumed {
         let resumed = self.machine.outlet.resume(holder, reason, wall_ns());
+        self.note_halts_at(now_ns);
+        resumed
+    }
+
+    /// Journals the halts and resumes that are told of, whoever's they are.
+    pub(crate) fn note_halts_at(&mut self, now_ns: u64) {
         self.machine.note(now_ns);
         self.machine.note_halts();
-        resumed
+    }
+
+    /// Tells others how many orders rest at the venue: see [`Observer::resting`]. So who halts sees whether they are gone. This is one
+    /// store.
+    ///
+    /// ```
+    /// use trip99::{Breaker, Config};
+    ///
+    /// let mut breaker = Breaker::new(Config::default())?;
+    /// let observer = breaker.observer();
+    /// assert_eq!(observer.resting(), None);
+    /// breaker.set_resting(0);
+    /// assert_eq!(observer.resting(), Some(0));
+    /// drop(breaker);
+    /// assert_eq!(observer.resting(), None);
+    /// # Ok::<(), trip99::ConfigError>(())
+    /// ```
+    pub fn set_resting(&mut self, orders: u64) {
+        self.machine.outlet.set_resting(orders);
+    }
+
+    /// The end of this breaker is unclean: it comes of an exception, say.
+    pub(crate) fn end_uncleanly(&mut self) {
+        self.ends_uncleanly = true;
     }
 
     /// Opens a closed or half-open breaker at once, as if a rule had held. It is for what the owner knows better than any sample, such

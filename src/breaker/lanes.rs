@@ -25,7 +25,7 @@ impl Breaker {
         #[cfg(not(loom))]
         if self.stands_in_for.is_none() && self.machine.started_as().is_none() {
             let outlet = &self.machine.outlet;
-            crate::warden::watch(&outlet.observer().page, outlet.signature(), None);
+            crate::warden::watch(&outlet.observer().page, outlet.signature(), None, None);
         }
     }
 

@@ -1,6 +1,8 @@
 //! The state machine: it makes states, timers and transitions of what the judge says. It knows neither clocks nor other threads:
 //! its caller tells it the time, and what lanes say.
 
+mod jump;
+mod latch;
 mod timers;
 mod transitions;
 
@@ -15,6 +17,8 @@ use crate::outlet::Outlet;
 use crate::started::Started;
 use crate::tickets::Call;
 use crate::trials::Trials;
+use jump::FarBack;
+use latch::Latch;
 use std::hash::{BuildHasher, RandomState};
 
 pub(super) struct Machine {
@@ -29,6 +33,7 @@ pub(super) struct Machine {
     pub(super) wake_ns: u64,
     /// How long after a call began its first timer is due.
     first_timer_ns: u64,
+    far_back: FarBack,
 
     pub(super) state: State,
     /// True from the first operation on.
@@ -43,6 +48,7 @@ pub(super) struct Machine {
     pub(super) judge: Judge,
     trials: Trials,
     backoff: Backoff,
+    latch: Latch,
     retry_at_ns: u64,
     closed_since_ns: u64,
     clock: ClockSource,
@@ -62,12 +68,13 @@ impl Machine {
         let random = RandomState::new();
         let jitter_seed = if config.jitter_seed == 0 { random.hash_one("jitter") } else { config.jitter_seed };
         let mut machine = Self {
-            outlet: Outlet::new(config.start.state(), config.shadow, clock),
+            outlet: Outlet::new(config.start.state(), config.shadow),
             latest_ns: 0,
             previous_ns: 0,
             horizon_ns: 0,
             wake_ns: 0, // so that the first operation comes to `start`
             first_timer_ns: 0,
+            far_back: FarBack::default(),
             state: config.start.state(),
             started: false,
             beat_ns: 0,
@@ -76,6 +83,7 @@ impl Machine {
             judge: Judge::new(&config, random.hash_one("tickets") as u32),
             trials: Trials::new(&config),
             backoff: Backoff::new(&config, jitter_seed),
+            latch: Latch::default(),
             retry_at_ns: NEVER_NS,
             closed_since_ns: 0,
             clock: clock.source(),
@@ -90,7 +98,7 @@ impl Machine {
         if machine.state == State::HalfOpen {
             machine.begin_trials();
         }
-        machine.outlet.set_owner_timeout_ns(machine.config.owner_timeout_ns);
+        machine.outlet.set_settings(&machine.config);
         if machine.config.start == Start::Halted {
             machine.outlet.halt_at_start();
         }
@@ -99,8 +107,20 @@ impl Machine {
 
     // Time.
 
+    /// Takes note of the time, if it is not before the latest seen and no timer is due by it. Otherwise false, and nothing is noted.
     #[inline]
+    pub(super) fn see_in_time(&mut self, now_ns: u64) -> bool {
+        let is_in_time = self.latest_ns <= now_ns && now_ns < self.wake_ns;
+        if is_in_time {
+            self.previous_ns = self.latest_ns;
+            self.latest_ns = now_ns;
+        }
+        is_in_time
+    }
+
+    /// Takes note of any time, and returns it, clamped to the latest seen.
     pub(super) fn see(&mut self, now_ns: u64) -> u64 {
+        self.look_at_clock(now_ns);
         self.previous_ns = self.latest_ns;
         self.latest_ns = self.latest_ns.max(now_ns);
         self.latest_ns
@@ -109,6 +129,7 @@ impl Machine {
     /// The owner begins to hear its lanes at this time. Lanes' stamps are no sign that the owner is alive, and don't move the time
     /// on beyond this.
     pub(super) fn set_horizon(&mut self, now_ns: u64) {
+        self.look_at_clock(now_ns);
         self.horizon_ns = self.latest_ns.max(now_ns);
         if !self.started {
             self.latest_ns = self.horizon_ns;
@@ -230,7 +251,7 @@ impl Machine {
             self.outlet.entered(latency_ns, self.judge.window_len());
         }
         if let Some(reason) = verdict {
-            self.open(reason);
+            self.open(reason, latency_ns);
         } else if self.state == State::HalfOpen && self.trials.recovery == Recovery::Trials {
             self.take_result(latency_ns, ok, trial);
         }
@@ -275,7 +296,7 @@ impl Machine {
     #[cold]
     fn take_result(&mut self, latency_ns: u64, ok: bool, counts_if_good: bool) {
         if let Some(reason) = self.judge.flaw(latency_ns, ok) {
-            self.open(reason);
+            self.open(reason, latency_ns);
         } else if counts_if_good && self.with_trials(Trials::succeed) {
             self.close();
         }
@@ -288,9 +309,10 @@ impl Machine {
         self.judge.expire(self.latest_ns);
         self.outlet.change_shadow(self.state, config.shadow);
         self.config = config.clone();
-        self.outlet.set_owner_timeout_ns(config.owner_timeout_ns);
+        self.outlet.set_settings(config);
         self.judge.set_limits(config, self.latest_ns);
         self.backoff.set_limits(config);
+        self.journal(self.state, Reason::Reconfigured);
         self.publish();
         self.set_wake();
     }
@@ -316,10 +338,10 @@ impl Machine {
     /// the caller's.
     #[cfg(feature = "shm")]
     pub(super) fn move_to(&mut self, opened: crate::shm::Opened, now_ns: u64) {
-        let crate::shm::Opened { page, link, legacy } = opened;
+        let crate::shm::Opened { page, link, legacy, kept } = opened;
         self.judge.mirror();
         self.outlet.move_to(page, link, legacy.as_ref());
-        self.outlet.set_owner_timeout_ns(self.config.owner_timeout_ns);
+        self.outlet.set_settings(&self.config);
         self.created_ns = now_ns;
         let start = self.config.start;
         let was_clean = legacy.is_some_and(|legacy| legacy.state == State::Closed && legacy.sealed);
@@ -334,6 +356,7 @@ impl Machine {
             self.backoff.restore(if was_clean { legacy.attempt } else { legacy.attempt.or(Some(0)) });
         }
         if started == Started::Unclean {
+            self.latch.restore(legacy.map_or(0, |legacy| legacy.openings));
             let left_ns = legacy.and_then(|legacy| legacy.pause_left_ns);
             let pause_ns = self.backoff.same_pause_ns();
             self.retry_at_ns = now_ns.saturating_add(left_ns.map_or(pause_ns, |left_ns| left_ns.min(pause_ns)));
@@ -342,6 +365,7 @@ impl Machine {
         if start == Start::Halted && started != Started::Clean {
             self.outlet.halt_at_start();
         }
+        self.outlet.keep(&kept);
         let epoch = self.outlet.take_over(self.state, started);
         self.trials.go_on_after(epoch);
         if self.state == State::HalfOpen {
@@ -364,6 +388,7 @@ impl Machine {
         self.outlet.fall_silent();
         self.started = true; // nothing is left to the first operation
         self.judge.end_time();
+        self.far_back.turn_off();
         debug_assert!(self.wake_ns == 0 && self.retry_at_ns == NEVER_NS);
     }
 }

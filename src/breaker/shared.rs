@@ -1,9 +1,8 @@
 //! A breaker whose page is in a file: how it begins and ends.
 
 use super::Breaker;
-use crate::clock::Clock;
 use crate::config::{Config, Start};
-use crate::shm::{Link, SharedError, file_check};
+use crate::shm::{Link, Options, SharedError, file_check, keep_halts};
 use crate::started::Started;
 use crate::warden;
 use std::path::Path;
@@ -37,8 +36,7 @@ impl Breaker {
     /// [`SharedError`]: the page has an owner, whose process the error names; or the page is not ours, truncated, of another
     /// version, or damaged. Then the file is left exactly as it was. To begin anew, remove it.
     pub fn create_shared(path: impl AsRef<Path>, config: Config, start: Start) -> Result<Self, SharedError> {
-        let now_ns = Clock::new().now_ns();
-        Self::create_shared_at(now_ns, path, config, start)
+        Self::create_shared_with(path, config, start, &Options::default())
     }
 
     /// [`create_shared`](Self::create_shared) at a given time, for an owner with a time of its own. Before the first operation all figures
@@ -52,11 +50,29 @@ impl Breaker {
         config: Config,
         start: Start,
     ) -> Result<Self, SharedError> {
+        Self::create_shared_with(path, config, start, &Options { now_ns: Some(now_ns), ..Options::default() })
+    }
+
+    /// [`create_shared`](Self::create_shared) with options: a group that shares the page, the folder where halts outlive memory, the
+    /// time of construction, and no warden.
+    ///
+    /// # Errors
+    /// As `create_shared`.
+    pub fn create_shared_with(
+        path: impl AsRef<Path>,
+        config: Config,
+        start: Start,
+        options: &Options,
+    ) -> Result<Self, SharedError> {
         let mut breaker = Self::new(Config { start: Start::Closed, ..config })?;
         breaker.machine.config.start = start;
-        breaker.machine.move_to(Link::open(path.as_ref(), breaker.config())?, now_ns);
-        let outlet = &breaker.machine.outlet;
-        warden::watch(&outlet.observer().page, outlet.signature(), Some(file_check()));
+        let opened = Link::open(path.as_ref(), breaker.config(), options)?;
+        let now_ns = options.now_ns.unwrap_or_else(|| breaker.clock.now_ns());
+        breaker.machine.move_to(opened, now_ns);
+        if options.warden {
+            let outlet = &breaker.machine.outlet;
+            warden::watch(&outlet.observer().page, outlet.signature(), Some(file_check()), Some(keep_halts()));
+        }
         Ok(breaker)
     }
 

@@ -30,7 +30,7 @@ pub unsafe extern "C" fn cb_create(config: *const cb_config, out: *mut *mut cb_b
 }
 
 /// Ends a breaker. What cb_gate_of gave must not be read any more. Observers and readers of its events may go on to read what the
-/// breaker left. Its lanes and gate handles refuse from now on, and nobody hears what lanes say.
+/// breaker left. Its lanes and gate handles refuse from now on, for ever, and nobody hears what lanes say.
 ///
 /// A breaker that is on a supervisor's list may be destroyed, too. While the supervisor doesn't run, the breaker ends here, and
 /// the supervisor can't be started any more (CB_STATUS_NOT_NOW). While the supervisor runs, the breaker ends when the supervisor
@@ -45,6 +45,23 @@ pub unsafe extern "C" fn cb_destroy(breaker: *mut cb_breaker) {
     if !breaker.is_null() {
         // SAFETY: by the caller.
         unsafe { cb_breaker::destroy(breaker) };
+    }
+}
+
+/// Ends a breaker as cb_destroy does, and tells the next owner of its page that the end was unclean: the breaker comes back open. It is
+/// for an end that nobody planned. C has no exceptions; the C++ wrapper calls this when an exception unwinds.
+///
+/// @param breaker  As for cb_destroy.
+///
+/// Thread: as for cb_destroy.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_destroy_unclean(breaker: *mut cb_breaker) {
+    if !breaker.is_null() {
+        // SAFETY: by the caller.
+        unsafe {
+            cb_breaker::end_uncleanly(breaker);
+            cb_breaker::destroy(breaker);
+        }
     }
 }
 

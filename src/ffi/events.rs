@@ -13,7 +13,7 @@ use core::mem::offset_of;
 /// One of cb_reason_value.
 pub type cb_reason = u32;
 
-/// Why a breaker changed its state, or was halted, resumed or restarted.
+/// Why a breaker changed its state, or was halted, resumed, restarted or reconfigured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum cb_reason_value {
@@ -46,12 +46,22 @@ pub enum cb_reason_value {
     CB_REASON_RESTART = 13,
     /// The owner tripped the breaker (cb_trip): open.
     CB_REASON_TRIPPED = 14,
+    /// The owner changed the settings. The state is unchanged.
+    CB_REASON_RECONFIGURED = 15,
+    /// The owner was silent for owner_timeout_ns: gates and lanes refused. The event comes when the owner is back.
+    CB_REASON_OWNER_SILENT = 16,
+    /// The owner is back after a silence.
+    CB_REASON_OWNER_BACK = 17,
+    /// The owner's clock went back for good: a new epoch began, and the breaker is open for a whole pause.
+    CB_REASON_CLOCK_JUMPED = 18,
+    /// In shadow: the opening before this would have halted by latch_after. The state is unchanged.
+    CB_REASON_LATCHED = 20,
 }
 
 pub use cb_reason_value::*;
 
 /// Each reason with its text.
-const REASONS: [(Reason, cb_reason_value, &CStr); 14] = [
+const REASONS: [(Reason, cb_reason_value, &CStr); 19] = [
     (Reason::Latency, CB_REASON_LATENCY, c"latency"),
     (Reason::FailureRate, CB_REASON_FAILURE_RATE, c"failure_rate"),
     (Reason::ConsecutiveFailures, CB_REASON_CONSECUTIVE_FAILURES, c"consecutive_failures"),
@@ -66,9 +76,14 @@ const REASONS: [(Reason, cb_reason_value, &CStr); 14] = [
     (Reason::Resume, CB_REASON_RESUME, c"resume"),
     (Reason::Restart, CB_REASON_RESTART, c"restart"),
     (Reason::Tripped, CB_REASON_TRIPPED, c"tripped"),
+    (Reason::Reconfigured, CB_REASON_RECONFIGURED, c"reconfigured"),
+    (Reason::OwnerSilent, CB_REASON_OWNER_SILENT, c"owner_silent"),
+    (Reason::OwnerBack, CB_REASON_OWNER_BACK, c"owner_back"),
+    (Reason::ClockJumped, CB_REASON_CLOCK_JUMPED, c"clock_jumped"),
+    (Reason::Latched, CB_REASON_LATCHED, c"latched"),
 ];
 
-/// A transition, halt, resume or restart, with the figures of a verdict at that moment.
+/// A transition, halt, resume, restart or reconfiguration, with the figures of a verdict at that moment.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct cb_event {
@@ -84,8 +99,7 @@ pub struct cb_event {
     pub sequence: u64,
     /// When it happened, on the breaker's clock.
     pub t_ns: u64,
-    /// When it happened, in nanoseconds since the Unix epoch: wall time at creation plus the time that has passed on the
-    /// breaker's clock since.
+    /// When it happened, in nanoseconds since the Unix epoch, as the system clock showed it when the event was written.
     pub wall_ns: u64,
     /// The judged quantile; 0 if the verdict sees nothing.
     pub quantile_ns: u64,
@@ -105,6 +119,16 @@ pub struct cb_event {
     pub attempt: u32,
     /// 0.
     pub reserved: u32,
+    /// What was observed. The reason says what it is: CB_REASON_LATENCY the quantile, ns; CB_REASON_FAILURE_RATE the share of the
+    /// window that failed, ppm; CB_REASON_CONSECUTIVE_FAILURES how many failed in a row; CB_REASON_SPIKE the last latency, ns;
+    /// CB_REASON_STALL the call's age, ns; CB_REASON_PROBE_FAILED the result's latency, ns; CB_REASON_PROBE_SLOW the result's
+    /// latency or the trial's age, ns; CB_REASON_PROBE_LOST how long no result came, ns; CB_REASON_RECOVERED good results;
+    /// CB_REASON_CLOCK_JUMPED how far back, ns; 0 for other reasons.
+    pub observed: u64,
+    /// The limit that the observed figure is held against, in the same unit. 0 if there is none.
+    pub limit: u64,
+    /// Of a halt and a resume: the number of their entry in the operators' log, which is counted from 1 on. 0 = none.
+    pub entry: u64,
 }
 
 // SAFETY: the asserts below, and every bit pattern is a valid integer.
@@ -115,7 +139,7 @@ unsafe impl Versioned for cb_event {
 const _: () = {
     assert!(offset_of!(cb_event, struct_size) == 0);
     assert!(cb_event::FIRST_SIZE <= size_of::<cb_event>());
-    assert!(size_of::<cb_event>() == 10 * 4 + 6 * 8, "no padding");
+    assert!(size_of::<cb_event>() == 10 * 4 + 9 * 8, "no padding");
 };
 
 impl From<Event> for cb_event {
@@ -137,6 +161,9 @@ impl From<Event> for cb_event {
             failures: event.failures,
             attempt: event.attempt,
             reserved: 0,
+            observed: event.observed,
+            limit: event.limit,
+            entry: event.entry,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What any thread asks, halts and resumes by.
 
 use super::gate::{byte_of, cb_gate};
+use super::halting::{Deed, act, act_as, cb_halt_result, cb_resume_result};
 use super::handle::cb_breaker;
 use super::observer::cb_observer;
-use super::pointers::{cleared, free, make, reason_or_none};
+use super::pointers::{cleared, free, make};
 use super::status::{cb_status, guard};
-use crate::handles::Gate;
+use crate::handles::{Gate, Observer};
 use core::ffi::c_char;
 use core::ptr;
 
@@ -15,7 +16,8 @@ use core::ptr;
 ///
 /// A thread that reports calls, too, has a lane: it can do all that a gate handle can.
 ///
-/// A gate handle may outlive its breaker. It refuses then, as nobody watches any more. (But one in shadow refuses nothing.)
+/// A gate handle that a breaker gave may outlive the breaker. It refuses then, for ever, whoever takes the page over later. One that
+/// was opened by a path belongs to the page, and follows its owners.
 pub struct cb_gate_handle {
     gate: Gate,
     /// A view of the same breaker.
@@ -32,6 +34,22 @@ impl cb_gate_handle {
     pub(super) fn hand_out(gate: Gate) -> *mut Self {
         let observer = cb_observer::new(gate.observer());
         make(Self { gate, observer })
+    }
+
+    /// For what is no hot operation.
+    ///
+    /// # Safety
+    /// `handle` is NULL or came from this library, and isn't closed while the reference is alive.
+    pub(super) unsafe fn gate_part<'a>(handle: *const Self) -> Option<&'a Gate> {
+        // SAFETY: by the caller.
+        unsafe { handle.as_ref() }.map(|handle| &handle.gate)
+    }
+
+    /// # Safety
+    /// As `gate_part`.
+    pub(super) unsafe fn observer_part<'a>(handle: *const Self) -> Option<&'a Observer> {
+        // SAFETY: by the caller.
+        unsafe { Self::gate_part(handle) }.map(|gate| &**gate)
     }
 
     /// For the hot operations.
@@ -133,30 +151,80 @@ pub unsafe extern "C" fn cb_gate_handle_release(handle: *mut cb_gate_handle) {
     unsafe { cb_gate_handle::gate(handle) }.release();
 }
 
-/// Halts trading, and says why, as cb_halt_with does.
+/// Halts trading, says why, and tells what came of it, as cb_halt_with does. The halt is the engine's own
+/// (holder "engine") if a breaker gave this handle. If it was opened by a path, the halt is that of the user who runs this process
+/// (USER@HOST).
 ///
 /// @param handle  NULL is fine: nothing happens.
 /// @param reason  As for cb_halt_with.
+/// @param result  As for cb_halt_with.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cb_gate_handle_halt(handle: *mut cb_gate_handle, reason: *const c_char) {
+pub unsafe extern "C" fn cb_gate_handle_halt(
+    handle: *mut cb_gate_handle,
+    reason: *const c_char,
+    result: *mut cb_halt_result,
+) {
     // SAFETY: by the caller.
-    if let Some(handle) = unsafe { handle.as_ref() } {
-        // SAFETY: by the caller.
-        handle.gate.halt(&unsafe { reason_or_none(reason) });
-    }
+    unsafe { act(Deed::Halt, cb_gate_handle::gate_part(handle), reason, result) };
 }
 
-/// Ends a halt, whoever set it, as cb_resume does.
+/// Halts trading in the name of this holder, as cb_halt_as does.
+///
+/// @param handle  Must not be NULL.
+/// @param holder  As for cb_halt_as. By a handle that was opened by a path nobody halts as "engine", either.
+/// @param reason  As for cb_halt_with.
+/// @param result  As for cb_halt_with.
+/// @return        As for cb_halt_as.
+///
+/// Thread: any.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_gate_handle_halt_as(
+    handle: *mut cb_gate_handle,
+    holder: *const c_char,
+    reason: *const c_char,
+    result: *mut cb_halt_result,
+) -> cb_status {
+    // SAFETY: by the caller.
+    guard(|| unsafe { act_as(Deed::Halt, cb_gate_handle::gate_part(handle), "handle", holder, reason, result) })
+}
+
+/// Lifts the halt of cb_gate_handle_halt's holder, says why, and tells what came of it, as cb_resume_with does.
 ///
 /// @param handle  NULL is fine: nothing happens.
+/// @param reason  As for cb_resume_with.
+/// @param result  As for cb_resume_with.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cb_gate_handle_resume(handle: *mut cb_gate_handle) {
+pub unsafe extern "C" fn cb_gate_handle_resume(
+    handle: *mut cb_gate_handle,
+    reason: *const c_char,
+    result: *mut cb_resume_result,
+) {
     // SAFETY: by the caller.
-    if let Some(handle) = unsafe { handle.as_ref() } {
-        let _ = handle.gate.resume("");
-    }
+    unsafe { act(Deed::Resume, cb_gate_handle::gate_part(handle), reason, result) };
+}
+
+/// Lifts the halt of this holder, as cb_resume_as does.
+///
+/// @param handle  Must not be NULL.
+/// @param holder  As for cb_resume_as.
+/// @param reason  As for cb_resume_with.
+/// @param result  As for cb_resume_with.
+/// @return        As for cb_resume_as.
+///
+/// Thread: any.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_gate_handle_resume_as(
+    handle: *mut cb_gate_handle,
+    holder: *const c_char,
+    reason: *const c_char,
+    result: *mut cb_resume_result,
+) -> cb_status {
+    // SAFETY: by the caller.
+    guard(|| unsafe { act_as(Deed::Resume, cb_gate_handle::gate_part(handle), "handle", holder, reason, result) })
 }

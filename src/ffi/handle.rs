@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::handles::{Gate, Observer};
 use core::cell::UnsafeCell;
 use core::mem;
+use core::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub struct cb_breaker {
     /// For any thread.
     pub(super) clock: Clock,
     standing: AtomicStanding,
+    /// Only from `cb_destroy_unclean` on.
+    ends_uncleanly: AtomicBool,
     thread: ThreadCheck,
     owner: Owner,
 }
@@ -65,6 +68,7 @@ impl cb_breaker {
             gate: breaker.gate_unshared(),
             clock: breaker.clock().clone(),
             standing: AtomicStanding::new(Standing::Owned),
+            ends_uncleanly: AtomicBool::new(false),
             thread: ThreadCheck::new(),
             owner: Owner(CachePadded::new(UnsafeCell::new(breaker))),
         };
@@ -173,6 +177,13 @@ impl cb_breaker {
         self.gate.page.count_misuse();
     }
 
+    /// Before a breaker ends: whether its end is clean.
+    fn mark(&self, breaker: &mut Breaker) {
+        if self.ends_uncleanly.load(Ordering::Relaxed) {
+            breaker.end_uncleanly();
+        }
+    }
+
     #[inline(always)]
     fn owners_part(&self) -> *mut Breaker {
         self.owner.0.get()
@@ -181,6 +192,17 @@ impl cb_breaker {
     /// A stand-in for the breaker of this handle. Allocates.
     fn stand_in(&self) -> Breaker {
         Breaker::stand_in(&self.gate.page)
+    }
+
+    /// The end of the breaker will be unclean, wherever it comes: here or with a supervisor.
+    ///
+    /// # Safety
+    /// As [`destroy`](Self::destroy).
+    pub(super) unsafe fn end_uncleanly(breaker: *const Self) {
+        // SAFETY: by the caller.
+        let handle = unsafe { &*breaker };
+        handle.check_thread();
+        handle.ends_uncleanly.store(true, Ordering::Relaxed);
     }
 
     /// `cb_destroy`.
@@ -194,6 +216,8 @@ impl cb_breaker {
         if handle.standing.change(Standing::Lent, Standing::LentAndDestroyed) {
             handle.count_misuse();
         } else if handle.standing.change(Standing::Owned, Standing::Destroyed) {
+            // SAFETY: the standing was Owned, so the caller is the owner, and alone has a reference to the part.
+            handle.mark(unsafe { &mut *handle.owners_part() });
             // SAFETY: by the caller, and this borrows one of the counts without letting go of it.
             let count = mem::ManuallyDrop::new(unsafe { Arc::from_raw(breaker) });
             if Arc::strong_count(&count) > 1 {
@@ -258,6 +282,7 @@ impl Listed {
         let stand_in = mem::replace(part, owner);
         self.0.thread.take_over();
         if !self.0.standing.change(Standing::Lent, Standing::Owned) {
+            self.0.mark(part);
             drop(mem::replace(part, stand_in));
             self.0.standing.change(Standing::LentAndDestroyed, Standing::Destroyed);
         }

@@ -2,13 +2,14 @@
 
 use super::checked::{Checked, ThreadCheck};
 use super::gate::{byte_of, cb_gate};
+use super::halting::{Deed, act, act_as, cb_halt_result, cb_resume_result};
 use super::handle::cb_breaker;
 use super::lane_ends::Ends;
 use super::observer::cb_observer;
-use super::pointers::{cleared, free, make, reason_or_none, required};
+use super::pointers::{cleared, free, make, required};
 use super::status::{CB_STATUS_NOT_NOW, Failure, cb_status, guard};
 use crate::breaker::Breaker;
-use crate::handles::Gate;
+use crate::handles::{Gate, Why};
 use crate::lane::Lane;
 use core::cell::UnsafeCell;
 use core::ffi::c_char;
@@ -25,7 +26,7 @@ use core::{mem, ptr};
 /// A lane's samples may be late. A sample is taken as if it had ended when the lane was told of it, or at the latest time that
 /// the owner had seen, if that is later. Whether a sample is stale is decided by its own stamps.
 ///
-/// A lane may outlive its breaker. It refuses then, as nobody watches any more, and nobody hears what it says.
+/// A lane may outlive its breaker. It refuses then, for ever, and nobody hears what it says.
 pub struct cb_lane {
     /// For the lane's thread alone. A reference to the handle says nothing of what is in the cell.
     ends: UnsafeCell<Ends>,
@@ -54,6 +55,21 @@ impl cb_lane {
     fn new(ends: Ends, gate: Gate) -> Self {
         let observer = cb_observer::new(gate.observer());
         Self { ends: UnsafeCell::new(ends), gate, observer, thread: ThreadCheck::new() }
+    }
+
+    /// # Safety
+    /// `lane` is NULL or came from this library, and isn't closed while the reference is alive.
+    unsafe fn gate_part<'a>(lane: *const Self) -> Option<&'a Gate> {
+        // SAFETY: by the caller.
+        unsafe { lane.as_ref() }.map(|lane| &lane.gate)
+    }
+
+    /// # Safety
+    /// As [`ends`](Self::ends).
+    pub(super) unsafe fn why(lane: *const Self) -> Why {
+        // SAFETY: by the caller.
+        let (ends, gate) = unsafe { (Self::ends(lane), &(*lane).gate) };
+        ends.why().unwrap_or_else(|| gate.why())
     }
 
     /// # Safety
@@ -184,32 +200,73 @@ pub unsafe extern "C" fn cb_lane_observer(lane: *const cb_lane) -> *const cb_obs
     unsafe { lane.as_ref() }.map_or(ptr::null(), |lane| &raw const lane.observer)
 }
 
-/// Halts trading, and says why, as cb_halt_with does.
+/// Halts trading, says why, and tells what came of it, as cb_halt_with does. The halt is the engine's own
+/// (holder "engine").
 ///
 /// @param lane    NULL is fine: nothing happens.
 /// @param reason  As for cb_halt_with.
+/// @param result  As for cb_halt_with.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cb_lane_halt(lane: *mut cb_lane, reason: *const c_char) {
+pub unsafe extern "C" fn cb_lane_halt(lane: *mut cb_lane, reason: *const c_char, result: *mut cb_halt_result) {
     // SAFETY: by the caller.
-    if let Some(lane) = unsafe { lane.as_ref() } {
-        // SAFETY: by the caller.
-        lane.gate.halt(&unsafe { reason_or_none(reason) });
-    }
+    unsafe { act(Deed::Halt, cb_lane::gate_part(lane), reason, result) };
 }
 
-/// Ends a halt, whoever set it, as cb_resume does.
+/// Halts trading in the name of this holder, as cb_halt_as does.
 ///
-/// @param lane  NULL is fine: nothing happens.
+/// @param lane    Must not be NULL.
+/// @param holder  As for cb_halt_as.
+/// @param reason  As for cb_halt_with.
+/// @param result  As for cb_halt_with.
+/// @return        As for cb_halt_as.
+///
+/// Thread: any.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_lane_halt_as(
+    lane: *mut cb_lane,
+    holder: *const c_char,
+    reason: *const c_char,
+    result: *mut cb_halt_result,
+) -> cb_status {
+    // SAFETY: by the caller.
+    guard(|| unsafe { act_as(Deed::Halt, cb_lane::gate_part(lane), "lane", holder, reason, result) })
+}
+
+/// Lifts the halt of cb_lane_halt's holder, says why, and tells what came of it, as cb_resume_with does.
+///
+/// @param lane    NULL is fine: nothing happens.
+/// @param reason  As for cb_resume_with.
+/// @param result  As for cb_resume_with.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cb_lane_resume(lane: *mut cb_lane) {
+pub unsafe extern "C" fn cb_lane_resume(lane: *mut cb_lane, reason: *const c_char, result: *mut cb_resume_result) {
     // SAFETY: by the caller.
-    if let Some(lane) = unsafe { lane.as_ref() } {
-        let _ = lane.gate.resume("");
-    }
+    unsafe { act(Deed::Resume, cb_lane::gate_part(lane), reason, result) };
+}
+
+/// Lifts the halt of this holder, as cb_resume_as does.
+///
+/// @param lane    Must not be NULL.
+/// @param holder  As for cb_resume_as.
+/// @param reason  As for cb_resume_with.
+/// @param result  As for cb_resume_with.
+/// @return        As for cb_resume_as.
+///
+/// Thread: any.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_lane_resume_as(
+    lane: *mut cb_lane,
+    holder: *const c_char,
+    reason: *const c_char,
+    result: *mut cb_resume_result,
+) -> cb_status {
+    // SAFETY: by the caller.
+    guard(|| unsafe { act_as(Deed::Resume, cb_lane::gate_part(lane), "lane", holder, reason, result) })
 }
 
 /// Tells how many messages this lane has dropped, because the owner doesn't poll often enough for it. cb_snapshot has the sum of

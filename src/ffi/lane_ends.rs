@@ -1,5 +1,6 @@
 //! What a C lane is in Rust: a whole lane, or one half of it. What isn't a half's own is counted as misused.
 
+use crate::handles::Why;
 use crate::lane::{BeginHalf, EndHalf, Lane};
 use crate::tickets::Call;
 
@@ -41,6 +42,15 @@ impl Ends {
             Self::Begin(half) => half.allow(),
             Self::End(half) => half.count_misused(),
             Self::Gone => false,
+        }
+    }
+
+    /// `None` on the end half, which knows nothing of the lane's room.
+    pub(super) fn why(&self) -> Option<Why> {
+        match self {
+            Self::Whole(lane) => Some(lane.why()),
+            Self::Begin(half) => Some(half.why()),
+            Self::End(_) | Self::Gone => None,
         }
     }
 

@@ -112,7 +112,7 @@ pub unsafe extern "C" fn cb_observer_get_snapshot(observer: *const cb_observer, 
     unsafe { write_if(out, cb_observer::get(observer).and_then(Observer::snapshot)) }
 }
 
-/// The note of the latest halt, as cb_get_halt_note gives it.
+/// The note of the latest halt that is held, as cb_get_halt_note gives it.
 ///
 /// @param observer  NULL is fine: false.
 /// @param out       Where the note goes, by its struct_size. NULL is fine: false.

@@ -287,6 +287,21 @@ pub unsafe extern "C" fn cb_trip_at(breaker: *mut cb_breaker, now_ns: u64) {
     }
 }
 
+/// Tells others how many orders rest at the venue, if the engine cares to: whoever halts sees by that whether they are gone
+/// (cb_observer_get_resting). This is one store.
+///
+/// @param breaker  Must not be NULL.
+/// @param orders   How many.
+///
+/// Thread: owner.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_set_resting(breaker: *mut cb_breaker, orders: u64) {
+    // SAFETY: by the caller.
+    if let Some(owner) = unsafe { cb_breaker::owner_or_count(breaker) } {
+        owner.set_resting(orders);
+    }
+}
+
 /// Takes in what lanes have said, fires the timers that are due, and adds the event of a halt or resume. It is cheap enough for
 /// every turn of a loop. A breaker that isn't polled hears no lane. Such a breaker recovers, and notices calls that never return,
 /// only when it is asked or told something.

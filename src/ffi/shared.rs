@@ -2,9 +2,10 @@
 
 use super::config::{cb_config, cb_start, read_or_default, read_start};
 use super::gate_handle::cb_gate_handle;
+use super::halting::{Deed, act, act_as, cb_halt_result, cb_resume_result};
 use super::handle::cb_breaker;
 use super::observer::cb_observer;
-use super::pointers::{c_text, cleared, reason_or_none, text};
+use super::pointers::{c_text, cleared, text};
 use super::status::{
     CB_STATUS_BAD_NAME, CB_STATUS_IO, CB_STATUS_SHARED_BUSY, CB_STATUS_SHARED_REFUSED, Failure, cb_status, guard,
 };
@@ -140,11 +141,14 @@ pub unsafe extern "C" fn cb_gate_handle_open(path_or_name: *const c_char, out: *
     })
 }
 
-/// Halts the breaker of a page in a file, which is usually another process's. A note tells why, when and by whom. The gate is shut
-/// when this function returns. The owner's next poll adds the event. A page without an owner keeps the halt for the next owner.
+/// Halts the breaker of a page in a file, which is usually another process's. The gate is shut when this function returns. The
+/// owner's next poll adds the event. A page without an owner keeps the halt for the next owner.
 ///
 /// @param path_or_name  As for cb_create_shared. Must not be NULL.
+/// @param holder        In whose name, as for cb_halt_as; but nobody halts as "engine" here. NULL stands for the user who runs this
+///                      process (USER@HOST).
 /// @param reason        As for cb_halt_with.
+/// @param result        As for cb_halt_with.
 /// @return              CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
 ///                      CB_STATUS_IO. Unless it is CB_STATUS_OK nothing is halted.
 ///
@@ -152,30 +156,58 @@ pub unsafe extern "C" fn cb_gate_handle_open(path_or_name: *const c_char, out: *
 /// process has cb_halt_with.
 #[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cb_halt_shared(path_or_name: *const c_char, reason: *const c_char) -> cb_status {
-    guard(|| {
-        // SAFETY: by the caller.
-        let gate = Gate::open(unsafe { page_path(path_or_name) }?)?;
-        // SAFETY: by the caller.
-        gate.halt(&unsafe { reason_or_none(reason) });
-        Ok(())
-    })
+pub unsafe extern "C" fn cb_halt_shared(
+    path_or_name: *const c_char,
+    holder: *const c_char,
+    reason: *const c_char,
+    result: *mut cb_halt_result,
+) -> cb_status {
+    // SAFETY: by the caller.
+    guard(|| unsafe { act_by_path(Deed::Halt, path_or_name, holder, reason, result) })
 }
 
-/// Ends a halt of a page in a file, whoever set it. The automatic state decides again. The owner's next poll adds the event.
+/// Lifts a halt of a page in a file. When nobody else holds one, the owner's next poll lets the automatic state decide again, and adds
+/// the event.
 ///
 /// @param path_or_name  As for cb_create_shared. Must not be NULL.
+/// @param holder        Whose halt, as for cb_resume_as. NULL stands for the user who runs this process (USER@HOST).
+/// @param reason        As for cb_resume_with.
+/// @param result        As for cb_resume_with.
 /// @return              As for cb_halt_shared. Unless it is CB_STATUS_OK nothing is resumed.
 ///
-/// Thread: any.
+/// Thread: any, but no hot thread.
 #[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cb_resume_shared(path_or_name: *const c_char) -> cb_status {
-    guard(|| {
+pub unsafe extern "C" fn cb_resume_shared(
+    path_or_name: *const c_char,
+    holder: *const c_char,
+    reason: *const c_char,
+    result: *mut cb_resume_result,
+) -> cb_status {
+    // SAFETY: by the caller.
+    guard(|| unsafe { act_by_path(Deed::Resume, path_or_name, holder, reason, result) })
+}
+
+/// # Safety
+/// The texts are NULL or strings that end with a zero; `result` is NULL or may be written.
+unsafe fn act_by_path(
+    deed: Deed,
+    path_or_name: *const c_char,
+    holder: *const c_char,
+    reason: *const c_char,
+    result: *mut u32,
+) -> Result<(), Failure> {
+    // First, as what follows may fail. SAFETY: by the caller.
+    unsafe { act(deed, None, reason, result) };
+    // SAFETY: by the caller.
+    let gate = Gate::open(unsafe { page_path(path_or_name) }?)?;
+    if holder.is_null() {
         // SAFETY: by the caller.
-        Gate::open(unsafe { page_path(path_or_name) }?)?.resume("");
-        Ok(())
-    })
+        unsafe { act(deed, Some(&gate), reason, result) };
+        return Ok(());
+    }
+    // SAFETY: by the caller.
+    unsafe { act_as(deed, Some(&gate), "path_or_name", holder, reason, result) }
 }
 
 /// # Safety
@@ -197,10 +229,15 @@ impl From<SharedError> for Failure {
             SharedError::Name { .. } => CB_STATUS_BAD_NAME,
             SharedError::Owned { .. } => CB_STATUS_SHARED_BUSY,
             SharedError::NotOurs { .. }
+            | SharedError::AnothersFolder { .. }
+            | SharedError::Group { .. }
+            | SharedError::NotInMemory { .. }
+            | SharedError::Ambiguous { .. }
             | SharedError::Truncated { .. }
             | SharedError::Version { .. }
             | SharedError::Damaged { .. } => CB_STATUS_SHARED_REFUSED,
-            SharedError::Io { .. } => CB_STATUS_IO,
+            SharedError::NotAbsolute { .. } => CB_STATUS_BAD_NAME,
+            SharedError::NoFolder { .. } | SharedError::NoPage { .. } | SharedError::Io { .. } => CB_STATUS_IO,
         };
         Self::new(status, format_args!("{error}"))
     }

@@ -199,11 +199,15 @@ impl Page {
     }
 
     pub(crate) fn holders(&self) -> Holders {
-        let desk = self.desk();
-        let held = desk.halts.held();
+        let held = self.board().halts.held();
         let slots: Vec<u8> = held.slots().collect();
-        let notes = slots.iter().map(|&slot| note(&desk, slot)).collect();
+        let notes = slots.iter().map(|&slot| self.note(slot)).collect();
         Holders { held, slots, notes }
+    }
+
+    /// The latest halt of a slot.
+    pub(crate) fn note(&self, slot: u8) -> HaltNote {
+        note(&self.desk(), slot)
     }
 
     /// An entry of the operators' log. `None` if it is no longer there, or was never written.

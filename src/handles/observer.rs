@@ -1,12 +1,12 @@
 //! Reading a breaker's page: its state, what it published, and its events.
 
 use super::halting::{HaltNote, Holders, LogEntry};
-use crate::config::State;
+use crate::config::{Config, State};
 use crate::event::Event;
 use crate::journal::Cursor;
 use crate::page::Page;
 use crate::snapshot::Snapshot;
-use crate::sync::load_acquire;
+use crate::sync::{Ordering, load_acquire};
 use core::fmt;
 use crossbeam_utils::Backoff;
 
@@ -68,6 +68,18 @@ impl Observer {
         })
     }
 
+    /// The settings in force. `None` if the owner is writing them, or if no owner of this version writes such settings.
+    pub fn config(&self) -> Option<Config> {
+        let backoff = Backoff::new();
+        (0..Self::TRIES).find_map(|_| {
+            let read = self.page.board().settings.0.read();
+            if read.is_none() {
+                backoff.snooze();
+            }
+            read.and_then(|(_, words)| Config::from_words(&words))
+        })
+    }
+
     /// A reader that begins with the oldest event that the journal still has.
     pub fn events(&self) -> Events {
         Events { page: self.page.clone(), cursor: self.page.journal().cursor() }
@@ -77,6 +89,13 @@ impl Observer {
     /// owner's next poll ends the halt. This allocates.
     pub fn holders(&self) -> Holders {
         self.page.holders()
+    }
+
+    /// How many orders rest at the venue, as the engine told last ([`Breaker::set_resting`](crate::Breaker::set_resting)). `None` if it
+    /// doesn't tell.
+    pub fn resting(&self) -> Option<u64> {
+        let told = self.page.board().life.0.resting.load(Ordering::Relaxed);
+        if self.page.has_ended() { None } else { told.checked_sub(1) }
     }
 
     /// The latest halt of those that are held: who halted, when and why. `None` if nobody holds one. This allocates.
@@ -195,6 +214,9 @@ mod tests {
             attempt: 8,
             retry_at_ns: u64::MAX,
             owner_gap_ns: 9,
+            observed: 10,
+            limit: u64::MAX,
+            entry: 11,
         };
         let another = Event { sequence: 7, ..event };
         for (sequence, words) in (0..).zip([[u64::MAX; Event::WORDS], another.words(), event.words()]) {

@@ -2,8 +2,6 @@
 
 use crate::config::State;
 
-pub(crate) fn settle_warden() {}
-
 #[derive(Default)]
 pub(crate) struct Link;
 
@@ -25,6 +23,8 @@ impl Link {
     pub(crate) fn left(&mut self, _window_len: usize) {}
 
     pub(crate) fn opening(&self, _attempt: u32, _pause_ns: u64) {}
+
+    pub(crate) fn set_openings(&self, _openings: u32) {}
 
     pub(crate) fn journaled(&self, _entry: u64) {}
 

@@ -31,6 +31,53 @@ pub enum SharedError {
         /// What the file or directory is, as in "a symbolic link".
         what: &'static str,
     },
+    /// A page, or a folder, is to be made in a folder that isn't there.
+    NoFolder {
+        /// What was to be made.
+        path: PathBuf,
+    },
+    /// The folder is another user's.
+    AnothersFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Whose it is.
+        owner: String,
+        /// What to set to have another folder: a variable of the environment.
+        variable: &'static str,
+    },
+    /// A variable of the environment, or an option, is no absolute path.
+    NotAbsolute {
+        /// The variable or the option.
+        variable: &'static str,
+        /// Its value.
+        value: PathBuf,
+    },
+    /// The page can't be shared with the group.
+    Group {
+        /// The group.
+        group: String,
+        /// Why, and what is legal.
+        why: String,
+    },
+    /// The page would not lie in memory, so that its owner would wait for a disk.
+    NotInMemory {
+        /// The page.
+        path: PathBuf,
+    },
+    /// Several pages have this name.
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// The pages.
+        paths: Vec<PathBuf>,
+    },
+    /// No page has this name.
+    NoPage {
+        /// The name.
+        name: String,
+        /// The folders where it was looked for.
+        looked_in: Vec<PathBuf>,
+    },
     /// The file is shorter than its page.
     Truncated {
         /// The page.
@@ -94,6 +141,30 @@ impl fmt::Display for SharedError {
             Self::Owned { path, pid: Some(pid) } => write!(f, "{} is owned by process {pid}", path.display()),
             Self::Owned { path, pid: None } => write!(f, "{} is owned by another process", path.display()),
             Self::NotOurs { path, what } => write!(f, "{} is {what}", path.display()),
+            Self::NoFolder { path } => {
+                let folder = path.parent().unwrap_or(path);
+                write!(
+                    f,
+                    "there is no folder {} for {}; make it, or set TRIP99_DIR to another",
+                    folder.display(),
+                    path.display()
+                )
+            }
+            Self::AnothersFolder { path, owner, variable } => {
+                write!(f, "{} is a folder of {owner}; remove it, or set {variable} to another folder", path.display())
+            }
+            Self::NotAbsolute { variable, value } => write!(f, "{variable} is {value:?}; legal: an absolute path"),
+            Self::Group { group, why } => write!(f, "the group {group:?} {why}"),
+            Self::NotInMemory { path } => write!(
+                f,
+                "{} is not in memory, and writing it to a disk would stop the engine's stores; legal: a path on a tmpfs, as in \
+                 /dev/shm or /run",
+                path.display()
+            ),
+            Self::Ambiguous { name, paths } => {
+                write!(f, "{name:?} is the name of several pages: {}; legal: the path of one", list(paths))
+            }
+            Self::NoPage { name, looked_in } => write!(f, "there is no page {name:?} in {}", list(looked_in)),
             Self::Truncated { path, len, expected } => {
                 write!(f, "{} is truncated: {len} bytes; expected: at least {expected}", path.display())
             }
@@ -104,6 +175,10 @@ impl fmt::Display for SharedError {
             Self::Io { path, operation, error } => write!(f, "can't {operation} {}: {error}", path.display()),
         }
     }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 impl std::error::Error for SharedError {

@@ -4,13 +4,14 @@
 //!  offset   bytes
 //!       0     128  header   magic, layout version, number of slots, the library's version: only the number changes, and only grows
 //!     128     128  owner    pid, seal, attempt, heartbeat, whether the memory is locked, pid namespace; what its end leaves (see `OwnerLine`)
+//!     256    1024  folder   where halts outlive memory: the length of its path, and the path
 //!    4096    4096  gate     one byte. It lies here in every layout from version 2 on, so that any version can halt
-//!    8192    1792  board    as in memory (see `page`)
-//!    9984    7872  notes    the latest entry of each of 24 holders
-//!   17856   20992  log      the latest 64 halts and resumes
-//!   38912  131200  journal  the latest 1024 events
-//!  170112     128  mirror   how many samples entered the window, and how many are in it
-//!  170240  8 << n slots     2^n latencies, n in range 10 ..= 21: the window twice
+//!    8192    2048  board    as in memory (see `page`)
+//!   10240    7872  notes    the latest entry of each of 24 holders
+//!   18112   20992  log      the latest 64 halts and resumes
+//!   39168  131200  journal  the latest 1024 events
+//!  170368     128  mirror   how many samples entered the window, and how many are in it
+//!  170496  8 << n slots     2^n latencies, n in range 10 ..= 21: the window twice
 //! ```
 //!
 //! Every word is an atomic of this machine's byte order. A newcomer believes the length of the file rather than any word in it.
@@ -20,12 +21,16 @@ use super::error::SharedError;
 use crate::config::State;
 use crate::gate::{GateByte, Reading};
 use crate::halts::{Held, SLOTS};
+use crate::holder::to_words;
 use crate::log::{Place, check};
 use crate::mirror::Mirror;
 use crate::page::{Board, EventJournal, EventRecord, LAYOUT_VERSION};
 use crate::sync::{AtomicU64, Ordering, load_acquire};
 use core::mem::offset_of;
-use std::path::Path;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"trip99fl");
 const VERSION: u64 = LAYOUT_VERSION;
@@ -36,7 +41,7 @@ const EVENTS: usize = 1024;
 
 /// A window of 2^20 samples has 2^21 slots.
 const MAX_SLOTS_LOG2: u32 = 21;
-const MIN_SLOTS_LOG2: u32 = 10;
+pub(crate) const MIN_SLOTS_LOG2: u32 = 10;
 
 /// No pause grows for more than 64 attempts, as each attempt at least doubles it.
 const MAX_ATTEMPT: u64 = 64;
@@ -77,6 +82,8 @@ pub(crate) struct OwnerLine {
     pub(crate) boot_id: [AtomicU64; 2],
     /// How the owner found the page: a `Started`.
     pub(crate) started: AtomicU64,
+    /// How many openings the latch has counted.
+    pub(crate) openings: AtomicU64,
 }
 
 pub(crate) const OWNER_WORDS: usize = 6;
@@ -105,6 +112,32 @@ pub(crate) struct GatePage(pub(crate) GateByte);
 pub(crate) struct Front {
     pub(crate) header: Header,
     pub(crate) owner: OwnerLine,
+    /// The folder where halts outlive memory: the length of its path, which is 0 if there is none, and the path.
+    state_dir_len: AtomicU64,
+    state_dir: [AtomicU64; STATE_DIR_WORDS],
+}
+
+const STATE_DIR_WORDS: usize = 127;
+
+impl Front {
+    /// A path that is too long counts as none.
+    pub(crate) fn set_state_dir(&self, folder: Option<&Path>) {
+        let path = folder.map_or(&[][..], |folder| folder.as_os_str().as_bytes());
+        let path = if path.len() <= STATE_DIR_WORDS * 8 { path } else { &[] };
+        self.state_dir_len.store(0, Ordering::Release);
+        let words = to_words::<STATE_DIR_WORDS>(path);
+        self.state_dir.iter().zip(words).for_each(|(place, word)| place.store(word, Ordering::Release));
+        self.state_dir_len.store(path.len() as u64, Ordering::Release);
+    }
+
+    /// `None` if there is none.
+    pub(crate) fn state_dir(&self) -> Option<PathBuf> {
+        let len = load_acquire(&self.state_dir_len) as usize;
+        let bytes = self.state_dir.iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes());
+        let path: Vec<u8> = bytes.take(len).collect();
+        let folder = PathBuf::from(OsString::from_vec(path));
+        (len <= STATE_DIR_WORDS * 8 && folder.is_absolute()).then_some(folder)
+    }
 }
 
 #[repr(C)]
@@ -122,12 +155,13 @@ type Empty = File<[AtomicU64; 0]>;
 
 const _: () = {
     assert!(offset_of!(Empty, front) == 0 && offset_of!(Front, header) == 0 && offset_of!(Front, owner) == 128);
+    assert!(offset_of!(Front, state_dir_len) == 256 && offset_of!(Front, state_dir) == 264);
     assert!(offset_of!(Empty, gate) == 4096 && size_of::<GatePage>() == 4096);
     assert!(offset_of!(Empty, board) == 8192);
-    assert!(offset_of!(Empty, notes) == 9984);
-    assert!(offset_of!(Empty, log) == 17_856);
-    assert!(offset_of!(Empty, journal) == 38_912);
-    assert!(offset_of!(Empty, mirror) == 170_112);
+    assert!(offset_of!(Empty, notes) == 10_240);
+    assert!(offset_of!(Empty, log) == 18_112);
+    assert!(offset_of!(Empty, journal) == 39_168);
+    assert!(offset_of!(Empty, mirror) == 170_368);
     assert!(size_of::<Mirror<[AtomicU64; 0]>>() == 128);
     assert!(offset_of!(Header, magic) == 0 && offset_of!(Header, version) == 8);
     assert!(offset_of!(Header, slots_log2) == 16 && offset_of!(Header, library) == 24);
@@ -136,7 +170,9 @@ const _: () = {
     assert!(offset_of!(OwnerLine, memory_locked) == 32 && offset_of!(OwnerLine, pid_namespace) == 40);
     assert!(offset_of!(OwnerLine, pid_namespace) == 8 * (OWNER_WORDS - 1) && offset_of!(OwnerLine, journaled) == 48);
     assert!(offset_of!(OwnerLine, pause_ends_ns) == 56 && offset_of!(OwnerLine, boot_id) == 64);
-    assert!(offset_of!(OwnerLine, started) == 80 && size_of::<OwnerLine>() == 128);
+    assert!(
+        offset_of!(OwnerLine, started) == 80 && offset_of!(OwnerLine, openings) == 88 && size_of::<OwnerLine>() == 128
+    );
 };
 
 /// The length of a file with so many slots, in bytes.
@@ -191,6 +227,71 @@ const fn repeated(slots_log2: u32) -> u64 {
     slots_log2 as u64 * 0x0101_0101_0101_0101
 }
 
+/// What of a file says that it is a page, however damaged the rest is.
+pub(crate) struct Signs {
+    has_length: bool,
+    has_magic: bool,
+    has_page_magic: bool,
+    version: u64,
+    page_version: u64,
+    slots_log2: Option<u32>,
+}
+
+impl Signs {
+    /// The version that this library knows.
+    pub(crate) const KNOWN: u64 = VERSION;
+
+    /// Reads by the file alone: nothing is mapped so far.
+    pub(crate) fn read(file: &std::fs::File, len: u64) -> Self {
+        let word = |offset: usize| {
+            let mut bytes = [0; 8];
+            file.read_exact_at(&mut bytes, offset as u64).map_or(0, |()| u64::from_ne_bytes(bytes))
+        };
+        let board = offset_of!(Empty, board);
+        let slots = word(offset_of!(Header, slots_log2));
+        let slots_log2 = Some((slots & 0xff) as u32).filter(|&slots_log2| slots == repeated(slots_log2));
+        Self {
+            has_length: (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).any(|slots| len == file_len(slots) as u64),
+            has_magic: word(offset_of!(Header, magic)) == MAGIC,
+            has_page_magic: word(board) == crate::page::MAGIC,
+            version: word(offset_of!(Header, version)),
+            page_version: word(board + 8),
+            slots_log2: slots_log2.filter(|slots| (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).contains(slots)),
+        }
+    }
+
+    /// How many of the three say that it is a page.
+    pub(crate) fn count(&self) -> u32 {
+        [self.has_length, self.has_magic, self.has_page_magic].into_iter().map(u32::from).sum()
+    }
+
+    /// The version of a page of another version: both places agree on it.
+    pub(crate) fn other_version(&self) -> Option<u64> {
+        let is_other = self.version != VERSION && self.page_version != LAYOUT_VERSION;
+        let is_told = self.has_magic || self.has_page_magic;
+        let told = if self.has_magic { self.version } else { self.page_version };
+        (is_other && is_told && !(self.has_length && self.version != self.page_version)).then_some(told)
+    }
+
+    /// How many slots the file can have at most.
+    pub(crate) fn slots_log2(&self, len: u64) -> Option<u32> {
+        let fits = |slots: &u32| file_len(*slots) as u64 <= len;
+        self.slots_log2.filter(fits).or_else(|| (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).rev().find(fits))
+    }
+
+    /// What is odd about the header, for people.
+    pub(crate) fn oddities(&self) -> Vec<String> {
+        let odd = [
+            (!self.has_length, "the file's length is none that a page has"),
+            (!self.has_magic, "the file's magic number is damaged"),
+            (!self.has_page_magic, "the page's magic number is damaged"),
+            (self.version != self.page_version, "the page's version numbers differ"),
+            (self.slots_log2.is_none(), "the number of slots is damaged"),
+        ];
+        odd.into_iter().filter(|(is_odd, _)| *is_odd).map(|(_, what)| what.to_owned()).collect()
+    }
+}
+
 /// What an earlier owner left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Legacy {
@@ -200,6 +301,8 @@ pub(crate) struct Legacy {
     pub(crate) attempt: Option<u32>,
     /// What is left of the pause. It is `None` if it wasn't open, or that was in another boot of the machine.
     pub(crate) pause_left_ns: Option<u64>,
+    /// How many openings the latch has counted.
+    pub(crate) openings: u32,
     /// The sequence number of the next event.
     pub(crate) events: u64,
     /// The number of the latest entry of the operators' log that an owner has journaled.
@@ -249,6 +352,7 @@ impl File {
         let is_paused = state == State::Open && is_of_this_boot && boot_id != [0; 2] && attempt > 0;
         Ok(Legacy {
             state,
+            openings: u32::try_from(owner.openings.load(Ordering::Relaxed)).unwrap_or(u32::MAX),
             pause_left_ns: is_paused.then(|| owner.pause_ends_ns.load(Ordering::Relaxed).saturating_sub(boot_ns)),
             sealed: sealed.is_some(),
             attempt: attempt.checked_sub(1).map(|attempt| attempt as u32),

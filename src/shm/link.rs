@@ -1,9 +1,12 @@
 //! The owner's side: what the owner takes over from the file, and what it tells beside the page.
 
+use super::durable::{self, Kept};
 use super::error::SharedError;
 use super::layout::{File, Legacy, seal};
 use super::lock::{OwnerLock, own_pid, own_pid_namespace};
 use super::mapping::{Access, EndedGate, Mapping};
+use super::options::Options;
+use super::state_dir::make_state_dir;
 use crate::config::{Config, State};
 use crate::handle::Handle;
 use crate::mirror::slots_log2;
@@ -37,6 +40,8 @@ pub(crate) struct Opened {
     pub(crate) page: Page,
     /// What an earlier owner left. It is `None` if the page is new.
     pub(crate) legacy: Option<Legacy>,
+    /// The halts that outlived memory.
+    pub(crate) kept: Vec<Kept>,
 }
 
 /// CLOCK_MONOTONIC in nanoseconds, which all processes share.
@@ -65,17 +70,21 @@ fn boot_id() -> [u64; 2] {
 
 impl Link {
     /// Takes the lock, and then the page: makes one, or checks the one that is there. State and gate of a page that is there stay.
-    pub(crate) fn open(path: &Path, config: &Config) -> Result<Opened, SharedError> {
-        let mut lock = OwnerLock::take(path)?;
+    pub(crate) fn open(path: &Path, config: &Config, options: &Options) -> Result<Opened, SharedError> {
+        let permissions = options.apply(path)?;
+        let state_dir = make_state_dir(options)?;
+        let mut lock = OwnerLock::take(path, permissions)?;
         let slots_log2 = slots_log2(config.window_len);
         let (mapping, legacy) = match Mapping::open(path, Access::Own, Some(&mut lock))? {
             Some(mapping) => {
                 let legacy = mapping.file().legacy(path, boot_id(), clock_ns(libc::CLOCK_BOOTTIME))?;
                 (mapping.grow(slots_log2)?, Some(legacy))
             }
-            None => (Mapping::create(path, slots_log2, config.shadow, &mut lock)?, None),
+            None => (Mapping::create(path, slots_log2, config.shadow, permissions, &mut lock)?, None),
         };
         let memory_locked = mapping.settle();
+        mapping.file().front.set_state_dir(state_dir.as_deref());
+        let kept = state_dir.map_or(Ok(Vec::new()), |folder| durable::read(&folder, path))?;
         let ended_gate = Some(EndedGate::prepare(path)?);
         let file = mapping.handle();
         file.front.owner.seal.store(0, Ordering::SeqCst); // from now on an end is unclean
@@ -87,7 +96,7 @@ impl Link {
         let page = mapping.page();
         let link = Self(Some(Shared { file, mapping, entered, len: 0, ended_gate, _lock: lock }));
         link.beat();
-        Ok(Opened { link, page, legacy })
+        Ok(Opened { link, page, legacy, kept })
     }
 
     /// A sample entered the window, which has `window_len` samples by now.
@@ -117,6 +126,13 @@ impl Link {
             let owner = &shared.file.front.owner;
             owner.attempt.store(u64::from(attempt) + 1, Ordering::Release);
             owner.pause_ends_ns.store(clock_ns(libc::CLOCK_BOOTTIME).saturating_add(pause_ns), Ordering::Release);
+        }
+    }
+
+    /// How many openings the latch has counted.
+    pub(crate) fn set_openings(&self, openings: u32) {
+        if let Some(shared) = &self.0 {
+            shared.file.front.owner.openings.store(openings.into(), Ordering::Release);
         }
     }
 

@@ -9,6 +9,7 @@
 use super::error::SharedError;
 use super::held::Held;
 use super::layout::{HEADER_WORDS, Header, OWNER_WORDS, OwnerLine};
+use super::permissions::Permissions;
 use super::trust;
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, lstat, open, stat};
 use rustix::io::Errno;
@@ -62,7 +63,7 @@ impl OwnerLock {
     ///
     /// # Errors
     /// `Owned` if another breaker, of this process or another, has the lock; `NotOurs`; `Io`.
-    pub(crate) fn take(page: &Path) -> Result<Self, SharedError> {
+    pub(crate) fn take(page: &Path, permissions: Permissions) -> Result<Self, SharedError> {
         let path = beside(page, ".lock")?;
         // A round leads to another only if somebody replaced the file.
         for _ in 0..100 {
@@ -73,6 +74,7 @@ impl OwnerLock {
                 return Err(SharedError::Owned { path: page.to_owned(), pid: told_by(page) });
             }
             if stat(&path).is_ok_and(|stat| is_same(&stat, &opened)) {
+                permissions.settle(&path, file.file())?;
                 return Ok(Self { page: None, _file: file });
             }
         }
@@ -121,7 +123,7 @@ fn is_same(one: &Stat, other: &Stat) -> bool {
 /// its latest owner.)
 fn told_by(page: &Path) -> Option<u32> {
     // The file is looked at before it is opened, as opening may mean something to a device.
-    let check = |stat: &Stat| trust::check(page, stat, FileType::RegularFile, false, false);
+    let check = |stat: &Stat| trust::check_page(page, stat, true);
     check(&lstat(page).ok()?).ok()?;
     let file = open_file(page, OFlags::RDONLY, "open").ok()?;
     check(&fstat(&file).ok()?).ok()?;

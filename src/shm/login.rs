@@ -1,6 +1,7 @@
 //! Who acts: the user, the user who logged in, the process and the host.
 
 use super::lock::own_pid;
+use super::users;
 use crate::holder::Holder;
 use crate::log::Author;
 use rustix::process::getuid;
@@ -27,39 +28,17 @@ fn host() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname").map(|host| host.trim().to_owned()).unwrap_or_default()
 }
 
-/// The name of a user, or else the user's number.
-pub(crate) fn user_name(uid: u32) -> String {
-    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    name_in(&passwd, uid).map_or_else(|| uid.to_string(), str::to_owned)
-}
-
-/// The name of the user of this number, if the user has a name that can be part of a file name.
-fn name_in(passwd: &str, uid: u32) -> Option<&str> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        let found = fields.nth(1)?.parse() == Ok(uid);
-        (found && !name.is_empty() && !name.contains(['/', '\0'])).then_some(name)
-    })
-}
-
 /// `USER@HOST`: the holder that a person is, unless he names another.
 ///
 /// The user is the one who logged in: by the kernel's audit, or else by sudo, or else the process's.
 pub fn login() -> Holder {
-    let (user, host) = (user_name(login_uid()), host());
+    let (user, host) = (users::name_or_number(login_uid()), host());
     if host.is_empty() { Holder::cut(&user) } else { Holder::cut(&format!("{user}@{host}")) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn users_have_names_that_can_be_part_of_a_file_name() {
-        let passwd = "root:x:0:0:root:/root:/bin/bash\nann:x:1000:1000::/home/ann:/bin/sh\na/b:x:7:7::/:/bin/sh\n";
-        assert_eq!([0, 1000, 7, 8].map(|uid| name_in(passwd, uid)), [Some("root"), Some("ann"), None, None]);
-    }
 
     #[test]
     fn a_person_is_user_at_host() {

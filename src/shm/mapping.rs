@@ -4,16 +4,20 @@
 use super::error::SharedError;
 use super::layout::{File, GatePage, HEADER_WORDS, Header, file_len};
 use super::lock::{OwnerLock, beside, open_file, own_pid};
+use super::permissions::Permissions;
 use super::trust;
 use crate::config::State;
 use crate::gate::GateByte;
+use crate::halts::{Act, Desk};
 use crate::handle::Handle;
+use crate::handles::Observer;
 use crate::page::{Board, EventJournal, Page};
+use crate::sync::AtomicU64;
+use core::mem::offset_of;
 use core::ptr::{self, NonNull};
-use rustix::fs::{CWD, FallocateFlags, FileType, OFlags, RenameFlags, Stat};
+use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, MremapFlags, ProtFlags};
-use rustix::process::geteuid;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -57,7 +61,7 @@ impl Mapping {
     ) -> Result<Option<Arc<Self>>, SharedError> {
         // The file is looked at before it is opened, as opening may mean something to a device.
         match rustix::fs::lstat(path) {
-            Ok(stat) => check_file(path, &stat, access)?,
+            Ok(stat) => trust::check_page(path, &stat, access == Access::Own)?,
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(SharedError::io(path, "look at")(error)),
         }
@@ -65,7 +69,7 @@ impl Mapping {
         let open = || open_file(path, flags, "open");
         let file = if let Some(lock) = lock { lock.hold_page(path, open)? } else { open()? };
         let stat = rustix::fs::fstat(&file).map_err(SharedError::io(path, "look at"))?;
-        check_file(path, &stat, access)?;
+        trust::check_page(path, &stat, access == Access::Own)?;
 
         let len = u64::try_from(stat.st_size).unwrap_or(0);
         let slots_log2 = read_header(path, &file, len)?;
@@ -78,11 +82,22 @@ impl Mapping {
         Ok(Some(mapping))
     }
 
+    /// Maps a page of this version whose header may be damaged, for who halts.
+    pub(crate) fn open_damaged(path: &Path, file: fs::File, slots_log2: u32) -> Result<Arc<Self>, SharedError> {
+        Self::map(path, file, slots_log2, Access::Ask)
+    }
+
+    /// A read-only view of the page.
+    pub(crate) fn observer(self: &Arc<Self>) -> Observer {
+        Observer { page: self.page() }
+    }
+
     /// Makes a new file. It has another name until it is whole and locked, so that nobody ever sees half a page, or takes it.
     pub(crate) fn create(
         path: &Path,
         slots_log2: u32,
         shadow: bool,
+        permissions: Permissions,
         lock: &mut OwnerLock,
     ) -> Result<Arc<Self>, SharedError> {
         let draft = beside(path, ".new")?;
@@ -95,6 +110,7 @@ impl Mapping {
             open_file(&draft, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, "create")
         })?;
         let fill = || {
+            permissions.settle(path, &file)?;
             let mapping = Self::map_allocated(path, file, slots_log2)?;
             // The file is new, and all zeros. That is an empty log, and empty notes, journal and mirror. The gate shows open until the
             // owner knows what halts there are.
@@ -201,6 +217,61 @@ impl Mapping {
     }
 }
 
+/// The first part of a file of which the rest isn't known, or isn't there: the gate and, in this version, who holds halts.
+pub(crate) struct Stump {
+    /// Mapped for as long as this lives.
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: as for `Mapping`.
+unsafe impl Send for Stump {}
+
+// SAFETY: as for `Mapping`.
+unsafe impl Sync for Stump {}
+
+impl Stump {
+    const GATE: usize = offset_of!(File<[AtomicU64; 0]>, gate);
+    const BOARD: usize = offset_of!(File<[AtomicU64; 0]>, board);
+
+    /// Maps up to the board, or up to the gate if the file ends there, or if the board is of another version.
+    pub(crate) fn open(path: &Path, file: &fs::File, len: u64, is_known: bool) -> Result<Self, SharedError> {
+        let wanted = |end: usize| if len >= end as u64 { Some(end) } else { None };
+        let board = wanted(Self::BOARD + size_of::<Board>()).filter(|_| is_known);
+        let end = board.or_else(|| wanted(Self::GATE + size_of::<GatePage>()));
+        let expected = Self::BOARD as u64;
+        let len = end.ok_or(SharedError::Truncated { path: path.to_owned(), len, expected })?;
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping, wherever there is room.
+        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, protection, MapFlags::SHARED, file, 0) }
+            .map_err(SharedError::io(path, "map"))?;
+        let start = NonNull::new(start.cast()).ok_or(Errno::NOMEM).map_err(SharedError::io(path, "map"))?;
+        Ok(Self { start, len })
+    }
+
+    pub(crate) fn gate(&self) -> &GateByte {
+        // SAFETY: the gate is mapped for as long as `self` lives, and every byte is a valid gate.
+        &unsafe { self.start.add(Self::GATE).cast::<GatePage>().as_ref() }.0
+    }
+
+    /// Halts, without an entry in the log.
+    pub(crate) fn halt(&self, act: &Act<'_>) {
+        if self.len <= Self::BOARD {
+            return self.gate().halt(|| 0);
+        }
+        // SAFETY: the board is mapped for as long as `self` lives, aligned to it, and made of atomics.
+        let board = unsafe { self.start.add(Self::BOARD).cast::<Board>().as_ref() };
+        Desk { gate: self.gate(), halts: &board.halts, log: &[], notes: &[] }.halt(act);
+    }
+}
+
+impl Drop for Stump {
+    fn drop(&mut self) {
+        // SAFETY: `open` mapped it, and no reference to it is left.
+        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.len) };
+    }
+}
+
 /// A page of memory with the gate of an owner that has ended.
 pub(crate) struct EndedGate(NonNull<GatePage>);
 
@@ -244,13 +315,6 @@ impl Drop for Mapping {
             let _ = unsafe { rustix::mm::munmap(self.file.as_ptr().cast(), file_len(self.slots_log2)) };
         }
     }
-}
-
-fn check_file(path: &Path, stat: &Stat, access: Access) -> Result<(), SharedError> {
-    let may_be_anothers = geteuid().is_root() && access != Access::Own;
-    trust::check(path, stat, FileType::RegularFile, may_be_anothers, false)?;
-    // By another name the file would have another lock.
-    if stat.st_nlink > 1 { Err(SharedError::not_ours(path, "a file of several names")) } else { Ok(()) }
 }
 
 /// Reads the logarithm of the number of slots, which is not read again.

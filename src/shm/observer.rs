@@ -1,5 +1,6 @@
 //! The others' side: how others watch a page in a file, and ask and halt through it.
 
+use super::durable;
 use super::error::SharedError;
 use super::held::is_locked;
 use super::link::monotonic_ns;
@@ -11,10 +12,10 @@ use crate::log::Author;
 use crate::page::Page;
 use crate::quantile::quantile;
 use crate::sync::{Ordering, load_acquire};
-use crate::warden::{self, Check};
+use crate::warden::{self, Check, Keep};
 use rustix::fs::{Stat, fstat, lstat};
 use rustix::io::Errno;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Who owns a page in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +110,11 @@ impl Observer {
         self.mapping().is_some_and(is_replaced)
     }
 
+    /// The folder where the page's halts outlive memory; `None` if there is none.
+    pub(super) fn state_dir(&self) -> Option<PathBuf> {
+        self.mapping()?.file().front.state_dir()
+    }
+
     fn mapping(&self) -> Option<&Mapping> {
         self.page.keeper::<Mapping>()
     }
@@ -138,6 +144,23 @@ pub(crate) fn file_check() -> Check {
     })
 }
 
+/// Keeps a page's halts in the folder that the page names, as they come and go.
+pub(crate) fn keep_halts() -> Keep {
+    let mut kept = None;
+    Box::new(move |page| {
+        let Some(mapping) = page.keeper::<Mapping>() else { return };
+        let held = page.board().halts.held();
+        // The folder's files are for whatever page the path leads to.
+        if kept != Some(held)
+            && !is_replaced(mapping)
+            && let Some(folder) = mapping.file().front.state_dir()
+        {
+            // What failed is tried again. Who halts is told that the halt isn't durable.
+            kept = durable::mirror(&folder, &mapping.path, page).ok();
+        }
+    })
+}
+
 /// Whether an owner is there, and whether the path still leads to the page.
 fn presence(page: &Page) -> Presence {
     let Some(mapping) = page.keeper::<Mapping>() else { return Presence::Here };
@@ -148,6 +171,11 @@ fn presence(page: &Page) -> Presence {
     } else {
         Presence::NoOwner
     }
+}
+
+/// Who acts by a handle that has the page by its path.
+pub(super) fn signature() -> Signature {
+    Signature::by_path(login(), Author::this_process(), presence)
 }
 
 fn open(path: &Path, access: Access) -> Result<Observer, SharedError> {
@@ -191,8 +219,8 @@ impl Gate {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SharedError> {
         let observer = open(path.as_ref(), Access::Ask)?;
         observer.page.board().watchers.0.asked.store(1, Ordering::Release);
-        let signature = Signature::by_path(login(), Author::this_process(), presence);
-        warden::watch(&observer.page, signature, Some(file_check()));
+        let signature = signature();
+        warden::watch(&observer.page, signature, Some(file_check()), Some(keep_halts()));
         Ok(Self::new(observer, signature))
     }
 }

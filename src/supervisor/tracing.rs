@@ -39,6 +39,8 @@ pub fn log_to_tracing(name: &str, notice: Notice) {
                         t_ns = event.t_ns,
                         wall_ns = event.wall_ns,
                         owner_gap_ns = event.owner_gap_ns,
+                        observed = event.observed,
+                        limit = event.limit,
                         "{name}: {} -> {}: {}",
                         event.from,
                         event.to,

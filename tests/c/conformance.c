@@ -140,6 +140,9 @@ static void print_event(bool found, const cb_event *event) {
     PRINT(*event, overdue);
     PRINT(*event, failures);
     PRINT(*event, attempt);
+    PRINT(*event, observed);
+    PRINT(*event, limit);
+    PRINT(*event, entry);
     printf("\n");
 }
 

@@ -137,6 +137,9 @@ static void print_event(bool found, const trip99::Event &event) {
     PRINT(event, overdue);
     PRINT(event, failures);
     PRINT(event, attempt);
+    PRINT(event, observed);
+    PRINT(event, limit);
+    PRINT(event, entry);
     std::cout << '\n';
 }
 

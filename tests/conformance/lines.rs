@@ -2,7 +2,7 @@
 
 use crate::scenario::{Expected, LANGUAGES, Op, Scenario, Step};
 use crate::words::{BREAKER, QUANTILE_ONLY, SNAPSHOT};
-use crate::words::{number, settings, yes_or_no};
+use crate::words::{number, resumed, settings, yes_or_no};
 use std::collections::HashMap;
 
 /// What a name stands for, with the number by which runners know it.
@@ -24,7 +24,7 @@ pub(crate) enum Part {
 }
 
 /// Words that can't be names, as a line may begin with them, besides those of the fields.
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 22] = [
     "abandon",
     "allow",
     "begin",
@@ -35,6 +35,7 @@ const VERBS: [&str; 20] = [
     "fail",
     "halt",
     "halt_and_resume",
+    "halt_as",
     "poll",
     "published",
     "quantile",
@@ -42,6 +43,7 @@ const VERBS: [&str; 20] = [
     "record",
     "release",
     "resume",
+    "resume_as",
     "split",
     "trial",
     "trip",
@@ -324,6 +326,10 @@ impl Lines {
                 self.push(&form, &head, None);
             }
             ("halt", [reason]) => self.push("halt_with", &[breaker, number(reason)?], None),
+            ("halt_as", [holder, reason]) => {
+                self.push(&form, &[breaker, number(holder)?, number(reason)?], None);
+            }
+            ("resume_as", [holder]) => self.push(&form, &[breaker, number(holder)?], Some(resumed(result)?)),
             ("halt_and_resume_at", []) => {
                 let now_ns = at.unwrap_or_default();
                 self.push("halt_at", &[breaker, now_ns], None);
@@ -388,6 +394,8 @@ impl Lines {
             ("allow", []) => self.push(&form, &[gate], Some(yes_or_no(result)?)),
             ("release" | "halt" | "resume" | "close", []) => self.push(&form, &[gate], None),
             ("halt", [reason]) => self.push(&form, &[gate, number(reason)?], None),
+            ("halt_as", [holder, reason]) => self.push(&form, &[gate, number(holder)?, number(reason)?], None),
+            ("resume_as", [holder]) => self.push(&form, &[gate, number(holder)?], Some(resumed(result)?)),
             _ => return Err(format!("a gate can't {verb} {}", args.join(" "))),
         }
         self.refuse_result(&form, result)
@@ -410,7 +418,7 @@ impl Lines {
     }
 
     fn refuse_result(&self, form: &str, result: Option<&str>) -> Result<(), String> {
-        let has_result = ["allow", "quantile", "reconfigure"].iter().any(|verb| form.contains(verb));
+        let has_result = ["allow", "quantile", "reconfigure", "resume_as"].iter().any(|verb| form.contains(verb));
         if result.is_some() && !has_result { Err(format!("{form} has no result")) } else { Ok(()) }
     }
 }

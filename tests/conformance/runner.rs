@@ -2,7 +2,9 @@
 
 use std::fmt::{Display, Write};
 use trip99::lane::{BeginHalf, EndHalf};
-use trip99::{Breaker, Call, Config, ConfigError, Event, Events, Gate, Lane, Observer, Snapshot, State};
+use trip99::{
+    Breaker, Call, Config, ConfigError, Event, Events, Gate, Holder, Lane, Observer, Resumed, Snapshot, State,
+};
 
 /// What a scenario has made so far. `None` stands for what it has ended.
 #[derive(Default)]
@@ -107,11 +109,23 @@ impl Runner {
             ("release", &[b]) => self.breaker(b).release(),
             ("poll_at", &[b, now_ns]) => self.breaker(b).poll_at(now_ns),
             ("halt_at", &[b, now_ns]) => self.breaker(b).halt_at(now_ns, ""),
-            ("resume_at", &[b, now_ns]) => self.breaker(b).resume_at(now_ns, ""),
+            ("resume_at", &[b, now_ns]) => {
+                self.breaker(b).resume_at(now_ns, "");
+            }
             // C's forms without a time are for any thread: in Rust that is a gate's.
-            ("halt", &[b]) => self.breaker(b).gate().halt(""),
-            ("halt_with", &[b, reason]) => self.breaker(b).gate().halt(&reason.to_string()),
-            ("resume", &[b]) => self.breaker(b).gate().resume(""),
+            ("halt", &[b]) => {
+                self.breaker(b).gate().halt("");
+            }
+            ("halt_with", &[b, reason]) => {
+                self.breaker(b).gate().halt(&reason.to_string());
+            }
+            ("halt_as", &[b, holder, reason]) => {
+                self.breaker(b).gate().halt_as(part(holder), &reason.to_string());
+            }
+            ("resume", &[b]) => {
+                self.breaker(b).gate().resume("");
+            }
+            ("resume_as", &[b, holder]) => return Some(resumed(self.breaker(b).gate().resume_as(part(holder), ""))),
             ("quantile_ns", &[b, ppm]) => {
                 return Some(self.breaker(b).quantile_ns(ppm as u32).unwrap_or(0).to_string());
             }
@@ -124,6 +138,7 @@ impl Runner {
                 let mut text = snapshot(&breaker.snapshot(), breaker.state(), gate.is_halted());
                 field(&mut text, "deadline", breaker.next_deadline_ns());
                 field(&mut text, "note", note(&gate));
+                field(&mut text, "holders", gate.holders().notes().len());
                 field(&mut text, "passes", u8::from(self.passes(&gate)));
                 return Some(text);
             }
@@ -189,11 +204,15 @@ impl Runner {
                 field(&mut text, "dropped", on!(Whole | Begin | End, self.lane(l), lane => lane.dropped()));
                 return Some(text);
             }
-            ("lane_halt", &[l]) => on!(Whole | Begin | End, self.lane(l), lane => lane.halt("")),
+            ("lane_halt", &[l]) => {
+                on!(Whole | Begin | End, self.lane(l), lane => lane.halt(""));
+            }
             ("lane_halt", &[l, reason]) => {
                 on!(Whole | Begin | End, self.lane(l), lane => lane.halt(&reason.to_string()));
             }
-            ("lane_resume", &[l]) => on!(Whole | Begin | End, self.lane(l), lane => lane.resume("")),
+            ("lane_resume", &[l]) => {
+                on!(Whole | Begin | End, self.lane(l), lane => lane.resume(""));
+            }
             ("gate_handle_of", &[b]) => {
                 let gate = self.breaker(b).gate();
                 self.gates.push(Some(gate));
@@ -201,9 +220,19 @@ impl Runner {
             ("gate_handle_close", &[g]) => self.gates[g as usize] = None,
             ("gate_handle_allow", &[g]) => return Some(u8::from(self.gate(g).allow()).to_string()),
             ("gate_handle_release", &[g]) => self.gate(g).release(),
-            ("gate_handle_halt", &[g]) => self.gate(g).halt(""),
-            ("gate_handle_halt", &[g, reason]) => self.gate(g).halt(&reason.to_string()),
-            ("gate_handle_resume", &[g]) => self.gate(g).resume(""),
+            ("gate_handle_halt", &[g]) => {
+                self.gate(g).halt("");
+            }
+            ("gate_handle_halt", &[g, reason]) => {
+                self.gate(g).halt(&reason.to_string());
+            }
+            ("gate_handle_halt_as", &[g, holder, reason]) => {
+                self.gate(g).halt_as(part(holder), &reason.to_string());
+            }
+            ("gate_handle_resume", &[g]) => {
+                self.gate(g).resume("");
+            }
+            ("gate_handle_resume_as", &[g, holder]) => return Some(resumed(self.gate(g).resume_as(part(holder), ""))),
             ("gate_handle_observe", &[g]) => {
                 let mut text = observer(self.gate(g));
                 field(&mut text, "passes", u8::from(self.passes(self.gate(g))));
@@ -243,7 +272,23 @@ fn field(text: &mut String, name: &str, value: impl Display) {
     write!(text, "{space}{name}={value}").expect("a string takes it");
 }
 
-/// The reason of the latest halt, which is a number here.
+/// A part of the engine. Its name is a number here.
+fn part(number: u64) -> Holder {
+    Holder::engine(&number.to_string())
+}
+
+fn resumed(resumed: Resumed) -> String {
+    let name = match resumed {
+        Resumed::Done => "done",
+        Resumed::StillHeld => "still_held",
+        Resumed::NotHeld => "not_held",
+        Resumed::Ended => "ended",
+        other => panic!("{other:?}"),
+    };
+    name.into()
+}
+
+/// The reason of the latest halt that is held. It is a number here.
 fn note(observer: &Observer) -> String {
     match observer.halt_note() {
         None => "none".into(),
@@ -257,6 +302,7 @@ fn observer(observer: &Observer) -> String {
     field(&mut text, "state", observer.state().unwrap_or(State::Open));
     field(&mut text, "halted", u8::from(observer.is_halted()));
     field(&mut text, "note", note(observer));
+    field(&mut text, "holders", observer.holders().notes().len());
     text
 }
 
@@ -308,5 +354,8 @@ fn event(event: Option<Event>) -> String {
     field(&mut text, "overdue", event.overdue);
     field(&mut text, "failures", event.failures);
     field(&mut text, "attempt", event.attempt);
+    field(&mut text, "observed", event.observed);
+    field(&mut text, "limit", event.limit);
+    field(&mut text, "entry", event.entry);
     text
 }

@@ -65,14 +65,14 @@ pub(crate) const SNAPSHOT: [&str; 24] = [
 ];
 
 /// Fields that are not in the snapshot.
-pub(crate) const BREAKER: [&str; 3] = ["passes", "deadline", "note"];
+pub(crate) const BREAKER: [&str; 4] = ["passes", "deadline", "note", "holders"];
 
 /// What gates and lanes show, too.
-pub(crate) const OBSERVER: [&str; 3] = ["state", "halted", "note"];
+pub(crate) const OBSERVER: [&str; 4] = ["state", "halted", "note", "holders"];
 
 pub(crate) const LANE: [&str; 2] = ["passes", "dropped"];
 
-pub(crate) const EVENT: [&str; 13] = [
+pub(crate) const EVENT: [&str; 16] = [
     "sequence",
     "t_ns",
     "from",
@@ -86,11 +86,14 @@ pub(crate) const EVENT: [&str; 13] = [
     "overdue",
     "failures",
     "attempt",
+    "observed",
+    "limit",
+    "entry",
 ];
 
 const STATES: [&str; 3] = ["closed", "open", "half_open"];
 
-pub(crate) const REASONS: [&str; 13] = [
+pub(crate) const REASONS: [&str; 16] = [
     "latency",
     "failure_rate",
     "consecutive_failures",
@@ -104,6 +107,9 @@ pub(crate) const REASONS: [&str; 13] = [
     "halt",
     "resume",
     "tripped",
+    "reconfigured",
+    "clock_jumped",
+    "latched",
 ];
 
 pub(crate) fn yes_or_no(result: Option<&str>) -> Result<Expected, String> {
@@ -111,6 +117,14 @@ pub(crate) fn yes_or_no(result: Option<&str>) -> Result<Expected, String> {
         Some("yes") => Ok(Expected::Text("1".into())),
         Some("no") => Ok(Expected::Text("0".into())),
         _ => Err("it should end with `-> yes` or `-> no`".into()),
+    }
+}
+
+/// What comes of a resume in somebody's name.
+pub(crate) fn resumed(result: Option<&str>) -> Result<Expected, String> {
+    match result {
+        Some(result @ ("done" | "still_held" | "not_held" | "ended")) => Ok(Expected::Text(result.into())),
+        _ => Err("it should end with `-> done`, `still_held`, `not_held` or `ended`".into()),
     }
 }
 

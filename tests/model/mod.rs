@@ -1,12 +1,13 @@
 //! The breaker once more, as plainly as its rules read. The model keeps everything in lists, sorts and recounts at each step,
 //! and shares nothing with the library but its settings. Jitter is 0.
 //!
-//! This file says what there is. The others say what happens: `operations` what a caller may do, `timers`, `trials`, `rules`
+//! This file says what there is. The others say what happens: `operations` what a caller may do, `timers`, `jump`, `trials`, `rules`
 //! and `transitions` what that leads to, `lanes` what other threads do, and `hearing` when the owner hears of it. `pair` and
 //! `lane_pair` drive the breaker and the model side by side.
 
 mod operations;
 mod timers;
+mod jump;
 mod trials;
 mod rules;
 mod transitions;
@@ -64,6 +65,8 @@ pub(crate) struct Event {
     pub(crate) attempt: u32,
     pub(crate) retry_at_ns: u64,
     pub(crate) owner_gap_ns: u64,
+    pub(crate) observed: u64,
+    pub(crate) limit: u64,
 }
 
 pub(crate) struct Model {
@@ -78,6 +81,8 @@ pub(crate) struct Model {
     started: bool,
     /// The latest time that a lane may make the model's while lanes are heard.
     horizon_ns: u64,
+    /// Of each operation since the clock jumped, newest last: whether it came from more than a second before the latest time.
+    far_back: Vec<bool>,
 
     // Samples and calls (rules.rs).
     samples: Vec<Sample>,
@@ -109,6 +114,8 @@ pub(crate) struct Model {
     attempt: Option<u32>,
     pub(crate) retry_at_ns: u64,
     closed_since_ns: u64,
+    /// How often the breaker has opened since it was last closed for `stable_after` on end.
+    openings: u32,
 
     // Counts.
     pub(crate) recorded: u64,
@@ -143,6 +150,7 @@ impl Model {
             previous_ns: 0,
             started: false,
             horizon_ns: 0,
+            far_back: Vec::new(),
             samples: Vec::new(),
             calls: Vec::new(),
             runs: Vec::new(),
@@ -159,6 +167,7 @@ impl Model {
             attempt: None,
             retry_at_ns: u64::MAX,
             closed_since_ns: 0,
+            openings: 0,
             recorded: 0,
             stale: 0,
             untracked: 0,
@@ -214,13 +223,18 @@ impl Model {
         self.calls.iter().filter(|call| call.tracked && call.heard && call.fate == Fate::InFlight)
     }
 
+    /// 0 for what comes from before a clock jumped, and from after now.
+    fn age_ns(&self, since_ns: u64) -> u64 {
+        self.latest_ns.saturating_sub(since_ns)
+    }
+
     fn is_expired(&self, since_ns: u64) -> bool {
-        self.config.window_age_ns > 0 && self.latest_ns - since_ns >= self.config.window_age_ns
+        self.config.window_age_ns > 0 && self.age_ns(since_ns) >= self.config.window_age_ns
     }
 
     fn forget_expired(&mut self) {
         let (latest_ns, age_ns) = (self.latest_ns, self.config.window_age_ns);
-        self.samples.retain(|sample| age_ns == 0 || latest_ns - sample.end_ns < age_ns);
+        self.samples.retain(|sample| age_ns == 0 || latest_ns.saturating_sub(sample.end_ns) < age_ns);
     }
 
     /// The ages of the overdue calls that a verdict in `state` counts.
@@ -229,7 +243,7 @@ impl Model {
             return Vec::new();
         }
         let counted = self.in_flight().filter(|call| call.overdue && !self.is_expired(call.start_ns));
-        counted.map(|call| self.latest_ns - call.start_ns).collect()
+        counted.map(|call| self.age_ns(call.start_ns)).collect()
     }
 
     /// All latencies and ages that a verdict in `state` sees.

@@ -109,10 +109,12 @@ impl Model {
             self.fire_timers(now_ns);
             return;
         }
-        let horizon_ns = self.latest_ns.max(now_ns);
-        if !self.started {
+        if self.started {
+            self.look_at_clock(now_ns);
+        } else {
             self.see(now_ns);
         }
+        let horizon_ns = self.latest_ns.max(now_ns);
         self.previous_ns = self.latest_ns;
         self.listen(horizon_ns);
         self.latest_ns = horizon_ns;
@@ -124,6 +126,7 @@ impl Model {
         self.see(now_ns);
         if self.halted != halted {
             self.halted = halted;
+            self.openings = if halted { self.openings } else { 0 };
             self.log(self.state, if halted { Reason::Halt } else { Reason::Resume });
         }
     }
@@ -131,7 +134,7 @@ impl Model {
     pub(crate) fn trip(&mut self, now_ns: u64) {
         self.see(now_ns);
         if self.state != State::Open {
-            self.open(Reason::Tripped);
+            self.open(Reason::Tripped, 0);
         }
     }
 
@@ -145,10 +148,11 @@ impl Model {
         let every = u64::from(config.sample_every);
         self.strides = (every - left.min(every - 1)) % every;
         for call in &mut self.calls {
-            call.overdue = call.overdue && self.latest_ns - call.start_ns > config.threshold_ns;
+            call.overdue = call.overdue && self.latest_ns.saturating_sub(call.start_ns) > config.threshold_ns;
         }
         let spike_limit_ns = self.spike_limit_ns();
         self.config = config;
         assert_eq!(self.spike_limit_ns(), spike_limit_ns, "the model can't judge old runs by a new limit");
+        self.log(self.state, Reason::Reconfigured);
     }
 }

@@ -59,12 +59,13 @@ pub(crate) struct Change {
     pub(crate) backoff_multiplier: u32,
 }
 
-/// An operation, and how far the caller's clock moves before it. Mostly it moves a little, at times far, and at times back for
-/// this operation alone.
+/// An operation, and how far the caller's clock moves before it. Mostly it moves a little, at times far, and at times back or
+/// ahead for this operation alone.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) later_ns: u64,
     pub(crate) back_ns: u64,
+    pub(crate) ahead_ns: u64,
     pub(crate) op: Op,
 }
 
@@ -118,7 +119,7 @@ impl Pair {
 
     pub(crate) fn apply(&mut self, step: &Step) {
         self.clock_ns = self.clock_ns.saturating_add(step.later_ns);
-        let now_ns = self.clock_ns.saturating_sub(step.back_ns);
+        let now_ns = self.clock_ns.saturating_add(step.ahead_ns).saturating_sub(step.back_ns);
         let before = self.breaker.snapshot();
         let (breaker, model) = (&mut self.breaker, &mut self.model);
         match step.op.clone() {
@@ -176,12 +177,15 @@ impl Pair {
                     model.poll(at_ns);
                 }
             }
+            // A halt takes effect before its time is noted: so it isn't the operation at which a clock has jumped.
             Op::Halt => {
+                let now_ns = now_ns.max(model.latest_ns.saturating_sub(100));
                 self.halted = true;
                 breaker.halt_at(now_ns, "");
                 model.set_halt(now_ns, true);
             }
             Op::Resume => {
+                let now_ns = now_ns.max(model.latest_ns.saturating_sub(100));
                 self.halted = false;
                 breaker.resume_at(now_ns, "");
                 model.set_halt(now_ns, false);
@@ -227,7 +231,11 @@ impl Pair {
         // To ask for a quantile takes note of the time, which would hide the owner's gaps. So half of the cases don't ask.
         if self.plan.window_len.is_multiple_of(2) {
             for quantile_ppm in [1, 500_000, 990_000, 999_999] {
-                assert_eq!(self.breaker.quantile_ns_at(0, quantile_ppm), self.model.quantile(0, quantile_ppm));
+                let now_ns = self.model.latest_ns;
+                assert_eq!(
+                    self.breaker.quantile_ns_at(now_ns, quantile_ppm),
+                    self.model.quantile(now_ns, quantile_ppm)
+                );
             }
         }
     }
@@ -257,7 +265,7 @@ impl Pair {
         assert_eq!((snapshot.refused, snapshot.refused_in_shadow), (model.refused, model.refused_in_shadow));
         let happened: Vec<Event> = self.events.by_ref().collect();
         for &event in &happened {
-            assert_eq!(event.sequence, self.seen as u64);
+            assert_eq!((event.sequence, event.entry), (self.seen as u64, 0));
             assert_eq!(Some(without_wall_time(event)), model.events.get(self.seen).copied());
             self.seen += 1;
         }
@@ -271,6 +279,10 @@ impl Pair {
             // A pause is never over when it begins.
             State::Open if event.from != State::Open => {
                 assert!(event.retry_at_ns > event.t_ns || event.retry_at_ns == u64::MAX);
+            }
+            State::Open if event.reason == Reason::Halt => {
+                assert!(self.halted || self.breaker.config().latch_after > 0);
+                self.halted = true;
             }
             State::HalfOpen if event.reason == Reason::Retry => self.plan = self.breaker.config().clone(),
             // The breaker never closes without all the good results, and all of them were granted in this epoch.
@@ -288,7 +300,7 @@ impl Pair {
     /// Checks what holds at any time, whatever the model says.
     fn check_invariants(&self) {
         let (snapshot, observer) = (self.breaker.snapshot(), self.breaker.observer());
-        // Nothing automatic sets or clears a halt.
+        // Nothing automatic clears a halt, and only the latch sets one.
         assert_eq!((snapshot.halted, observer.is_halted()), (self.halted, self.halted));
         assert!(snapshot.trials_out <= self.plan.trials_in_flight && snapshot.trials_granted <= self.plan.probes);
         assert!(snapshot.trials_out + snapshot.trials_good <= snapshot.trials_granted || snapshot.trials_granted == 0);
@@ -316,5 +328,7 @@ fn without_wall_time(event: Event) -> super::Event {
         attempt: event.attempt,
         retry_at_ns: event.retry_at_ns,
         owner_gap_ns: event.owner_gap_ns,
+        observed: event.observed,
+        limit: event.limit,
     }
 }

@@ -23,7 +23,7 @@ impl Model {
             State::HalfOpen => {}
             State::Closed => {
                 if let Some(reason) = self.first_rule(entered) {
-                    self.open(reason);
+                    self.open(reason, latency_ns);
                 }
             }
         }
@@ -59,9 +59,9 @@ impl Model {
 
     pub(super) fn result(&mut self, latency_ns: u64, ok: bool, counts: bool) {
         if !ok {
-            self.open(Reason::ProbeFailed);
+            self.open(Reason::ProbeFailed, latency_ns);
         } else if latency_ns > self.recover_threshold_ns() {
-            self.open(Reason::ProbeSlow);
+            self.open(Reason::ProbeSlow, latency_ns);
         } else if counts {
             self.out = self.out.saturating_sub(1);
             self.noted_out = self.noted_out.saturating_sub(1);
@@ -69,7 +69,7 @@ impl Model {
             self.good += 1;
             if self.good == self.plan.probes {
                 self.closed_since_ns = self.latest_ns;
-                self.change(State::Closed, Reason::Recovered);
+                self.change(State::Closed, Reason::Recovered, self.good.into());
             }
         }
     }

@@ -5,6 +5,7 @@ use trip99::{Reason, Recovery, State};
 
 impl Model {
     pub(super) fn see(&mut self, now_ns: u64) {
+        self.look_at_clock(now_ns);
         self.previous_ns = self.latest_ns;
         self.latest_ns = self.latest_ns.max(now_ns);
         if !self.started {
@@ -38,18 +39,26 @@ impl Model {
                     let oldest = waiting.min_by_key(|call| (call.start_ns, call.table));
                     oldest.expect("a call is due").overdue = true;
                     if self.verdict() {
-                        self.open(Reason::Latency);
+                        self.open(Reason::Latency, 0);
                     }
                 }
-                reason => self.open(reason),
+                Reason::Stall => self.open(reason, self.age_ns(self.oldest_ns(|_| true).expect("a call stalls"))),
+                Reason::ProbeSlow => {
+                    self.open(reason, self.age_ns(self.oldest_ns(|call| call.trial).expect("a trial is late")));
+                }
+                reason => self.open(reason, self.age_ns(self.leased_ns)),
             }
         }
     }
 
+    /// The start of the oldest call of these.
+    fn oldest_ns(&self, wanted: fn(&Call) -> bool) -> Option<u64> {
+        self.in_flight().filter(|call| wanted(call)).map(|call| call.start_ns).min()
+    }
+
     /// The deadlines of this state, in the order in which they are looked at.
     pub(super) fn timers(&self) -> Vec<(u64, Reason)> {
-        let oldest =
-            |wanted: fn(&Call) -> bool| self.in_flight().filter(|call| wanted(call)).map(|call| call.start_ns).min();
+        let oldest = |wanted: fn(&Call) -> bool| self.oldest_ns(wanted);
         let after = |start_ns: Option<u64>, limit_ns: u64| {
             start_ns.map_or(u64::MAX, |start_ns| start_ns.saturating_add(limit_ns))
         };

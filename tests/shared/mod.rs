@@ -34,6 +34,20 @@ impl Place {
             let _ = fs::remove_file(path);
             let _ = fs::remove_dir(path);
         }
+        for file in self.kept() {
+            let _ = fs::remove_file(file);
+        }
+    }
+
+    /// The files by which this page's halts outlive memory.
+    pub(crate) fn kept(&self) -> Vec<PathBuf> {
+        let folder = trip99::shared::state_dir(&trip99::shared::Options::default()).unwrap();
+        let prefix = format!("{}.", self.0.file_name().unwrap().to_str().unwrap());
+        let is_kept = |path: &PathBuf| path.file_name().unwrap().to_str().is_some_and(|name| name.starts_with(&prefix));
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(is_kept).collect();
+        files.sort();
+        files
     }
 }
 

@@ -96,6 +96,9 @@ pub(crate) fn event(event: &Event) -> Value {
         "attempt": event.attempt,
         "retry_at_ns": time(event.retry_at_ns),
         "owner_gap_ns": event.owner_gap_ns,
+        "observed": event.observed,
+        "limit": event.limit,
+        "entry": (event.entry != 0).then_some(event.entry),
     })
 }
 

@@ -23,6 +23,8 @@ struct TransitionLine {
     slow: u32,
     overdue: u32,
     quantile_ns: u64,
+    observed: u64,
+    limit: u64,
     attempt: u32,
     retry_at_ns: Option<u64>,
 }
@@ -56,6 +58,8 @@ impl<W: Write> Report for Json<W> {
             slow: event.slow,
             overdue: event.overdue,
             quantile_ns: event.quantile_ns,
+            observed: event.observed,
+            limit: event.limit,
             attempt: event.attempt,
             retry_at_ns: (event.to == State::Open).then_some(event.retry_at_ns),
         })

@@ -139,7 +139,7 @@ impl Drop for Owner {
 /// What an [`Owner`] does, if this process is one.
 pub(crate) fn own() {
     let Some(page) = std::env::var_os("TRIP99_PAGE") else { return };
-    let mut breaker = Breaker::create_shared(page, config(), Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(page, config(), trip99::Start::Closed).unwrap();
     let mut last = None;
     let begin = Instant::now();
     // Not for good, should nobody kill it.

@@ -57,12 +57,12 @@ impl Machine {
                     let is_over = self.judge.mark_overdue(self.latest_ns);
                     self.outlet.left(self.judge.window_len());
                     if is_over {
-                        self.open(Reason::Latency);
+                        self.open(Reason::Latency, 0);
                     }
                 }
-                Timer::LateTrial => self.open(Reason::ProbeSlow),
-                Timer::Stall => self.open(Reason::Stall),
-                Timer::ProbeLost => self.open(Reason::ProbeLost),
+                Timer::LateTrial => self.open(Reason::ProbeSlow, self.judge.age_of_trial_ns(self.latest_ns)),
+                Timer::Stall => self.open(Reason::Stall, self.judge.age_ns(self.latest_ns)),
+                Timer::ProbeLost => self.open(Reason::ProbeLost, self.trials.lost_for_ns(self.latest_ns)),
             }
         }
         self.judge.end_calm(); // last, as samples of lanes may have found it

@@ -1,16 +1,26 @@
 //! Transitions, what others learn of them, and the halts that the owner takes note of.
 
 use super::Machine;
+use super::jump::LIMIT_NS;
 use crate::config::State;
 use crate::event::{Event, Reason};
 use crate::gate::Bits;
+use crate::halts;
 use crate::judge::NEVER_NS;
+use crate::log::Deed;
 use crate::snapshot::Snapshot;
 use crate::trials::Trials;
 
 impl Machine {
     #[cold]
-    pub(in crate::breaker) fn open(&mut self, reason: Reason) {
+    pub(in crate::breaker) fn open(&mut self, reason: Reason, observed: u64) {
+        let is_latched = self.shut(reason, observed);
+        self.finish_opening(is_latched);
+    }
+
+    /// Opens a breaker that isn't open, up to what `finish_opening` does. `observed` is what the event is to tell, unless the judge
+    /// knows that. True if the breaker has opened once too often.
+    pub(super) fn shut(&mut self, reason: Reason, observed: u64) -> bool {
         let is_closed = self.state == State::Closed;
         let closed_ns = if is_closed { self.latest_ns.saturating_sub(self.closed_since_ns) } else { 0 };
         // A lane may tell of the reason late. The pause begins when the gate shuts.
@@ -19,16 +29,46 @@ impl Machine {
         self.retry_at_ns = now_ns.saturating_add(pause_ns);
         self.outlet.opening(self.backoff.attempt(), pause_ns);
         self.trials.end_epoch(self.outlet.ledger());
-        self.change_state(State::Open, reason);
+        self.change_state(State::Open, reason, observed);
+        let is_latched = self.latch.open(closed_ns, &self.config);
+        self.outlet.set_openings(self.latch.openings());
+        is_latched
+    }
+
+    /// To be called when the new state is complete.
+    pub(super) fn finish_opening(&mut self, is_latched: bool) {
+        if is_latched {
+            self.latch_shut();
+        }
         self.publish();
         self.set_wake();
+    }
+
+    /// The breaker has opened once too often. The gate is open, so that nobody passes meanwhile.
+    #[cold]
+    fn latch_shut(&mut self) {
+        if self.config.shadow {
+            self.latch.reset(); // as if somebody had resumed
+            self.journal(self.state, Reason::Latched);
+        } else {
+            self.outlet.latch();
+            self.note_halts();
+        }
+    }
+
+    /// A pause begins anew. No opening is counted.
+    pub(super) fn pause_anew(&mut self) {
+        let pause_ns = self.backoff.same_pause_ns();
+        self.retry_at_ns = self.latest_ns.saturating_add(pause_ns);
+        self.outlet.opening(self.backoff.attempt(), pause_ns);
+        self.outlet.set_retry_at_ns(self.retry_at_ns);
     }
 
     /// As if a rule had held. While open there is nothing to open.
     pub(in crate::breaker) fn trip(&mut self) {
         if self.state != State::Open {
             self.judge.end_calm();
-            self.open(Reason::Tripped);
+            self.open(Reason::Tripped, 0);
         }
     }
 
@@ -36,7 +76,7 @@ impl Machine {
     #[cold]
     pub(super) fn half_open(&mut self) {
         self.retry_at_ns = NEVER_NS;
-        self.change_state(State::HalfOpen, Reason::Retry);
+        self.change_state(State::HalfOpen, Reason::Retry, 0);
         self.judge.begin_epoch(self.latest_ns);
         self.begin_trials();
         self.publish();
@@ -48,20 +88,20 @@ impl Machine {
     pub(super) fn close(&mut self) {
         self.closed_since_ns = self.latest_ns;
         self.trials.end_epoch(self.outlet.ledger());
-        self.change_state(State::Closed, Reason::Recovered);
+        self.change_state(State::Closed, Reason::Recovered, self.trials.good().into());
         self.publish();
         self.set_wake();
     }
 
     /// The snapshot is to be published when the new state is complete.
-    fn change_state(&mut self, to: State, reason: Reason) {
+    fn change_state(&mut self, to: State, reason: Reason, observed: u64) {
         let from = core::mem::replace(&mut self.state, to);
-        let event = self.event(from, reason);
+        let event = self.event(from, reason, observed);
         self.outlet.tell(event, |event| self.judge.fill_in(event, self.config.quantile_ppm));
     }
 
     /// An event that leads from this state to the present one. Its figures are to be filled in.
-    fn event(&self, from: State, reason: Reason) -> Event {
+    fn event(&self, from: State, reason: Reason, observed: u64) -> Event {
         Event {
             sequence: 0,
             t_ns: self.now_ns(),
@@ -77,12 +117,37 @@ impl Machine {
             attempt: self.backoff.attempt(),
             retry_at_ns: self.retry_at_ns,
             owner_gap_ns: if self.started { self.latest_ns - self.previous_ns } else { 0 },
+            observed,
+            limit: self.limit(reason),
+            entry: 0,
+        }
+    }
+
+    /// The limit that what was observed is held against; 0 if there is none.
+    fn limit(&self, reason: Reason) -> u64 {
+        let config = &self.config;
+        match reason {
+            Reason::Latency => config.threshold_ns,
+            Reason::FailureRate => config.failure_rate_ppm.into(),
+            Reason::ConsecutiveFailures => config.consecutive_failures.into(),
+            Reason::Spike => config.effective_spike_limit_ns(),
+            Reason::Stall => config.stall_limit_ns,
+            Reason::ProbeSlow => config.effective_recover_threshold_ns(),
+            Reason::ProbeLost => config.probe_timeout_ns,
+            Reason::Recovered => self.trials.wanted().into(),
+            Reason::ClockJumped => LIMIT_NS,
+            _ => 0,
         }
     }
 
     /// Journals an event that is no transition.
     pub(super) fn journal(&mut self, from: State, reason: Reason) {
-        let event = self.event(from, reason);
+        self.journal_because(from, reason, 0);
+    }
+
+    /// Journals an event that is no transition, but has been observed.
+    pub(super) fn journal_because(&mut self, from: State, reason: Reason, observed: u64) {
+        let event = self.event(from, reason, observed);
         self.outlet.journal(event, |event| self.judge.fill_in(event, self.config.quantile_ppm));
     }
 
@@ -91,10 +156,16 @@ impl Machine {
     /// Journals the halts and resumes that the journal doesn't know, whoever did them.
     #[cold]
     pub(in crate::breaker) fn note_halts(&mut self) {
+        self.outlet.settle(self.state); // the gate first: who hears of a resume may pass
         let mut any = false;
-        while let Some((reason, entry)) = self.outlet.next_entry(self.latest_ns) {
-            let _ = entry;
-            self.journal(self.state, reason);
+        while let Some((entry, deed)) = self.outlet.next_entry(self.latest_ns) {
+            if deed == (Deed::Resume, halts::LATCH) {
+                self.latch.reset();
+                self.outlet.set_openings(0);
+            }
+            let reason = if deed.0 == Deed::Halt { Reason::Halt } else { Reason::Resume };
+            let event = Event { entry, ..self.event(self.state, reason, 0) };
+            self.outlet.journal(event, |event| self.judge.fill_in(event, self.config.quantile_ppm));
             any = true;
         }
         self.outlet.settle(self.state);
@@ -107,12 +178,13 @@ impl Machine {
     /// somebody halted or resumed, found the owner silent, or scribbled on it. `seen` is the gate's byte from before lanes and timers.
     #[cold]
     pub(in crate::breaker) fn look(&mut self, seen: Bits) {
-        let was_foreign = self.outlet.repair(self.state, self.latest_ns);
+        let was_foreign = self.outlet.repair(self.state);
         let was_silent = seen.is_unwatched() && !was_foreign;
         self.note_halts();
         if was_silent {
             for reason in [Reason::OwnerSilent, Reason::OwnerBack] {
-                let event = Event { owner_gap_ns: self.latest_ns - self.beat_ns, ..self.event(self.state, reason) };
+                let owner_gap_ns = self.latest_ns.saturating_sub(self.beat_ns);
+                let event = Event { owner_gap_ns, ..self.event(self.state, reason, 0) };
                 self.outlet.journal(event, |event| self.judge.fill_in(event, self.config.quantile_ppm));
             }
             self.publish();
@@ -191,7 +263,8 @@ impl Machine {
     /// To be called after all that may change when timers are due.
     pub(super) fn set_wake(&mut self) {
         self.first_timer_ns = self.judge.first_deadline_ns(self.state);
-        self.wake_ns = if self.started { self.next_deadline_ns() } else { 0 };
+        let is_counted = self.far_back.is_any();
+        self.wake_ns = if self.started && !is_counted { self.next_deadline_ns() } else { 0 };
     }
 
     pub(in crate::breaker) fn next_deadline_ns(&self) -> u64 {
