@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test program uses some of it")]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use trip99::{Breaker, Config, Reason, State};
@@ -97,6 +97,11 @@ impl Process {
             line.clear();
         }
         panic!("the process ended");
+    }
+
+    /// Sends the process a line.
+    pub(crate) fn send(&mut self, line: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
     pub(crate) fn pid(&self) -> u32 {
