@@ -19,9 +19,9 @@ fn a_spike_trips_and_good_trials_recover() {
     check(
         SPIKE,
         SPIKE_ROWS,
-        r#"{"t_ns":1150,"from":"closed","to":"open","reason":"spike","samples":6,"slow":5,"overdue":0,"quantile_ns":150,"attempt":0,"retry_at_ns":2150}
-{"t_ns":2150,"from":"open","to":"half_open","reason":"retry","samples":6,"slow":5,"overdue":0,"quantile_ns":150,"attempt":0,"retry_at_ns":null}
-{"t_ns":2240,"from":"half_open","to":"closed","reason":"recovered","samples":2,"slow":0,"overdue":0,"quantile_ns":80,"attempt":0,"retry_at_ns":null}
+        r#"{"t_ns":1150,"from":"closed","to":"open","reason":"spike","samples":6,"slow":5,"overdue":0,"quantile_ns":150,"observed":150,"limit":100,"attempt":0,"retry_at_ns":2150}
+{"t_ns":2150,"from":"open","to":"half_open","reason":"retry","samples":6,"slow":5,"overdue":0,"quantile_ns":150,"observed":0,"limit":0,"attempt":0,"retry_at_ns":null}
+{"t_ns":2240,"from":"half_open","to":"closed","reason":"recovered","samples":2,"slow":0,"overdue":0,"quantile_ns":80,"observed":2,"limit":2,"attempt":0,"retry_at_ns":null}
 {"asked":11,"allowed":9,"refused":2,"trips":1,"reopens":0,"open_ns":1000,"half_open_ns":90,"end_ns":2305,"state":"closed"}"#,
     );
 }
@@ -33,8 +33,8 @@ fn a_call_that_never_comes_back_stalls() {
     check(
         "--threshold 100 --stall-limit 500 --backoff-base 1000",
         "start_ns,latency_ns 0,50 10, 20,30 510,5 1600,5",
-        r#"{"t_ns":510,"from":"closed","to":"open","reason":"stall","samples":3,"slow":1,"overdue":1,"quantile_ns":500,"attempt":0,"retry_at_ns":1510}
-{"t_ns":1510,"from":"open","to":"half_open","reason":"retry","samples":2,"slow":0,"overdue":0,"quantile_ns":50,"attempt":0,"retry_at_ns":null}
+        r#"{"t_ns":510,"from":"closed","to":"open","reason":"stall","samples":3,"slow":1,"overdue":1,"quantile_ns":500,"observed":500,"limit":500,"attempt":0,"retry_at_ns":1510}
+{"t_ns":1510,"from":"open","to":"half_open","reason":"retry","samples":2,"slow":0,"overdue":0,"quantile_ns":50,"observed":0,"limit":0,"attempt":0,"retry_at_ns":null}
 {"asked":5,"allowed":4,"refused":1,"trips":1,"reopens":0,"open_ns":1000,"half_open_ns":95,"end_ns":1605,"state":"half_open"}"#,
     );
 }
@@ -55,7 +55,7 @@ fn calls_that_are_overdue_count_at_their_age() {
     check(
         "--threshold 100 --quantile 0.5 --min-samples 4 --spike-count 0 --backoff-base 1000",
         "start_ns,latency_ns 0,10 20,30 60, 70, 80, 300,5",
-        r#"{"t_ns":181,"from":"closed","to":"open","reason":"latency","samples":5,"slow":3,"overdue":3,"quantile_ns":101,"attempt":0,"retry_at_ns":1181}
+        r#"{"t_ns":181,"from":"closed","to":"open","reason":"latency","samples":5,"slow":3,"overdue":3,"quantile_ns":101,"observed":101,"limit":100,"attempt":0,"retry_at_ns":1181}
 {"asked":6,"allowed":5,"refused":1,"trips":1,"reopens":0,"open_ns":119,"half_open_ns":0,"end_ns":300,"state":"open"}"#,
     );
 }
@@ -66,7 +66,7 @@ fn a_completion_at_a_deadline_is_late() {
     check(
         "--threshold 100 --min-samples 3 --backoff-base 1000",
         "start_ns,latency_ns 0,100 200,100 400,101",
-        r#"{"t_ns":501,"from":"closed","to":"open","reason":"latency","samples":3,"slow":1,"overdue":1,"quantile_ns":101,"attempt":0,"retry_at_ns":1501}
+        r#"{"t_ns":501,"from":"closed","to":"open","reason":"latency","samples":3,"slow":1,"overdue":1,"quantile_ns":101,"observed":101,"limit":100,"attempt":0,"retry_at_ns":1501}
 {"asked":3,"allowed":3,"refused":0,"trips":1,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":501,"state":"open"}"#,
     );
 }
@@ -77,7 +77,7 @@ fn with_a_sampling_rate_only_samples_trip() {
     check(
         "--threshold 100 --sample-every 2 --min-samples 2 --spike-count 0 --backoff-base 1000",
         "start_ns,latency_ns 0,150 200,150 400,150",
-        r#"{"t_ns":550,"from":"closed","to":"open","reason":"latency","samples":2,"slow":2,"overdue":0,"quantile_ns":150,"attempt":0,"retry_at_ns":1550}
+        r#"{"t_ns":550,"from":"closed","to":"open","reason":"latency","samples":2,"slow":2,"overdue":0,"quantile_ns":150,"observed":150,"limit":100,"attempt":0,"retry_at_ns":1550}
 {"asked":3,"allowed":3,"refused":0,"trips":1,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":550,"state":"open"}"#,
     );
 }
@@ -90,13 +90,13 @@ fn bad_trials_reopen_for_longer_each_time() {
     check(
         "--threshold 100 --consecutive-failures 3 --backoff-base 1000 --backoff-max 3000",
         "start_ns,latency_ns,ok 0,10,0 20,10,1 40,10,0 60,10,0 80,10,0 1090,20,0 3200,81,1 7000,90,0",
-        r#"{"t_ns":90,"from":"closed","to":"open","reason":"consecutive_failures","samples":5,"slow":0,"overdue":0,"quantile_ns":10,"attempt":0,"retry_at_ns":1090}
-{"t_ns":1090,"from":"open","to":"half_open","reason":"retry","samples":5,"slow":0,"overdue":0,"quantile_ns":10,"attempt":0,"retry_at_ns":null}
-{"t_ns":1110,"from":"half_open","to":"open","reason":"probe_failed","samples":1,"slow":0,"overdue":0,"quantile_ns":20,"attempt":1,"retry_at_ns":3110}
-{"t_ns":3110,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":0,"overdue":0,"quantile_ns":20,"attempt":1,"retry_at_ns":null}
-{"t_ns":3281,"from":"half_open","to":"open","reason":"probe_slow","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"attempt":2,"retry_at_ns":6281}
-{"t_ns":6281,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":0,"overdue":0,"quantile_ns":81,"attempt":2,"retry_at_ns":null}
-{"t_ns":7081,"from":"half_open","to":"open","reason":"probe_slow","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"attempt":2,"retry_at_ns":10081}
+        r#"{"t_ns":90,"from":"closed","to":"open","reason":"consecutive_failures","samples":5,"slow":0,"overdue":0,"quantile_ns":10,"observed":3,"limit":3,"attempt":0,"retry_at_ns":1090}
+{"t_ns":1090,"from":"open","to":"half_open","reason":"retry","samples":5,"slow":0,"overdue":0,"quantile_ns":10,"observed":0,"limit":0,"attempt":0,"retry_at_ns":null}
+{"t_ns":1110,"from":"half_open","to":"open","reason":"probe_failed","samples":1,"slow":0,"overdue":0,"quantile_ns":20,"observed":20,"limit":0,"attempt":1,"retry_at_ns":3110}
+{"t_ns":3110,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":0,"overdue":0,"quantile_ns":20,"observed":0,"limit":0,"attempt":1,"retry_at_ns":null}
+{"t_ns":3281,"from":"half_open","to":"open","reason":"probe_slow","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"observed":81,"limit":80,"attempt":2,"retry_at_ns":6281}
+{"t_ns":6281,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":0,"overdue":0,"quantile_ns":81,"observed":0,"limit":0,"attempt":2,"retry_at_ns":null}
+{"t_ns":7081,"from":"half_open","to":"open","reason":"probe_slow","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"observed":81,"limit":80,"attempt":2,"retry_at_ns":10081}
 {"asked":8,"allowed":8,"refused":0,"trips":1,"reopens":3,"open_ns":6009,"half_open_ns":991,"end_ns":7090,"state":"open"}"#,
     );
 }
@@ -107,8 +107,8 @@ fn a_share_of_failures_trips_and_old_samples_leave() {
     check(
         "--failure-rate 0.5 --min-samples 2 --consecutive-failures 0 --window-age 1000 --backoff-base 1000",
         "start_ns,latency_ns,ok 0,10,1 20,10,0 40,10,1 60,10,0 80,10,0 1200,5,1",
-        r#"{"t_ns":90,"from":"closed","to":"open","reason":"failure_rate","samples":5,"slow":0,"overdue":0,"quantile_ns":10,"attempt":0,"retry_at_ns":1090}
-{"t_ns":1090,"from":"open","to":"half_open","reason":"retry","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"attempt":0,"retry_at_ns":null}
+        r#"{"t_ns":90,"from":"closed","to":"open","reason":"failure_rate","samples":5,"slow":0,"overdue":0,"quantile_ns":10,"observed":600000,"limit":500000,"attempt":0,"retry_at_ns":1090}
+{"t_ns":1090,"from":"open","to":"half_open","reason":"retry","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"observed":0,"limit":0,"attempt":0,"retry_at_ns":null}
 {"asked":6,"allowed":6,"refused":0,"trips":1,"reopens":0,"open_ns":1000,"half_open_ns":115,"end_ns":1205,"state":"half_open"}"#,
     );
 }
@@ -119,13 +119,13 @@ fn time_closed_forgives_an_attempt() {
     check(
         "--threshold 100 --spike-count 1 --probes 1 --backoff-base 1000 --stable-after 5000",
         "start_ns,latency_ns 0,101 1101,1 1200,101 3301,1 8201,101",
-        r#"{"t_ns":101,"from":"closed","to":"open","reason":"spike","samples":1,"slow":1,"overdue":0,"quantile_ns":101,"attempt":0,"retry_at_ns":1101}
-{"t_ns":1101,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":1,"overdue":0,"quantile_ns":101,"attempt":0,"retry_at_ns":null}
-{"t_ns":1102,"from":"half_open","to":"closed","reason":"recovered","samples":1,"slow":0,"overdue":0,"quantile_ns":1,"attempt":0,"retry_at_ns":null}
-{"t_ns":1301,"from":"closed","to":"open","reason":"spike","samples":2,"slow":1,"overdue":0,"quantile_ns":101,"attempt":1,"retry_at_ns":3301}
-{"t_ns":3301,"from":"open","to":"half_open","reason":"retry","samples":2,"slow":1,"overdue":0,"quantile_ns":101,"attempt":1,"retry_at_ns":null}
-{"t_ns":3302,"from":"half_open","to":"closed","reason":"recovered","samples":1,"slow":0,"overdue":0,"quantile_ns":1,"attempt":1,"retry_at_ns":null}
-{"t_ns":8302,"from":"closed","to":"open","reason":"spike","samples":2,"slow":1,"overdue":0,"quantile_ns":101,"attempt":1,"retry_at_ns":10302}
+        r#"{"t_ns":101,"from":"closed","to":"open","reason":"spike","samples":1,"slow":1,"overdue":0,"quantile_ns":101,"observed":101,"limit":100,"attempt":0,"retry_at_ns":1101}
+{"t_ns":1101,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":1,"overdue":0,"quantile_ns":101,"observed":0,"limit":0,"attempt":0,"retry_at_ns":null}
+{"t_ns":1102,"from":"half_open","to":"closed","reason":"recovered","samples":1,"slow":0,"overdue":0,"quantile_ns":1,"observed":1,"limit":1,"attempt":0,"retry_at_ns":null}
+{"t_ns":1301,"from":"closed","to":"open","reason":"spike","samples":2,"slow":1,"overdue":0,"quantile_ns":101,"observed":101,"limit":100,"attempt":1,"retry_at_ns":3301}
+{"t_ns":3301,"from":"open","to":"half_open","reason":"retry","samples":2,"slow":1,"overdue":0,"quantile_ns":101,"observed":0,"limit":0,"attempt":1,"retry_at_ns":null}
+{"t_ns":3302,"from":"half_open","to":"closed","reason":"recovered","samples":1,"slow":0,"overdue":0,"quantile_ns":1,"observed":1,"limit":1,"attempt":1,"retry_at_ns":null}
+{"t_ns":8302,"from":"closed","to":"open","reason":"spike","samples":2,"slow":1,"overdue":0,"quantile_ns":101,"observed":101,"limit":100,"attempt":1,"retry_at_ns":10302}
 {"asked":5,"allowed":5,"refused":0,"trips":3,"reopens":0,"open_ns":3000,"half_open_ns":2,"end_ns":8302,"state":"open"}"#,
     );
 }
@@ -136,7 +136,7 @@ fn from_half_open_trials_go_out_as_far_as_allowed() {
     check(
         "--start half-open --threshold 100 --probes 3 --trials-in-flight 2",
         "start_ns,latency_ns 1000,10 1000,20 1000,30 1010,25 1015,5 1040,5",
-        r#"{"t_ns":1035,"from":"half_open","to":"closed","reason":"recovered","samples":3,"slow":0,"overdue":0,"quantile_ns":25,"attempt":0,"retry_at_ns":null}
+        r#"{"t_ns":1035,"from":"half_open","to":"closed","reason":"recovered","samples":3,"slow":0,"overdue":0,"quantile_ns":25,"observed":3,"limit":3,"attempt":0,"retry_at_ns":null}
 {"asked":6,"allowed":4,"refused":2,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":35,"end_ns":1045,"state":"closed"}"#,
     );
 }
@@ -146,7 +146,7 @@ fn a_lost_trial_reopens() {
     check(
         "--start half-open --threshold 100 --probe-timeout 50 --backoff-base 1000",
         "start_ns,latency_ns 5000, 5060,1",
-        r#"{"t_ns":5050,"from":"half_open","to":"open","reason":"probe_lost","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"attempt":0,"retry_at_ns":6050}
+        r#"{"t_ns":5050,"from":"half_open","to":"open","reason":"probe_lost","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"observed":50,"limit":50,"attempt":0,"retry_at_ns":6050}
 {"asked":2,"allowed":1,"refused":1,"trips":0,"reopens":1,"open_ns":10,"half_open_ns":50,"end_ns":5060,"state":"open"}"#,
     );
 }
@@ -156,7 +156,7 @@ fn calls_of_no_length_come_back_before_the_next_row_asks() {
     check(
         "--start half-open --probes 2",
         "start_ns,latency_ns 7,0 7,0 7,0",
-        r#"{"t_ns":7,"from":"half_open","to":"closed","reason":"recovered","samples":2,"slow":0,"overdue":0,"quantile_ns":0,"attempt":0,"retry_at_ns":null}
+        r#"{"t_ns":7,"from":"half_open","to":"closed","reason":"recovered","samples":2,"slow":0,"overdue":0,"quantile_ns":0,"observed":2,"limit":2,"attempt":0,"retry_at_ns":null}
 {"asked":3,"allowed":3,"refused":0,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":7,"state":"closed"}"#,
     );
 }
@@ -167,7 +167,7 @@ fn at_one_instant_calls_come_back_in_sending_order() {
     check(
         "--threshold 100 --consecutive-failures 1 --backoff-base 1000",
         "start_ns,latency_ns,ok 0,10,0 5,5,1",
-        r#"{"t_ns":10,"from":"closed","to":"open","reason":"consecutive_failures","samples":1,"slow":0,"overdue":0,"quantile_ns":10,"attempt":0,"retry_at_ns":1010}
+        r#"{"t_ns":10,"from":"closed","to":"open","reason":"consecutive_failures","samples":1,"slow":0,"overdue":0,"quantile_ns":10,"observed":1,"limit":1,"attempt":0,"retry_at_ns":1010}
 {"asked":2,"allowed":2,"refused":0,"trips":1,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":10,"state":"open"}"#,
     );
 }
@@ -204,9 +204,9 @@ fn a_shadow_refuses_nothing() {
     check(
         "--shadow --threshold 100 --spike-count 2 --probes 1 --backoff-base 1000",
         "start_ns,latency_ns 0,150 200,150 500,10 1300,90 1360,85 1370,20 2000,5",
-        r#"{"t_ns":350,"from":"closed","to":"open","reason":"spike","samples":2,"slow":2,"overdue":0,"quantile_ns":150,"attempt":0,"retry_at_ns":1350}
-{"t_ns":1350,"from":"open","to":"half_open","reason":"retry","samples":3,"slow":2,"overdue":0,"quantile_ns":150,"attempt":0,"retry_at_ns":null}
-{"t_ns":1441,"from":"half_open","to":"open","reason":"probe_slow","samples":1,"slow":0,"overdue":0,"quantile_ns":20,"attempt":1,"retry_at_ns":3441}
+        r#"{"t_ns":350,"from":"closed","to":"open","reason":"spike","samples":2,"slow":2,"overdue":0,"quantile_ns":150,"observed":150,"limit":100,"attempt":0,"retry_at_ns":1350}
+{"t_ns":1350,"from":"open","to":"half_open","reason":"retry","samples":3,"slow":2,"overdue":0,"quantile_ns":150,"observed":0,"limit":0,"attempt":0,"retry_at_ns":null}
+{"t_ns":1441,"from":"half_open","to":"open","reason":"probe_slow","samples":1,"slow":0,"overdue":0,"quantile_ns":20,"observed":81,"limit":80,"attempt":1,"retry_at_ns":3441}
 {"asked":7,"allowed":7,"refused":0,"trips":1,"reopens":1,"open_ns":1564,"half_open_ns":91,"end_ns":2005,"state":"open"}"#,
     );
 }
@@ -218,8 +218,8 @@ fn times_saturate() {
     check(
         "",
         "start_ns,latency_ns 5,18446744073709551615 10,5",
-        r#"{"t_ns":1000000005,"from":"closed","to":"open","reason":"stall","samples":2,"slow":1,"overdue":1,"quantile_ns":1000000000,"attempt":0,"retry_at_ns":2000000005}
-{"t_ns":2000000005,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":0,"overdue":0,"quantile_ns":5,"attempt":0,"retry_at_ns":null}
+        r#"{"t_ns":1000000005,"from":"closed","to":"open","reason":"stall","samples":2,"slow":1,"overdue":1,"quantile_ns":1000000000,"observed":1000000000,"limit":1000000000,"attempt":0,"retry_at_ns":2000000005}
+{"t_ns":2000000005,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":0,"overdue":0,"quantile_ns":5,"observed":0,"limit":0,"attempt":0,"retry_at_ns":null}
 {"asked":2,"allowed":2,"refused":0,"trips":1,"reopens":0,"open_ns":1000000000,"half_open_ns":18446744071709551610,"end_ns":18446744073709551615,"state":"half_open"}"#,
     );
 }
