@@ -33,6 +33,14 @@ fn change() -> impl Strategy<Value = Change> {
     )
 }
 
+/// Mostly nobody holds a halt.
+fn halt() -> impl Strategy<Value = Op> {
+    (0usize..4, any::<bool>(), prop::bool::weighted(0.1)).prop_map(|(who, by_gate, halts)| match halts {
+        true => Op::Halt { who: who.min(2), by_gate },
+        false => Op::Resume { who, by_gate },
+    })
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let ok = || prop::bool::weighted(0.8);
     let again = || prop::bool::weighted(0.05);
@@ -47,11 +55,7 @@ fn op() -> impl Strategy<Value = Op> {
         6 => (latency_ns(), ok()).prop_map(|(latency_ns, ok)| Op::Probe { latency_ns, ok }),
         6 => Just(Op::Poll),
         6 => any::<bool>().prop_map(|before| Op::PollAtDeadline { before }),
-        // Mostly nobody holds a halt.
-        6 => (0usize..4, any::<bool>(), prop::bool::weighted(0.1)).prop_map(|(who, by_gate, halts)| match halts {
-            true => Op::Halt { who: who.min(2), by_gate },
-            false => Op::Resume { who, by_gate },
-        }),
+        6 => halt(),
         1 => change().prop_map(Op::Reconfigure),
         2 => (0u32..=1_000_000).prop_map(|quantile_ppm| Op::Quantile { quantile_ppm }),
     ]
@@ -161,6 +165,7 @@ fn step_with_lanes() -> impl Strategy<Value = Step> {
         12 => lane_op(),
         4 => op(),
         2 => Just(Op::Poll),
+        1 => halt(),
         1 => prop_oneof![3 => Just(Op::GateAllow), 1 => Just(Op::GateRelease)],
     ];
     let later_ns = prop_oneof![8 => 0u64..3, 4 => 0u64..10, 1 => 0u64..100];

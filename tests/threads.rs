@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 use trip99::supervisor::{Node, Notice};
-use trip99::{Breaker, Config, Lane, Recovery, State, Supervisor};
+use trip99::{Breaker, Config, Halted, Holder, Lane, Recovery, Resumed, State, Supervisor};
 
 const TRADERS: u64 = 3;
 const MS: u64 = 1_000_000;
@@ -267,7 +267,8 @@ fn trials_are_never_over_admitted() {
     });
 }
 
-/// Every thread that sees a halt made obeys it, and every reader's events are in order.
+/// Every thread that sees a halt made obeys it, until its holder resumes, whoever else resumes meanwhile. Every reader's events are
+/// in order.
 fn halts_and_readers() {
     let mut breaker = breaker(patient());
     let (gate, observer) = (breaker.gate(), breaker.observer());
@@ -293,23 +294,38 @@ fn halts_and_readers() {
                 }
             }));
         }
-        let halter = scope.spawn(|| {
-            for _ in 0..rounds() {
-                gate.halt("");
-                assert!(!gate.allow() && gate.is_halted());
-                gate.resume("");
-                assert!(gate.allow());
-            }
-            gate.halt("");
+        let holders = [Holder::ENGINE, Holder::engine("risk"), Holder::engine("desk")];
+        let halters = holders.map(|holder| {
+            let gate = gate.clone();
+            scope.spawn(move || {
+                for round in 0..rounds() {
+                    assert_eq!(gate.halt_as(holder, ""), Halted::Done);
+                    for _ in 0..round % 4 {
+                        assert!(!gate.allow() && gate.is_halted());
+                        thread::yield_now();
+                    }
+                    assert!(!gate.allow() && gate.is_halted());
+                    let resumed = gate.resume_as(holder, "");
+                    assert!(matches!(resumed, Resumed::Done | Resumed::StillHeld), "{resumed:?}");
+                    assert_eq!(gate.resume_as(holder, ""), Resumed::NotHeld);
+                    // Now and then all have resumed, and the owner opens.
+                    thread::yield_now();
+                }
+                gate.halt_as(holder, "");
+            })
         });
-        while !halter.is_finished() {
+        while halters.iter().any(|halter| !halter.is_finished()) {
             let _ = breaker.allow();
             breaker.poll();
         }
-        halter.join().expect("the halter panicked");
-        assert!(!breaker.allow() && breaker.snapshot().halted);
-        breaker.resume("");
-        assert!(breaker.allow());
+        join(halters.into());
+        assert_eq!(gate.log_entries(), holders.len() as u64 * (2 * rounds() + 1), "none is lost");
+        for (holder, left) in holders.into_iter().zip([Resumed::StillHeld, Resumed::StillHeld, Resumed::Done]) {
+            assert!(!breaker.allow() && breaker.snapshot().halted && !gate.allow());
+            assert_eq!(gate.resume_as(holder, ""), left);
+        }
+        assert!(!gate.allow(), "the owner alone opens");
+        assert!(breaker.allow() && gate.allow());
         is_over.store(true, Ordering::Release);
         join(readers);
     });
