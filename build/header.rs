@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// In the order of the header, which is the installed library's: it is built with feature `shm`, too.
-const FILES: [&str; 19] = [
+const FILES: [&str; 23] = [
     "abi",
     "status",
     "config",
@@ -12,12 +12,16 @@ const FILES: [&str; 19] = [
     "operations",
     "halt_note",
     "gate",
+    "halt_results",
+    "halting",
     "lane",
     "lane_operations",
     "snapshot",
     "events",
     "observer",
+    "holders",
     "gate_handle",
+    "why",
     "shared",
     "owner",
     "supervisor/callbacks",

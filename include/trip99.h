@@ -368,6 +368,80 @@ typedef uint32_t cb_reason_value;
 #endif // __cplusplus
 
 /**
+ * What came of a halt. A newer library may have more values.
+ */
+enum cb_halt_result_value
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Calls are refused now, and an owner is there to obey.
+     */
+    CB_HALT_DONE = 0,
+    /**
+     * Calls are refused now. No process owns the page, so the halt waits for the next owner.
+     */
+    CB_HALT_NO_OWNER = 1,
+    /**
+     * The page of this handle is halted. But its path leads to another file by now, which isn't.
+     */
+    CB_HALT_REPLACED = 2,
+    /**
+     * Nothing was done: the breaker that gave the handle has ended, the handle is NULL, or the function returned an error.
+     */
+    CB_HALT_ENDED = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cb_halt_result_value cb_halt_result_value;
+#else
+typedef uint32_t cb_halt_result_value;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What came of a resume. A newer library may have more values.
+ */
+enum cb_resume_result_value
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * The halt is lifted, and nobody else holds one. Calls pass after the owner's next poll, as far as the state allows.
+     */
+    CB_RESUME_DONE = 0,
+    /**
+     * The halt is lifted, but others hold one: see cb_get_holders.
+     */
+    CB_RESUME_STILL_HELD = 1,
+    /**
+     * There was no such halt.
+     */
+    CB_RESUME_NOT_HELD = 2,
+    /**
+     * Nothing was done: somebody halted or resumed meanwhile. Look again.
+     */
+    CB_RESUME_CHANGED = 3,
+    /**
+     * The halt is lifted. No process owns the page, so calls are refused until one does.
+     */
+    CB_RESUME_NO_OWNER = 4,
+    /**
+     * Nothing was done: the breaker that gave the handle has ended, the handle is NULL, or the function returned an error.
+     */
+    CB_RESUME_ENDED = 5,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cb_resume_result_value cb_resume_result_value;
+#else
+typedef uint32_t cb_resume_result_value;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * A breaker for one node. One thread owns a breaker, and only that thread calls the functions marked "Thread: owner".
  * Ownership may pass to another thread by anything that orders memory (a mutex, a thread's start or join); a checked build
  * also needs cb_hand_over for that. Other threads may call all other functions meanwhile.
@@ -644,6 +718,16 @@ typedef struct cb_halt_note {
      */
     char host[40];
 } cb_halt_note;
+
+/**
+ * One of cb_halt_result_value.
+ */
+typedef uint32_t cb_halt_result;
+
+/**
+ * One of cb_resume_result_value.
+ */
+typedef uint32_t cb_resume_result;
 
 /**
  * One of cb_clock_value.
@@ -1364,6 +1448,180 @@ bool cb_get_halt_note(const struct cb_breaker *breaker,
 const char *cb_state_text(cb_state state);
 
 /**
+ * Says in a few words what came of a halt. The text is static.
+ *
+ * @param result  Any value. Of a value that this library doesn't know, the text says so.
+ * @return        Never NULL.
+ *
+ * Thread: any.
+ */
+const char *cb_halt_result_text(cb_halt_result result);
+
+/**
+ * Says in a few words what came of a resume. The text is static.
+ *
+ * @param result  Any value. Of a value that this library doesn't know, the text says so.
+ * @return        Never NULL.
+ *
+ * Thread: any.
+ */
+const char *cb_resume_result_text(cb_resume_result result);
+
+/**
+ * Halts trading: the breaker refuses every call until the halt is lifted, whatever its automatic state. The gate is shut when this
+ * function returns. The owner's next cb_poll (or refused cb_allow) adds the event.
+ *
+ * The halt is the engine's own: its holder is "engine". Each holder has a halt of its own, and cb_resume lifts this one alone.
+ * Threads that halt for reasons of their own have names of their own: see cb_halt_as.
+ *
+ * @param breaker  NULL is fine: nothing happens.
+ *
+ * Thread: any.
+ */
+void cb_halt(struct cb_breaker *breaker);
+
+/**
+ * Halts trading, as cb_halt does, says why, and tells what came of it.
+ *
+ * @param breaker  NULL is fine: nothing happens.
+ * @param reason   Why, for people, in UTF-8. What isn't UTF-8 is replaced. 216 bytes of it are kept (cb_get_holders,
+ *                 cb_get_halt_note, cb_log_entry). NULL and "" give no reason.
+ * @param result   Where a cb_halt_result_value goes. NULL is fine.
+ *
+ * Thread: any.
+ */
+void cb_halt_with(struct cb_breaker *breaker, const char *reason, cb_halt_result *result);
+
+/**
+ * Halts trading in the name of this holder, which has a halt of its own. So a part of the engine halts and resumes for itself:
+ * "engine.risk", say. The page keeps 16 names for its life; those that come later share one halt, of the holder "others".
+ *
+ * @param breaker  Must not be NULL.
+ * @param holder   1 to 32 of letters, digits and ._@:+-. It must be none of trip99's own names but "engine": start, latch,
+ *                 damage, drill, fleet, fleet-lease, others. Must not be NULL.
+ * @param reason   As for cb_halt_with.
+ * @param result   As for cb_halt_with.
+ * @return         CB_STATUS_OK, or CB_STATUS_NULL_POINTER or CB_STATUS_BAD_NAME. Unless it is CB_STATUS_OK nothing is halted.
+ *
+ * Thread: any.
+ */
+CB_MUST_USE
+cb_status cb_halt_as(struct cb_breaker *breaker,
+                     const char *holder,
+                     const char *reason,
+                     cb_halt_result *result);
+
+/**
+ * Lifts the engine's own halt, which cb_halt set. When nobody else holds a halt, the owner's next cb_poll (or cb_allow) lets the
+ * automatic state decide again, which went on meanwhile, and adds the event.
+ *
+ * @param breaker  NULL is fine: nothing happens.
+ *
+ * Thread: any.
+ */
+void cb_resume(struct cb_breaker *breaker);
+
+/**
+ * Lifts the engine's own halt, as cb_resume does, says why, and tells what came of it.
+ *
+ * @param breaker  NULL is fine: nothing happens.
+ * @param reason   As for cb_halt_with. The operators' log keeps it (cb_log_entry).
+ * @param result   Where a cb_resume_result_value goes. NULL is fine.
+ *
+ * Thread: any.
+ */
+void cb_resume_with(struct cb_breaker *breaker, const char *reason, cb_resume_result *result);
+
+/**
+ * Lifts the halt of this holder, whoever set it: cb_get_holders tells the names.
+ *
+ * @param breaker  Must not be NULL.
+ * @param holder   As for cb_halt_as, or any of trip99's own names. Must not be NULL.
+ * @param reason   As for cb_resume_with.
+ * @param result   As for cb_resume_with.
+ * @return         As for cb_halt_as. Unless it is CB_STATUS_OK nothing is resumed.
+ *
+ * Thread: any.
+ */
+CB_MUST_USE
+cb_status cb_resume_as(struct cb_breaker *breaker,
+                       const char *holder,
+                       const char *reason,
+                       cb_resume_result *result);
+
+/**
+ * cb_halt at a given time. It adds the event at once, and fires no timers. While a supervisor owns the breaker, this does what
+ * cb_halt does: a halt is never lost, and its event comes with the supervisor's next poll.
+ *
+ * @param breaker  NULL is fine: nothing happens.
+ * @param now_ns   The time on the breaker's clock, in nanoseconds.
+ *
+ * Thread: owner.
+ */
+void cb_halt_at(struct cb_breaker *breaker,
+                uint64_t now_ns);
+
+/**
+ * cb_halt_with at a given time, as cb_halt_at is cb_halt.
+ *
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_halt_with.
+ *
+ * Thread: owner.
+ */
+void cb_halt_with_at(struct cb_breaker *breaker, uint64_t now_ns, const char *reason, cb_halt_result *result);
+
+/**
+ * cb_halt_as at a given time, as cb_halt_at is cb_halt.
+ *
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_halt_as.
+ * @return        As for cb_halt_as.
+ *
+ * Thread: owner.
+ */
+CB_MUST_USE
+cb_status cb_halt_as_at(struct cb_breaker *breaker,
+                        uint64_t now_ns,
+                        const char *holder,
+                        const char *reason,
+                        cb_halt_result *result);
+
+/**
+ * cb_resume at a given time. The automatic state decides again at once, if nobody else holds a halt. It adds the event at once, and
+ * fires no timers. While a supervisor owns the breaker, this does what cb_resume does.
+ *
+ * @param breaker  NULL is fine: nothing happens.
+ * @param now_ns   The time on the breaker's clock, in nanoseconds.
+ *
+ * Thread: owner.
+ */
+void cb_resume_at(struct cb_breaker *breaker,
+                  uint64_t now_ns);
+
+/**
+ * cb_resume_with at a given time, as cb_resume_at is cb_resume.
+ *
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_resume_with.
+ *
+ * Thread: owner.
+ */
+void cb_resume_with_at(struct cb_breaker *breaker, uint64_t now_ns, const char *reason, cb_resume_result *result);
+
+/**
+ * cb_resume_as at a given time, as cb_resume_at is cb_resume.
+ *
+ * @param now_ns  The time on the breaker's clock, in nanoseconds. The rest is as for cb_resume_as.
+ * @return        As for cb_resume_as.
+ *
+ * Thread: owner.
+ */
+CB_MUST_USE
+cb_status cb_resume_as_at(struct cb_breaker *breaker,
+                          uint64_t now_ns,
+                          const char *holder,
+                          const char *reason,
+                          cb_resume_result *result);
+
+/**
  * Opens a lane for another thread, which takes the lane over by anything that orders memory (the thread's start, say).
  * This allocates, so open lanes at start-up. While a supervisor owns the breaker, cb_supervisor_lane opens lanes.
  *
@@ -1871,6 +2129,70 @@ CB_MUST_USE bool cb_observer_get_halt_note(const struct cb_observer *observer, s
 CB_MUST_USE cb_status cb_observer_events_open(const struct cb_observer *observer, struct cb_events **out);
 
 /**
+ * Who holds a halt now, since when and why: a note for each holder. Trading goes on when each of them has resumed. If nobody holds a
+ * halt, and cb_is_halted is true, then whoever halted has resumed, and the owner hasn't polled since. This allocates.
+ *
+ * (Gate handles and lanes have an observer for cb_observer_get_holders.)
+ *
+ * @param breaker    NULL is fine: 0.
+ * @param out        Where the notes go, one after the other. Their struct_size need not be set. NULL is fine: then the holders are
+ *                   only counted.
+ * @param capacity   How many notes there is room for. What goes beyond is left out.
+ * @param note_size  sizeof(cb_halt_note), in the caller's version. If it is no version's, nothing is written.
+ * @return           How many holders there are. That may be more than capacity; there are 24 at most in this version.
+ *
+ * Thread: any.
+ */
+CB_MUST_USE
+size_t cb_get_holders(const struct cb_breaker *breaker,
+                      struct cb_halt_note *out,
+                      size_t capacity,
+                      size_t note_size);
+
+/**
+ * Who holds a halt now, as cb_get_holders tells it.
+ *
+ * @param observer   NULL is fine: 0.
+ * @param out        As for cb_get_holders, like the rest.
+ * @return           As for cb_get_holders.
+ *
+ * Thread: any.
+ */
+CB_MUST_USE
+size_t cb_observer_get_holders(const struct cb_observer *observer,
+                               struct cb_halt_note *out,
+                               size_t capacity,
+                               size_t note_size);
+
+/**
+ * An entry of the operators' log: who halted or resumed, when and why. The log of a page in a file keeps the latest 64 halts and
+ * resumes; any other log keeps 16. This allocates.
+ *
+ * @param observer  NULL is fine: false.
+ * @param number    The entry's number: entry of a cb_halt_note or of the event of a halt or resume.
+ * @param out       Where the entry goes, by its struct_size. Of a resume, holder is whose halt was lifted. NULL is fine: false.
+ * @param is_halt   Where it goes whether the entry is a halt; otherwise it is a resume. NULL is fine.
+ * @return          Whether the entry was written. It isn't if the log doesn't have it (any more).
+ *
+ * Thread: any.
+ */
+CB_MUST_USE
+bool cb_log_entry(const struct cb_observer *observer,
+                  uint64_t number,
+                  struct cb_halt_note *out,
+                  bool *is_halt);
+
+/**
+ * How many orders rest at the venue, as the engine told last by cb_set_resting.
+ *
+ * @param observer  NULL is fine: UINT64_MAX.
+ * @return          UINT64_MAX if the engine doesn't tell, or has ended.
+ *
+ * Thread: any.
+ */
+uint64_t cb_observer_get_resting(const struct cb_observer *observer);
+
+/**
  * Makes a gate handle of a breaker of this process, for other threads. While a supervisor owns the breaker,
  * cb_supervisor_gate_handle makes gate handles.
  *
@@ -1999,6 +2321,56 @@ cb_status cb_gate_handle_resume_as(struct cb_gate_handle *handle,
                                    const char *holder,
                                    const char *reason,
                                    cb_resume_result *result);
+
+/**
+ * Why calls are refused now, as one line of UTF-8 for the text of a reject: who halts and why, or the state, since when, and what led
+ * to it. As in "refused: halted by ann@desk-7 (prices look wrong) and engine.risk (position limit); open since 12:03:04.123 UTC:
+ * latency". It is "passes" if nothing refuses. It holds no control characters. This allocates.
+ *
+ * @param breaker   NULL is fine: the text of a breaker that has ended.
+ * @param buffer    Where the text goes. It ends with a zero, and is cut between characters if there is no room for it. NULL is fine:
+ *                  then the text is only measured.
+ * @param capacity  The size of the buffer. 0: nothing is written. 512 is enough for most texts.
+ * @return          The length of the whole text, without the zero. If that is capacity or more, the text was cut.
+ *
+ * Thread: any.
+ */
+size_t cb_why(const struct cb_breaker *breaker,
+              char *buffer,
+              size_t capacity);
+
+/**
+ * Why calls are refused now, as cb_why tells it.
+ *
+ * @param observer  NULL is fine: the text of a breaker that has ended. The rest is as for cb_why.
+ * @return          As for cb_why.
+ *
+ * Thread: any.
+ */
+size_t cb_observer_why(const struct cb_observer *observer, char *buffer, size_t capacity);
+
+/**
+ * Why calls are refused now, as cb_why tells it.
+ *
+ * @param handle  NULL is fine: the text of a breaker that has ended. The rest is as for cb_why.
+ * @return        As for cb_why.
+ *
+ * Thread: any.
+ */
+size_t cb_gate_handle_why(const struct cb_gate_handle *handle, char *buffer, size_t capacity);
+
+/**
+ * Why cb_lane_allow refuses now, as cb_why tells it, and that the lane has no room for another call if so. (For other threads than
+ * the lane's cb_lane_observer gives the observer of cb_observer_why, which knows nothing of the lane's room.)
+ *
+ * @param lane  NULL is fine: the text of a breaker that has ended. The rest is as for cb_why.
+ * @return      As for cb_why.
+ *
+ * Thread: the lane's; of a split lane the begin half's. (On the end half it knows nothing of the lane's room.)
+ */
+size_t cb_lane_why(const struct cb_lane *lane,
+                   char *buffer,
+                   size_t capacity);
 
 /**
  * Makes a breaker whose page is in a file, so that other processes can observe and halt it. If the file is there already, the

@@ -15,13 +15,26 @@
 
 namespace trip99 {
 
-/** Halts the breaker of a page. Leaves a note of why, when and by whom. Throws Error: nothing is halted then. */
-inline void halt_shared(const std::string &path_or_name, const std::string &reason) {
-    detail::check(cb_halt_shared(path_or_name.c_str(), reason.c_str()));
+/**
+ * Halts the breaker of a page, in the name of a holder; an empty one stands for the user who runs this process (USER@HOST). See
+ * cb_halt_shared. Throws Error: nothing is halted then.
+ */
+inline HaltResult halt_shared(const std::string &path_or_name, const std::string &reason,
+                              const std::string &holder = std::string()) {
+    cb_halt_result result = CB_HALT_ENDED;
+    const char *name = holder.empty() ? nullptr : holder.c_str();
+    detail::check(cb_halt_shared(path_or_name.c_str(), name, reason.c_str(), &result));
+    return static_cast<HaltResult>(result);
 }
 
-/** Ends a halt, whoever set it. Throws Error: nothing is resumed then. */
-inline void resume_shared(const std::string &path_or_name) { detail::check(cb_resume_shared(path_or_name.c_str())); }
+/** Lifts the halt of a holder; an empty one stands for the user who runs this process. Throws Error: nothing is resumed then. */
+inline ResumeResult resume_shared(const std::string &path_or_name, const std::string &reason,
+                                  const std::string &holder = std::string()) {
+    cb_resume_result result = CB_RESUME_ENDED;
+    const char *name = holder.empty() ? nullptr : holder.c_str();
+    detail::check(cb_resume_shared(path_or_name.c_str(), name, reason.c_str(), &result));
+    return static_cast<ResumeResult>(result);
+}
 
 } // namespace trip99
 

@@ -21,7 +21,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use trip99::{Breaker, Config, Observer, ffi};
+use trip99::{Breaker, Config, Observer, Resumed, ffi};
 
 const HEADERS: [(&str, Language); 15] = [
     ("trip99.h", C),
@@ -97,6 +97,11 @@ fn gates() {
     program(&CPP, CPP.standards, "gates");
 }
 
+#[test]
+fn holders() {
+    program(&C, &["c99"], "holders");
+}
+
 /// Rust owns a page, and each language reads the notes of the others.
 #[test]
 fn each_language_sees_the_halts_of_the_others() {
@@ -108,7 +113,7 @@ fn each_language_sees_the_halts_of_the_others() {
         let program = || language.program(standard, "halts", &[source("shared", &language)]);
         let reason = format!("from Rust to {}", language.extension);
         breaker.halt(&reason);
-        run(program().arg("see-halt").arg(&path).arg(&reason)); // and resumes
+        run(program().arg("see-halt").arg(&path).arg(&reason)); // and resumes in the engine's name
         assert!(breaker.allow() && !observer.is_halted());
 
         let reason = format!("from {} to Rust", language.extension);
@@ -117,7 +122,9 @@ fn each_language_sees_the_halts_of_the_others() {
         let note = observer.halt_note().expect("there was a halt");
         assert_eq!(note.reason, reason);
         assert_ne!(note.pid, std::process::id());
-        breaker.resume("");
+        assert_eq!(breaker.resume(""), Resumed::NotHeld, "it is the other's");
+        let holder = note.holder.expect("a name");
+        assert_eq!(breaker.resume_as_at(breaker.now_ns(), holder, ""), Resumed::Done);
     }
 }
 
@@ -320,13 +327,18 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
             }
             cb_call { start_ns, id }
             cb_owner { struct_size, pid, alive, memory_locked, reserved, reserved2, seen_ago_ns }
-            cb_halt_note { struct_size, uid, pid, reserved, wall_ns, reason }
+            cb_halt_note { struct_size, uid, pid, login_uid, wall_ns, reason, entry, holder, host }
         }
         enums {
             cb_status_value {
                 CB_STATUS_OK, CB_STATUS_NULL_POINTER, CB_STATUS_STRUCT_SIZE, CB_STATUS_OUT_OF_RANGE,
                 CB_STATUS_FIXED_SETTING, CB_STATUS_UNKNOWN_SETTING, CB_STATUS_INTERNAL, CB_STATUS_SHARED_BUSY,
                 CB_STATUS_SHARED_REFUSED, CB_STATUS_IO, CB_STATUS_BAD_NAME, CB_STATUS_NOT_NOW
+            }
+            cb_halt_result_value { CB_HALT_DONE, CB_HALT_NO_OWNER, CB_HALT_REPLACED, CB_HALT_ENDED }
+            cb_resume_result_value {
+                CB_RESUME_DONE, CB_RESUME_STILL_HELD, CB_RESUME_NOT_HELD, CB_RESUME_CHANGED, CB_RESUME_NO_OWNER,
+                CB_RESUME_ENDED
             }
             cb_state_value { CB_STATE_CLOSED, CB_STATE_OPEN, CB_STATE_HALF_OPEN }
             cb_recovery_value { CB_RECOVERY_TRIALS, CB_RECOVERY_HEALTH_CHECKS }
@@ -347,6 +359,8 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
         ("cb_recovery", size_of::<ffi::cb_recovery>()),
         ("cb_clock", size_of::<ffi::cb_clock>()),
         ("cb_reason", size_of::<ffi::cb_reason>()),
+        ("cb_halt_result", size_of::<ffi::cb_halt_result>()),
+        ("cb_resume_result", size_of::<ffi::cb_resume_result>()),
     ];
     asserts.extend(sizes.map(|(name, size)| format!("sizeof({name}) == {size}")));
     asserts.push(format!("CB_ABI_VERSION == {}", ffi::CB_ABI_VERSION));
@@ -447,6 +461,7 @@ fn every_status_ticket_and_answer_must_be_used() {
         let matters = match result.as_str() {
             "cb_status" | "struct cb_call" => true,
             "bool" => !name.ends_with("_is_halted"),
+            "size_t" => name.ends_with("_holders"), // what cb_why returns tells little more than the text
             _ => false,
         };
         assert_eq!(must_be_used, matters, "{result} {name}");
@@ -554,7 +569,7 @@ fn the_snippets_in_the_docs_compile_as_they_stand() {
     let docs = include_str!("../docs/cpp.md");
     for (language, standard, file, mark, names) in [
         (CPP, "c++14", "hot_loop", "```cpp\n", &["hot_loop.inc", "traders.inc"][..]),
-        (C, "c99", "docs", "```c\n", &["gate.inc", "snapshot.inc", "supervisor.inc"][..]),
+        (C, "c99", "docs", "```c\n", &["gate.inc", "snapshot.inc", "halts.inc", "supervisor.inc"][..]),
     ] {
         let snippets = docs.split(mark).skip(1).map(|rest| rest.split("```").next().expect("its end"));
         let directory = scratch("docs");

@@ -12,10 +12,12 @@
 #include "scoped_call.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace trip99 {
 
@@ -89,10 +91,20 @@ class Breaker {
     }
     Breaker(const Breaker &) = delete;
     Breaker &operator=(const Breaker &) = delete;
-    /** A breaker may end while a supervisor owns it, but that is counted as misused: see cb_destroy. */
+    /**
+     * While an exception unwinds the end is unclean: the next owner of the page finds the breaker open. A breaker may end while a
+     * supervisor owns it, but that is counted as misused: see cb_destroy.
+     *
+     * (A strictly conforming C++14 library can't tell an exception from another that was on its way before. With such a library the
+     * end of a breaker that was made in a destructor during unwinding is clean.)
+     */
     ~Breaker() {
         leave();
-        cb_destroy(handle_);
+        if (detail::uncaught_exceptions() > exceptions_) {
+            cb_destroy_unclean(handle_);
+        } else {
+            cb_destroy(handle_);
+        }
     }
 
     /**
@@ -162,18 +174,71 @@ class Breaker {
     /** Tells whether trading is halted. Any thread. */
     bool is_halted() const noexcept { return cb_is_halted(handle_); }
     /**
-     * Refuses every call from now on, until resume. The note keeps the reason, which is text in UTF-8. nullptr gives none. Any
-     * thread.
+     * Refuses every call from now on, until the halt is lifted. The reason is text in UTF-8. nullptr gives none. The holder is the engine
+     * itself. Any thread, as the next three.
      */
-    void halt(const char *reason = nullptr) noexcept { cb_halt_with(handle_, reason); }
-    /** halt() that adds its event at once. While a supervisor owns the breaker this is halt(). */
-    void halt_at(std::uint64_t now_ns) noexcept { cb_halt_at(handle_, now_ns); }
-    /** Ends a halt, whoever set it. Any thread. */
-    void resume() noexcept { cb_resume(handle_); }
-    /** resume() that adds its event at once. While a supervisor owns the breaker this is resume(). */
-    void resume_at(std::uint64_t now_ns) noexcept { cb_resume_at(handle_, now_ns); }
+    HaltResult halt(const char *reason = nullptr) noexcept {
+        cb_halt_result result = CB_HALT_ENDED;
+        cb_halt_with(handle_, reason, &result);
+        return static_cast<HaltResult>(result);
+    }
+    /** halt() in the name of this holder, which has a halt of its own. Throws Error: the name is illegal, and nothing is halted. */
+    HaltResult halt_as(const std::string &holder, const char *reason = nullptr) {
+        cb_halt_result result = CB_HALT_ENDED;
+        detail::check(cb_halt_as(handle_, holder.c_str(), reason, &result));
+        return static_cast<HaltResult>(result);
+    }
+    /** Lifts halt()'s halt, and no other. When nobody else holds one, calls pass after the owner's next poll. */
+    ResumeResult resume(const char *reason = nullptr) noexcept {
+        cb_resume_result result = CB_RESUME_ENDED;
+        cb_resume_with(handle_, reason, &result);
+        return static_cast<ResumeResult>(result);
+    }
+    /** Lifts the halt of this holder, whoever set it. Throws Error: the name is illegal, and nothing is resumed. */
+    ResumeResult resume_as(const std::string &holder, const char *reason = nullptr) {
+        cb_resume_result result = CB_RESUME_ENDED;
+        detail::check(cb_resume_as(handle_, holder.c_str(), reason, &result));
+        return static_cast<ResumeResult>(result);
+    }
 
-    /** Gives the note of the latest halt. False: there is none. Any thread. */
+    /** halt() that adds its event at once. While a supervisor owns the breaker this is halt(). So are the next three. */
+    HaltResult halt_at(std::uint64_t now_ns, const char *reason = nullptr) noexcept {
+        cb_halt_result result = CB_HALT_ENDED;
+        cb_halt_with_at(handle_, now_ns, reason, &result);
+        return static_cast<HaltResult>(result);
+    }
+    HaltResult halt_as_at(std::uint64_t now_ns, const std::string &holder, const char *reason = nullptr) {
+        cb_halt_result result = CB_HALT_ENDED;
+        detail::check(cb_halt_as_at(handle_, now_ns, holder.c_str(), reason, &result));
+        return static_cast<HaltResult>(result);
+    }
+    ResumeResult resume_at(std::uint64_t now_ns, const char *reason = nullptr) noexcept {
+        cb_resume_result result = CB_RESUME_ENDED;
+        cb_resume_with_at(handle_, now_ns, reason, &result);
+        return static_cast<ResumeResult>(result);
+    }
+    ResumeResult resume_as_at(std::uint64_t now_ns, const std::string &holder, const char *reason = nullptr) {
+        cb_resume_result result = CB_RESUME_ENDED;
+        detail::check(cb_resume_as_at(handle_, now_ns, holder.c_str(), reason, &result));
+        return static_cast<ResumeResult>(result);
+    }
+
+    /** Who holds a halt now, since when and why. Trading goes on when each of them has resumed. See cb_get_holders. Any thread. */
+    std::vector<HaltNote> holders() const {
+        return detail::holders_of([this](cb_halt_note *out, std::size_t capacity, std::size_t note_size) {
+            return cb_get_holders(handle_, out, capacity, note_size);
+        });
+    }
+
+    /** Why calls are refused now, as one line for the text of a reject; "passes" if nothing refuses. See cb_why. Any thread. */
+    std::string why() const {
+        return detail::text_of([this](char *buffer, std::size_t capacity) { return cb_why(handle_, buffer, capacity); });
+    }
+
+    /** Tells others how many orders rest at the venue: see cb_set_resting. */
+    void set_resting(std::uint64_t orders) noexcept { cb_set_resting(handle_, orders); }
+
+    /** Gives the note of the latest halt that is held. False: there is none. Any thread. */
     CB_MUST_USE bool halt_note(HaltNote &note) const {
         cb_halt_note read = CB_HALT_NOTE_INIT;
         if (!cb_get_halt_note(handle_, &read)) {
@@ -279,6 +344,8 @@ class Breaker {
     /** The gate that allow() asks. While a supervisor owns the breaker it is one that never shows closed. */
     const cb_gate *gate_ = nullptr;
     std::shared_ptr<detail::Seat> seat_;
+    /** How many exceptions were on their way when this object was made. */
+    int exceptions_ = detail::uncaught_exceptions();
 };
 
 } // namespace trip99

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <stdexcept>
 #include <string>
 
@@ -32,6 +33,15 @@ namespace detail {
 #else
     std::fprintf(stderr, "trip99: %s: %s\n", cb_status_text(status), what.c_str());
     std::abort();
+#endif
+}
+
+/** How many exceptions are on their way. */
+inline int uncaught_exceptions() noexcept {
+#ifdef __cpp_lib_uncaught_exceptions
+    return std::uncaught_exceptions();
+#else
+    return std::uncaught_exception() ? 1 : 0;
 #endif
 }
 

@@ -14,8 +14,8 @@ namespace trip99 {
  * Asks a breaker, halts it and resumes it. A gate is a View, too. Any thread may use it, and several may share it. (A thread that
  * reports calls, too, has a Lane.)
  *
- * A gate may outlive the breaker. It refuses then, as nobody watches any more. (But one in shadow refuses nothing.) A moved-from
- * gate may only be assigned to or destroyed. A move assignment exchanges the two gates.
+ * A gate that a breaker gave may outlive the breaker. It refuses then, for ever. One that was opened by a path belongs to the page,
+ * and follows its owners. A moved-from gate may only be assigned to or destroyed. A move assignment exchanges the two gates.
  */
 class Gate : public View {
   public:
@@ -65,11 +65,33 @@ class Gate : public View {
     /** Gives back the trial that this gate was granted last, if it will not be sent. */
     void release() noexcept { cb_gate_handle_release(handle_); }
 
-    /** Refuses every call from now on, until resume. The note keeps the reason, which is text in UTF-8. nullptr gives none. */
-    void halt(const char *reason = nullptr) noexcept { cb_gate_handle_halt(handle_, reason); }
-
-    /** Ends a halt, whoever set it. */
-    void resume() noexcept { cb_gate_handle_resume(handle_); }
+    /**
+     * Refuses every call from now on, until the halt is lifted. The reason is text in UTF-8. nullptr gives none. The holder is the engine
+     * itself, or, if the gate was opened by a path, the user who runs this process (USER@HOST).
+     */
+    HaltResult halt(const char *reason = nullptr) noexcept {
+        cb_halt_result result = CB_HALT_ENDED;
+        cb_gate_handle_halt(handle_, reason, &result);
+        return static_cast<HaltResult>(result);
+    }
+    /** halt() in the name of this holder, which has a halt of its own. Throws Error: the name is illegal, and nothing is halted. */
+    HaltResult halt_as(const std::string &holder, const char *reason = nullptr) {
+        cb_halt_result result = CB_HALT_ENDED;
+        detail::check(cb_gate_handle_halt_as(handle_, holder.c_str(), reason, &result));
+        return static_cast<HaltResult>(result);
+    }
+    /** Lifts halt()'s halt, and no other. When nobody else holds one, calls pass after the owner's next poll. */
+    ResumeResult resume(const char *reason = nullptr) noexcept {
+        cb_resume_result result = CB_RESUME_ENDED;
+        cb_gate_handle_resume(handle_, reason, &result);
+        return static_cast<ResumeResult>(result);
+    }
+    /** Lifts the halt of this holder, whoever set it. Throws Error: the name is illegal, and nothing is resumed. */
+    ResumeResult resume_as(const std::string &holder, const char *reason = nullptr) {
+        cb_resume_result result = CB_RESUME_ENDED;
+        detail::check(cb_gate_handle_resume_as(handle_, holder.c_str(), reason, &result));
+        return static_cast<ResumeResult>(result);
+    }
 
     /** The C gate handle, which stays this object's. */
     cb_gate_handle *c_handle() const noexcept { return handle_; }

@@ -8,7 +8,9 @@
 #include "scoped_call.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 namespace trip99 {
@@ -119,13 +121,38 @@ class Lane : public View {
     bool closed() const noexcept { return cb_gate_closed(byte_); }
 
     /**
-     * Refuses every call from now on, until resume. The note keeps the reason, which is text in UTF-8. nullptr gives none. Any
-     * thread.
+     * Refuses every call from now on, until the halt is lifted. The reason is text in UTF-8. nullptr gives none. The holder is the engine
+     * itself. Any thread, as the next three.
      */
-    void halt(const char *reason = nullptr) noexcept { cb_lane_halt(handle_, reason); }
+    HaltResult halt(const char *reason = nullptr) noexcept {
+        cb_halt_result result = CB_HALT_ENDED;
+        cb_lane_halt(handle_, reason, &result);
+        return static_cast<HaltResult>(result);
+    }
+    /** halt() in the name of this holder, which has a halt of its own. Throws Error: the name is illegal, and nothing is halted. */
+    HaltResult halt_as(const std::string &holder, const char *reason = nullptr) {
+        cb_halt_result result = CB_HALT_ENDED;
+        detail::check(cb_lane_halt_as(handle_, holder.c_str(), reason, &result));
+        return static_cast<HaltResult>(result);
+    }
+    /** Lifts halt()'s halt, and no other. When nobody else holds one, calls pass after the owner's next poll. */
+    ResumeResult resume(const char *reason = nullptr) noexcept {
+        cb_resume_result result = CB_RESUME_ENDED;
+        cb_lane_resume(handle_, reason, &result);
+        return static_cast<ResumeResult>(result);
+    }
+    /** Lifts the halt of this holder, whoever set it. Throws Error: the name is illegal, and nothing is resumed. */
+    ResumeResult resume_as(const std::string &holder, const char *reason = nullptr) {
+        cb_resume_result result = CB_RESUME_ENDED;
+        detail::check(cb_lane_resume_as(handle_, holder.c_str(), reason, &result));
+        return static_cast<ResumeResult>(result);
+    }
 
-    /** Ends a halt, whoever set it. Any thread. */
-    void resume() noexcept { cb_lane_resume(handle_); }
+    /** Why allow() refuses now: as View::why(), and that the lane is full if it is. */
+    std::string why() const {
+        return detail::text_of(
+            [this](char *buffer, std::size_t capacity) { return cb_lane_why(handle_, buffer, capacity); });
+    }
 
     /** How many messages were dropped because the lane was full. */
     std::uint64_t dropped() const noexcept { return cb_lane_dropped(handle_); }

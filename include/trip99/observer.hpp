@@ -8,9 +8,11 @@
 #include "values.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace trip99 {
 
@@ -26,17 +28,61 @@ struct Owner {
 
 /** Who halted, when and why. cb_halt_note tells what each field means. */
 struct HaltNote {
+    std::string holder;
     std::string reason;
+    std::string host;
     std::uint32_t uid = 0;
+    std::uint32_t login_uid = 0;
     std::uint32_t pid = 0;
     /** In nanoseconds since the Unix epoch. */
     std::uint64_t wall_ns = 0;
+    /** The number of its entry in the operators' log. */
+    std::uint64_t entry = 0;
 
     HaltNote() = default;
 
     explicit HaltNote(const cb_halt_note &note)
-        : reason(note.reason), uid(note.uid), pid(note.pid), wall_ns(note.wall_ns) {}
+        : holder(note.holder), reason(note.reason), host(note.host), uid(note.uid), login_uid(note.login_uid),
+          pid(note.pid), wall_ns(note.wall_ns), entry(note.entry) {}
 };
+
+/** An entry of the operators' log. */
+struct LogEntry {
+    /** Otherwise it is a resume. */
+    bool is_halt = false;
+    /** Who did it, when and why. Of a resume, holder is whose halt was lifted. */
+    HaltNote note;
+};
+
+namespace detail {
+
+/** The text that `write(buffer, capacity)` writes, which returns its length. */
+template <typename F> std::string text_of(F write) {
+    std::string text(256, '\0');
+    for (;;) {
+        const std::size_t len = write(&text[0], text.size());
+        if (len < text.size()) {
+            text.resize(len);
+            return text;
+        }
+        text.resize(len + 1);
+    }
+}
+
+/** The notes of holders, which `write(notes, capacity, note_size)` writes and counts. */
+template <typename F> std::vector<HaltNote> holders_of(F write) {
+    std::vector<cb_halt_note> read(8);
+    for (;;) {
+        const std::size_t count = write(read.data(), read.size(), sizeof(cb_halt_note));
+        if (count <= read.size()) {
+            read.resize(count);
+            return std::vector<HaltNote>(read.begin(), read.end());
+        }
+        read.resize(count);
+    }
+}
+
+} // namespace detail
 
 /**
  * What may be seen of a breaker. An Observer is a view, a Gate and a Lane are views, too: a function that only looks takes a
@@ -61,7 +107,35 @@ class View {
         return Events::adopt(events);
     }
 
-    /** Gives the note of the latest halt. False: there is none. */
+    /** Who holds a halt now, since when and why. Trading goes on when each of them has resumed. See cb_get_holders. */
+    std::vector<HaltNote> holders() const {
+        return detail::holders_of([this](cb_halt_note *out, std::size_t capacity, std::size_t note_size) {
+            return cb_observer_get_holders(view_, out, capacity, note_size);
+        });
+    }
+
+    /** Why calls are refused now, as one line for the text of a reject; "passes" if nothing refuses. See cb_why. */
+    std::string why() const {
+        return detail::text_of(
+            [this](char *buffer, std::size_t capacity) { return cb_observer_why(view_, buffer, capacity); });
+    }
+
+    /** Gives an entry of the operators' log, by its number. False: the log doesn't have it (any more). */
+    CB_MUST_USE bool log_entry(std::uint64_t number, LogEntry &entry) const {
+        cb_halt_note read = CB_HALT_NOTE_INIT;
+        bool is_halt = false;
+        if (!cb_log_entry(view_, number, &read, &is_halt)) {
+            return false;
+        }
+        entry.is_halt = is_halt;
+        entry.note = HaltNote(read);
+        return true;
+    }
+
+    /** How many orders rest at the venue, as the engine told last; UINT64_MAX if it doesn't tell. */
+    std::uint64_t resting() const noexcept { return cb_observer_get_resting(view_); }
+
+    /** Gives the note of the latest halt that is held. False: there is none. */
     CB_MUST_USE bool halt_note(HaltNote &note) const {
         cb_halt_note read = CB_HALT_NOTE_INIT;
         if (!cb_observer_get_halt_note(view_, &read)) {

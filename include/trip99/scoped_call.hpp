@@ -2,24 +2,15 @@
 #ifndef TRIP99_SCOPED_CALL_HPP
 #define TRIP99_SCOPED_CALL_HPP
 
+#include "error.hpp"
 #include "values.hpp"
 
 #include <cstdint>
-#include <exception>
 #include <utility>
 
 namespace trip99 {
 
 namespace detail {
-
-/** How many exceptions are on their way. */
-inline int uncaught_exceptions() noexcept {
-#ifdef __cpp_lib_uncaught_exceptions
-    return std::uncaught_exceptions();
-#else
-    return std::uncaught_exception() ? 1 : 0;
-#endif
-}
 
 // What a scoped call does with its handle, whichever it is.
 inline void end(cb_breaker *breaker, Call call) noexcept { cb_end(breaker, call); }

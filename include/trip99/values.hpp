@@ -50,11 +50,39 @@ enum class Clock : cb_clock {
     Monotonic = CB_CLOCK_MONOTONIC,
 };
 
+/** What came of a halt. A newer library may have more. cb_halt_result_value tells what each means. */
+enum class HaltResult : cb_halt_result {
+    Done = CB_HALT_DONE,
+    NoOwner = CB_HALT_NO_OWNER,
+    Replaced = CB_HALT_REPLACED,
+    Ended = CB_HALT_ENDED,
+};
+
+/** What came of a resume. A newer library may have more. cb_resume_result_value tells what each means. */
+enum class ResumeResult : cb_resume_result {
+    Done = CB_RESUME_DONE,
+    StillHeld = CB_RESUME_STILL_HELD,
+    NotHeld = CB_RESUME_NOT_HELD,
+    Changed = CB_RESUME_CHANGED,
+    NoOwner = CB_RESUME_NO_OWNER,
+    Ended = CB_RESUME_ENDED,
+};
+
 /** The name, as in "half_open". */
 inline const char *to_string(State state) noexcept { return cb_state_text(static_cast<cb_state>(state)); }
 
 /** The name, as in "consecutive_failures". */
 inline const char *to_string(Reason reason) noexcept { return cb_reason_text(static_cast<cb_reason>(reason)); }
+
+/** What it means, as in "halted; the page has no owner". */
+inline const char *to_string(HaltResult result) noexcept {
+    return cb_halt_result_text(static_cast<cb_halt_result>(result));
+}
+
+/** What it means, as in "resumed; others still hold a halt". */
+inline const char *to_string(ResumeResult result) noexcept {
+    return cb_resume_result_text(static_cast<cb_resume_result>(result));
+}
 
 /** The library's version, as in "1.2.3". CB_VERSION_TEXT is the header's. */
 inline const char *version() noexcept { return cb_version_text(); }

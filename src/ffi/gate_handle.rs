@@ -1,7 +1,8 @@
 //! What any thread asks, halts and resumes by.
 
 use super::gate::{byte_of, cb_gate};
-use super::halting::{Deed, act, act_as, cb_halt_result, cb_resume_result};
+use super::halt_results::{cb_halt_result, cb_resume_result};
+use super::halting::{Deed, act, act_as};
 use super::handle::cb_breaker;
 use super::observer::cb_observer;
 use super::pointers::{cleared, free, make};

@@ -55,8 +55,8 @@ pub unsafe extern "C" fn cb_observer_get_holders(
 unsafe fn holders(observer: Option<&Observer>, out: *mut cb_halt_note, capacity: usize, note_size: usize) -> usize {
     let Some(observer) = observer else { return 0 };
     let holders = observer.holders();
-    let is_versions =
-        (cb_halt_note::FIRST_SIZE..=MAX_SIZE).contains(&note_size) && note_size % align_of::<cb_halt_note>() == 0;
+    let is_versions = (cb_halt_note::FIRST_SIZE..=MAX_SIZE).contains(&note_size)
+        && note_size.is_multiple_of(align_of::<cb_halt_note>());
     if !out.is_null() && is_versions {
         for (place, note) in holders.notes().iter().take(capacity).enumerate() {
             // SAFETY: by the caller there is room for it, and it is aligned as the first one is.

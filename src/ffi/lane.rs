@@ -2,7 +2,8 @@
 
 use super::checked::{Checked, ThreadCheck};
 use super::gate::{byte_of, cb_gate};
-use super::halting::{Deed, act, act_as, cb_halt_result, cb_resume_result};
+use super::halt_results::{cb_halt_result, cb_resume_result};
+use super::halting::{Deed, act, act_as};
 use super::handle::cb_breaker;
 use super::lane_ends::Ends;
 use super::observer::cb_observer;

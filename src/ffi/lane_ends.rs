@@ -4,6 +4,10 @@ use crate::handles::Why;
 use crate::lane::{BeginHalf, EndHalf, Lane};
 use crate::tickets::Call;
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "each is in a handle of its own, and a box would be one more load on the hot path"
+)]
 pub(super) enum Ends {
     Whole(Lane),
     Begin(BeginHalf),

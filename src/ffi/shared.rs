@@ -2,7 +2,8 @@
 
 use super::config::{cb_config, cb_start, read_or_default, read_start};
 use super::gate_handle::cb_gate_handle;
-use super::halting::{Deed, act, act_as, cb_halt_result, cb_resume_result};
+use super::halt_results::{cb_halt_result, cb_resume_result};
+use super::halting::{Deed, act, act_as};
 use super::handle::cb_breaker;
 use super::observer::cb_observer;
 use super::pointers::{c_text, cleared, text};

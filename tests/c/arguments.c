@@ -187,6 +187,7 @@ static void null_pointers(void) {
     cb_resume(NULL);
     cb_halt_at(NULL, 1);
     cb_resume_at(NULL, 1);
+    cb_destroy_unclean(NULL);
     CHECK(!cb_get_published(NULL, &snapshot));
     cb_poll_at(breaker, 1);
     CHECK(!cb_get_published(breaker, NULL));

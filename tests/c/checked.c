@@ -13,7 +13,7 @@ static void *asks(void *unused) {
 
 static void *ends(void *unused) {
     (void)unused;
-    cb_destroy(breaker);
+    cb_destroy_unclean(breaker);
     return NULL;
 }
 
@@ -37,16 +37,19 @@ static void *watches(void *lane) {
     (void)cb_get_state(breaker);
     (void)cb_gate_closed(cb_gate_of(breaker));
     cb_halt(breaker);
-    cb_halt_with(breaker, "by any thread");
-    cb_resume(breaker);
+    cb_halt_with(breaker, "by any thread", NULL);
+    CHECK_EQ(cb_halt_as(breaker, "engine.risk", NULL, NULL), CB_STATUS_OK);
     cb_halt_note note = CB_HALT_NOTE_INIT;
-    CHECK(cb_get_halt_note(breaker, &note));
+    CHECK(cb_get_halt_note(breaker, &note) && cb_get_holders(breaker, NULL, 0, 0) == 2);
+    CHECK_EQ(cb_resume_as(breaker, "engine.risk", NULL, NULL), CB_STATUS_OK);
+    cb_resume(breaker);
+    CHECK(cb_why(breaker, NULL, 0) > 0);
     cb_observer *observer = NULL;
     CHECK_EQ(cb_observer_of(breaker, &observer), CB_STATUS_OK);
     cb_observer_close(observer);
-    cb_lane_halt((cb_lane *)lane, NULL);
-    cb_lane_resume((cb_lane *)lane);
-    CHECK(cb_lane_allow((cb_lane *)lane));
+    cb_lane_halt((cb_lane *)lane, NULL, NULL);
+    cb_lane_resume((cb_lane *)lane, NULL, NULL);
+    CHECK(!cb_lane_allow((cb_lane *)lane)); /* until the owner's poll */
     cb_lane_end((cb_lane *)lane, cb_lane_begin((cb_lane *)lane));
     cb_lane_hand_over((cb_lane *)lane);
     return NULL;
@@ -56,6 +59,7 @@ static void *trades_and_hands_over(void *unused) {
     (void)unused;
     CHECK(cb_allow(breaker));
     cb_end(breaker, cb_begin(breaker));
+    cb_set_resting(breaker, 1);
     cb_poll(breaker);
     cb_hand_over(breaker);
     return NULL;

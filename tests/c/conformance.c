@@ -248,7 +248,7 @@ static bool operate_breaker(void) {
     else if (is("poll_at", 2)) cb_poll_at(breaker(), arg[1]);
     else if (is("halt_at", 2)) cb_halt_at(breaker(), arg[1]);
     else if (is("halt", 1)) cb_halt(breaker());
-    else if (is("halt_with", 2)) cb_halt_with(breaker(), reason_of(arg[1]));
+    else if (is("halt_with", 2)) cb_halt_with(breaker(), reason_of(arg[1]), NULL);
     else if (is("trip_at", 2)) cb_trip_at(breaker(), arg[1]);
     else if (is("trip", 1)) cb_trip(breaker());
     else if (is("resume_at", 2)) cb_resume_at(breaker(), arg[1]);
@@ -272,9 +272,9 @@ static bool operate_lane(void) {
     } else if (is("lane_observe", 1)) {
         print_observer(cb_lane_observer(lane()));
         printf(" passes=%d dropped=%" PRIu64 "\n", cb_gate_closed(cb_lane_gate_of(lane())), cb_lane_dropped(lane()));
-    } else if (is("lane_halt", 1)) cb_lane_halt(lane(), NULL);
-    else if (is("lane_halt", 2)) cb_lane_halt(lane(), reason_of(arg[1]));
-    else if (is("lane_resume", 1)) cb_lane_resume(lane());
+    } else if (is("lane_halt", 1)) cb_lane_halt(lane(), NULL, NULL);
+    else if (is("lane_halt", 2)) cb_lane_halt(lane(), reason_of(arg[1]), NULL);
+    else if (is("lane_resume", 1)) cb_lane_resume(lane(), NULL, NULL);
     else if (is("lane_allow", 1)) print_flag(cb_lane_allow(lane()));
     else if (is("lane_release", 1)) cb_lane_release(lane());
     else if (is("lane_begin_at", 3)) *ticket(arg[2]) = cb_lane_begin_at(lane(), arg[1]);
@@ -300,9 +300,9 @@ static bool operate_gate(void) {
         printf(" passes=%d\n", cb_gate_closed(cb_gate_handle_gate(gate())));
     } else if (is("gate_handle_allow", 1)) print_flag(cb_gate_handle_allow(gate()));
     else if (is("gate_handle_release", 1)) cb_gate_handle_release(gate());
-    else if (is("gate_handle_halt", 1)) cb_gate_handle_halt(gate(), NULL);
-    else if (is("gate_handle_halt", 2)) cb_gate_handle_halt(gate(), reason_of(arg[1]));
-    else if (is("gate_handle_resume", 1)) cb_gate_handle_resume(gate());
+    else if (is("gate_handle_halt", 1)) cb_gate_handle_halt(gate(), NULL, NULL);
+    else if (is("gate_handle_halt", 2)) cb_gate_handle_halt(gate(), reason_of(arg[1]), NULL);
+    else if (is("gate_handle_resume", 1)) cb_gate_handle_resume(gate(), NULL, NULL);
     else return false;
     return true;
 }

@@ -19,6 +19,12 @@ static void looks(cb_breaker *breaker) {
 #include "snapshot.inc"
 }
 
+static void reject_order(const char *why) { puts(why); }
+
+static void halts(cb_breaker *breaker) {
+#include "halts.inc"
+}
+
 static void lends(cb_breaker *breaker) {
     int context = 0;
 #include "supervisor.inc"
@@ -29,6 +35,7 @@ int main(void) {
     if (cb_create(NULL, &breaker) != CB_STATUS_OK) return 1;
     asks(breaker);
     looks(breaker);
+    halts(breaker);
     lends(breaker);
     cb_destroy(breaker);
     return 0;

@@ -49,12 +49,12 @@ static void arguments(void) {
     /* Where the header says that NULL is fine. */
     CHECK(cb_gate_handle_gate(NULL) == NULL);
     CHECK(cb_gate_handle_observer(NULL) == NULL && cb_lane_observer(NULL) == NULL);
-    cb_gate_handle_halt(NULL, "nobody's");
-    cb_gate_handle_resume(NULL);
+    cb_gate_handle_halt(NULL, "nobody's", NULL);
+    cb_gate_handle_resume(NULL, NULL, NULL);
     cb_gate_handle_close(NULL);
-    cb_lane_halt(NULL, "nobody's");
-    cb_lane_resume(NULL);
-    cb_halt_with(NULL, "nobody's");
+    cb_lane_halt(NULL, "nobody's", NULL);
+    cb_lane_resume(NULL, NULL, NULL);
+    cb_halt_with(NULL, "nobody's", NULL);
     CHECK(!cb_get_halt_note(NULL, &note) && !cb_get_halt_note(breaker, &note));
     cb_halt(breaker);
     CHECK(!cb_get_halt_note(breaker, NULL));
@@ -67,11 +67,11 @@ static cb_breaker *halted;
 static cb_lane *halting_lane;
 static cb_gate_handle *halting_gate;
 
-static void by_the_breaker(const char *reason) { cb_halt_with(halted, reason); }
+static void by_the_breaker(const char *reason) { cb_halt_with(halted, reason, NULL); }
 
-static void by_the_lane(const char *reason) { cb_lane_halt(halting_lane, reason); }
+static void by_the_lane(const char *reason) { cb_lane_halt(halting_lane, reason, NULL); }
 
-static void by_the_gate(const char *reason) { cb_gate_handle_halt(halting_gate, reason); }
+static void by_the_gate(const char *reason) { cb_gate_handle_halt(halting_gate, reason, NULL); }
 
 static bool get_note(void *out) { return cb_get_halt_note(halted, (cb_halt_note *)out); }
 
@@ -96,6 +96,7 @@ static void every_halt_leaves_a_note(void) {
     halting_gate = gate_of(halted);
     cb_observer *observer = observer_of(halted);
     const uint64_t before_ns = (uint64_t)time(NULL) * SECOND;
+    uint64_t entries = 0;
     for (size_t by = 0; by < sizeof HALT / sizeof *HALT; by++) {
         for (size_t i = 0; i < sizeof REASONS / sizeof *REASONS; i++) {
             HALT[by](REASONS[i].given);
@@ -105,21 +106,23 @@ static void every_halt_leaves_a_note(void) {
             CHECK_TEXT(note.reason, REASONS[i].kept);
             CHECK_EQ(note.pid, (uint64_t)getpid());
             CHECK_EQ(note.uid, getuid());
-            CHECK(note.wall_ns >= before_ns && note.reserved == 0);
+            CHECK(note.wall_ns >= before_ns && note.entry == ++entries);
+            CHECK_TEXT(note.holder, "engine");
             const cb_halt_note seen[] = {note_of(observer), note_of(cb_gate_handle_observer(halting_gate)),
                                          note_of(cb_lane_observer(halting_lane))};
             for (size_t at = 0; at < 3; at++) CHECK(memcmp(&seen[at], &note, sizeof note) == 0);
             cb_resume(halted);
+            entries++;
             CHECK(cb_allow(halted));
+            CHECK(!cb_get_halt_note(halted, &note)); /* nobody holds a halt */
         }
     }
     cb_halt(halted); /* gives none */
     CHECK_TEXT(note_of(observer).reason, "");
-    cb_lane_resume(halting_lane);
-    cb_halt_with(halted, "the latest");
-    cb_gate_handle_resume(halting_gate);
+    cb_lane_resume(halting_lane, NULL, NULL);
+    cb_poll(halted);
     CHECK(!cb_is_halted(halted));
-    CHECK_TEXT(note_of(observer).reason, "the latest"); /* it stays */
+    cb_halt_with(halted, "the latest", NULL);
     check_sizes(get_note, 248, true);
     cb_observer_close(observer);
     cb_gate_handle_close(halting_gate);
@@ -172,20 +175,23 @@ static void handles_outlive_their_breaker(void) {
     cb_gate_handle *handle = gate_of(breaker);
     cb_observer *observer = observer_of(breaker);
     cb_poll(breaker);
-    cb_halt_with(breaker, "the last");
+    cb_halt_with(breaker, "the last", NULL);
     cb_destroy(breaker);
     CHECK(!cb_gate_closed(cb_gate_handle_gate(handle)) && !cb_gate_handle_allow(handle));
     cb_gate_handle_release(handle);
-    cb_gate_handle_resume(handle);
-    CHECK(!cb_gate_handle_allow(handle)); /* nobody watches */
+    cb_resume_result resumed = CB_RESUME_DONE;
+    cb_gate_handle_resume(handle, NULL, &resumed);
+    CHECK_EQ(resumed, CB_RESUME_ENDED);
+    CHECK(!cb_gate_handle_allow(handle)); /* for ever */
     CHECK_EQ(cb_observer_get_state(observer), CB_STATE_OPEN);
     CHECK_TEXT(note_of(observer).reason, "the last");
     cb_snapshot snapshot = CB_SNAPSHOT_INIT;
     CHECK(cb_observer_get_snapshot(observer, &snapshot));
     cb_observer_close(observer);
-    cb_gate_handle_halt(handle, "heard by nobody");
-    CHECK(cb_observer_is_halted(cb_gate_handle_observer(handle)));
-    CHECK_TEXT(note_of(cb_gate_handle_observer(handle)).reason, "heard by nobody");
+    cb_halt_result halt = CB_HALT_DONE;
+    cb_gate_handle_halt(handle, "heard by nobody", &halt);
+    CHECK_EQ(halt, CB_HALT_ENDED);
+    CHECK_TEXT(note_of(cb_gate_handle_observer(handle)).reason, "the last");
     cb_gate_handle_close(handle);
 }
 
@@ -255,9 +261,9 @@ static void *halts_for_a_reason(void *of) {
     memset(reason, *(const char *)of, 200);
     reason[200] = 0;
     for (int i = 0; i < ROUNDS; i++) {
-        cb_gate_handle_halt(shared_gate, reason);
+        cb_gate_handle_halt(shared_gate, reason, NULL);
         sched_yield();
-        cb_gate_handle_resume(shared_gate);
+        cb_gate_handle_resume(shared_gate, reason, NULL);
     }
     return done();
 }
@@ -266,7 +272,11 @@ static void *halts_for_a_reason(void *of) {
 static void *reads_notes(void *of) {
     for (unsigned read = 0; anybody_at_work() || read == 0;) {
         cb_halt_note note = CB_HALT_NOTE_INIT;
-        if (!cb_observer_get_halt_note((const cb_observer *)of, &note)) continue;
+        if (!cb_observer_get_halt_note((const cb_observer *)of, &note) || note.entry == 0) {
+            sched_yield();
+            if (!anybody_at_work()) break;
+            continue;
+        }
         CHECK(note.reason[0] >= 'a' && note.reason[0] <= 'c');
         CHECK_EQ(strlen(note.reason), 200);
         for (int i = 1; i < 200; i++) CHECK(note.reason[i] == note.reason[0]);
@@ -291,6 +301,7 @@ static void many_halt_at_once(void) {
     }
     for (int i = 0; i < 3; i++) CHECK_EQ((uint64_t)pthread_join(halters[i], NULL), 0);
     CHECK_EQ((uint64_t)pthread_join(reader, NULL), 0);
+    cb_poll(breaker);
     CHECK(!cb_is_halted(breaker) && cb_gate_handle_allow(shared_gate));
     cb_observer_close(observer);
     cb_gate_handle_close(shared_gate);
@@ -326,16 +337,16 @@ static void a_supervisor_gives_them(void) {
     CHECK_EQ(cb_supervisor_gate_handle(supervisor, "node", &handle), CB_STATUS_OK);
     CHECK_EQ(cb_supervisor_observer(supervisor, "node", &observer), CB_STATUS_OK);
     CHECK(cb_gate_handle_gate(handle) == cb_gate_of(breaker) && cb_gate_handle_allow(handle));
-    cb_halt_with(breaker, "by the breaker"); /* any thread's, whoever owns it */
+    cb_halt_with(breaker, "by the breaker", NULL); /* any thread's, whoever owns it */
     CHECK(!cb_gate_handle_allow(handle) && cb_observer_is_halted(observer));
     CHECK_TEXT(note_of(observer).reason, "by the breaker");
-    cb_gate_handle_halt(handle, "by the gate");
+    cb_gate_handle_halt(handle, "by the gate", NULL);
     cb_halt_note note = CB_HALT_NOTE_INIT;
     CHECK(cb_get_halt_note(breaker, &note));
     CHECK_TEXT(note.reason, "by the gate");
     CHECK_TEXT(note_of(own).reason, "by the gate");
-    cb_gate_handle_resume(handle);
-    CHECK(cb_gate_handle_allow(handle));
+    cb_gate_handle_resume(handle, NULL, NULL);
+    while (!cb_gate_handle_allow(handle)) sched_yield(); /* the supervisor polls */
     cb_observer *second = observer_of(breaker); /* any thread's, too */
     CHECK_EQ(cb_observer_get_state(second), CB_STATE_CLOSED);
     CHECK_EQ(cb_supervisor_stop(supervisor), CB_STATUS_OK);

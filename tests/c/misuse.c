@@ -219,8 +219,10 @@ static void a_halt_is_never_lost(void) {
     CHECK(cb_is_halted(breaker) && !cb_gate_closed(cb_gate_of(breaker)));
     AWAIT(snapshot_of(breaker).events == 1); /* the supervisor adds it */
     cb_resume_at(breaker, cb_now_ns(breaker));
-    CHECK(!cb_is_halted(breaker));
-    AWAIT(snapshot_of(breaker).events == 2);
+    AWAIT(snapshot_of(breaker).events == 2 && !cb_is_halted(breaker));
+    cb_resume_result result = CB_RESUME_DONE;
+    cb_resume_with_at(breaker, cb_now_ns(breaker), NULL, &result);
+    CHECK_EQ(result, CB_RESUME_NOT_HELD);
     cb_halt_at(breaker, cb_now_ns(breaker));
     CHECK_EQ(cb_supervisor_stop(supervisor), CB_STATUS_OK);
     CHECK(cb_is_halted(breaker) && !cb_allow(breaker));
@@ -239,7 +241,7 @@ static void destroyed_while_supervised(void) {
     cb_supervisor *supervisor = supervise(breaker);
     CHECK_EQ(cb_supervisor_add(supervisor, "other", other), CB_STATUS_OK);
     CHECK_EQ(cb_supervisor_start(supervisor), CB_STATUS_OK);
-    cb_destroy(breaker);
+    cb_destroy_unclean(breaker);
     CHECK(cb_lane_allow(lane));
     cb_lane_end(lane, cb_lane_begin(lane));
     CHECK_EQ(cb_supervisor_stop(supervisor), CB_STATUS_OK);

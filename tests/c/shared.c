@@ -106,7 +106,9 @@ static void watches(const char *path, const char *owners_pid) {
 }
 
 static void halts(const char *path, const char *reason) {
-    CHECK_EQ(cb_halt_shared(path, strcmp(reason, "-") == 0 ? NULL : reason), CB_STATUS_OK);
+    cb_halt_result result = CB_HALT_ENDED;
+    CHECK_EQ(cb_halt_shared(path, NULL, strcmp(reason, "-") == 0 ? NULL : reason, &result), CB_STATUS_OK);
+    CHECK(result == CB_HALT_DONE || result == CB_HALT_NO_OWNER);
 }
 
 static cb_gate_handle *open_gate(const char *path) {
@@ -126,14 +128,18 @@ static void check_note(const cb_observer *observer, const char *reason) {
 static void halts_by_a_gate(const char *path, const char *reason) {
     cb_gate_handle *handle = open_gate(path);
     CHECK(cb_gate_closed(cb_gate_handle_gate(handle)) && cb_gate_handle_allow(handle));
-    cb_gate_handle_halt(handle, reason);
+    cb_halt_result result = CB_HALT_ENDED;
+    cb_gate_handle_halt(handle, reason, &result);
+    CHECK_EQ(result, CB_HALT_DONE);
+    CHECK_EQ(cb_gate_handle_halt_as(handle, "engine", reason, &result), CB_STATUS_BAD_NAME); /* it is another's */
+    CHECK_EQ(result, CB_HALT_ENDED);
     CHECK(!cb_gate_closed(cb_gate_handle_gate(handle)) && !cb_gate_handle_allow(handle));
     check_note(cb_gate_handle_observer(handle), reason);
     CHECK(owner_of(cb_gate_handle_observer(handle)).alive);
     cb_gate_handle_close(handle);
 }
 
-/* A halt that is in force, and resumes. */
+/* The engine's halt, and resumes for it. */
 static void sees_a_halt(const char *path, const char *reason) {
     cb_observer *observer = observe(path);
     CHECK(cb_observer_is_halted(observer));
@@ -141,8 +147,11 @@ static void sees_a_halt(const char *path, const char *reason) {
     cb_observer_close(observer);
     cb_gate_handle *handle = open_gate(path);
     check_note(cb_gate_handle_observer(handle), reason);
-    cb_gate_handle_resume(handle);
-    CHECK(cb_gate_handle_allow(handle));
+    cb_resume_result result = CB_RESUME_ENDED;
+    cb_gate_handle_resume(handle, NULL, &result);
+    CHECK_EQ(result, CB_RESUME_NOT_HELD); /* not this user's */
+    CHECK_EQ(cb_gate_handle_resume_as(handle, "engine", "seen", &result), CB_STATUS_OK);
+    CHECK_EQ(result, CB_RESUME_DONE);
     cb_gate_handle_close(handle);
 }
 
@@ -158,7 +167,39 @@ static void takes_a_trial(const char *path, const char *unused) {
 
 static void resumes(const char *path, const char *unused) {
     (void)unused;
-    CHECK_EQ(cb_resume_shared(path), CB_STATUS_OK);
+    cb_resume_result result = CB_RESUME_ENDED;
+    CHECK_EQ(cb_resume_shared(path, NULL, "it is over", &result), CB_STATUS_OK);
+    CHECK_EQ(result, CB_RESUME_DONE);
+    CHECK_EQ(cb_resume_shared(path, NULL, NULL, NULL), CB_STATUS_OK); /* there is none: no error */
+}
+
+static void resumes_anothers(const char *path, const char *holder) {
+    cb_resume_result result = CB_RESUME_ENDED;
+    CHECK_EQ(cb_resume_shared(path, holder, NULL, &result), CB_STATUS_OK);
+    CHECK_EQ(result, CB_RESUME_STILL_HELD);
+}
+
+/* This user's halt, while another holder has one. */
+static void resumes_while_held(const char *path, const char *holder) {
+    cb_resume_result result = CB_RESUME_ENDED;
+    CHECK_EQ(cb_resume_shared(path, NULL, NULL, &result), CB_STATUS_OK);
+    CHECK_EQ(result, CB_RESUME_STILL_HELD);
+    CHECK_EQ(cb_halt_shared(path, "damage", NULL, NULL), CB_STATUS_BAD_NAME);
+    CHECK_TEXT(cb_error_text(),
+               "holder damage is a name of trip99's own; legal: engine.NAME, or a name of your own");
+    CHECK_EQ(cb_resume_shared(path, "damage", NULL, &result), CB_STATUS_OK); /* anybody's may be lifted */
+    CHECK_EQ(result, CB_RESUME_NOT_HELD);
+    CHECK_EQ(cb_resume_shared(path, "no spaces", NULL, &result), CB_STATUS_BAD_NAME);
+    CHECK_EQ(result, CB_RESUME_ENDED);
+    CHECK_TEXT(cb_error_text(), "holder is \"no spaces\"; legal: 1 to 32 of letters, digits and ._@:+-");
+    cb_observer *observer = observe(path);
+    check_note(observer, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+    cb_halt_note note = CB_HALT_NOTE_INIT;
+    CHECK(cb_observer_get_halt_note(observer, &note));
+    CHECK_TEXT(note.holder, holder);
+    cb_observer_close(observer);
 }
 
 static void owns_and_is_killed(const char *path, const char *unused) {
@@ -231,11 +272,22 @@ static void a_halt_from_another_process_stops_the_next_allow(void) {
     CHECK_TEXT(note.reason, "prices look wrong");
     CHECK_EQ(note.pid, (uint64_t)halter);
     CHECK_EQ(note.uid, getuid());
-    CHECK(note.wall_ns > 0 && note.reserved == 0);
+    CHECK(note.wall_ns > 0 && note.entry == 1);
+    CHECK(strchr(note.holder, '@') != NULL && strlen(note.host) > 0);
+    const uid_t no_login = UINT32_MAX;
+    CHECK(note.login_uid == no_login || getpwuid(note.login_uid) != NULL);
+    char why[512], expected[512];
+    snprintf(expected, sizeof expected, "refused: halted by %s (prices look wrong)", note.holder);
+    CHECK_EQ(cb_observer_why(observer, why, sizeof why), strlen(expected));
+    CHECK_TEXT(why, expected);
 
     succeeds("resume", path, "-", NULL);
-    CHECK(cb_gate_closed(gate) && cb_allow(breaker));
+    CHECK(!cb_gate_closed(gate)); /* the owner alone opens */
+    CHECK(cb_allow(breaker) && cb_gate_closed(gate));
     CHECK(!cb_observer_is_halted(observer));
+    bool is_halt = true;
+    CHECK(cb_log_entry(observer, 2, &note, &is_halt) && !is_halt);
+    CHECK_TEXT(note.reason, "it is over");
 
     succeeds("halt", path, "-", NULL); /* no reason given */
     CHECK(cb_observer_get_halt_note(observer, &note));
@@ -243,9 +295,14 @@ static void a_halt_from_another_process_stops_the_next_allow(void) {
     char longest[301];
     memset(longest, 'x', sizeof longest - 1);
     longest[sizeof longest - 1] = 0;
-    CHECK_EQ(cb_halt_shared(path, longest), CB_STATUS_OK);
+    CHECK_EQ(cb_halt_shared(path, "bob", longest, NULL), CB_STATUS_OK);
     CHECK(cb_observer_get_halt_note(observer, &note));
     CHECK_EQ(strlen(note.reason), 216);
+    CHECK_TEXT(note.holder, "bob");
+    succeeds("resume-held", path, "bob", NULL);
+    CHECK(!cb_allow(breaker));
+    CHECK_EQ(cb_observer_get_holders(observer, &note, 1, sizeof note), 1);
+    CHECK_TEXT(note.holder, "bob");
 
     source = observer;
     check_sizes(get_halt_note, 248, true);
@@ -272,11 +329,15 @@ static void a_gate_in_another_process_asks_and_halts(void) {
     CHECK(cb_get_halt_note(breaker, &note));
     CHECK_TEXT(note.reason, "by the gate");
     CHECK(note.pid != (uint64_t)getpid());
-    cb_halt_with(breaker, "by the owner"); /* its halts leave notes, too */
+    cb_halt_with(breaker, "by the owner", NULL); /* its halts leave notes, too */
+    cb_resume_result resumed = CB_RESUME_ENDED;
+    cb_gate_handle_resume(handle, NULL, &resumed); /* it is this user's */
+    CHECK_EQ(resumed, CB_RESUME_STILL_HELD);
     succeeds("see-halt", path, "by the owner", NULL);
-    CHECK(cb_gate_handle_allow(handle) && cb_allow(breaker));
+    CHECK(cb_allow(breaker) && cb_gate_handle_allow(handle));
     cb_halt(breaker);
     succeeds("see-halt", path, "", NULL);
+    cb_poll(breaker);
 
     cb_record(breaker, UINT64_MAX);
     while (cb_get_state(breaker) != CB_STATE_HALF_OPEN) cb_poll(breaker);
@@ -287,7 +348,9 @@ static void a_gate_in_another_process_asks_and_halts(void) {
 
     cb_destroy(breaker);
     CHECK(!cb_gate_handle_allow(handle));
-    cb_gate_handle_halt(handle, "for the next owner");
+    cb_halt_result result = CB_HALT_ENDED;
+    cb_gate_handle_halt(handle, "for the next owner", &result); /* by the path: it belongs to the page */
+    CHECK(result == CB_HALT_DONE || result == CB_HALT_NO_OWNER);
     cb_gate_handle_close(handle);
     breaker = create_shared(path, &config);
     CHECK(cb_is_halted(breaker) && cb_get_halt_note(breaker, &note));
@@ -307,7 +370,19 @@ static void a_restart_keeps_halts_and_trusts_only_a_clean_end(void) {
     CHECK_EQ(cb_get_state(breaker), CB_STATE_CLOSED);
     CHECK_EQ(event_at(breaker, 0).reason, CB_REASON_RESTART);
     CHECK_EQ(event_at(breaker, 1).reason, CB_REASON_HALT);
-    cb_resume(breaker);
+    CHECK_EQ(cb_halt_as(breaker, "engine.risk", NULL, NULL), CB_STATUS_OK);
+    succeeds("resume-other", path, "engine.risk", NULL);
+    succeeds("resume", path, "-", NULL);
+    cb_poll(breaker);
+    CHECK(cb_allow(breaker));
+    cb_set_resting(breaker, 3);
+    cb_observer *watcher = observe(path);
+    CHECK_EQ(cb_observer_get_resting(watcher), 3);
+    cb_destroy(breaker);
+    breaker = create_shared(path, NULL);
+    CHECK(cb_allow(breaker)); /* the end was clean */
+    CHECK_EQ(cb_observer_get_resting(watcher), NEVER); /* this owner doesn't tell */
+    cb_observer_close(watcher);
     cb_destroy(breaker);
 
     const int status = in_another_process("own-and-be-killed", path, "-", NULL);
@@ -324,6 +399,33 @@ static void a_restart_keeps_halts_and_trusts_only_a_clean_end(void) {
     remove_page(directory, "restarted");
 }
 
+/* And what the breaker gave refuses for ever, whoever takes the page over. */
+static void an_end_may_be_unclean(void) {
+    const char *path = page("unclean");
+    cb_breaker *breaker = create_shared(path, NULL);
+    CHECK(cb_allow(breaker));
+    cb_destroy(breaker);
+    breaker = create_shared(path, NULL);
+    CHECK(cb_allow(breaker)); /* the first end was clean */
+    cb_lane *lane = NULL;
+    CHECK_EQ(cb_lane_open(breaker, 0, &lane), CB_STATUS_OK);
+    cb_destroy_unclean(breaker);
+    breaker = create_shared(path, NULL);
+    CHECK(!cb_allow(breaker));
+    CHECK_EQ(cb_get_state(breaker), CB_STATE_OPEN);
+    CHECK(!cb_lane_allow(lane)); /* for ever, whoever takes the page over */
+    cb_halt_result halted = CB_HALT_DONE;
+    cb_lane_halt(lane, NULL, &halted);
+    CHECK_EQ(halted, CB_HALT_ENDED);
+    CHECK(!cb_is_halted(breaker));
+    char why[64];
+    CHECK(cb_lane_why(lane, why, sizeof why) > 0);
+    CHECK_TEXT(why, "refused: the breaker has ended");
+    cb_lane_close(lane);
+    cb_destroy(breaker);
+    remove_page(directory, "unclean");
+}
+
 /* By every function; and the file stays as it is. */
 static void refused(const char *path) {
     struct stat before, after;
@@ -335,8 +437,8 @@ static void refused(const char *path) {
     CHECK_EQ(cb_observer_open(path, &observer), CB_STATUS_SHARED_REFUSED);
     cb_gate_handle *handle = NULL;
     CHECK_EQ(cb_gate_handle_open(path, &handle), CB_STATUS_SHARED_REFUSED);
-    CHECK_EQ(cb_halt_shared(path, "x"), CB_STATUS_SHARED_REFUSED);
-    CHECK_EQ(cb_resume_shared(path), CB_STATUS_SHARED_REFUSED);
+    CHECK_EQ(cb_halt_shared(path, NULL, "x", NULL), CB_STATUS_SHARED_REFUSED);
+    CHECK_EQ(cb_resume_shared(path, NULL, NULL, NULL), CB_STATUS_SHARED_REFUSED);
     CHECK(breaker == NULL && observer == NULL && handle == NULL);
     CHECK_EQ((uint64_t)stat(path, &after), 0);
     CHECK(before.st_size == after.st_size && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
@@ -375,7 +477,7 @@ static void plain_names_are_in_the_conventional_place(void) {
     CHECK(cb_observer_is_halted(observer));
     cb_observer_close(observer);
     cb_gate_handle *handle = open_gate(name);
-    cb_gate_handle_resume(handle);
+    cb_gate_handle_resume(handle, NULL, NULL);
     CHECK(cb_allow(breaker));
     cb_gate_handle_close(handle);
     cb_destroy(breaker);
@@ -393,8 +495,8 @@ static void arguments_are_checked(void) {
         CHECK_EQ(cb_observer_open(BAD_NAMES[i], &observer), CB_STATUS_BAD_NAME);
         CHECK_EQ(cb_gate_handle_open(BAD_NAMES[i], &handle), CB_STATUS_BAD_NAME);
         CHECK(handle == NULL);
-        CHECK_EQ(cb_halt_shared(BAD_NAMES[i], NULL), CB_STATUS_BAD_NAME);
-        CHECK_EQ(cb_resume_shared(BAD_NAMES[i]), CB_STATUS_BAD_NAME);
+        CHECK_EQ(cb_halt_shared(BAD_NAMES[i], NULL, NULL, NULL), CB_STATUS_BAD_NAME);
+        CHECK_EQ(cb_resume_shared(BAD_NAMES[i], NULL, NULL, NULL), CB_STATUS_BAD_NAME);
     }
     const char *nowhere = page("no/where");
     CHECK_EQ(cb_create_shared(nowhere, NULL, &breaker), CB_STATUS_IO);
@@ -402,8 +504,8 @@ static void arguments_are_checked(void) {
     CHECK(strstr(cb_error_text(), "missing") != NULL);
     CHECK_EQ(cb_gate_handle_open(page("missing"), &handle), CB_STATUS_IO);
     CHECK(strstr(cb_error_text(), "missing") != NULL);
-    CHECK_EQ(cb_halt_shared(page("missing"), NULL), CB_STATUS_IO);
-    CHECK_EQ(cb_resume_shared(page("missing")), CB_STATUS_IO);
+    CHECK_EQ(cb_halt_shared(page("missing"), NULL, NULL, NULL), CB_STATUS_IO);
+    CHECK_EQ(cb_resume_shared(page("missing"), NULL, NULL, NULL), CB_STATUS_IO);
 
     CHECK_EQ(cb_create_shared(NULL, NULL, &breaker), CB_STATUS_NULL_POINTER);
     CHECK_EQ(cb_create_shared(page("null"), NULL, NULL), CB_STATUS_NULL_POINTER);
@@ -411,8 +513,8 @@ static void arguments_are_checked(void) {
     CHECK_EQ(cb_observer_open(page("null"), NULL), CB_STATUS_NULL_POINTER);
     CHECK_EQ(cb_gate_handle_open(NULL, &handle), CB_STATUS_NULL_POINTER);
     CHECK_EQ(cb_gate_handle_open(page("null"), NULL), CB_STATUS_NULL_POINTER);
-    CHECK_EQ(cb_halt_shared(NULL, "x"), CB_STATUS_NULL_POINTER);
-    CHECK_EQ(cb_resume_shared(NULL), CB_STATUS_NULL_POINTER);
+    CHECK_EQ(cb_halt_shared(NULL, NULL, "x", NULL), CB_STATUS_NULL_POINTER);
+    CHECK_EQ(cb_resume_shared(NULL, NULL, NULL, NULL), CB_STATUS_NULL_POINTER);
     CHECK_TEXT(cb_error_text(), "path_or_name is NULL");
 
     /* Settings are checked before anything is made. */
@@ -462,6 +564,8 @@ int main(int count, char **words) {
         {"see-halt", sees_a_halt},
         {"take-trial", takes_a_trial},
         {"resume", resumes},
+        {"resume-other", resumes_anothers},
+        {"resume-held", resumes_while_held},
         {"own-and-be-killed", owns_and_is_killed},
     };
     program = words[0];
@@ -480,6 +584,7 @@ int main(int count, char **words) {
     a_halt_from_another_process_stops_the_next_allow();
     a_gate_in_another_process_asks_and_halts();
     a_restart_keeps_halts_and_trusts_only_a_clean_end();
+    an_end_may_be_unclean();
     what_is_no_page_is_refused();
     plain_names_are_in_the_conventional_place();
     arguments_are_checked();

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <stdexcept>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,7 +30,10 @@ static int other(const std::string &path) {
     CHECK(owner.alive && owner.pid == static_cast<std::uint32_t>(getppid()));
     CHECK(observer.state() == trip99::State::Closed && !observer.is_halted());
     CHECK(observer.quantile(990000) == milliseconds(1));
-    trip99::halt_shared(path, "from C++");
+    CHECK(trip99::halt_shared(path, "from C++") == trip99::HaltResult::Done);
+    CHECK(trip99::halt_shared(path, "a second one", "bob") == trip99::HaltResult::Done);
+    CHECK(status_of([&] { trip99::halt_shared(path, "", "engine"); }) == CB_STATUS_BAD_NAME);
+    CHECK(trip99::resume_shared(path, "over", "bob") == trip99::ResumeResult::StillHeld);
     return 0;
 }
 
@@ -46,8 +50,8 @@ static int halt_or_see(const std::string &what, const std::string &path, const s
     }
     CHECK(gate.halt_note(note) && note.reason == reason && gate.owner().alive);
     if (what == "see-halt") {
-        gate.resume();
-        CHECK(gate.allow());
+        CHECK(gate.resume() == trip99::ResumeResult::NotHeld); /* it is the engine's */
+        CHECK(gate.resume_as("engine", "seen") == trip99::ResumeResult::Done);
     }
     return 0;
 }
@@ -76,9 +80,12 @@ static void a_breaker_is_watched_and_halted(const char *program, const std::stri
     breaker.poll();
     trip99::Events events = observer.events();
     trip99::Event event;
-    CHECK(events.next(event) && event.reason == trip99::Reason::Halt && !events.next(event));
+    CHECK(events.next(event) && event.reason == trip99::Reason::Halt && events.next(event) && events.next(event));
+    CHECK(event.reason == trip99::Reason::Resume && !events.next(event));
+    CHECK(note.holder.find('@') != std::string::npos && !note.host.empty() && note.entry == 1);
+    CHECK(observer.why().find("refused: halted by " + note.holder + " (from C++)") == 0);
 
-    trip99::resume_shared(path);
+    CHECK(trip99::resume_shared(path, "") == trip99::ResumeResult::Done);
     CHECK(breaker.allow() && !observer.is_halted());
     Observer moved(std::move(observer));
     CHECK(!moved.is_halted() && observer.is_halted() && !observer.owner().alive);
@@ -88,14 +95,51 @@ static void a_breaker_is_watched_and_halted(const char *program, const std::stri
     breaker.halt("by the owner");
     CHECK(!gate.allow() && gate.halt_note(note) && note.reason == "by the owner");
     CHECK(note.pid == static_cast<std::uint32_t>(getpid()) && gate.quantile(990000) == milliseconds(1));
-    gate.resume();
+    gate.resume_as("engine");
     CHECK(breaker.allow() && gate.closed());
+}
+
+/* As an exception unwinds, the end is unclean; and only then. */
+static void an_exception_makes_an_end_unclean(const std::string &path) {
+    for (int round = 0; round < 2; round++) {
+        try {
+            Breaker breaker = Breaker::create_shared(path);
+            breaker.poll();
+            CHECK(breaker.state() == trip99::State::Closed);
+            if (round == 1) {
+                throw std::runtime_error("the session is gone");
+            }
+        } catch (const std::runtime_error &) {
+            CHECK(round == 1);
+        }
+    }
+    {
+        Breaker breaker = Breaker::create_shared(path);
+        CHECK(breaker.state() == trip99::State::Open && !breaker.allow());
+    }
+    CHECK(unlink(path.c_str()) == 0);
+    { Breaker breaker = Breaker::create_shared(path); }
+    { /* nor if an exception was on its way when the breaker was made, and is caught */
+        struct Guard {
+            const std::string &path;
+            ~Guard() {
+                Breaker breaker = Breaker::create_shared(path);
+                breaker.poll();
+            }
+        };
+        try {
+            const Guard guard = {path};
+            throw std::runtime_error("the session is gone");
+        } catch (const std::runtime_error &) {
+        }
+        CHECK(Breaker::create_shared(path).state() == trip99::State::Closed);
+    }
 }
 
 static void errors_are_thrown(const std::string &path) {
     CHECK(status_of([&] { Observer observer(path + "-missing"); }) == CB_STATUS_IO);
     CHECK(status_of([&] { trip99::halt_shared(path + "-missing", ""); }) == CB_STATUS_IO);
-    CHECK(status_of([&] { trip99::resume_shared(path + "-missing"); }) == CB_STATUS_IO);
+    CHECK(status_of([&] { trip99::resume_shared(path + "-missing", ""); }) == CB_STATUS_IO);
     CHECK(status_of([&] { Gate gate(path + "-missing"); }) == CB_STATUS_IO);
     CHECK(status_of([&] { Gate gate(".hidden"); }) == CB_STATUS_BAD_NAME);
     CHECK(status_of([&] { Observer observer(".hidden"); }) == CB_STATUS_BAD_NAME);
@@ -116,6 +160,7 @@ int main(int count, char **words) {
     CHECK(mkdtemp(directory) != nullptr);
     const std::string path = std::string(directory) + "/page";
     a_breaker_is_watched_and_halted(words[0], path);
+    an_exception_makes_an_end_unclean(path);
     errors_are_thrown(path);
     CHECK(unlink(path.c_str()) == 0 && unlink((std::string(directory) + "/.page.lock").c_str()) == 0);
     CHECK(rmdir(directory) == 0);

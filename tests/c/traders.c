@@ -330,9 +330,12 @@ static void a_halt_that_happened_before_is_obeyed_by_lanes(void) {
         CHECK_EQ((uint64_t)pthread_join(thread, NULL), 0);
         CHECK(!cb_gate_closed(cb_lane_gate_of(lane)) && !cb_lane_allow(lane));
         cb_resume(shared);
+        CHECK(!cb_lane_allow(lane)); /* the owner alone opens */
+        cb_poll(shared);
     }
-    cb_lane_close(lane);
     cb_destroy(shared);
+    CHECK(!cb_gate_closed(cb_lane_gate_of(lane)) && !cb_lane_allow(lane)); /* for ever */
+    cb_lane_close(lane);
 }
 
 int main(void) {
