@@ -19,9 +19,11 @@ mod durable;
 mod state_dir;
 mod mapping;
 mod observer;
+mod comes_back;
 mod halter;
 mod place;
 
+pub use comes_back::ComesBack;
 pub(crate) use cores::settle_warden;
 pub(crate) use durable::Kept;
 pub use error::SharedError;
