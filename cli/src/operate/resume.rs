@@ -2,7 +2,7 @@
 
 use crate::arguments::{on_page, page};
 use crate::failure::{Failure, warn};
-use crate::operate::lifting::{Outcome, Whose, lift};
+use crate::operate::lifting::{Ask, Outcome, Whose, lift};
 use crate::operate::tell::{held_by, tell, warn_of_owner};
 use crate::operate::who::{Reason, as_arg, own, reason_arg};
 use crate::page::note::{self, is_fleets};
@@ -63,8 +63,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     }
     let mut lifted = Vec::new();
     let mut ask = |list: &Holders, places: &[usize]| confirms(&place, list, places);
-    let ask: Option<&mut dyn FnMut(&Holders, &[usize]) -> bool> =
-        if matches.get_flag("yes") || !is_terminal() { None } else { Some(&mut ask) };
+    let ask: Option<Ask<'_>> = if matches.get_flag("yes") || !is_terminal() { None } else { Some(&mut ask) };
     let outcome = lift(&halter, &whose, &reason.text, ask, |note| lifted.push(note.clone()));
     lifted.iter().for_each(|note| forget(&halter, note));
     if !lifted.is_empty() {
