@@ -91,6 +91,7 @@ pub mod settings {
 #[cfg(feature = "shm")]
 pub mod shared {
     pub use crate::shm::{
-        Halter, Options, Owner, SharedError, find, login, places, shared_dir as dir, shared_path as path, state_dir,
+        ComesBack, Halter, Options, Owner, SharedError, find, login, places, shared_dir as dir, shared_path as path,
+        state_dir,
     };
 }

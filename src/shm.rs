@@ -18,9 +18,11 @@ mod durable;
 mod state_dir;
 mod mapping;
 mod observer;
+mod comes_back;
 mod halter;
 mod place;
 
+pub use comes_back::ComesBack;
 pub(crate) use durable::Kept;
 pub use error::SharedError;
 pub use halter::Halter;

@@ -60,7 +60,7 @@ pub(crate) fn command() -> Command {
 
 /// Plays the demo. It fails if a trouble did not pause trading, or if trading did not resume after it.
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let page = matches.get_one::<PathBuf>("page").map(|page| Place::find(page)).transpose()?;
+    let page = matches.get_one::<PathBuf>("page").map(|page| Place::own(page)).transpose()?;
     let config = config();
     let breaker = make_breaker(&config, page.as_ref())?;
     let (observer, mut events) = (breaker.observer(), breaker.events());

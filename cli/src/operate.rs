@@ -1,8 +1,10 @@
 //! Commands for operators: on pages in files, of breakers that belong to other processes.
 
+mod tell;
 pub(crate) mod ls;
 pub(crate) mod status;
 pub(crate) mod events;
-mod tell;
+mod who;
 pub(crate) mod halt;
+mod lifting;
 pub(crate) mod resume;

@@ -2,4 +2,5 @@
 
 pub(crate) mod place;
 pub(crate) mod reading;
+pub(crate) mod note;
 pub(crate) mod json;

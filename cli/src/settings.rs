@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
 use trip99::settings::{Setting, SettingKind};
-use trip99::{Config, ConfigError, Recovery};
+use trip99::{Config, ConfigError, Recovery, Start};
 
 /// As an option, without the leading dashes.
 pub(crate) fn option(setting: &Setting) -> String {
@@ -104,6 +104,12 @@ impl Settings {
             let place = self.place("recovery");
             return Err(Failure::new(format_args!(
                 "{place} is health-checks; legal: trials, as a trace holds no checks"
+            )));
+        }
+        if self.config.start == Start::Halted {
+            let place = self.place("start");
+            return Err(Failure::new(format_args!(
+                "{place} is halted; legal: closed or half-open, as nobody is there to resume"
             )));
         }
         Ok(self.config)

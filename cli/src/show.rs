@@ -1,7 +1,7 @@
 //! How all commands show figures, settings and transitions to people.
 
 use crate::timeline::Timeline;
-use console::{Style, style};
+use console::{Style, Term, measure_text_width, style};
 use std::io::{self, Write};
 use trip99::{Config, Event, PPM, Reason, Start, State};
 
@@ -183,12 +183,42 @@ pub(crate) fn show_counted(count: u64, what: &str) -> String {
     format!("{} {what}{}", show_count(count), if count == 1 { "" } else { "s" })
 }
 
-/// Escapes control characters: a file name or a key may hold any, and must not move the cursor or add lines.
+/// Escapes what isn't seen: a file name or a key may hold any character, and must not move the cursor, add lines, turn the direction of
+/// writing, or look like another one.
 pub(crate) fn escape(text: &str) -> String {
     let escape = |letter: char| {
-        if letter.is_control() { letter.escape_default().to_string() } else { letter.into() }
+        if is_unseen(letter) { letter.escape_default().to_string() } else { letter.into() }
     };
     text.chars().map(escape).collect()
+}
+
+/// Control characters, those that turn the direction of writing, and those of no width.
+pub(crate) fn is_unseen(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}')
+        || matches!(letter, '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(letter, '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}')
+        || matches!(letter, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Breaks a text into lines of at most so many columns, between words. A longer word has a line of its own.
+pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if measure_text_width(line) + 1 + measure_text_width(word) <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// The columns of the terminal; plenty if the output is none.
+pub(crate) fn columns() -> usize {
+    Term::stdout().size_checked().map_or(usize::MAX, |(_, columns)| columns.into())
 }
 
 /// Writes names and texts, a line for each pair.
@@ -244,6 +274,23 @@ mod tests {
         ] {
             assert_eq!(show_ns(ns), text);
         }
+    }
+
+    #[test]
+    fn what_is_not_seen_is_escaped() {
+        assert_eq!(escape("a\u{e4}\u{4e00} \u{20ac}"), "a\u{e4}\u{4e00} \u{20ac}");
+        assert_eq!(escape("\x1b[2J\n\u{9b}\x7f"), "\\u{1b}[2J\\n\\u{9b}\\u{7f}");
+        let unseen = ['\u{200b}', '\u{200d}', '\u{202e}', '\u{2066}', '\u{feff}', '\u{ad}', '\u{61c}', '\u{e0041}'];
+        for letter in unseen {
+            assert_eq!(escape(&letter.to_string()), format!("\\u{{{:x}}}", letter as u32));
+        }
+    }
+
+    #[test]
+    fn texts_break_between_words() {
+        assert_eq!(wrap("one two three  four", 9), ["one two", "three", "four"]);
+        assert_eq!(wrap("extraordinary words", 5), ["extraordinary", "words"]);
+        assert_eq!((wrap("", 5), wrap("a b", usize::MAX)), (Vec::<String>::new(), vec!["a b".to_owned()]));
     }
 
     #[test]

@@ -199,7 +199,7 @@ mod tests {
     fn read(text: &str) -> Result<Vec<Row>, String> {
         let message = |failure| match failure {
             Failure::Message(message) => message,
-            Failure::PipeClosed => unreachable!("nothing is written"),
+            other => unreachable!("{other:?}"),
         };
         Trace::new(text.as_bytes(), "t.csv".to_owned(), true)
             .map_err(message)?

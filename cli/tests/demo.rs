@@ -54,7 +54,7 @@ fn operate(page: &str, demo: u32) {
     }
     let last = halted();
     assert_eq!((&last["state"], &last["halted"]), (&"closed".into(), &true.into()), "{last}");
-    ok(&["resume", page]);
+    ok(&["resume", page, "--reason", "it was seen"]);
     trading(page);
 }
 
@@ -163,7 +163,7 @@ fn mistakes_are_found_before_it_begins() {
     common::fails("demo --page no/such/page", "", &["no/such/", "legal: --page "]);
     common::fails("demo --page .hidden", "", &["\".hidden\" is no name", "legal: "]);
     let place = Place::elsewhere("owned");
-    let _owner = trip99::Breaker::create_shared(&place.path, trip99::Config::default(), trip99::Start::Closed).unwrap();
+    let _owner = place.breaker(trip99::Start::Closed);
     let owned = format!("is owned by process {}; legal: ", std::process::id());
     common::fails(&format!("demo --page {}", place.argument()), "", &[&owned]);
     common::fails("demo now", "", &["now", "legal: see trip99 demo --help"]);

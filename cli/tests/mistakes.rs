@@ -66,6 +66,7 @@ fn a_bad_command_names_what_is_wrong_and_what_is_legal() {
         ("replay - --threshold", "--threshold"),
         ("replay - --threshold --sort", "--threshold"),
         ("replay - --recovery health-checks", "--recovery is health-checks"),
+        ("replay - --start halted", "--start is halted; legal: closed or half-open, as nobody is there to resume"),
         // In the units of options; and where the default of another is out of range, both are named.
         ("replay - --quantile 1.5", "like 0.99, with at most six decimals, from 0.000001 to 0.999999"),
         ("replay - --window-len ten", "a whole number, from 1 to 1048576"),
@@ -130,6 +131,7 @@ fn a_bad_file_of_settings_names_line_and_what_is_legal() {
         ("backoff_base = \"2s\"\n\nbackoff_max = \"1s\"\n", 3, "backoff_max"),
         ("\nstart = \"open\"\n", 2, "start"),
         ("recovery = \"health-checks\"\n", 1, "recovery"),
+        ("\nstart = \"halted\"\n", 2, "start is halted"),
         ("\"thresh\\nold\" = 1\n", 1, "thresh\\nold"),
     ] {
         write("bad.toml", toml);

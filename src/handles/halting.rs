@@ -1,6 +1,6 @@
 //! Halting and resuming: who holds a halt, and what came of an attempt.
 
-use crate::halts::{Act, Desk, Held};
+use crate::halts::{Act, Desk, Held, OTHERS};
 use crate::holder::Holder;
 use crate::log::{self, Author};
 use crate::page::Page;
@@ -220,6 +220,8 @@ impl Page {
 
 fn note(desk: &Desk<'_>, slot: u8) -> HaltNote {
     match desk.note(slot) {
+        // The holders that share a slot are told apart by the log alone.
+        Some((entry, read)) if slot == OTHERS => HaltNote { holder: Some(Holder::OTHERS), ..told(entry, &read) },
         Some((entry, read)) => told(entry, &read),
         None => HaltNote {
             holder: desk.halts.name(slot),

@@ -60,8 +60,13 @@ fn clock_ns(clock: libc::clockid_t) -> u64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
+/// CLOCK_BOOTTIME in nanoseconds.
+pub(super) fn boot_ns() -> u64 {
+    clock_ns(libc::CLOCK_BOOTTIME)
+}
+
 /// This boot of the machine, as the kernel names it; zeros if it doesn't.
-fn boot_id() -> [u64; 2] {
+pub(super) fn boot_id() -> [u64; 2] {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits = text.chars().filter_map(|digit| digit.to_digit(16));
     let id = digits.fold(0_u128, |id, digit| id << 4 | u128::from(digit));
@@ -77,7 +82,7 @@ impl Link {
         let slots_log2 = slots_log2(config.window_len);
         let (mapping, legacy) = match Mapping::open(path, Access::Own, Some(&mut lock))? {
             Some(mapping) => {
-                let legacy = mapping.file().legacy(path, boot_id(), clock_ns(libc::CLOCK_BOOTTIME))?;
+                let legacy = mapping.file().legacy(path, boot_id(), boot_ns())?;
                 (mapping.grow(slots_log2)?, Some(legacy))
             }
             None => (Mapping::create(path, slots_log2, config.shadow, permissions, &mut lock)?, None),
@@ -125,7 +130,7 @@ impl Link {
         if let Some(shared) = &self.0 {
             let owner = &shared.file.front.owner;
             owner.attempt.store(u64::from(attempt) + 1, Ordering::Release);
-            owner.pause_ends_ns.store(clock_ns(libc::CLOCK_BOOTTIME).saturating_add(pause_ns), Ordering::Release);
+            owner.pause_ends_ns.store(boot_ns().saturating_add(pause_ns), Ordering::Release);
         }
     }
 

@@ -11,8 +11,10 @@ use crate::handles::{Gate, Observer, Presence, Signature};
 use crate::log::Author;
 use crate::page::Page;
 use crate::quantile::quantile;
+use crate::started::Started;
 use crate::sync::{Ordering, load_acquire};
 use crate::warden::{self, Check, Finding, Keep};
+use crate::words::Word;
 use rustix::fs::{Stat, fstat, lstat};
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
@@ -31,6 +33,8 @@ pub struct Owner {
     pub seen_ago_ns: Option<u64>,
     /// True if the page is locked in memory, so that the owner never waits for it.
     pub memory_locked: bool,
+    /// How the owner, or the latest one, found the page. `None` if the page tells nothing that this version knows.
+    pub started: Option<Started>,
 }
 
 /// These functions are for a page in a file (feature `shm`). [`Observer::open`] opens one, and
@@ -101,6 +105,7 @@ impl Observer {
             alive,
             seen_ago_ns: self.owner_seen_ago_ns(),
             memory_locked: line.memory_locked.load(Ordering::Relaxed) == 1,
+            started: Started::from_word(line.started.load(Ordering::Relaxed)),
         })
     }
 

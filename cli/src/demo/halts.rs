@@ -14,20 +14,39 @@ pub(crate) struct Halts {
     ns: u64,
     /// When the halt in force began.
     since_ns: Option<u64>,
+    /// When somebody resumed last in this halt. Others may hold it.
+    resumed_ns: Option<u64>,
 }
 
 impl Halts {
+    /// Takes in an event. It says when somebody halted or resumed, but not whether others hold a halt.
     pub(crate) fn note(&mut self, event: &Event) {
-        match (event.reason, self.since_ns) {
-            (Reason::Halt, None) => {
-                self.count += 1;
-                self.since_ns = Some(event.t_ns);
+        match event.reason {
+            Reason::Halt => {
+                self.begin(event.t_ns);
+                self.resumed_ns = None;
             }
-            (Reason::Resume, Some(since_ns)) => {
-                self.ns += event.t_ns.saturating_sub(since_ns);
-                self.since_ns = None;
+            Reason::Resume => self.resumed_ns = Some(event.t_ns),
+            _ => {}
+        }
+    }
+
+    /// Takes in whether trading is halted now, after the events so far.
+    pub(crate) fn look(&mut self, is_halted: bool, now_ns: u64) {
+        match self.since_ns {
+            None if is_halted => self.begin(now_ns),
+            Some(since_ns) if !is_halted => {
+                self.ns += self.resumed_ns.unwrap_or(now_ns).saturating_sub(since_ns);
+                (self.since_ns, self.resumed_ns) = (None, None);
             }
             _ => {}
+        }
+    }
+
+    fn begin(&mut self, at_ns: u64) {
+        if self.since_ns.is_none() {
+            self.count += 1;
+            self.since_ns = Some(at_ns);
         }
     }
 
@@ -70,29 +89,65 @@ impl Halts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trip99::{Breaker, Config};
+    use trip99::{Breaker, Config, Holder};
 
     const S: u64 = 1_000_000_000;
 
     #[test]
     fn halts_are_added_up_and_one_that_nobody_ends_is_an_error() {
         let mut breaker = Breaker::new(Config::default()).unwrap();
-        let mut events = breaker.events();
+        let (observer, mut events) = (breaker.observer(), breaker.events());
         let mut halts = Halts::default();
+        let mut watch = |halts: &mut Halts, now_ns| {
+            events.by_ref().for_each(|event| halts.note(&event));
+            halts.look(observer.is_halted(), now_ns);
+        };
         assert_eq!(halts.show(0), None);
         breaker.halt_at(10 * S, "");
-        events.by_ref().for_each(|event| halts.note(&event));
+        watch(&mut halts, 12 * S);
         assert_eq!((halts.is_halted(), halts.total_ns(12 * S)), (true, 2 * S));
         breaker.resume_at(13 * S, "");
+        breaker.poll_at(13 * S);
+        watch(&mut halts, 14 * S);
+        assert_eq!((halts.is_halted(), halts.total_ns(14 * S)), (false, 3 * S));
         breaker.halt_at(20 * S, "");
-        events.by_ref().for_each(|event| halts.note(&event));
+        watch(&mut halts, 24 * S);
         assert_eq!(halts.total_ns(24 * S), 7 * S);
         assert_eq!(halts.show(24 * S).unwrap(), "2 times, 7 s in all, by an operator; the script waited");
         assert!(!halts.is_too_long(20 * S + PATIENCE_NS - 1) && halts.judge(20 * S + PATIENCE_NS - 1).is_ok());
         assert!(halts.is_too_long(20 * S + PATIENCE_NS) && halts.judge(20 * S + PATIENCE_NS).is_err());
         breaker.resume_at(100 * S, "");
-        events.by_ref().for_each(|event| halts.note(&event));
+        breaker.poll_at(100 * S);
+        watch(&mut halts, 101 * S);
         assert_eq!((halts.is_halted(), halts.total_ns(200 * S)), (false, 83 * S));
         assert!(halts.judge(200 * S).is_ok());
+    }
+
+    #[test]
+    fn a_halt_goes_on_while_anybody_holds_one() {
+        let mut breaker = Breaker::new(Config::default()).unwrap();
+        let (gate, mut events) = (breaker.gate(), breaker.events());
+        let mut halts = Halts::default();
+        let mut watch = |halts: &mut Halts, now_ns| {
+            events.by_ref().for_each(|event| halts.note(&event));
+            halts.look(gate.is_halted(), now_ns);
+        };
+        let risk = Holder::engine("risk");
+        breaker.halt_at(10 * S, "");
+        gate.halt_as(risk, "");
+        breaker.poll_at(11 * S);
+        breaker.resume_at(12 * S, "");
+        breaker.poll_at(12 * S);
+        watch(&mut halts, 13 * S);
+        assert!(halts.is_halted(), "risk holds it");
+        gate.resume_as(risk, "");
+        breaker.poll_at(15 * S);
+        watch(&mut halts, 16 * S);
+        assert_eq!((halts.is_halted(), halts.total_ns(16 * S)), (false, 5 * S));
+        // One that was there before the demo has no event.
+        let mut halts = Halts::default();
+        halts.look(true, 3 * S);
+        halts.look(false, 5 * S);
+        assert_eq!((halts.is_halted(), halts.total_ns(9 * S)), (false, 2 * S));
     }
 }

@@ -35,6 +35,6 @@ fn show_page(program: &str, page: &Place) -> [(&'static str, String); 5] {
         ("", format!("{program} status {argument}")),
         ("", format!("{program} events {argument} --follow")),
         ("", format!("{program} halt {argument} --reason 'prices look wrong'")),
-        ("", format!("{program} resume {argument}")),
+        ("", format!("{program} resume {argument} --reason 'prices are right'")),
     ]
 }

@@ -96,6 +96,7 @@ impl Play {
             }
             self.happened.push(event);
         }
+        self.halts.look(self.observer.is_halted(), self.now_ns);
         Ok(())
     }
 

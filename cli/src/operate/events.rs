@@ -4,26 +4,29 @@ use crate::arguments::{format_arg, is_json, on_page, page};
 use crate::failure::Failure;
 use crate::json::Json;
 use crate::page::json;
+use crate::page::note;
 use crate::page::place::{Place, refused};
 use crate::page::reading::show_wall;
-use crate::show::{WIDE, event_header, show_counted, show_event};
+use crate::show::{WIDE, columns, escape, event_header, show_counted, show_event, wrap};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use console::{Term, style};
+use console::style;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::json;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use trip99::{Event, Events, Observer};
+use trip99::{Event, Events, LogEntry, Observer};
 
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 pub(crate) fn command() -> Command {
     on_page("events")
-        .about("Show what happened to a breaker: the latest 256 events, which its page keeps")
+        .about("Show what happened to a breaker: the latest 1024 events, which its page keeps")
         .long_about(
-            "Show what happened to a breaker: the latest 256 events, which its page keeps.\n\n\
+            "Show what happened to a breaker: the latest 1024 events, which its page keeps.\n\n\
+             A halt and a resume have one line more, or the object note in JSON: whose halt it is, and the reason that was \
+             given, as far as the page's log of the latest 64 has it.\n\n\
              With --follow, JSON has other objects, too: {\"missed\":N} if so many events were overwritten before they \
              could be read, and {\"page\":\"removed\"} or {\"page\":\"replaced\"} if that happened to the page.",
         )
@@ -67,6 +70,11 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     }
 }
 
+/// The entry of the operators' log that a halt or a resume has.
+fn entry_of(event: &Event) -> Option<u64> {
+    (event.entry != 0).then_some(event.entry)
+}
+
 /// Device and inode of a file.
 type Identity = (u64, u64);
 
@@ -76,6 +84,7 @@ fn identify(path: &Path) -> Option<Identity> {
 
 /// A page that is followed.
 struct Page {
+    observer: Observer,
     events: Events,
     missed: u64,
     opened: Option<Identity>,
@@ -89,7 +98,8 @@ impl Page {
             let before = identify(path);
             let observer = Observer::open(path).map_err(|error| refused(&error))?;
             if before == identify(path) {
-                return Ok(Self { events: observer.events(), missed: 0, opened: before, found: before });
+                let events = observer.events();
+                return Ok(Self { observer, events, missed: 0, opened: before, found: before });
             }
         }
     }
@@ -104,7 +114,10 @@ impl Page {
                 self.missed = missed;
             }
             match event {
-                Some(event) => print.event(&event)?,
+                Some(event) => {
+                    let logged = entry_of(&event).and_then(|entry| self.observer.log_entry(entry));
+                    print.event(&event, logged.as_ref())?;
+                }
                 None => return Ok(()),
             }
         }
@@ -125,7 +138,8 @@ trait Print {
     fn begin(&mut self, _place: &Place) -> Result<(), Failure> {
         Ok(())
     }
-    fn event(&mut self, event: &Event) -> Result<(), Failure>;
+    /// An event, with who halted or resumed, as far as the operators' log still tells.
+    fn event(&mut self, event: &Event, logged: Option<&LogEntry>) -> Result<(), Failure>;
     /// So many events were overwritten before they could be read.
     fn missed(&mut self, count: u64) -> Result<(), Failure>;
     /// Something happened to the page itself.
@@ -136,8 +150,8 @@ trait Print {
 }
 
 impl<W: Write> Print for Json<W> {
-    fn event(&mut self, event: &Event) -> Result<(), Failure> {
-        self.line(&json::event(event))
+    fn event(&mut self, event: &Event, logged: Option<&LogEntry>) -> Result<(), Failure> {
+        self.line(&json::event(event, logged))
     }
 
     fn missed(&mut self, count: u64) -> Result<(), Failure> {
@@ -159,9 +173,16 @@ struct Table<W> {
 
 impl<W: Write> Table<W> {
     fn new(out: W) -> Self {
-        let is_wide = Term::stdout().size_checked().is_none_or(|(_, columns)| usize::from(columns) >= WIDE);
+        let is_wide = columns() >= WIDE;
         Self { out, is_wide, date: None }
     }
+}
+
+/// Who halted or resumed, and why.
+fn note_lines(logged: &LogEntry) -> Vec<String> {
+    let (name, note) = (note::name(&logged.note), &logged.note);
+    let lifted = if logged.is_halt { "" } else { "'s halt" };
+    wrap(&format!("{name}{lifted}: {}", escape(note.reason_or_none())), columns().saturating_sub(15).max(20))
 }
 
 impl<W: Write> Print for Table<W> {
@@ -170,7 +191,7 @@ impl<W: Write> Print for Table<W> {
         Ok(writeln!(self.out, "{}", event_header("time, UTC", "quantile", self.is_wide))?)
     }
 
-    fn event(&mut self, event: &Event) -> Result<(), Failure> {
+    fn event(&mut self, event: &Event, logged: Option<&LogEntry>) -> Result<(), Failure> {
         if self.date.is_none() && event.sequence > 0 {
             let earlier = format!("{:>13}  not kept: {}", "", show_counted(event.sequence, "earlier event"));
             writeln!(self.out, "{}", style(earlier).dim())?;
@@ -180,7 +201,11 @@ impl<W: Write> Print for Table<W> {
             writeln!(self.out, "{}", style(format_args!("{date:>13}")).bold())?;
             self.date = Some(date);
         }
-        Ok(writeln!(self.out, "{}", show_event(event, &time, self.is_wide))?)
+        writeln!(self.out, "{}", show_event(event, &time, self.is_wide))?;
+        for line in logged.map(note_lines).unwrap_or_default() {
+            writeln!(self.out, "{:>13}  {line}", "")?;
+        }
+        Ok(())
     }
 
     fn missed(&mut self, count: u64) -> Result<(), Failure> {

@@ -6,76 +6,87 @@ use crate::json::Json;
 use crate::page::json;
 use crate::page::place::Place;
 use crate::page::reading::Reading;
-use crate::show::{WIDE, escape, show_count, show_ns};
+use crate::show::{WIDE, columns, escape, show_count, show_ns};
 use clap::{ArgMatches, Command};
-use console::{Alignment, Term, measure_text_width, pad_str, style};
+use console::{Alignment, measure_text_width, pad_str, style};
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use trip99::shared::SharedError;
 use trip99::{Observer, shared};
 
 pub(crate) fn command() -> Command {
     Command::new("ls")
         .args_override_self(true)
-        .about("List this user's breakers that are published in pages")
+        .about("List the breakers that are published in pages")
         .long_about(
-            "List this user's breakers that are published in pages: those in the conventional directory, \
-             /dev/shm/trip99-USER. Pages that can't be read are listed with the reason.",
+            "List the breakers that are published in pages: those in the conventional places of all users that one may see, \
+             $TRIP99_DIR, /run/trip99/USER and /dev/shm/trip99-USER. Pages that can't be read are listed with the reason. \
+             Fails if there is none.",
         )
         .arg(format_arg("Text for people, or one JSON object a line: the pages"))
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let directory = shared::dir().map_err(Failure::new)?;
-    let pages = pages(&directory)
-        .map_err(|error| Failure::new(format_args!("{}: {error}; the pages can't be listed", directory.display())))?;
-    let readings = pages.iter().map(|place| (place, Observer::open(&place.path).map(|page| Reading::take(&page))));
+    // A name that is none leads to the places, or to what is wrong with them.
+    let looked_in = match shared::find("ls") {
+        Err(SharedError::NoPage { looked_in, .. }) => looked_in,
+        Ok(_) | Err(SharedError::Ambiguous { .. }) => shared::places(),
+        Err(error) => return Err(Failure::new(error)),
+    };
+    let folders: Vec<(PathBuf, Vec<Place>)> = looked_in.iter().map(|path| (path.clone(), pages(path))).collect();
+    let folders: Vec<_> = folders.into_iter().filter(|(_, pages)| !pages.is_empty()).collect();
+    if folders.is_empty() {
+        let looked_in: Vec<_> = looked_in.iter().map(|path| path.display().to_string()).collect();
+        return Err(Failure::not_done(format_args!("there are no pages in {}", looked_in.join(", "))));
+    }
+    let read = |place: &Place| Observer::open(&place.path).map(|page| Reading::take(&page));
     let mut out = io::stdout().lock();
     if is_json(matches) {
         let mut out = Json(out);
-        return readings.into_iter().try_for_each(|(place, reading)| match reading {
+        return folders.iter().flat_map(|(_, pages)| pages).try_for_each(|place| match read(place) {
             Ok(reading) => out.line(&json::page(place, &reading)),
             Err(error) => out.line(&json::refused_page(place, &error.to_string())),
         });
     }
-    if pages.is_empty() {
-        return Ok(writeln!(out, "no pages in {}", directory.display())?);
-    }
-    let is_wide = Term::stdout().size_checked().is_none_or(|(_, columns)| usize::from(columns) >= WIDE);
-    let names = pages.iter().map(|place| measure_text_width(&place.name())).max().unwrap_or(0);
-    let names = names.clamp(4, if is_wide { 32 } else { 20 });
+    let is_wide = columns() >= WIDE;
+    let names = folders.iter().flat_map(|(_, pages)| pages).map(|place| measure_text_width(&place.name())).max();
+    let names = names.unwrap_or(0).clamp(4, if is_wide { 29 } else { 17 });
     writeln!(out, "{}", header(names, is_wide))?;
-    for (place, reading) in readings {
-        let mut name = place.name();
-        if measure_text_width(&name) > names {
-            // A long name has a line of its own, so that the columns stay where they are.
-            writeln!(out, "{name}")?;
-            name.clear();
+    for (path, pages) in &folders {
+        if folders.len() > 1 {
+            writeln!(out, "{}", style(format_args!("{}:", escape(&path.to_string_lossy()))).dim())?;
         }
-        let name = left(&name, names);
-        match reading {
-            Ok(reading) => writeln!(out, "{name}  {}", row(&reading, is_wide))?,
-            Err(error) => writeln!(out, "{name}  {}", style(why(&error, place)).red())?,
+        for place in pages {
+            let mut name = place.name();
+            if measure_text_width(&name) > names {
+                // A long name has a line of its own, so that the columns stay where they are.
+                writeln!(out, "{name}")?;
+                name.clear();
+            }
+            let name = left(&name, names);
+            match read(place) {
+                Ok(reading) => writeln!(out, "{name}  {}", row(&reading, is_wide))?,
+                Err(error) => writeln!(out, "{name}  {}", style(why(&error, place)).red())?,
+            }
         }
     }
     Ok(())
 }
 
-/// The pages of a directory, by name. Hidden files are no pages: they are locks, and pages that are being made.
-fn pages(directory: &Path) -> io::Result<Vec<Place>> {
-    let entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
-    let is_hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
-    let visible = entries.into_iter().filter(|entry| !is_hidden(&entry.file_name()));
+/// The pages of a folder, by name; none if it can't be read. Hidden files are no pages: they are locks, and pages that are being made.
+fn pages(folder: &Path) -> Vec<Place> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let visible = entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
     let mut paths: Vec<_> = visible.map(|entry| entry.path()).collect();
     paths.sort();
-    Ok(paths.into_iter().map(|path| Place { path }).collect())
+    paths.into_iter().map(|path| Place { path }).collect()
 }
 
 fn header(names: usize, is_wide: bool) -> String {
     let samples = if is_wide { format!("  {:>16}", "slow of samples") } else { String::new() };
     let header =
-        format!("{:<names$}  {:<17}  {:<15}  {:>12}{samples}  {:>8}", "page", "state", "owner", "seen ago", "P99");
+        format!("{:<names$}  {:<20}  {:<15}  {:>12}{samples}  {:>8}", "page", "state", "owner", "seen ago", "P99");
     style(header).dim().to_string()
 }
 
@@ -94,7 +105,7 @@ fn row(reading: &Reading, is_wide: bool) -> String {
     let samples = if is_wide { format!("  {samples:>16}") } else { String::new() };
     format!(
         "{}  {}  {:>12}{samples}  {:>8}",
-        left(&reading.show_state(), 17),
+        left(&reading.show_state_short(), 20),
         left(&owner, 15),
         ns(reading.seen_ago_ns()),
         ns(reading.p99_ns())

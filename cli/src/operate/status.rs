@@ -3,9 +3,10 @@
 use crate::arguments::{format_arg, is_json, on_page, page};
 use crate::failure::Failure;
 use crate::json::Json;
+use crate::operate::tell::{held_by, show_resting};
 use crate::page::json;
 use crate::page::place::refused;
-use crate::page::reading::{QUANTILES, Reading, show_ago, show_user};
+use crate::page::reading::{QUANTILES, Reading, show_ago};
 use crate::show::{show_count, show_counted, show_ns, write_lines};
 use clap::{ArgMatches, Command};
 use console::style;
@@ -30,13 +31,25 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 
 fn lines(reading: &Reading) -> Vec<(&'static str, String)> {
     let mut lines = vec![("state", reading.show_state())];
-    if reading.state.is_none() {
+    lines.extend(reading.show_comes_back().map(|back| ("", back)));
+    if reading.state.is_none() && reading.has_owner() {
         lines.push(("", "the gate holds what no version writes: every call is refused".to_owned()));
+    }
+    if reading.unwatched {
+        let refused = if reading.shadow { "in shadow nothing is refused for that" } else { "every call is refused" };
+        lines.push(("", format!("the owner was found silent, so nobody judges: {refused}")));
+    }
+    if reading.replaced {
+        lines
+            .push(("", "the path leads to another page by now, or to none: nobody finds this one any more".to_owned()));
     }
     if let Some(event) = &reading.last_change {
         lines.push(("since", format!("{}, by {}", show_ago(event.wall_ns), event.reason)));
     }
-    lines.extend(halt(reading));
+    lines.extend(held_by(&reading.holders));
+    if reading.halted && reading.holders.is_empty() {
+        lines.push(("halted by", "nobody any more: the halt ends with the owner's next poll".to_owned()));
+    }
     if let Some(retry) = reading.show_retry() {
         lines.push(("retry", retry));
     }
@@ -45,27 +58,13 @@ fn lines(reading: &Reading) -> Vec<(&'static str, String)> {
         let locked = if owner.memory_locked { "locked" } else { "not locked: the owner may have to wait for the page" };
         lines.push(("memory", locked.to_owned()));
     }
+    lines.extend(reading.resting.map(|count| ("resting", show_resting(count))));
     lines.extend(latency(reading));
     match &reading.snapshot {
         Some(snapshot) => lines.extend(figures(snapshot)),
         None => lines.push(("figures", "none: the owner has not done anything yet".to_owned())),
     }
     lines
-}
-
-fn halt(reading: &Reading) -> Vec<(&'static str, String)> {
-    match (reading.halted, &reading.note) {
-        (false, _) => Vec::new(),
-        (true, Some(note)) => vec![
-            ("halted", show_ago(note.wall_ns)),
-            ("by", format!("{}, process {}", show_user(note.uid), note.pid)),
-            ("reason", if note.reason.is_empty() { "none given".to_owned() } else { note.reason.clone() }),
-        ],
-        (true, None) => {
-            let when = reading.halted_wall_ns.map_or("at a time that isn't known".to_owned(), show_ago);
-            vec![("halted", when), ("by", "the owner itself, or somebody who left no note".to_owned())]
-        }
-    }
 }
 
 /// The P99, and the other quantiles.

@@ -1,31 +1,58 @@
-//! What a command did to a breaker, and how the breaker stands now.
+//! How a breaker stands after a command did something to it.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
+use crate::page::note;
 use crate::page::place::Place;
 use crate::page::reading::Reading;
-use crate::show::show_line;
+use crate::show::{columns, show_line};
 use console::style;
 use std::io::{self, Write};
+use trip99::HaltNote;
+
+/// The columns before a line's text.
+pub(crate) const INDENT: usize = 12;
 
 pub(crate) fn tell(place: &Place, did: &str, reading: &Reading) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out, "{} {did}", style(place.name()).bold())?;
     writeln!(out, "{}", show_line("state", &reading.show_state()))?;
+    if let Some(back) = reading.show_comes_back() {
+        writeln!(out, "{}", show_line("", &back))?;
+    }
+    writeln!(out, "{}", show_line("orders", &reading.show_orders()))?;
     if let Some(retry) = reading.show_retry() {
         writeln!(out, "{}", show_line("retry", &retry))?;
     }
     writeln!(out, "{}", show_line("owner", &reading.show_owner()))?;
-    out.flush()?;
-    let warning = if !reading.has_owner() && reading.halted {
-        "no process owns this page now; the halt stays for the next one that does"
+    if let Some(resting) = reading.resting {
+        writeln!(out, "{}", show_line("resting", &show_resting(resting)))?;
+    }
+    Ok(out.flush()?)
+}
+
+/// What an operator has to know of the owner.
+pub(crate) fn warn_of_owner(reading: &Reading) {
+    if !reading.has_owner() && reading.halted && !reading.holders.is_empty() {
+        warn("no process owns this page now; the halt stays for the next one that does");
     } else if !reading.has_owner() {
-        "no process owns this page now; the next one that does will not be halted"
+        warn("no process owns this page now; orders are refused until one does");
     } else if reading.is_stale() {
-        "the owner is not at work now; it obeys with its next call"
-    } else {
-        return Ok(());
-    };
-    // If this fails nobody is left to be told.
-    let _ = writeln!(io::stderr(), "{} {warning}", style("warning:").for_stderr().yellow());
-    Ok(())
+        warn("the owner is not at work now; it obeys with its next call");
+    }
+}
+
+pub(crate) fn show_resting(count: u64) -> String {
+    format!("{} at the venue", crate::show::show_counted(count, "order"))
+}
+
+/// Who holds a halt, as a block of lines each.
+pub(crate) fn held_by(holders: &[HaltNote]) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    for holder in holders {
+        let texts = note::lines(holder, columns().saturating_sub(INDENT).max(20));
+        lines.extend(
+            texts.into_iter().enumerate().map(|(index, text)| (if index == 0 { "halted by" } else { "" }, text)),
+        );
+    }
+    lines
 }

@@ -3,7 +3,7 @@
 use crate::page::place::Place;
 use crate::page::reading::{QUANTILES, Reading};
 use serde_json::{Map, Value, json};
-use trip99::{ClockSource, Event, Snapshot, State};
+use trip99::{ClockSource, Event, HaltNote, LogEntry, Snapshot, Started, State};
 
 /// A page that could be read.
 pub(crate) fn page(place: &Place, reading: &Reading) -> Value {
@@ -18,17 +18,31 @@ pub(crate) fn page(place: &Place, reading: &Reading) -> Value {
             "memory_locked": owner.memory_locked,
         })
     });
-    let note = reading
-        .note
-        .as_ref()
-        .map(|note| json!({ "reason": note.reason, "uid": note.uid, "pid": note.pid, "wall_ns": note.wall_ns }));
+    let latest = reading.holders.iter().max_by_key(|note| note.entry);
+    let latest =
+        latest.map(|note| json!({ "reason": note.reason, "uid": note.uid, "pid": note.pid, "wall_ns": note.wall_ns }));
+    let holders = reading.holders.iter().map(note).collect::<Vec<_>>();
+    let comes_back = reading.comes_back.as_ref().map(|back| {
+        json!({
+            "state": back.state.name(),
+            "pause_left_ns": back.pause_left_ns,
+            "halted": back.halted,
+            "holders": back.holders.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
+    });
     json!({
         "name": place.name(),
         "path": place.path(),
         "error": null,
         "state": reading.state.map(State::name),
         "halted": reading.halted,
-        "halt_note": note,
+        "halt_note": latest,
+        "holders": holders,
+        "unwatched": reading.unwatched,
+        "replaced": reading.replaced,
+        "started": reading.owner.as_ref().and_then(|owner| owner.started).map(Started::name),
+        "comes_back": comes_back,
+        "resting": reading.resting,
         "owner": owner,
         "quantiles": quantiles,
         "snapshot": reading.snapshot.as_ref().map(snapshot),
@@ -44,9 +58,30 @@ pub(crate) fn refused_page(place: &Place, error: &str) -> Value {
         "state": null,
         "halted": null,
         "halt_note": null,
+        "holders": null,
+        "unwatched": null,
+        "replaced": null,
+        "started": null,
+        "comes_back": null,
+        "resting": null,
         "owner": null,
         "quantiles": null,
         "snapshot": null,
+    })
+}
+
+/// Who halted or resumed, when and why. For a resume the holder is whose halt was lifted.
+pub(crate) fn note(note: &HaltNote) -> Value {
+    let id = |uid: u32| (uid != u32::MAX).then_some(uid);
+    json!({
+        "holder": note.holder.map(|holder| holder.to_string()),
+        "reason": note.reason,
+        "uid": id(note.uid),
+        "login_uid": id(note.login_uid),
+        "pid": (note.pid != 0).then_some(note.pid),
+        "host": (!note.host.is_empty()).then_some(&note.host),
+        "wall_ns": (note.wall_ns != 0).then_some(note.wall_ns),
+        "entry": (note.entry != 0).then_some(note.entry),
     })
 }
 
@@ -80,7 +115,8 @@ fn snapshot(snapshot: &Snapshot) -> Value {
     })
 }
 
-pub(crate) fn event(event: &Event) -> Value {
+/// An event, with its entry of the operators' log.
+pub(crate) fn event(event: &Event, logged: Option<&LogEntry>) -> Value {
     json!({
         "sequence": event.sequence,
         "t_ns": event.t_ns,
@@ -99,6 +135,7 @@ pub(crate) fn event(event: &Event) -> Value {
         "observed": event.observed,
         "limit": event.limit,
         "entry": (event.entry != 0).then_some(event.entry),
+        "note": logged.map(|entry| note(&entry.note)),
     })
 }
 

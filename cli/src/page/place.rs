@@ -13,19 +13,27 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Finds a page: a text with a `/` in it is a path, any other is a name in the conventional directory.
+    /// Finds a page: a text with a `/` in it is a path, any other is a name in a conventional place, of this user or another.
     pub(crate) fn find(page: &Path) -> Result<Self, Failure> {
+        Self::read(page, shared::find)
+    }
+
+    /// The place for a page of one's own: in this user's conventional place, unless it is a path.
+    pub(crate) fn own(page: &Path) -> Result<Self, Failure> {
+        Self::read(page, shared::path)
+    }
+
+    fn read(page: &Path, by_name: impl Fn(&str) -> Result<PathBuf, SharedError>) -> Result<Self, Failure> {
         let name = page.to_string_lossy();
         if name.contains('/') {
             return Ok(Self { path: page.to_owned() });
         }
-        match shared::path(&name) {
-            Ok(path) => Ok(Self { path }),
-            Err(error @ SharedError::Name { .. }) => {
-                Err(Failure::new(format_args!("{error}, or a path, with a / in it")))
-            }
-            Err(error) => Err(Failure::new(error)),
-        }
+        let path = by_name(&name).map_err(|error| match error {
+            SharedError::Name { .. } => Failure::new(format_args!("{error}, or a path, with a / in it")),
+            SharedError::NoPage { .. } => Failure::new(format_args!("{error}; {LEGAL}")),
+            error => Failure::new(error), // says what is legal
+        })?;
+        Ok(Self { path })
     }
 
     /// The page's name, for people.
@@ -42,7 +50,7 @@ impl Place {
     /// What a user types for this page, not yet quoted for a shell.
     pub(crate) fn argument(&self) -> String {
         let name = self.name();
-        if shared::path(&name).is_ok_and(|path| path == self.path) { name } else { self.path() }
+        if shared::find(&name).is_ok_and(|path| path == self.path) { name } else { self.path() }
     }
 }
 

@@ -1,11 +1,12 @@
 //! A page as it stands, read once.
 
-use crate::show::{escape, show_ns, state_style};
+use crate::page::note;
+use crate::show::{show_ns, state_style};
 use console::{Style, style};
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use trip99::shared::Owner;
-use trip99::{Event, HaltNote, Observer, Reason, Snapshot, State};
+use trip99::shared::{ComesBack, Owner};
+use trip99::{Event, HaltNote, Observer, Snapshot, State};
 
 /// Quantiles by nearest rank, in ppm, each with its name in JSON and its name for people. The most important comes first.
 pub(crate) const QUANTILES: [(u32, &str, &str); 5] = [
@@ -23,10 +24,19 @@ pub(crate) struct Reading {
     /// `None` if the gate holds what no version writes. Such a gate refuses.
     pub(crate) state: Option<State>,
     pub(crate) halted: bool,
-    /// The note of the halt in force. There is none if the engine itself halted without a reason.
-    pub(crate) note: Option<HaltNote>,
-    /// When the halt in force began, as the journal says.
-    pub(crate) halted_wall_ns: Option<u64>,
+    /// Who holds a halt. If nobody does, and it is halted, a resume is under way.
+    pub(crate) holders: Vec<HaltNote>,
+    /// Somebody found the owner silent: nobody judges.
+    pub(crate) unwatched: bool,
+    pub(crate) shadow: bool,
+    /// Calls are refused now, all of them, or all but trials.
+    pub(crate) refuses: bool,
+    /// The path leads to another page by now.
+    pub(crate) replaced: bool,
+    /// `None` while there is an owner. It is `None`, too, if an owner would refuse the page.
+    pub(crate) comes_back: Option<ComesBack>,
+    /// How many orders rest at the venue, if the engine tells.
+    pub(crate) resting: Option<u64>,
     /// The latest change of state that the journal has.
     pub(crate) last_change: Option<Event>,
     /// `None` until the owner's first operation.
@@ -40,18 +50,20 @@ pub(crate) struct Reading {
 
 impl Reading {
     pub(crate) fn take(observer: &Observer) -> Self {
+        let comes_back = observer.would_come_back();
         let owner = observer.owner();
-        let events: Vec<Event> = observer.events().collect();
-        let halted = observer.is_halted();
-        let (halted_wall_ns, free_wall_ns) = latest_halt(&events);
-        let says =
-            |note: &HaltNote| !note.reason.is_empty() || owner.as_ref().is_none_or(|owner| owner.pid != note.pid);
+        let why = observer.why();
         Self {
-            state: observer.state(),
-            halted,
-            note: observer.halt_note().filter(|note| halted && note.wall_ns >= free_wall_ns && says(note)),
-            halted_wall_ns: halted_wall_ns.filter(|_| halted),
-            last_change: events.into_iter().rfind(|event| event.from != event.to),
+            state: why.state,
+            halted: why.halted,
+            holders: why.holders,
+            unwatched: why.unwatched,
+            shadow: why.shadow,
+            refuses: why.refuses,
+            replaced: observer.is_replaced(),
+            comes_back: comes_back.filter(|_| owner.as_ref().is_some_and(|owner| !owner.alive)),
+            resting: observer.resting(),
+            last_change: observer.events().filter(|event| event.from != event.to).last(),
             snapshot: observer.snapshot(),
             stopped: owner.as_ref().is_some_and(|owner| owner.alive && is_stopped(owner.pid)),
             owner,
@@ -68,21 +80,87 @@ impl Reading {
         self.state.map_or("unknown", State::name)
     }
 
-    /// The state, and whether it is halted.
+    /// The state, and what lies over it. A page without an owner has no state that counts.
     pub(crate) fn show_state(&self) -> String {
-        let state = self.state.map_or(Style::new().red(), state_style).apply_to(self.state_name());
-        if self.halted { format!("{state}, {}", style("halted").red().bold()) } else { state.to_string() }
+        if !self.has_owner() {
+            return style("no owner").yellow().to_string();
+        }
+        let mut text = self.state.map_or(Style::new().red(), state_style).apply_to(self.state_name()).to_string();
+        for word in self.flags() {
+            text += &format!(", {}", style(word).red().bold());
+        }
+        text
     }
 
-    /// When the next trial is due, as far as that can be told: without an owner its clock stands still.
+    /// As [`show_state`](Self::show_state), in at most 20 columns.
+    pub(crate) fn show_state_short(&self) -> String {
+        let state = self.state.map_or(Style::new().red(), state_style).apply_to(self.state_name());
+        let back = self.comes_back.as_ref();
+        let word = match (self.has_owner(), self.flags().first()) {
+            (false, _) if back.is_some_and(|back| back.halted) => style("halted").red().bold(),
+            (false, _) if back.is_some_and(|back| back.state == State::Closed) => style("closed"),
+            (false, _) => style("open").red(),
+            (true, Some(flag)) => style(*flag).red().bold(),
+            (true, None) => return state.to_string(),
+        };
+        if self.has_owner() { format!("{state}, {word}") } else { format!("{}: {word}", style("no owner").yellow()) }
+    }
+
+    fn flags(&self) -> Vec<&'static str> {
+        let flags = [(self.halted, "halted"), (self.unwatched, "unwatched")];
+        flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| word).collect()
+    }
+
+    /// What the page would come back as, if it has no owner.
+    pub(crate) fn show_comes_back(&self) -> Option<String> {
+        if self.has_owner() {
+            return None;
+        }
+        let Some(back) = &self.comes_back else {
+            return Some("an owner would refuse it, as it holds what no version writes".to_owned());
+        };
+        let state = match (back.state, back.pause_left_ns) {
+            (State::Closed, _) => "closed, as the last owner ended cleanly".to_owned(),
+            (_, Some(0)) => "open, with its pause over".to_owned(),
+            (_, Some(left_ns)) => format!("open, with {} left of its pause", show_ns(left_ns)),
+            (_, None) => "open, for a whole pause".to_owned(),
+        };
+        let names = back.holders.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let names = if names.is_empty() { "somebody".to_owned() } else { names.join(", ") };
+        let halted = if back.halted { format!("; halted by {names}") } else { String::new() };
+        Some(format!("would come back as {state}{halted}"))
+    }
+
+    /// Whether orders pass now.
+    pub(crate) fn show_orders(&self) -> String {
+        match self.state {
+            _ if self.halted && !self.holders.is_empty() => {
+                format!("refused: halted by {}", note::names(&self.holders))
+            }
+            _ if !self.has_owner() && !self.refuses => {
+                "refused by nobody: the page has no owner, and gates of other processes may let orders pass".to_owned()
+            }
+            _ if !self.has_owner() => "refused: the page has no owner".to_owned(),
+            _ if self.halted => "refused, until the owner polls; nobody holds a halt any more".to_owned(),
+            None => "refused: the gate holds what no version writes".to_owned(),
+            _ if self.unwatched && !self.shadow => {
+                "refused, until the owner polls: it is silent, and nobody judges".to_owned()
+            }
+            _ if !self.refuses && self.shadow => "pass: in shadow nothing is refused but by a halt".to_owned(),
+            Some(State::Closed) => "pass".to_owned(),
+            Some(State::HalfOpen) => "refused, but for trials".to_owned(),
+            Some(State::Open) => "refused: open".to_owned(),
+        }
+    }
+
+    /// When the next trial is due.
     pub(crate) fn show_retry(&self) -> Option<String> {
-        let snapshot = self.snapshot.as_ref().filter(|_| self.state == Some(State::Open))?;
+        let snapshot = self.snapshot.as_ref().filter(|_| self.state == Some(State::Open) && self.has_owner())?;
         let text = match snapshot.retry_at_ns {
             u64::MAX => "none is due".to_owned(),
             retry_at_ns => {
                 let seen_ago_ns = self.owner.as_ref().and_then(|owner| owner.seen_ago_ns).unwrap_or(0);
                 match retry_at_ns.saturating_sub(snapshot.now_ns).saturating_sub(seen_ago_ns) {
-                    _ if !self.has_owner() => "once there is an owner again".to_owned(),
                     0 => "due".to_owned(),
                     left_ns => format!("in {}", show_ns(left_ns)),
                 }
@@ -129,25 +207,10 @@ impl Reading {
             0 => "a process that can't be told".to_owned(),
             pid => format!("process {pid}"),
         };
-        format!("{pid}, {state}, {seen}")
+        let started = self.owner.as_ref().and_then(|owner| owner.started);
+        let started = started.map(|started| format!(", started {started}")).unwrap_or_default();
+        format!("{pid}, {state}, {seen}{started}")
     }
-}
-
-/// When the latest halt began, if no event ended it, and when the latest ended halt ended, 0 if no event ended one.
-fn latest_halt(events: &[Event]) -> (Option<u64>, u64) {
-    let (mut halted_wall_ns, mut free_wall_ns) = (None, 0);
-    for (index, event) in events.iter().enumerate() {
-        // A halt that is in force at a restart is journaled again in the same moment.
-        let is_halted_next =
-            || events.get(index + 1).is_some_and(|next| next.reason == Reason::Halt && next.t_ns == event.t_ns);
-        match event.reason {
-            Reason::Halt => halted_wall_ns = halted_wall_ns.or(Some(event.wall_ns)),
-            Reason::Resume => (halted_wall_ns, free_wall_ns) = (None, event.wall_ns),
-            Reason::Restart if !is_halted_next() => (halted_wall_ns, free_wall_ns) = (None, event.wall_ns),
-            _ => {}
-        }
-    }
-    (halted_wall_ns, free_wall_ns)
 }
 
 /// Whether a signal has stopped a process, as the kernel says.
@@ -171,15 +234,4 @@ pub(crate) fn show_ago(wall_ns: u64) -> String {
     let ago_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX).saturating_sub(wall_ns);
     let (date, time) = show_wall(wall_ns);
     format!("{} ago ({date} {time} UTC)", show_ns(ago_ns))
-}
-
-/// A user's name if `/etc/passwd` has it, otherwise the number.
-pub(crate) fn show_user(uid: u32) -> String {
-    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| escape(name))
-    });
-    name.unwrap_or_else(|| format!("user {uid}"))
 }

@@ -3,17 +3,28 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// Where files are written, and found by the command.
 pub(crate) const DIRECTORY: &str = env!("CARGO_TARGET_TMPDIR");
 
+/// Where this test program's pages are, in memory.
+pub(crate) fn scratch() -> PathBuf {
+    Path::new("/dev/shm").join(format!("cli-test-{}", std::process::id()))
+}
+
+/// The command, with places of its own for pages by name, and for halts that outlive memory.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trip99"));
+    command.current_dir(DIRECTORY).env_remove("CLICOLOR_FORCE");
+    command.env("TRIP99_DIR", scratch().join("named")).env("TRIP99_STATE_DIR", scratch().join("state"));
+    command
+}
+
 pub(crate) fn start(args: &str) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_trip99"))
+    command()
         .args(args.split_whitespace())
-        .current_dir(DIRECTORY)
-        .env_remove("CLICOLOR_FORCE")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,15 +1,18 @@
 //! Pages for tests, owners in processes of their own (the test program once more), and the command at work on them.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
-use crate::common::DIRECTORY;
+use crate::common::scratch;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use trip99::{Breaker, Config};
+use trip99::shared::Options;
+use trip99::{Breaker, Config, Start};
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
@@ -18,6 +21,9 @@ pub(crate) fn config() -> Config {
     Config { jitter_ppm: 0, spike_count: 1, probes: 1, stall_limit_ns: 0, ..Config::default() }
 }
 
+/// How many places there are. The last one takes the folder along.
+static PLACES: Mutex<u32> = Mutex::new(0);
+
 /// A place for a page, which is removed in the end.
 pub(crate) struct Place {
     pub(crate) path: PathBuf,
@@ -25,15 +31,25 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// In the conventional directory.
+    /// In the conventional place.
     pub(crate) fn named(name: &str) -> Self {
-        let path = trip99::shared::path(&format!("cli-test-{}-{name}", std::process::id())).unwrap();
-        Self { path, by_name: true }
+        Self::new("named", name, true)
     }
 
     pub(crate) fn elsewhere(name: &str) -> Self {
-        let path = PathBuf::from(DIRECTORY).join(format!("page-{}-{name}", std::process::id()));
-        Self { path, by_name: false }
+        Self::new("elsewhere", name, false)
+    }
+
+    fn new(folder: &str, name: &str, by_name: bool) -> Self {
+        let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+        *places += 1;
+        let make = |folder: &str| {
+            let folder = scratch().join(folder);
+            DirBuilder::new().recursive(true).mode(0o700).create(&folder).unwrap();
+            folder
+        };
+        make("state");
+        Self { path: make(folder).join(name), by_name }
     }
 
     pub(crate) fn name(&self) -> String {
@@ -44,18 +60,38 @@ impl Place {
     pub(crate) fn argument(&self) -> String {
         if self.by_name { self.name() } else { self.path.to_str().unwrap().to_owned() }
     }
+
+    /// A breaker of this process with this page.
+    pub(crate) fn breaker(&self, start: Start) -> Breaker {
+        let options = Options::default().state_dir(scratch().join("state"));
+        Breaker::create_shared_with(&self.path, config(), start, &options).unwrap()
+    }
+
+    /// The files of its halts that outlive memory, by name. (Pages of tests have names of their own, without dots.)
+    pub(crate) fn kept(&self) -> Vec<String> {
+        let entries = fs::read_dir(scratch().join("state")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| name.starts_with(&format!("{}.", self.name()))).collect();
+        names.sort();
+        names
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+        *places -= 1;
         let _ = fs::remove_file(&self.path);
         let _ = fs::remove_file(self.path.with_file_name(format!(".{}.lock", self.name())));
+        if *places == 0 {
+            let _ = fs::remove_dir_all(scratch());
+        }
     }
 }
 
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_trip99"));
-    command.args(args).current_dir(DIRECTORY).env_remove("CLICOLOR_FORCE").stdin(Stdio::null());
+pub(crate) fn command(args: &[&str]) -> Command {
+    let mut command = crate::common::command();
+    command.args(args).stdin(Stdio::null());
     command
 }
 
@@ -79,8 +115,13 @@ pub(crate) fn json(args: &[&str]) -> Vec<Value> {
 
 /// Status 2, and one line with all of these parts.
 pub(crate) fn fails(args: &[&str], parts: &[&str]) {
-    let (status, _, err) = trip99(args);
-    assert_eq!(status, Some(2), "{args:?}: {err}");
+    fails_with(2, args, parts);
+}
+
+/// This status, and one line with all of these parts.
+pub(crate) fn fails_with(status: i32, args: &[&str], parts: &[&str]) {
+    let (found, _, err) = trip99(args);
+    assert_eq!(found, Some(status), "{args:?}: {err}");
     refused(&err, parts);
 }
 
@@ -104,6 +145,7 @@ impl Owner {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "owner", "--nocapture", "--test-threads=1"])
             .env("TRIP99_PAGE", &place.path)
+            .env("TRIP99_STATE_DIR", scratch().join("state"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -139,7 +181,7 @@ impl Drop for Owner {
 /// What an [`Owner`] does, if this process is one.
 pub(crate) fn own() {
     let Some(page) = std::env::var_os("TRIP99_PAGE") else { return };
-    let mut breaker = Breaker::create_shared(page, config(), trip99::Start::Closed).unwrap();
+    let mut breaker = Breaker::create_shared(page, config(), Start::Closed).unwrap();
     let mut last = None;
     let begin = Instant::now();
     // Not for good, should nobody kill it.
