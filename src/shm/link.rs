@@ -83,6 +83,7 @@ impl Link {
         let (mapping, legacy) = match Mapping::open(path, Access::Own, Some(&mut lock))? {
             Some(mapping) => {
                 let legacy = mapping.file().legacy(path, boot_id(), boot_ns())?;
+                permissions.share(path, &mapping.descriptor)?;
                 (mapping.grow(slots_log2)?, Some(legacy))
             }
             None => (Mapping::create(path, slots_log2, config.shadow, permissions, &mut lock)?, None),

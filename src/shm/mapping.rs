@@ -107,10 +107,12 @@ impl Mapping {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(error) => return Err(SharedError::io(&draft, "remove")(error)),
             }
-            open_file(&draft, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, "create")
+            let file = open_file(&draft, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, "create")?;
+            // It is opened once more to be locked, and a umask may have left nothing to open it by.
+            let settled = permissions.settle(path, &file).inspect_err(|_| _ = rustix::fs::unlink(&draft));
+            settled.map(|()| file)
         })?;
         let fill = || {
-            permissions.settle(path, &file)?;
             let mapping = Self::map_allocated(path, file, slots_log2)?;
             // The file is new, and all zeros. That is an empty log, and empty notes, journal and mirror. The gate shows open until the
             // owner knows what halts there are.
