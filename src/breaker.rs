@@ -246,9 +246,8 @@ impl Breaker {
         } else {
             self.run_timers(now_ns);
         }
-        let machine = &mut self.machine;
-        if machine.latest_ns > machine.outlet.quiet_until_ns() || !machine.outlet.is_up_to_date(seen) {
-            machine.look(seen);
+        if !self.machine.outlet.is_up_to_date(seen) {
+            self.machine.look(seen);
         }
     }
 
