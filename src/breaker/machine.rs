@@ -260,9 +260,24 @@ impl Machine {
         }
     }
 
+    /// Takes in a good sample of a calm breaker whose window is shown to others. Otherwise this returns false, and has changed nothing.
+    /// `now_ns` is not before the latest time seen, and no timer is due by it.
+    #[inline]
+    pub(super) fn take_shown(&mut self, now_ns: u64, latency_ns: u64, ok: bool) -> bool {
+        let is_taken = ok && self.judge.take_calmly_shown(now_ns, latency_ns);
+        if is_taken {
+            self.latest_ns = now_ns;
+            self.outlet.entered(latency_ns, self.judge.window_len());
+        }
+        is_taken
+    }
+
     /// Takes in a sample with a ticket, whatever it is.
     #[inline(never)]
     pub(super) fn take_returned(&mut self, now_ns: u64, latency_ns: u64, ok: bool, returned: Returned) {
+        if returned == Returned::Call && now_ns == self.latest_ns && self.take_shown(now_ns, latency_ns, ok) {
+            return;
+        }
         if self.judge.is_stale(now_ns, latency_ns) {
             self.stale += 1;
         } else if returned == Returned::Unknown {
