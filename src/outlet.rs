@@ -304,6 +304,9 @@ impl Outlet {
     /// end is clean if `is_clean`, if nobody else wrote to the gate, and unless this comes of a panic.
     pub(crate) fn end(&mut self, state: State, is_clean: bool) {
         self.page.set_ended();
+        if state != State::Open {
+            self.link.ends_in_no_pause();
+        }
         let is_own = !self.is_foreign(state);
         if is_own {
             self.gate().change_state(state, State::Open);

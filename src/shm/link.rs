@@ -135,6 +135,14 @@ impl Link {
         }
     }
 
+    /// The breaker is about to end while it is in no pause. Its gate will show open, so whatever pause the page tells of is made to look
+    /// as long as can be: the next owner pauses in full. To be called before the gate opens.
+    pub(crate) fn ends_in_no_pause(&self) {
+        if let Some(shared) = &self.0 {
+            shared.file.front.owner.pause_ends_ns.store(u64::MAX, Ordering::Release);
+        }
+    }
+
     /// How many openings the latch has counted.
     pub(crate) fn set_openings(&self, openings: u32) {
         if let Some(shared) = &self.0 {
