@@ -40,8 +40,8 @@
  * A function that fills such a struct writes no more than struct_size bytes. Fields that the library doesn't know are 0
  * afterwards. 0, and any size above 4096, was never set: then the function writes the fields of the struct's first version, and
  * struct_size says so afterwards. Any other size that is less than the first version's is a mistake: then the function leaves
- * the struct as it is, and returns false if it returns a bool. A function that reads a cb_config takes the defaults for fields
- * beyond struct_size. It refuses a struct_size that no version has (CB_STATUS_STRUCT_SIZE).
+ * the struct as it is, and returns false if it returns a bool. A function that reads a cb_config (or cb_shared_options) takes
+ * the defaults for fields beyond struct_size. It refuses a struct_size that no version has (CB_STATUS_STRUCT_SIZE).
  *
  * Halts. A halt belongs to a holder, a short name, and several hold at once. cb_halt and cb_resume are for the engine's own (holder
  * "engine"); cb_halt_as and cb_resume_as for any. A resume lifts one holder's halt. When the last one is lifted, the owner's next
@@ -49,11 +49,11 @@
  * always writes it, unless it is NULL. cb_why tells why calls are refused, for the text of a reject.
  *
  * Errors and resources. After cb_create only functions that make or open something allocate (a lane, a gate handle, an observer, a
- * reader of events), those that read notes of halts or tell why, and those that are given a reason that isn't UTF-8. Nothing locks. Where
- * memory runs out, these abort the process. No function throws or unwinds, and only cb_create sets errno. Functions for start-up
- * and for watchers are another matter (cb_create_shared, cb_halt_shared, cb_resume_shared, cb_observer_open,
- * cb_observer_quantile_ns, cb_observer_get_owner, cb_gate_handle_open, cb_supervisor_): they allocate, make system calls and set
- * errno. A supervisor also calls back, on threads of its own.
+ * reader of events), those that read notes of halts or tell why, those that are given a reason that isn't UTF-8, and cb_destroy_at.
+ * Nothing locks. Where memory runs out, these abort the process. No function throws or unwinds, and only cb_create sets errno.
+ * Functions for start-up and for watchers are another matter (those with "shared" or "supervisor" in their names, cb_observer_open,
+ * cb_observer_quantile_ns, cb_observer_get_owner, cb_observer_is_replaced, cb_observer_comes_back, cb_get_started,
+ * cb_gate_handle_open): they allocate, make system calls and set errno. A supervisor also calls back, on threads of its own.
  *
  * Licence: MIT OR Apache-2.0
  */

@@ -25,6 +25,11 @@ static void halts(cb_breaker *breaker) {
 #include "halts.inc"
 }
 
+static void shares(void) {
+#include "shared.inc"
+    cb_destroy(shared);
+}
+
 static void lends(cb_breaker *breaker) {
     int context = 0;
 #include "supervisor.inc"
@@ -36,6 +41,7 @@ int main(void) {
     asks(breaker);
     looks(breaker);
     halts(breaker);
+    shares();
     lends(breaker);
     cb_destroy(breaker);
     return 0;
