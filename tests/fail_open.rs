@@ -188,7 +188,7 @@ fn assert_damage_halts(place: &Place, breaker: &mut Breaker, what: &str) {
 
 #[test]
 fn a_page_that_is_removed_renamed_or_replaced_halts() {
-    let attacks: [(&str, fn(&Place)); 3] = [
+    let attacks: [(&str, Attack); 3] = [
         ("removed", |place| fs::remove_file(&place.0).unwrap()),
         ("renamed", |place| fs::rename(&place.0, place.0.with_extension("moved")).unwrap()),
         ("replaced", |place| {
