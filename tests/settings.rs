@@ -171,7 +171,9 @@ fn an_error_names_the_field_that_the_range_hangs_on() {
 
 #[test]
 fn a_field_takes_no_number_that_it_cannot_hold() {
-    for (name, number) in [("probes", 1 << 32), ("jitter", 1 << 32), ("shadow", 2), ("recovery", 2), ("start", 1), ("start", 4)] {
+    for (name, number) in
+        [("probes", 1 << 32), ("jitter", 1 << 32), ("shadow", 2), ("recovery", 2), ("start", 1), ("start", 4)]
+    {
         let setting = Config::setting(name).expect(name);
         let mut config = Config::default();
         assert_eq!(setting.set(&mut config, number).expect_err(name).field(), setting.field());
