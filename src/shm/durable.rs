@@ -22,9 +22,9 @@ use crate::handles::HaltNote;
 use crate::holder::Holder;
 use crate::log::Author;
 use crate::page::Page;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A halt that outlived memory.
@@ -104,6 +104,7 @@ pub(crate) fn write(folder: &Path, page: &Path, holder: Holder, note: &HaltNote)
             let text = format!(
                 "holder: {holder}\nwall_ns: {wall_ns}\nuid: {uid}\nlogin_uid: {login_uid}\npid: {pid}\nhost: {host}\nreason: {reason}\n"
             );
+            file.set_permissions(Permissions::from_mode(0o600))?; // whatever the umask left of it
             file.write_all(text.as_bytes())?;
         }
     }
