@@ -246,9 +246,8 @@ impl Breaker {
         } else {
             self.run_timers(now_ns);
         }
-        let machine = &mut self.machine;
-        if machine.latest_ns > machine.outlet.quiet_until_ns() || !machine.outlet.is_up_to_date(seen) {
-            machine.look(seen);
+        if !self.machine.outlet.is_up_to_date(seen) {
+            self.machine.look(seen);
         }
     }
 
@@ -358,6 +357,15 @@ impl Breaker {
     /// The slow half of `record`: the sample may be anything.
     #[inline(never)]
     fn take_recorded_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
+        let machine = &mut self.machine;
+        let in_time = machine.latest_ns <= now_ns && now_ns < machine.wake_ns;
+        if !(in_time && machine.take_shown(now_ns, latency_ns, ok)) {
+            self.take_any_recorded_at(now_ns, latency_ns, ok);
+        }
+    }
+
+    #[inline(never)] // so that the way above saves no registers
+    fn take_any_recorded_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.run_timers(now_ns);
         self.machine.take_recorded(now_ns, latency_ns, ok);
     }

@@ -31,8 +31,8 @@ named! {
         Halt = 11, "halt";
         /// Resumed; the state is unchanged.
         Resume = 12, "resume";
-        /// A new owner took over a page in a file. After a clean end while closed the breaker comes back closed, otherwise open.
-        /// If a halt is in force then, it is journaled again, after this.
+        /// A new owner made a page in a file, or took one over. After a clean end while closed the breaker comes back closed, otherwise
+        /// open. If this has the sequence number 0, no earlier state was found.
         Restart = 13, "restart";
         /// The owner tripped the breaker by what it knows better than any sample: open.
         Tripped = 14, "tripped";

@@ -52,6 +52,9 @@ impl Reading {
 pub(crate) struct Bits(u8);
 
 impl Bits {
+    /// The bit that tells of a halt.
+    pub(crate) const HALTED: u16 = HALTED as u16;
+
     pub(crate) const fn of(state: State, shadow: bool) -> Self {
         Self(owners(state, shadow))
     }
@@ -67,14 +70,6 @@ impl Bits {
     /// These bits, but that somebody watches.
     pub(crate) const fn watched(self) -> Self {
         Self(self.0 & !UNWATCHED)
-    }
-
-    pub(crate) const fn changed(self, from: State, to: State) -> Self {
-        Self(self.0 ^ from as u8 ^ to as u8)
-    }
-
-    pub(crate) const fn in_shadow(self, shadow: bool) -> Self {
-        Self(self.0 & !SHADOW | if shadow { SHADOW } else { 0 })
     }
 
     const fn turn(self) -> u8 {
@@ -109,6 +104,13 @@ impl Bits {
             shadow: self.0 & SHADOW != 0,
             unwatched: self.is_unwatched(),
         })
+    }
+}
+
+impl From<Bits> for u16 {
+    #[inline]
+    fn from(bits: Bits) -> Self {
+        bits.0.into()
     }
 }
 

@@ -315,17 +315,17 @@ mod tests {
         }
 
         fn resume(&self, name: &str) {
-            let slot = self.halts.find(act(name).holder).unwrap();
-            self.desk().resume(self.halts.held(), slot, &act(name)).unwrap();
+            let Some(slot) = self.halts.find(act(name).holder) else { unreachable!("{name}") };
+            assert!(self.desk().resume(self.halts.held(), slot, &act(name)).is_ok());
         }
 
         fn holders(&self) -> Vec<String> {
-            self.halts.held().slots().map(|slot| self.halts.name(slot).unwrap().to_string()).collect()
+            self.halts.held().slots().filter_map(|slot| self.halts.name(slot)).map(|name| name.to_string()).collect()
         }
     }
 
     fn act(name: &str) -> Act<'_> {
-        let holder = Holder::parse(name).unwrap();
+        let Some(holder) = Holder::parse(name) else { unreachable!("{name}") };
         Act { holder, author: Author::new(1, 2, 3, "host"), wall_ns: 4, reason: name }
     }
 

@@ -28,7 +28,8 @@ pub(crate) struct Judge {
     stride_left: u32,
     /// While calm, a good sample that is faster than this changes no count and no verdict. 0 = not calm.
     calm_below_ns: u64,
-    /// Each sample that enters the window is shown to others, so that none may go the calm way.
+    /// The same for a breaker whose window is shown to others: each sample is to be shown, so that none may go the hot half's way.
+    shown_calm_below_ns: u64,
     is_mirrored: bool,
     /// A sample that starts before this is stale.
     epoch_ns: u64,
@@ -50,6 +51,7 @@ impl Judge {
             sample_every: 0,
             stride_left: 0,
             calm_below_ns: 0,
+            shown_calm_below_ns: 0,
             is_mirrored: false,
             epoch_ns: 0,
             passed_over: 0,

@@ -21,6 +21,7 @@ use crate::sync::Ordering;
 
 /// The owner publishes its snapshot this often while it is busy, and at each transition.
 const PUBLISH_EVERY_NS: u64 = 1_000_000;
+const OWED: u16 = 1 << 8;
 /// For so long the owner waits for an entry of the operators' log that isn't written. Then its writer was killed halfway.
 const WRITTEN_WITHIN_NS: u64 = 10_000_000;
 /// Between two looks of the owner there are never more halts and resumes than this.
@@ -33,8 +34,8 @@ pub(crate) struct Outlet {
     author: Author,
     /// Whether the gate is to show SHADOW.
     shadow: bool,
-    /// The gate's byte, as far as the journal knows.
-    expected: Bits,
+    /// The gate's byte, as far as the journal knows; or `OWED`, which no byte equals, if the next poll is to look in any case.
+    expected: u16,
     /// The word of halts, as far as the journal knows.
     held: Held,
     /// The word of halts as it was at the latest look.
@@ -58,7 +59,7 @@ impl Outlet {
             link: Link::default(),
             author: Author::this_process(),
             shadow,
-            expected: Bits::of(state, shadow),
+            expected: Bits::of(state, shadow).into(),
             held: Held::default(),
             seen: Held::default(),
             journaled: 0,
@@ -78,7 +79,7 @@ impl Outlet {
         // A gate that somebody else wrote to refuses; it shall not come right by chance.
         if !self.is_foreign(event.from) {
             self.gate().change_state(event.from, event.to);
-            self.expected = self.expected.changed(event.from, event.to);
+            self.expected ^= u16::from(event.from as u8 ^ event.to as u8);
         }
         self.journal(event, fill_in);
     }
@@ -152,7 +153,16 @@ impl Outlet {
         self.quiet_until_ns = u64::MAX;
     }
 
-    #[inline]
+    /// The next poll looks and publishes, though nothing else happens.
+    pub(crate) fn owe_look(&mut self) {
+        self.expected = OWED;
+    }
+
+    /// From when on a look is due; `u64::MAX` if the next poll looks anyway.
+    pub(crate) fn look_at_ns(&self) -> u64 {
+        if self.expected == OWED { u64::MAX } else { self.quiet_until_ns.saturating_add(1) }
+    }
+
     pub(crate) fn quiet_until_ns(&self) -> u64 {
         self.quiet_until_ns
     }
@@ -189,20 +199,19 @@ impl Outlet {
     /// True if the byte, and the word of halts, are as the journal knows them.
     #[inline]
     pub(crate) fn is_up_to_date(&self, seen: Bits) -> bool {
-        seen == self.expected && self.page.board().halts.is_still(self.held)
+        u16::from(seen) == self.expected && self.page.board().halts.is_still(self.held)
     }
 
-    /// To be asked right after a poll: false if somebody halts, or if the byte has changed since.
+    /// To be asked right after a poll: false if somebody halts, or if the byte changed while the poll looked at it.
     #[inline]
     pub(crate) fn may_pass(&self) -> bool {
-        let seen = self.gate().bits();
-        seen == self.expected && !seen.is_halted()
+        self.expected & (OWED | Bits::HALTED) == 0
     }
 
     pub(crate) fn change_shadow(&mut self, state: State, shadow: bool) {
         if !self.is_foreign(state) {
             self.gate().change_shadow(self.shadow, shadow);
-            self.expected = self.expected.in_shadow(shadow);
+            self.expected = OWED; // the next poll takes note of it
         }
         self.shadow = shadow;
     }
@@ -287,9 +296,8 @@ impl Outlet {
         self.seen = held;
         let is_settled = halts.settle(self.page.gate());
         let seen = self.page.gate().bits();
-        if is_settled && !seen.is_foreign(state, self.shadow) {
-            self.expected = seen.watched();
-        }
+        let is_right = is_settled && !seen.is_foreign(state, self.shadow);
+        self.expected = if is_right { seen.watched().into() } else { OWED };
         if held.count() == self.journaled {
             self.held = held;
         }
@@ -319,6 +327,9 @@ impl Outlet {
     /// end is clean if `is_clean`, if nobody else wrote to the gate, and unless this comes of a panic.
     pub(crate) fn end(&mut self, state: State, is_clean: bool) {
         self.page.set_ended();
+        if state != State::Open {
+            self.link.ends_in_no_pause();
+        }
         let is_own = !self.is_foreign(state);
         if is_own {
             self.gate().change_state(state, State::Open);
@@ -389,6 +400,7 @@ impl Outlet {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
+    use crate::event::Reason;
     use crate::sync::load_acquire;
 
     const EVENT: Event = Event {

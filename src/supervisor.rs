@@ -49,7 +49,7 @@ use std::time::{Duration, Instant};
 /// real clock, so a breaker that has seen virtual time must not be handed over.
 ///
 /// Dropping a supervisor stops it, like [`stop`](Self::stop), and drops the breakers. Nobody judges calls any more then, so
-/// gates that outlive their breaker refuse. (A gate of a breaker in shadow goes on letting calls pass.)
+/// gates that outlive their breaker refuse, in shadow, too.
 ///
 /// ```
 /// use std::time::Duration;

@@ -7,8 +7,6 @@ pub(crate) use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
 #[cfg(loom)]
 pub(crate) use loom::sync::Arc;
-#[cfg(not(any(loom, feature = "shm")))]
-pub(crate) use std::sync::Arc;
 
 /// A value alone on its cache line, and on the line that the CPU fetches beside it. (The page isn't made of `CachePadded`, as that
 /// differs between architectures.)

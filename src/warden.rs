@@ -18,6 +18,7 @@ use crate::holder::Holder;
 use crate::page::{Page, Watched};
 use crate::sync::Ordering;
 use crate::watch::Watch;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -144,7 +145,9 @@ impl Rounds {
             entries.retain_mut(|entry: &mut Entry| {
                 let is_there = entry.handles.upgrade().is_some_and(|handles| !handles.has_ended());
                 if is_there || self.looks_once_more {
-                    spacing = spacing.min((entry.look)(&entry.page, to_ns(began.elapsed())));
+                    // Nothing here panics. If it did, the watch over the other pages would go on.
+                    let look = || (entry.look)(&entry.page, to_ns(began.elapsed()));
+                    spacing = spacing.min(catch_unwind(AssertUnwindSafe(look)).unwrap_or(LOOK_EVERY));
                 }
                 is_there
             });

@@ -137,6 +137,8 @@ fn run_program(language: &Language, standard: &str, chosen: &[&Scenario]) -> Vec
 
 #[test]
 fn rust() {
+    // A warden lives by real time. Here lanes alone find out that the owner is silent.
+    trip99::warden::disable();
     check("rust", |chosen| {
         let run = |scenario: &&Scenario| {
             let mut transcript = Transcript::default();

@@ -188,7 +188,7 @@ fn assert_damage_halts(place: &Place, breaker: &mut Breaker, what: &str) {
 
 #[test]
 fn a_page_that_is_removed_renamed_or_replaced_halts() {
-    let attacks: [(&str, fn(&Place)); 3] = [
+    let attacks: [(&str, Attack); 3] = [
         ("removed", |place| fs::remove_file(&place.0).unwrap()),
         ("renamed", |place| fs::rename(&place.0, place.0.with_extension("moved")).unwrap()),
         ("replaced", |place| {
@@ -343,7 +343,8 @@ fn no_one_byte_of_the_header_hinders_a_halt() {
 #[test]
 fn a_page_of_another_version_has_its_gate_halted() {
     let place = Place::new("version");
-    let _owner = create(&place, config());
+    let options = trip99::shared::Options::default().warden(false);
+    let mut owner = Breaker::create_shared_with(&place.0, config(), Start::Closed, &options).unwrap();
     for offset in [8, 8200] {
         shared_write(&place, offset, &3_u64.to_ne_bytes());
     }
@@ -351,6 +352,10 @@ fn a_page_of_another_version_has_its_gate_halted() {
     assert!(!halter.is_halted() || halter.gate().is_none());
     assert_eq!(halter.halt(Holder::DRILL, ""), Halted::Done);
     assert!(halter.is_halted() && halter.holders().is_none());
+    // Its owner finds that for damage, and not for a resume under way.
+    owner.poll();
+    assert!(!owner.allow());
+    assert_eq!(holders(&owner.gate()), ["damage"]);
     assert!(halter.warnings().iter().any(|warning| warning.contains("version 3")), "{:?}", halter.warnings());
     assert_eq!(fs::read(&place.0).unwrap()[4096] & 4, 4);
 }

@@ -2,12 +2,44 @@
 //! tests run in virtual time on one thread. (`threads.rs` has real threads.)
 
 mod common;
-use common::{MS, SECOND, breaker, config, half_open, last, open_at};
+use common::{MS, SECOND, config, half_open, last, open_at};
 use trip99::{Breaker, Config, Reason, State};
 
-/// A breaker that is half-open since 1 s, with so many trials, so many at a time.
+/// Nobody finds the owner silent: a warden would, by real time.
+fn breaker(config: Config) -> Breaker {
+    trip99::warden::disable();
+    common::breaker(config)
+}
+
+/// A breaker that is half-open since 1 s, with so many trials, so many at a time. Its owner may be silent, so that its deadlines are those of
+/// trials.
 fn with_trials(probes: u32, trials_in_flight: u32) -> Breaker {
-    half_open(Config { probes, trials_in_flight, ..config() })
+    trip99::warden::disable();
+    half_open(Config { probes, trials_in_flight, owner_timeout_ns: 0, ..config() })
+}
+
+#[test]
+fn a_breaker_with_a_gate_or_a_lane_is_to_be_polled_within_half_an_owner_timeout() {
+    let handles: [fn(&mut Breaker); 3] =
+        [|breaker| drop(breaker.gate()), |breaker| drop(breaker.lane()), |breaker| drop(breaker.lane().split())];
+    for owner_timeout_ns in [0, 10 * MS, SECOND, u64::MAX] {
+        for handle in handles {
+            let mut breaker = breaker(Config { owner_timeout_ns, ..config() });
+            breaker.poll_at(SECOND);
+            assert_eq!(breaker.next_deadline_ns(), u64::MAX, "nobody else asks");
+            handle(&mut breaker);
+            for now_ns in [SECOND, SECOND + 1, 100 * SECOND] {
+                breaker.poll_at(now_ns);
+                let half_ns = if owner_timeout_ns == 0 { u64::MAX } else { owner_timeout_ns / 2 };
+                let deadline_ns = now_ns.saturating_add(half_ns);
+                assert_eq!(breaker.next_deadline_ns(), deadline_ns, "{owner_timeout_ns}");
+                // Nothing else that the owner does is a sign of life.
+                breaker.record_at(now_ns + 1, 1);
+                assert!(breaker.allow_at(now_ns + 1));
+                assert_eq!(breaker.next_deadline_ns(), deadline_ns, "{owner_timeout_ns}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -138,11 +138,13 @@ mod kernel {
 #[cfg(target_os = "linux")]
 fn breaker_for(operations: &str) -> Breaker {
     if operations == "trade-shared" {
-        let path = env::temp_dir().join(format!("trip99-realtime-{}", std::process::id()));
-        let breaker = Breaker::create_shared(&path, config(), trip99::Start::Closed).expect("a page");
+        let path = std::path::PathBuf::from(format!("/dev/shm/realtime-trip99-{}", std::process::id()));
+        // Without a warden, as the page is removed below.
+        let options = trip99::shared::Options::default().warden(false);
+        let breaker = Breaker::create_shared_with(&path, config(), trip99::Start::Closed, &options).expect("a page");
         // The breaker keeps the file mapped. Nobody else needs to find it.
         std::fs::remove_file(&path).expect("the page is there");
-        let _ = std::fs::remove_file(path.with_file_name(format!(".trip99-realtime-{}.lock", std::process::id())));
+        let _ = std::fs::remove_file(path.with_file_name(format!(".realtime-trip99-{}.lock", std::process::id())));
         return breaker;
     }
     Breaker::new(config()).expect("a legal config")

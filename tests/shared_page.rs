@@ -4,26 +4,31 @@
 mod shared;
 
 use proptest::prelude::*;
-use shared::{Place, Process, SECOND, bring_to, config, latest_reasons, role, tell, wait};
+use shared::{Place, Process, SECOND, bring_to, config, create, create_at, latest_reasons, role, tell, wait};
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
 use trip99::shared::SharedError;
-use trip99::{Breaker, Config, Gate, Halted, Holder, Observer, Reason, Resumed, State};
+use trip99::{Breaker, Config, Gate, Halted, Holder, Observer, Reason, Resumed, Start, Started, State};
 
-/// This is no test. In a process of its own it is an owner that brings its breaker to some state and waits.
+/// Its pauses are so long that no test outlasts one.
+fn patient() -> Config {
+    Config { backoff_base_ns: 1000 * SECOND, backoff_max_ns: 10_000 * SECOND, ..config() }
+}
+
+/// This is no test. In a process of its own it is an owner that brings its patient breaker to some state and waits.
 #[test]
 #[ignore = "a role for processes that other tests start"]
 fn child() {
     let Some((role, page)) = role() else { return };
-    let mut breaker = match Breaker::create_shared(page, config(), trip99::Start::Closed) {
+    let mut breaker = match create(&page, patient()) {
         Ok(breaker) => breaker,
         Err(error) => return tell(&error.to_string()),
     };
     let (state, halted) = role.strip_suffix(" halted").map_or((role.as_str(), false), |state| (state, true));
     bring_to(&mut breaker, state);
     if halted {
-        breaker.halt_at(10 * SECOND, "");
+        breaker.halt_at(10_000 * SECOND, "");
     }
     tell("ready");
     wait();
@@ -40,18 +45,23 @@ fn word(page: &Path, offset: u64) -> u64 {
 /// Offsets in the file, and the size of what is believed of its header.
 const HEADER: u64 = 24;
 const PID: u64 = 128;
+const SEAL: u64 = 136;
 const ATTEMPT: u64 = 144;
+const BOOT_ID: u64 = 192;
+const STARTED: u64 = 208;
+const FOLDER: u64 = 256;
 const GATE: u64 = 4096;
 const BOARD: u64 = 8192;
+const ASKED: usize = BOARD as usize + 640;
 const HALTS: u64 = BOARD + 768;
-const SNAPSHOT: u64 = BOARD + 1536;
-const EVENTS: u64 = 38_912;
-const SAMPLES: u64 = 170_240;
+const SNAPSHOT: u64 = BOARD + 1792;
+const EVENTS: u64 = 39_168;
+const SAMPLES: u64 = 170_496;
 
 #[test]
 fn the_file_is_laid_out_as_drawn() {
     let place = Place::new("layout");
-    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
+    let mut breaker = create(&place.0, config()).unwrap();
     let metadata = fs::metadata(&place.0).unwrap();
     assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::metadata(place.0.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
@@ -66,12 +76,19 @@ fn the_file_is_laid_out_as_drawn() {
     assert_eq!(word(&place.0, HEADER), version[0] << 32 | version[1] << 16 | version[2]);
     assert_eq!((word(&place.0, BOARD), word(&place.0, BOARD + 8)), (u64::from_le_bytes(*b"trip99pg"), 2));
     assert_eq!(metadata.len(), SAMPLES + 1024 * 8);
-    // One halt by the engine: its bit, one count, a turn, and one event.
-    assert_eq!([word(&place.0, GATE), word(&place.0, HALTS), word(&place.0, EVENTS)], [0, 0, 0]);
+    assert_eq!([word(&place.0, SEAL), word(&place.0, ATTEMPT), word(&place.0, STARTED)], [0, 0, 1]);
+    let folder = trip99::shared::state_dir(&trip99::shared::Options::default()).unwrap();
+    assert_eq!(word(&place.0, FOLDER), folder.as_os_str().len() as u64);
+    // The restart is the first event. One halt by the engine: its bit, one count, a turn, and one event.
+    assert_eq!([word(&place.0, GATE), word(&place.0, HALTS), word(&place.0, EVENTS)], [0, 0, 1]);
     breaker.halt_at(0, "");
-    assert_eq!([word(&place.0, GATE), word(&place.0, HALTS), word(&place.0, EVENTS)], [4 | 2 << 5, 1 << 24 | 1, 1]);
+    assert_eq!([word(&place.0, GATE), word(&place.0, HALTS), word(&place.0, EVENTS)], [4 | 2 << 5, 1 << 24 | 1, 2]);
     assert_eq!(breaker.resume_at(0, ""), Resumed::Done);
-    assert_eq!([word(&place.0, GATE), word(&place.0, HALTS), word(&place.0, EVENTS)], [0, 2 << 24, 2]);
+    assert_eq!([word(&place.0, GATE), word(&place.0, HALTS), word(&place.0, EVENTS)], [0, 2 << 24, 3]);
+    // A clean end shows open, and is sealed.
+    drop(breaker);
+    assert_eq!(word(&place.0, GATE), 1);
+    assert_ne!(word(&place.0, SEAL), 0);
 }
 
 #[test]
@@ -88,11 +105,11 @@ fn the_page_is_locked_in_memory_or_says_that_it_is_not() {
 #[test]
 fn a_page_without_a_directory_or_a_name_is_an_error() {
     for path in ["/dev/shm/trip99-nowhere/page", "/", "..", "/dev/null/page"] {
-        assert!(Breaker::create_shared(path, config(), trip99::Start::Closed).is_err(), "{path}");
+        assert!(create(path.as_ref(), config()).is_err(), "{path}");
         assert!(Observer::open(path).is_err(), "{path}");
     }
     let config = Config { window_len: 0, ..config() };
-    assert!(matches!(Breaker::create_shared("/", config, trip99::Start::Closed), Err(SharedError::Config(_))));
+    assert!(matches!(create("/".as_ref(), config), Err(SharedError::Config(_))));
 }
 
 // Observers and halters. (In processes of their own: see `shared_processes`.)
@@ -100,14 +117,14 @@ fn a_page_without_a_directory_or_a_name_is_an_error() {
 #[test]
 fn observers_see_what_the_owner_does() {
     let place = Place::new("observers");
-    let mut breaker =
-        Breaker::create_shared(&place.0, Config { window_age_ns: 10 * SECOND, ..config() }, trip99::Start::Closed)
-            .unwrap();
+    let mut breaker = create(&place.0, Config { window_age_ns: 10 * SECOND, ..config() }).unwrap();
     let observer = Observer::open(&place.0).unwrap();
-    assert_eq!((observer.state(), observer.is_halted(), observer.snapshot()), (Some(State::Closed), false, None));
+    assert_eq!((observer.state(), observer.is_halted()), (Some(State::Closed), false));
+    assert_eq!(observer.snapshot(), Some(breaker.snapshot()), "there is one from construction on");
     assert_eq!((observer.quantile_ns(990_000), observer.halt_note()), (None, None));
 
     let mut events = observer.events();
+    assert_eq!(events.next().map(|event| (event.sequence, event.reason)), Some((0, Reason::Restart)));
     for latency_ns in 1..=200 {
         breaker.record_at(SECOND, latency_ns);
         assert_eq!(observer.quantile_ns(500_000), breaker.quantile_ns_at(SECOND, 500_000));
@@ -117,7 +134,7 @@ fn observers_see_what_the_owner_does() {
     assert_eq!(observer.quantile_ns(0), Some(SECOND), "the others have expired");
     assert_eq!((observer.state(), observer.retry_at_ns()), (Some(State::Open), 13 * SECOND));
     assert_eq!(observer.snapshot(), Some(breaker.snapshot()));
-    assert_eq!(events.next().map(|event| (event.sequence, event.reason)), Some((0, Reason::Latency)));
+    assert_eq!(events.next().map(|event| (event.sequence, event.reason)), Some((1, Reason::Latency)));
     breaker.poll_at(13 * SECOND);
     assert_eq!((observer.quantile_ns(990_000), breaker.quantile_ns(990_000)), (None, None), "a new epoch");
     assert!(breaker.allow_at(13 * SECOND));
@@ -136,7 +153,7 @@ fn observers_see_what_the_owner_does() {
 #[test]
 fn the_owners_own_observer_tells_the_same_and_a_breaker_without_a_file_nothing() {
     let place = Place::new("own-observer");
-    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
+    let mut breaker = create(&place.0, config()).unwrap();
     breaker.record_at(0, 5);
     assert_eq!(breaker.observer().quantile_ns(990_000), Some(5));
     assert!(breaker.observer().owner().is_some());
@@ -151,7 +168,7 @@ fn the_owners_own_observer_tells_the_same_and_a_breaker_without_a_file_nothing()
 #[test]
 fn a_halter_stops_the_next_call_and_says_why() {
     let place = Place::new("halter");
-    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
+    let mut breaker = create(&place.0, config()).unwrap();
     let (halter, observer) = (Gate::open(&place.0).unwrap(), Observer::open(&place.0).unwrap());
     for reason in ["prices look wrong", "", "again"] {
         assert!(breaker.allow_at(0));
@@ -169,8 +186,58 @@ fn a_halter_stops_the_next_call_and_says_why() {
         assert!(!halter.allow() && observer.halt_note().is_none(), "the owner opens");
         assert!(breaker.allow_at(0) && !halter.observer().is_halted() && halter.allow());
     }
-    let reasons: Vec<_> = observer.events().map(|event| event.reason).collect();
+    let reasons: Vec<_> = observer.events().skip(1).map(|event| event.reason).collect();
     assert_eq!(reasons, [Reason::Halt, Reason::Resume].repeat(3));
+}
+
+/// Who halts and resumes by the path is told whether an owner is there to obey. What others hold goes before that.
+#[test]
+fn a_handle_by_the_path_tells_whether_an_owner_is_there() {
+    let place = Place::new("presence");
+    let ann = Holder::new("ann@desk-7").unwrap();
+    let breaker = create(&place.0, config()).unwrap();
+    let gate = Gate::open(&place.0).unwrap();
+    let acts = |gate: &Gate| {
+        let halts = [gate.halt(""), gate.halt_as(ann, "")];
+        (halts, [gate.resume(""), gate.resume(""), gate.resume_as(ann, ""), gate.resume_as(ann, "")])
+    };
+    let (held, none) = (Resumed::StillHeld, Resumed::NotHeld);
+    assert_eq!(acts(&gate), ([Halted::Done; 2], [held, none, Resumed::Done, none]));
+    drop(breaker);
+    // The lock of another page isn't this page's owner.
+    let other = Place::new("presence-of-another");
+    let _other = create(&other.0, config()).unwrap();
+    assert_eq!(acts(&gate), ([Halted::NoOwner; 2], [held, none, Resumed::NoOwner, none]));
+    assert!(!gate.allow(), "a page without an owner shows open");
+    let process = Process::ready("closed", &place.0);
+    assert_eq!(acts(&gate), ([Halted::Done; 2], [held, none, Resumed::Done, none]));
+    process.kill();
+    assert_eq!(acts(&gate), ([Halted::NoOwner; 2], [held, none, Resumed::NoOwner, none]));
+    // The owner alone opens, so the gate refuses until there is one.
+    assert!(!gate.allow() && gate.is_halted() && gate.holders().is_empty());
+    let breaker = create(&place.0, config()).unwrap();
+    assert!(!gate.is_halted() && !breaker.snapshot().halted);
+}
+
+/// Another process asks, so a poll is a sign of life.
+#[test]
+fn an_owner_whose_page_is_asked_by_its_path_is_to_be_polled_within_half_an_owner_timeout() {
+    let place = Place::new("asked");
+    let mut breaker = create(&place.0, config()).unwrap();
+    breaker.poll_at(4 * SECOND);
+    breaker.poll_at(5 * SECOND);
+    let _observer = Observer::open(&place.0).unwrap();
+    assert_eq!(breaker.next_deadline_ns(), u64::MAX, "an observer doesn't ask");
+    let gate = Gate::open(&place.0).unwrap();
+    assert_eq!(breaker.next_deadline_ns(), 5 * SECOND + SECOND / 2);
+    breaker.poll_at(6 * SECOND);
+    assert_eq!(breaker.next_deadline_ns(), 6 * SECOND + SECOND / 2);
+    drop((gate, breaker));
+    // Who asked may come again: the next owner keeps it up.
+    let mut breaker = create(&place.0, config()).unwrap();
+    assert!(breaker.next_deadline_ns() <= SECOND / 2);
+    breaker.reconfigure(&Config { owner_timeout_ns: 0, ..config() }).unwrap();
+    assert_eq!(breaker.next_deadline_ns(), u64::MAX);
 }
 
 // One owner.
@@ -178,22 +245,19 @@ fn a_halter_stops_the_next_call_and_says_why() {
 #[test]
 fn a_second_owner_is_told_whose_the_page_is() {
     let place = Place::new("owners");
-    let breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
+    let breaker = create(&place.0, config()).unwrap();
     let owner = |error: SharedError| match error {
         SharedError::Owned { path, pid } if path == place.0 => pid,
         error => panic!("{error}"),
     };
-    let error = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap_err();
+    let error = create(&place.0, config()).unwrap_err();
     let message = format!("{} is owned by process {}", place.0.display(), std::process::id());
     assert_eq!(error.to_string(), message);
     assert_eq!(owner(error), Some(std::process::id()));
     // That holds for another path to the same file, too.
     let directory = place.0.parent().unwrap();
     let roundabout = directory.join("..").join(directory.file_name().unwrap()).join(place.0.file_name().unwrap());
-    assert!(matches!(
-        Breaker::create_shared(roundabout, config(), trip99::Start::Closed),
-        Err(SharedError::Owned { .. })
-    ));
+    assert!(matches!(create(&roundabout, config()), Err(SharedError::Owned { .. })));
     // Observers that open and close the page in the owner's process don't release its lock.
     drop((Observer::open(&place.0).unwrap(), Gate::open(&place.0).unwrap()));
     assert!(Observer::open(&place.0).unwrap().owner().unwrap().alive);
@@ -201,69 +265,207 @@ fn a_second_owner_is_told_whose_the_page_is() {
     drop(breaker);
 
     let process = Process::ready("closed", &place.0);
-    assert_eq!(
-        owner(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap_err()),
-        Some(process.pid())
-    );
+    assert_eq!(owner(create(&place.0, config()).unwrap_err()), Some(process.pid()));
     let observer = Observer::open(&place.0).unwrap();
     assert_eq!(observer.owner().map(|owner| (owner.pid, owner.alive)), Some((process.pid(), true)));
     process.kill();
     assert!(!observer.owner().unwrap().alive);
-    Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
+    create(&place.0, config()).unwrap();
 }
 
 // Restart.
 
+/// All of it holds before the first operation.
 #[test]
 fn how_it_comes_back() {
     for before in ["closed", "closed-again", "open", "half-open"] {
         for (clean, halted) in [(true, false), (true, true), (false, false), (false, true)] {
-            let place = Place::new("restart");
-            let role = if halted { format!("{before} halted") } else { before.to_owned() };
-            let process = Process::ready(&role, &place.0);
-            let observer = Observer::open(&place.0).unwrap();
-            let mut followed = observer.events();
-            let earlier = followed.by_ref().count() as u64;
-            let found = observer.state().unwrap();
-            if clean {
-                process.end_cleanly()
-            } else {
-                process.kill()
+            for start in [Start::Closed, Start::HalfOpen] {
+                let context = format!("{before}, clean: {clean}, halted: {halted}, {start:?}");
+                let place = Place::new("restart");
+                let role = if halted { format!("{before} halted") } else { before.to_owned() };
+                let process = Process::ready(&role, &place.0);
+                let observer = Observer::open(&place.0).unwrap();
+                let mut followed = observer.events();
+                let earlier = followed.by_ref().count() as u64;
+                let found = observer.state().unwrap();
+                if clean {
+                    process.end_cleanly()
+                } else {
+                    process.kill()
+                }
+                let left = if clean { State::Open } else { found };
+                assert_eq!((observer.state(), observer.is_halted()), (Some(left), halted), "{context}");
+
+                // The new owner's clock is one that the earlier owner didn't know.
+                let now_ns = 77;
+                let mut breaker = create_at(now_ns, &place.0, patient(), start).unwrap();
+                let healthy = clean && found == State::Closed && !halted;
+                let started = if healthy { Started::Clean } else { Started::Unclean };
+                let state = match start {
+                    _ if !healthy => State::Open,
+                    Start::HalfOpen => State::HalfOpen,
+                    _ => State::Closed,
+                };
+                let attempt = u32::from(before != "closed");
+                assert_eq!(breaker.started(), Some(started), "{context}");
+                assert_eq!((breaker.state(), observer.state()), (state, Some(state)), "{context}");
+                assert_eq!((breaker.snapshot().halted, breaker.snapshot().attempt), (halted, attempt), "{context}");
+
+                // What is left of a pause counts. Whoever was not open pauses in full.
+                let pause_ns = patient().backoff_base_ns << attempt;
+                let retry_at_ns = breaker.next_deadline_ns();
+                match found {
+                    _ if healthy => assert_eq!(retry_at_ns, u64::MAX, "{context}"),
+                    State::Open => assert!(
+                        retry_at_ns < now_ns + pause_ns && retry_at_ns > now_ns + pause_ns / 2,
+                        "{context}: {retry_at_ns}"
+                    ),
+                    _ => assert_eq!(retry_at_ns, now_ns + pause_ns, "{context}"),
+                }
+                assert_eq!((observer.retry_at_ns(), breaker.snapshot().retry_at_ns), (retry_at_ns, retry_at_ns));
+                let snapshot = observer.snapshot().unwrap();
+                assert_eq!(snapshot, breaker.snapshot(), "{context}");
+                assert_eq!((snapshot.now_ns, snapshot.halted, snapshot.events), (now_ns, halted, earlier + 1));
+                let event = followed.next().unwrap();
+                assert_eq!((event.sequence, event.reason, event.t_ns), (earlier, Reason::Restart, now_ns), "{context}");
+                let from = if healthy { State::Closed } else { left };
+                assert_eq!((event.from, event.to, event.attempt), (from, state, attempt), "{context}");
+                assert_eq!((event.retry_at_ns, event.owner_gap_ns), (retry_at_ns, 0), "{context}");
+                // The earlier owner has journaled the halt.
+                assert_eq!((followed.next(), followed.missed()), (None, 0), "{context}");
+
+                assert_eq!(breaker.allow_at(now_ns), healthy, "{context}");
+                breaker.release_at(now_ns);
+                breaker.poll_at(now_ns);
+                assert_eq!((followed.next(), breaker.snapshot().retry_at_ns), (None, retry_at_ns), "{context}");
+
+                let retry_at_ns = if healthy { now_ns } else { retry_at_ns };
+                breaker.poll_at(retry_at_ns);
+                assert_eq!(breaker.state(), if healthy { state } else { State::HalfOpen }, "{context}");
+                assert_eq!(breaker.allow_at(retry_at_ns), !halted, "{context}");
+                let resumed = if halted { Resumed::Done } else { Resumed::NotHeld };
+                assert_eq!(breaker.resume_at(retry_at_ns, ""), resumed, "{context}");
+                assert!(!halted || breaker.allow_at(retry_at_ns), "{context}");
             }
-            let left = if clean { State::Open } else { found };
-            assert_eq!((observer.state(), observer.is_halted()), (Some(left), halted), "a clean end leaves it open");
+        }
+    }
+}
 
-            let context = format!("{before}, clean: {clean}, halted: {halted}");
-            let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
-            let healthy = clean && found == State::Closed;
-            let state = if healthy { State::Closed } else { State::Open };
-            let attempt = u32::from(before != "closed");
-            assert_eq!((breaker.state(), observer.state()), (state, Some(state)), "{context}");
-            assert_eq!((breaker.snapshot().halted, breaker.snapshot().attempt), (halted, attempt), "{context}");
+#[test]
+fn a_new_page_begins_as_start_says_and_tells_so_at_construction() {
+    for (start, state, halted) in [
+        (Start::Closed, State::Closed, false),
+        (Start::HalfOpen, State::HalfOpen, false),
+        (Start::Halted, State::Closed, true),
+    ] {
+        let place = Place::new("new");
+        let mut breaker = Breaker::create_shared_at(5 * SECOND, &place.0, config(), start).unwrap();
+        let observer = Observer::open(&place.0).unwrap();
+        assert_eq!((breaker.started(), breaker.config().start), (Some(Started::New), start));
+        assert_eq!((observer.state(), observer.is_halted()), (Some(state), halted));
+        let events: Vec<_> = observer.events().collect();
+        let told: Vec<_> = events.iter().map(|event| (event.sequence, event.t_ns, event.reason)).collect();
+        let mut expected = vec![(0, 5 * SECOND, Reason::Restart)];
+        expected.extend(halted.then_some((1, 5 * SECOND, Reason::Halt)));
+        assert_eq!(told, expected);
+        assert_eq!((events[0].from, events[0].to, events[0].attempt), (state, state, 0));
+        assert_eq!(
+            (events[0].retry_at_ns, observer.retry_at_ns(), breaker.next_deadline_ns()),
+            (u64::MAX, u64::MAX, u64::MAX)
+        );
+        let snapshot = observer.snapshot().unwrap();
+        assert_eq!((&snapshot, snapshot.now_ns, snapshot.halted), (&breaker.snapshot(), 5 * SECOND, halted));
+        assert_eq!(breaker.allow_at(5 * SECOND), !halted);
+        assert_eq!(breaker.events().count(), expected.len());
+    }
+    // By the process's own clock, if nobody tells another one.
+    let place = Place::new("new");
+    let before_ns = Breaker::new(config()).unwrap().now_ns();
+    let breaker = Breaker::create_shared(&place.0, config(), Start::Closed).unwrap();
+    let event = breaker.events().next().unwrap();
+    assert!((before_ns..=breaker.now_ns()).contains(&event.t_ns), "{before_ns} {event:?}");
+    assert_eq!(breaker.snapshot().now_ns, event.t_ns);
+}
 
-            // The new owner's clock is one that the earlier owner didn't know.
-            let now_ns = 77;
-            assert!(healthy || breaker.next_deadline_ns() == 0, "there is work for a poll");
-            assert_eq!(breaker.allow_at(now_ns), healthy && !halted, "{context}");
-            breaker.poll_at(now_ns);
-            let pause_ns = SECOND << attempt;
-            assert_eq!(breaker.next_deadline_ns(), if healthy { u64::MAX } else { now_ns + pause_ns }, "{context}");
-            assert_eq!(observer.retry_at_ns(), breaker.next_deadline_ns());
-            let snapshot = observer.snapshot().unwrap();
-            assert_eq!((snapshot.state, snapshot.halted, snapshot.attempt), (state, halted, attempt), "{context}");
-            let event = followed.next().unwrap();
-            assert_eq!((event.sequence, event.reason, event.t_ns), (earlier, Reason::Restart, now_ns));
-            assert_eq!((event.from, event.to, event.attempt), (found, state, attempt), "{context}");
-            assert_eq!(event.retry_at_ns, breaker.next_deadline_ns());
-            // The earlier owner has journaled the halt.
-            assert_eq!((followed.next(), followed.missed()), (None, 0), "{context}");
+/// An owner with a time of its own that it didn't tell at construction.
+#[test]
+fn a_first_operation_before_construction_moves_the_pause() {
+    for (first_ns, shift_ns) in [(77, 777 * SECOND - 77), (777 * SECOND, 0), (778 * SECOND, 0)] {
+        let place = Place::new("shifted");
+        Process::ready("half-open", &place.0).kill();
+        let mut breaker = create_at(777 * SECOND, &place.0, patient(), Start::Closed).unwrap();
+        let observer = Observer::open(&place.0).unwrap();
+        assert_eq!((breaker.next_deadline_ns(), observer.retry_at_ns()), (2777 * SECOND, 2777 * SECOND));
+        breaker.poll_at(first_ns);
+        let retry_at_ns = 2777 * SECOND - shift_ns;
+        assert_eq!((breaker.next_deadline_ns(), observer.retry_at_ns()), (retry_at_ns, retry_at_ns));
+        assert_eq!((breaker.snapshot().retry_at_ns, observer.snapshot()), (retry_at_ns, Some(breaker.snapshot())));
+        assert_eq!(breaker.snapshot().now_ns, first_ns);
+        breaker.poll_at(retry_at_ns - 1);
+        assert_eq!(breaker.state(), State::Open);
+        breaker.poll_at(retry_at_ns);
+        assert_eq!(breaker.state(), State::HalfOpen);
+    }
+}
 
-            breaker.poll_at(now_ns + pause_ns);
-            assert_eq!(breaker.state(), if healthy { State::Closed } else { State::HalfOpen }, "{context}");
-            assert_eq!(breaker.allow_at(now_ns + pause_ns), !halted, "{context}");
-            let resumed = if halted { Resumed::Done } else { Resumed::NotHeld };
-            assert_eq!(breaker.resume_at(now_ns + pause_ns, ""), resumed, "{context}");
-            assert!(breaker.allow_at(now_ns + pause_ns) || !halted && !healthy);
+#[test]
+fn a_pause_of_another_boot_begins_anew() {
+    let place = Place::new("boot");
+    Process::ready("open", &place.0).kill();
+    let file = fs::OpenOptions::new().write(true).open(&place.0).unwrap();
+    file.write_all_at(&[7; 16], BOOT_ID).unwrap();
+    let breaker = create_at(SECOND, &place.0, patient(), Start::Closed).unwrap();
+    assert_eq!(breaker.next_deadline_ns(), 2001 * SECOND);
+}
+
+/// Its gate shows open then, but it was not in the pause that the page tells of.
+#[test]
+fn an_unclean_end_while_not_open_leaves_a_full_pause() {
+    let brief = Config { backoff_base_ns: 1, backoff_max_ns: 1, ..config() };
+    for state in ["closed", "half-open", "closed-again"] {
+        let place = Place::new("full");
+        let mut breaker = create(&place.0, brief.clone()).unwrap();
+        if state != "closed" {
+            breaker.trip_at(0);
+            breaker.poll_at(1);
+            assert_eq!(breaker.state(), State::HalfOpen);
+        }
+        if state == "closed-again" {
+            assert!(breaker.allow_at(2));
+            breaker.record_at(3, 1);
+            assert_eq!(breaker.state(), State::Closed);
+        }
+        breaker.halt_at(4, "");
+        drop(breaker);
+        let breaker = create(&place.0, patient()).unwrap();
+        assert_eq!(breaker.started(), Some(Started::Unclean), "{state}");
+        assert_eq!(breaker.next_deadline_ns(), 1000 * SECOND, "{state}");
+    }
+}
+
+/// The end hears lanes and fires timers first.
+#[test]
+fn an_end_takes_in_what_lanes_told() {
+    let threshold_ns = config().threshold_ns;
+    for (end_ns, started) in [(threshold_ns, Started::Clean), (threshold_ns + 1, Started::Unclean)] {
+        for is_answered in [false, true] {
+            let place = Place::new("unheard");
+            let mut breaker = create(&place.0, config()).unwrap();
+            let mut lane = breaker.lane();
+            breaker.poll_at(0);
+            let call = lane.begin_at(0);
+            if is_answered {
+                lane.end_at(end_ns, call);
+            }
+            breaker.destroy_at(end_ns);
+            let again = create(&place.0, config()).unwrap();
+            assert_eq!(again.started(), Some(started), "{end_ns}, {is_answered}");
+            // An answer that was too slow opens it.
+            let reasons: Vec<Reason> = again.events().map(|event| event.reason).collect();
+            let is_slow = started == Started::Unclean;
+            let is_told = reasons.contains(&Reason::Latency);
+            assert_eq!(is_told, is_slow, "{end_ns}, {is_answered}: {reasons:?}");
         }
     }
 }
@@ -271,51 +473,58 @@ fn how_it_comes_back() {
 #[test]
 fn a_halt_by_anyone_outlives_owners_until_it_is_resumed() {
     let place = Place::new("latched");
-    drop(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap());
+    drop(create(&place.0, config()).unwrap());
     let halter = Gate::open(&place.0).unwrap();
-    halter.halt("while nobody was there");
+    assert_eq!(halter.halt("while nobody was there"), Halted::NoOwner);
     for round in 0..3 {
-        let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
-        assert!(!breaker.allow_at(1));
+        let mut breaker = create(&place.0, config()).unwrap();
+        // The first one finds a clean end. No end is clean while the page is halted.
+        let started = if round == 0 { Started::Clean } else { Started::Unclean };
+        assert_eq!(breaker.started(), Some(started));
+        assert!(breaker.snapshot().halted && !breaker.allow_at(1));
         // The first owner that there is journals it.
         let reasons: &[Reason] = if round == 0 { &[Reason::Restart, Reason::Halt] } else { &[Reason::Restart] };
         assert_eq!(latest_reasons(&breaker, reasons.len()), reasons);
-        assert_eq!(breaker.events().count(), 2 + round);
+        assert_eq!(breaker.events().count(), 3 + round);
         assert_eq!(halter.observer().halt_note().unwrap().reason, "while nobody was there");
     }
-    halter.resume("");
-    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
-    assert!(breaker.allow_at(1), "the take-over has seen that nobody holds it");
-    breaker.poll_at(1);
+    assert_eq!(halter.resume(""), Resumed::NoOwner);
+    let mut breaker = create(&place.0, config()).unwrap();
+    assert!(!breaker.snapshot().halted && !halter.is_halted(), "the take-over has seen that nobody holds it");
     assert_eq!(latest_reasons(&breaker, 2), [Reason::Restart, Reason::Resume]);
-    halter.halt("before the first operation");
+    assert!(!breaker.allow_at(0) && breaker.allow_at(SECOND), "it was no clean end");
+    breaker.record_at(SECOND + 1, 1);
+    assert_eq!(breaker.state(), State::Closed);
+    assert_eq!(halter.halt("before the first operation"), Halted::Done);
     drop(breaker);
 
     // It is resumed before the first operation.
-    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
+    let mut breaker = create(&place.0, config()).unwrap();
+    assert_eq!(latest_reasons(&breaker, 2), [Reason::Restart, Reason::Halt]);
     assert_eq!(breaker.resume_as_at(1, halter.holder(), ""), Resumed::Done);
-    assert!(breaker.allow_at(2));
+    assert!(!breaker.snapshot().halted && !breaker.allow_at(2), "nor was this one");
     breaker.poll_at(2);
     assert_eq!(latest_reasons(&breaker, 3), [Reason::Restart, Reason::Halt, Reason::Resume]);
+    assert!(breaker.allow_at(SECOND));
 }
 
 #[test]
 fn the_next_owner_journals_the_latest_64_halts_and_resumes_of_a_time_without_one() {
     let place = Place::new("unowned");
-    drop(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap());
+    drop(create(&place.0, config()).unwrap());
     let halter = Gate::open(&place.0).unwrap();
     for round in 0..50 {
         halter.halt(&round.to_string());
-        let left = if round == 0 { Resumed::Done } else { Resumed::StillHeld };
+        let left = if round == 0 { Resumed::NoOwner } else { Resumed::StillHeld };
         assert_eq!(halter.resume_as(halter.holder(), ""), left);
         halter.halt_as(Holder::new("ann@desk-7").unwrap(), "hers");
     }
-    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
+    let mut breaker = create(&place.0, config()).unwrap();
     breaker.poll_at(1);
     // The latest 64 of 150 begin with a resume.
     let entries = [Reason::Halt, Reason::Resume, Reason::Halt].into_iter().cycle().skip(150 - 64).take(64);
     let reasons: Vec<Reason> = breaker.events().map(|event| event.reason).collect();
-    assert!(reasons.iter().copied().eq([Reason::Restart].into_iter().chain(entries)), "{reasons:?}");
+    assert!(reasons.iter().copied().eq([Reason::Restart; 2].into_iter().chain(entries)), "{reasons:?}");
     // Her halt is the only one that is held, and it is known, however many came after it.
     let note = |holder: &str| {
         halter
@@ -343,13 +552,13 @@ fn handles_of_a_breaker_refuse_when_it_has_ended_whoever_owns_the_page_later() {
     for shadow in [false, true] {
         let place = Place::new("ended");
         let config = Config { shadow, ..config() };
-        let mut earlier = Breaker::create_shared(&place.0, config.clone(), trip99::Start::Closed).unwrap();
+        let mut earlier = create(&place.0, config.clone()).unwrap();
         let (gate, mut lane, by_path) = (earlier.gate(), earlier.lane(), Gate::open(&place.0).unwrap());
         earlier.poll_at(1);
         assert!(gate.allow() && lane.allow() && by_path.allow());
         drop(earlier);
         assert!(!gate.allow() && !lane.allow() && gate.state() == Some(State::Open));
-        let mut later = Breaker::create_shared(&place.0, config, trip99::Start::Closed).unwrap();
+        let mut later = create(&place.0, config).unwrap();
         later.poll_at(1);
         assert!(later.allow_at(1) && by_path.allow() && later.gate().allow());
         assert!(!gate.allow() && !gate.clone().allow() && !lane.allow());
@@ -364,26 +573,42 @@ fn handles_of_a_breaker_refuse_when_it_has_ended_whoever_owns_the_page_later() {
 }
 
 #[test]
-fn the_callers_config_applies_but_its_start_only_to_a_new_page() {
+fn the_callers_config_applies_and_its_start_can_only_make_a_restart_stricter() {
     let place = Place::new("config");
-    let half_open = Config { start: trip99::Start::HalfOpen, shadow: true, ..config() };
-    let mut breaker = Breaker::create_shared(&place.0, half_open.clone(), trip99::Start::HalfOpen).unwrap();
-    assert_eq!(breaker.state(), State::HalfOpen);
-    assert!(breaker.allow_at(0));
-    breaker.record_at(1, 1);
-    assert_eq!(breaker.state(), State::Closed);
+    let shadow = Config { shadow: true, ..config() };
+    let begin = || create_at(0, &place.0, shadow.clone(), Start::HalfOpen).unwrap();
+    let recover = |breaker: &mut Breaker| {
+        assert!(breaker.allow_at(0));
+        breaker.record_at(1, 1);
+        assert_eq!(breaker.state(), State::Closed);
+    };
+    let mut breaker = begin();
+    assert_eq!((breaker.state(), breaker.started()), (State::HalfOpen, Some(Started::New)));
+    recover(&mut breaker);
     let small = Observer::open(&place.0).unwrap();
     assert_eq!(small.quantile_ns(0), Some(1));
     drop(breaker);
 
-    let breaker = Breaker::create_shared(&place.0, half_open, trip99::Start::HalfOpen).unwrap();
+    // Clean restarts are half-open, too. Who ends while half-open comes back open, whatever `start` is.
+    let mut breaker = begin();
+    assert_eq!((breaker.state(), breaker.started()), (State::HalfOpen, Some(Started::Clean)));
+    assert_eq!(latest_reasons(&breaker, 1), [Reason::Restart]);
+    recover(&mut breaker);
+    drop(breaker);
+    drop(begin());
+    let mut breaker = begin();
+    assert_eq!((breaker.state(), breaker.started()), (State::Open, Some(Started::Unclean)));
+    breaker.poll_at(SECOND);
+    assert!(breaker.allow_at(SECOND));
+    breaker.record_at(SECOND + 1, 1);
     assert_eq!(breaker.state(), State::Closed);
     drop(breaker);
 
     // The new owner has no shadow, another window and a shorter backoff.
     let len = fs::metadata(&place.0).unwrap().len();
     let other = Config { window_len: 5000, backoff_max_ns: SECOND, ..config() };
-    let mut breaker = Breaker::create_shared(&place.0, other, trip99::Start::Closed).unwrap();
+    let mut breaker = create(&place.0, other).unwrap();
+    assert_eq!((breaker.state(), breaker.config().start), (State::Closed, Start::Closed));
     assert!(fs::metadata(&place.0).unwrap().len() > len);
     for latency_ns in 1..=6000 {
         breaker.record_at(2, latency_ns);
@@ -399,7 +624,7 @@ fn the_callers_config_applies_but_its_start_only_to_a_new_page() {
     assert!(!breaker.allow_at(3 * SECOND));
     drop(breaker);
     // A smaller window has room enough.
-    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
+    let mut breaker = create(&place.0, config()).unwrap();
     assert_eq!(breaker.state(), State::Open);
     breaker.record_at(5, 9);
     assert_eq!(Observer::open(&place.0).unwrap().quantile_ns(0), Some(9));
@@ -410,21 +635,22 @@ fn a_panic_is_no_clean_end() {
     let place = Place::new("panic");
     let page = place.0.clone();
     let panicked = std::thread::spawn(move || {
-        let _breaker = Breaker::create_shared(page, config(), trip99::Start::Closed).unwrap();
+        let _breaker = create(&page, config()).unwrap();
         std::panic::resume_unwind(Box::new("a panic"));
     });
     assert!(panicked.join().is_err());
-    assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap().state(), State::Open);
+    assert_eq!(create(&place.0, config()).unwrap().state(), State::Open);
 }
 
 #[test]
 fn a_snapshot_that_a_killed_owner_left_half_written_is_none_until_the_next() {
     let (place, file) = made("half-written");
-    Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap().poll_at(0);
+    create(&place.0, config()).unwrap().poll_at(0);
     file.write_all_at(&(word(&place.0, SNAPSHOT) + 1).to_ne_bytes(), SNAPSHOT).unwrap();
     let observer = Observer::open(&place.0).unwrap();
     assert_eq!(observer.snapshot(), None);
-    let mut breaker = Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap();
+    let mut breaker = create(&place.0, config()).unwrap();
+    assert_eq!(observer.snapshot(), Some(breaker.snapshot()));
     breaker.poll_at(9);
     assert_eq!(observer.snapshot(), Some(breaker.snapshot()));
 }
@@ -434,9 +660,12 @@ fn an_attempt_beyond_the_callers_backoff_is_capped() {
     let place = Place::new("attempt");
     Process::ready("open", &place.0).kill();
     let config = Config { backoff_base_ns: SECOND, backoff_max_ns: SECOND, ..config() };
-    let mut breaker = Breaker::create_shared(&place.0, config, trip99::Start::Closed).unwrap();
-    breaker.poll_at(5);
-    assert_eq!((breaker.snapshot().attempt, breaker.next_deadline_ns()), (0, 5 + SECOND));
+    // More than the new pause is left of the old one.
+    let mut breaker = create_at(5, &place.0, config, Start::Closed).unwrap();
+    for now_ns in [5, 6] {
+        assert_eq!((breaker.snapshot().attempt, breaker.next_deadline_ns()), (0, 5 + SECOND));
+        breaker.poll_at(now_ns);
+    }
 }
 
 // Refusals.
@@ -445,7 +674,7 @@ fn an_attempt_beyond_the_callers_backoff_is_capped() {
 fn assert_refused(place: &Place, expected: &str) {
     let before = fs::read(&place.0).ok();
     let expected = expected.replace("PAGE", &place.0.display().to_string());
-    assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap_err().to_string(), expected);
+    assert_eq!(create(&place.0, config()).unwrap_err().to_string(), expected);
     assert_eq!(fs::read(&place.0).ok(), before);
     if !expected.contains("damaged: the gate") && !expected.contains("the attempt") && !expected.contains("events") {
         assert_eq!(Observer::open(&place.0).unwrap_err().to_string(), expected);
@@ -456,7 +685,7 @@ fn assert_refused(place: &Place, expected: &str) {
 
 fn made(name: &str) -> (Place, fs::File) {
     let place = Place::new(name);
-    drop(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap());
+    drop(create(&place.0, config()).unwrap());
     let file = fs::OpenOptions::new().write(true).open(&place.0).unwrap();
     (place, file)
 }
@@ -484,6 +713,17 @@ fn damaged_pages_are_refused() {
     }
 }
 
+/// Whoever made the page, any library of this layout takes it over.
+#[test]
+fn the_version_of_the_library_that_made_a_page_is_not_checked() {
+    let (place, file) = made("library");
+    file.write_all_at(&[9; 8], HEADER).unwrap();
+    Observer::open(&place.0).unwrap();
+    Gate::open(&place.0).unwrap();
+    assert_eq!(create(&place.0, config()).unwrap().started(), Some(Started::Clean));
+    assert_eq!(word(&place.0, HEADER), u64::from_ne_bytes([9; 8]), "it tells who made the page");
+}
+
 #[test]
 fn truncated_pages_are_refused() {
     let (place, file) = made("truncated");
@@ -498,7 +738,7 @@ fn truncated_pages_are_refused() {
     let (place, file) = made("longer");
     file.set_len(whole + 100_000).unwrap();
     Observer::open(&place.0).unwrap();
-    assert_eq!(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap().state(), State::Closed);
+    assert_eq!(create(&place.0, config()).unwrap().state(), State::Closed);
 }
 
 #[test]
@@ -522,10 +762,7 @@ fn files_that_are_not_ours_or_no_files_are_refused() {
 
     let lock = Place::new("lock");
     symlink(&target.0, lock.beside(".lock")).unwrap();
-    assert!(matches!(
-        Breaker::create_shared(&lock.0, config(), trip99::Start::Closed),
-        Err(SharedError::NotOurs { .. })
-    ));
+    assert!(matches!(create(&lock.0, config()), Err(SharedError::NotOurs { .. })));
     assert!(!lock.0.exists());
 }
 
@@ -534,7 +771,7 @@ fn a_draft_that_a_killed_owner_left_is_no_page_and_in_nobodys_way() {
     let place = Place::new("draft");
     fs::write(place.beside(".new"), "half a page").unwrap();
     assert!(Observer::open(&place.0).is_err());
-    drop(Breaker::create_shared(&place.0, config(), trip99::Start::Closed).unwrap());
+    drop(create(&place.0, config()).unwrap());
     assert!(!place.beside(".new").exists());
 }
 
@@ -558,15 +795,23 @@ proptest! {
         if let Some(len) = len {
             file.set_len(len.index(original.len() + 1) as u64).unwrap();
         }
-        let scribbled = fs::read(&place.0).unwrap();
+        let mut scribbled = fs::read(&place.0).unwrap();
         for observer in [Observer::open(&place.0), Gate::open(&place.0).map(|halter| halter.observer().clone())].into_iter().flatten() {
             let _ = (observer.state(), observer.snapshot(), observer.quantile_ns(990_000), observer.halt_note());
             let _ = (observer.owner(), observer.events().count());
         }
-        match Breaker::create_shared(&place.0, config(), trip99::Start::Closed) {
-            Err(_) => prop_assert_eq!(fs::read(&place.0).unwrap(), scribbled),
+        // A gate tells that somebody asks, and nothing else.
+        let found = fs::read(&place.0).unwrap();
+        if found != scribbled {
+            scribbled[ASKED..ASKED + 8].copy_from_slice(&1_u64.to_ne_bytes());
+            prop_assert!(found == scribbled);
+        }
+        match create(&place.0, config()) {
+            Err(_) => prop_assert!(fs::read(&place.0).unwrap() == scribbled),
             Ok(mut breaker) => {
-                prop_assert!(scribbled[..HEADER as usize] == original[..HEADER as usize] && scribbled.len() == original.len());
+                let believed = [0..HEADER as usize, BOARD as usize..BOARD as usize + 16];
+                prop_assert!(believed.into_iter().all(|part| scribbled[part.clone()] == original[part]));
+                prop_assert_eq!(scribbled.len(), original.len());
                 for now_ns in 0..300 {
                     let _ = breaker.allow_at(now_ns);
                     breaker.record_at(now_ns, now_ns);

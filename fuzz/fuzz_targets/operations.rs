@@ -109,8 +109,8 @@ fn step(bytes: &mut Unstructured) -> Result<Step> {
         6 => Op::Probe { latency_ns: latency_ns(bytes)?, ok: bytes.arbitrary()? },
         7 => Op::Poll,
         8 => Op::PollAtDeadline { before: bytes.arbitrary()? },
-        9 => Op::Halt,
-        10 => Op::Resume,
+        9 => Op::Halt { who: bytes.int_in_range(0..=2)?, by_gate: bytes.arbitrary()? },
+        10 => Op::Resume { who: bytes.int_in_range(0..=3)?, by_gate: bytes.arbitrary()? },
         11 => Op::Reconfigure(Change {
             threshold_ns: *bytes.choose(&[10, 40])?,
             window_age_ns: *bytes.choose(&[0, 30, 200])?,

@@ -3,6 +3,7 @@
 
 mod jump;
 mod latch;
+mod ends;
 mod timers;
 mod transitions;
 
@@ -260,9 +261,24 @@ impl Machine {
         }
     }
 
+    /// Takes in a good sample of a calm breaker whose window is shown to others. Otherwise this returns false, and has changed nothing.
+    /// `now_ns` is not before the latest time seen, and no timer is due by it.
+    #[inline]
+    pub(super) fn take_shown(&mut self, now_ns: u64, latency_ns: u64, ok: bool) -> bool {
+        let is_taken = ok && self.judge.take_calmly_shown(now_ns, latency_ns);
+        if is_taken {
+            self.latest_ns = now_ns;
+            self.outlet.entered(latency_ns, self.judge.window_len());
+        }
+        is_taken
+    }
+
     /// Takes in a sample with a ticket, whatever it is.
     #[inline(never)]
     pub(super) fn take_returned(&mut self, now_ns: u64, latency_ns: u64, ok: bool, returned: Returned) {
+        if returned == Returned::Call && now_ns == self.latest_ns && self.take_shown(now_ns, latency_ns, ok) {
+            return;
+        }
         if self.judge.is_stale(now_ns, latency_ns) {
             self.stale += 1;
         } else if returned == Returned::Unknown {
@@ -318,71 +334,6 @@ impl Machine {
         self.journal(self.state, Reason::Reconfigured);
         self.publish();
         self.set_wake();
-    }
-
-    /// Ends at this time. The end is clean if it may be, and if the breaker is closed and not halted, and no call is in flight for longer
-    /// than the threshold.
-    pub(super) fn end(&mut self, now_ns: u64, may_be_clean: bool) {
-        if self.outlet.is_owners() {
-            if self.started {
-                self.publish();
-            }
-            let is_calm = self.state == State::Closed && !self.outlet.is_halted() && !self.judge.is_any_late(now_ns);
-            self.outlet.end(self.state, may_be_clean && is_calm);
-        }
-    }
-
-    /// Whether calls are in flight.
-    pub(super) fn has_calls(&self) -> bool {
-        self.judge.calls.len() > 0
-    }
-
-    /// From now on the page is in a file, which an earlier owner may have left. To be called before the first operation, at this time of
-    /// the caller's.
-    #[cfg(feature = "shm")]
-    pub(super) fn move_to(&mut self, opened: crate::shm::Opened, now_ns: u64) {
-        let crate::shm::Opened { page, link, legacy, kept } = opened;
-        self.judge.mirror();
-        self.outlet.move_to(page, link, legacy.as_ref());
-        self.outlet.set_settings(&self.config);
-        self.created_ns = now_ns;
-        let start = self.config.start;
-        let was_clean = legacy.is_some_and(|legacy| legacy.state == State::Closed && legacy.sealed);
-        let started = match legacy {
-            None => Started::New,
-            Some(_) if was_clean => Started::Clean,
-            Some(_) => Started::Unclean,
-        };
-        self.started_as = Some(started);
-        self.state = if started == Started::Unclean { State::Open } else { start.state() };
-        if let Some(legacy) = legacy {
-            self.backoff.restore(if was_clean { legacy.attempt } else { legacy.attempt.or(Some(0)) });
-        }
-        if started == Started::Unclean {
-            self.latch.restore(legacy.map_or(0, |legacy| legacy.openings));
-            let left_ns = legacy.and_then(|legacy| legacy.pause_left_ns);
-            let pause_ns = self.backoff.same_pause_ns();
-            self.retry_at_ns = now_ns.saturating_add(left_ns.map_or(pause_ns, |left_ns| left_ns.min(pause_ns)));
-            self.outlet.opening(self.backoff.attempt(), self.retry_at_ns - now_ns);
-        }
-        if start == Start::Halted && started != Started::Clean {
-            self.outlet.halt_at_start();
-        }
-        self.outlet.keep(&kept);
-        let epoch = self.outlet.take_over(self.state, started);
-        self.trials.go_on_after(epoch);
-        if self.state == State::HalfOpen {
-            self.begin_trials();
-        }
-        self.outlet.set_retry_at_ns(self.retry_at_ns);
-        self.journal(legacy.map_or(self.state, |legacy| legacy.state), Reason::Restart);
-        self.note_halts();
-        self.publish();
-    }
-
-    /// How the page was found, if it is in a file.
-    pub(super) fn started_as(&self) -> Option<Started> {
-        self.started_as
     }
 
     /// From now on this refuses and counts, and does nothing else: see `stand_in`.

@@ -53,7 +53,8 @@ impl Gate {
     /// that the owner begins, is taken for the trial), or give it back by [`release`](Self::release).
     ///
     /// A gate fires no timers. So how soon it lets trials pass after a pause depends on how often the owner polls. When the breaker
-    /// is gone its gates show open and refuse, as nobody watches any more. (A breaker in shadow refuses nothing, even then.)
+    /// is gone its gates show open and refuse for ever, in shadow, too: nobody watches any more. A gate that was opened by a path belongs
+    /// to the page: it refuses until the page has an owner again.
     #[must_use = "a grant that is neither sent nor released is a lost trial"]
     #[inline]
     pub fn allow(&self) -> bool {

@@ -24,6 +24,8 @@ impl Link {
 
     pub(crate) fn opening(&self, _attempt: u32, _pause_ns: u64) {}
 
+    pub(crate) fn ends_in_no_pause(&self) {}
+
     pub(crate) fn set_openings(&self, _openings: u32) {}
 
     pub(crate) fn journaled(&self, _entry: u64) {}

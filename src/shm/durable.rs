@@ -100,6 +100,8 @@ pub(crate) fn write(folder: &Path, page: &Path, holder: Holder, note: &HaltNote)
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
         Ok(mut file) => {
+            // A umask may have left nothing to open it by.
+            file.set_permissions(Permissions::from_mode(0o600))?;
             let HaltNote { uid, login_uid, pid, host, wall_ns, reason, .. } = note;
             let text = format!(
                 "holder: {holder}\nwall_ns: {wall_ns}\nuid: {uid}\nlogin_uid: {login_uid}\npid: {pid}\nhost: {host}\nreason: {reason}\n"

@@ -83,6 +83,7 @@ impl Link {
         let (mapping, legacy) = match Mapping::open(path, Access::Own, Some(&mut lock))? {
             Some(mapping) => {
                 let legacy = mapping.file().legacy(path, boot_id(), boot_ns())?;
+                permissions.share(path, &mapping.descriptor)?;
                 (mapping.grow(slots_log2)?, Some(legacy))
             }
             None => (Mapping::create(path, slots_log2, config.shadow, permissions, &mut lock)?, None),
@@ -131,6 +132,14 @@ impl Link {
             let owner = &shared.file.front.owner;
             owner.attempt.store(u64::from(attempt) + 1, Ordering::Release);
             owner.pause_ends_ns.store(boot_ns().saturating_add(pause_ns), Ordering::Release);
+        }
+    }
+
+    /// The breaker is about to end while it is in no pause. Its gate will show open, so whatever pause the page tells of is made to look
+    /// as long as can be: the next owner pauses in full. To be called before the gate opens.
+    pub(crate) fn ends_in_no_pause(&self) {
+        if let Some(shared) = &self.0 {
+            shared.file.front.owner.pause_ends_ns.store(u64::MAX, Ordering::Release);
         }
     }
 

@@ -107,10 +107,12 @@ impl Mapping {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(error) => return Err(SharedError::io(&draft, "remove")(error)),
             }
-            open_file(&draft, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, "create")
+            let file = open_file(&draft, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, "create")?;
+            // It is opened once more to be locked, and a umask may have left nothing to open it by.
+            let settled = permissions.settle(path, &file).inspect_err(|_| _ = rustix::fs::unlink(&draft));
+            settled.map(|()| file)
         })?;
         let fill = || {
-            permissions.settle(path, &file)?;
             let mapping = Self::map_allocated(path, file, slots_log2)?;
             // The file is new, and all zeros. That is an empty log, and empty notes, journal and mirror. The gate shows open until the
             // owner knows what halts there are.
@@ -262,6 +264,10 @@ impl Stump {
     /// Halts, without an entry in the log.
     pub(crate) fn halt(&self, act: &Act<'_>) {
         if self.len <= Self::BOARD {
+            // Where this version says who holds a halt is nothing, or something else. An owner of any version that finds HALTED without a
+            // holder takes it for a resume under way. So the gate gets a state that no version writes: that is damage, for which
+            // the owner itself halts.
+            self.gate().end();
             return self.gate().halt(|| 0);
         }
         // SAFETY: the board is mapped for as long as `self` lives, aligned to it, and made of atomics.

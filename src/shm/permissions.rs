@@ -21,6 +21,11 @@ impl Permissions {
         let stat = fstat(file).map_err(SharedError::io(path, "look at"))?;
         give(path, file, &stat, self.group, if self.group.is_some() { 0o660 } else { 0o600 })
     }
+
+    /// Gives a file that was there to the group, if there is one. It may be older than the wish to share it.
+    pub(super) fn share(self, path: &Path, file: &File) -> Result<(), SharedError> {
+        if self.group.is_some() { self.settle(path, file) } else { Ok(()) }
+    }
 }
 
 /// Makes a folder of mode 0700, if it is missing, and checks that it is this user's. `variable` is what the user may set to have

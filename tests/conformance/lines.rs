@@ -134,8 +134,8 @@ impl Lines {
             return Err("there is a config already".into());
         }
         let (base, rest) = rest.split_once(',').unwrap_or((rest, ""));
-        // Without jitter, so that deadlines can be written down.
-        let mut all = vec![("jitter_ppm".to_owned(), 0)];
+        // Without jitter, so that deadlines can be written down. The owner may be silent, as few scenarios are about signs of life.
+        let mut all = vec![("jitter_ppm".to_owned(), 0), ("owner_timeout_ns".to_owned(), 0)];
         match base.trim() {
             "default" => {}
             "quantile_only" => all.extend(QUANTILE_ONLY.map(|(name, value)| (name.to_owned(), value))),
@@ -329,7 +329,7 @@ impl Lines {
             ("halt_as", [holder, reason]) => {
                 self.push(&form, &[breaker, number(holder)?, number(reason)?], None);
             }
-            ("resume_as", [holder]) => self.push(&form, &[breaker, number(holder)?], Some(resumed(result)?)),
+            ("resume_as", [holder]) => self.push(&form, &[breaker, lifted(holder)?], Some(resumed(result)?)),
             ("halt_and_resume_at", []) => {
                 let now_ns = at.unwrap_or_default();
                 self.push("halt_at", &[breaker, now_ns], None);
@@ -395,7 +395,7 @@ impl Lines {
             ("release" | "halt" | "resume" | "close", []) => self.push(&form, &[gate], None),
             ("halt", [reason]) => self.push(&form, &[gate, number(reason)?], None),
             ("halt_as", [holder, reason]) => self.push(&form, &[gate, number(holder)?, number(reason)?], None),
-            ("resume_as", [holder]) => self.push(&form, &[gate, number(holder)?], Some(resumed(result)?)),
+            ("resume_as", [holder]) => self.push(&form, &[gate, lifted(holder)?], Some(resumed(result)?)),
             _ => return Err(format!("a gate can't {verb} {}", args.join(" "))),
         }
         self.refuse_result(&form, result)
@@ -421,4 +421,9 @@ impl Lines {
         let has_result = ["allow", "quantile", "reconfigure", "resume_as"].iter().any(|verb| form.contains(verb));
         if result.is_some() && !has_result { Err(format!("{form} has no result")) } else { Ok(()) }
     }
+}
+
+/// Whose halt is lifted: that of a part of the engine, or the latch's.
+fn lifted(holder: &str) -> Result<u64, String> {
+    if holder == "latch" { Ok(u64::MAX) } else { number(holder) }
 }

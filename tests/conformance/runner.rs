@@ -20,7 +20,7 @@ pub(crate) struct Runner {
 
 /// A lane, or a half of one.
 enum Part {
-    Whole(Lane),
+    Whole(Box<Lane>),
     Begin(BeginHalf),
     End(EndHalf),
 }
@@ -52,7 +52,7 @@ impl Runner {
     /// What C's inline test of the gate's byte says; Rust's `allow` has that test within.
     fn passes(&self, gate: &Observer) -> bool {
         let shadow = self.breakers[0].as_ref().is_some_and(|breaker| breaker.config().shadow);
-        gate.state() == Some(State::Closed) && !gate.is_halted() && !shadow
+        gate.state() == Some(State::Closed) && !gate.is_halted() && !shadow && !gate.why().unwatched
     }
 
     /// Slots are given out in order.
@@ -134,12 +134,13 @@ impl Runner {
             }
             ("observe", &[b]) => {
                 let breaker = self.breaker(b);
-                let gate = breaker.gate();
-                let mut text = snapshot(&breaker.snapshot(), breaker.state(), gate.is_halted());
+                // It asks nothing, so nobody watches the owner on account of it.
+                let seen = breaker.observer();
+                let mut text = snapshot(&breaker.snapshot(), breaker.state(), seen.is_halted());
                 field(&mut text, "deadline", breaker.next_deadline_ns());
-                field(&mut text, "note", note(&gate));
-                field(&mut text, "holders", gate.holders().notes().len());
-                field(&mut text, "passes", u8::from(self.passes(&gate)));
+                field(&mut text, "note", note(&seen));
+                field(&mut text, "holders", seen.holders().notes().len());
+                field(&mut text, "passes", u8::from(self.passes(&seen)));
                 return Some(text);
             }
             ("last_event", &[b]) => return Some(event(self.breaker(b).events().last())),
@@ -158,7 +159,7 @@ impl Runner {
             ("lane_open", &[b, capacity]) => {
                 let breaker = self.breaker(b);
                 let lane = if capacity == 0 { breaker.lane() } else { breaker.lane_with_capacity(capacity as u32) };
-                self.lanes.push(Some(Part::Whole(lane)));
+                self.lanes.push(Some(Part::Whole(Box::new(lane))));
             }
             ("lane_split", &[l]) => {
                 let Some(Part::Whole(lane)) = self.lanes[l as usize].take() else { panic!("a whole lane") };
@@ -272,9 +273,9 @@ fn field(text: &mut String, name: &str, value: impl Display) {
     write!(text, "{space}{name}={value}").expect("a string takes it");
 }
 
-/// A part of the engine. Its name is a number here.
+/// A part of the engine, whose name is a number here; or the latch.
 fn part(number: u64) -> Holder {
-    Holder::engine(&number.to_string())
+    if number == u64::MAX { Holder::LATCH } else { Holder::engine(&number.to_string()) }
 }
 
 fn resumed(resumed: Resumed) -> String {

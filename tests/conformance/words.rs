@@ -93,7 +93,7 @@ pub(crate) const EVENT: [&str; 16] = [
 
 const STATES: [&str; 3] = ["closed", "open", "half_open"];
 
-pub(crate) const REASONS: [&str; 16] = [
+pub(crate) const REASONS: [&str; 18] = [
     "latency",
     "failure_rate",
     "consecutive_failures",
@@ -110,6 +110,8 @@ pub(crate) const REASONS: [&str; 16] = [
     "reconfigured",
     "clock_jumped",
     "latched",
+    "owner_silent",
+    "owner_back",
 ];
 
 pub(crate) fn yes_or_no(result: Option<&str>) -> Result<Expected, String> {

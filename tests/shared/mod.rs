@@ -6,13 +6,25 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use trip99::{Breaker, Config, Reason, State};
+use trip99::shared::{Options, SharedError};
+use trip99::{Breaker, Config, Reason, Start, State};
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
 /// Trips at the first slow sample. There is no jitter, so that deadlines can be written down.
 pub(crate) fn config() -> Config {
     Config { jitter_ppm: 0, spike_count: 1, min_samples: 1, probes: 1, window_len: 64, ..Config::default() }
+}
+
+/// Owns a page from 0 on, by a time of the test's own. From then on this process has no warden, as that lives by real time.
+pub(crate) fn create(page: &Path, config: Config) -> Result<Breaker, SharedError> {
+    create_at(0, page, config, Start::Closed)
+}
+
+/// [`create`] at this time, with this start.
+pub(crate) fn create_at(now_ns: u64, page: &Path, config: Config, start: Start) -> Result<Breaker, SharedError> {
+    trip99::warden::disable();
+    Breaker::create_shared_with(page, config, start, &Options::default().now_ns(now_ns))
 }
 
 /// A page of this name and process, which is removed in the end.
@@ -143,26 +155,27 @@ pub(crate) fn wait() {
 
 /// Brings a new breaker to this state, with attempt 1 unless it is closed, where it is 0 or (`closed-again`) 1.
 pub(crate) fn bring_to(breaker: &mut Breaker, state: &str) {
+    let pause_ns = breaker.config().backoff_base_ns;
     breaker.poll_at(0);
     if state == "closed" {
         return;
     }
     breaker.record_at(1, SECOND);
-    breaker.poll_at(1 + SECOND);
-    assert!(breaker.allow_at(1 + SECOND));
-    breaker.record_failure_at(2 + SECOND, 1);
+    breaker.poll_at(1 + pause_ns);
+    assert!(breaker.allow_at(1 + pause_ns));
+    breaker.record_failure_at(2 + pause_ns, 1);
     assert_eq!((breaker.state(), breaker.snapshot().attempt), (State::Open, 1));
     if state == "open" {
         return;
     }
-    breaker.poll_at(2 + 3 * SECOND);
+    breaker.poll_at(2 + 3 * pause_ns);
     assert_eq!(breaker.state(), State::HalfOpen);
     if state == "half-open" {
         return;
     }
     assert_eq!(state, "closed-again");
-    assert!(breaker.allow_at(3 + 3 * SECOND));
-    breaker.record_at(4 + 3 * SECOND, 1);
+    assert!(breaker.allow_at(3 + 3 * pause_ns));
+    breaker.record_at(4 + 3 * pause_ns, 1);
     assert_eq!(breaker.state(), State::Closed);
 }
 

@@ -172,6 +172,7 @@ impl Machine {
         if any {
             self.publish();
         }
+        self.set_wake();
     }
 
     /// What is left to a poll, after lanes and timers. Either it is time for a sign of life, or the gate isn't as the owner left it:
@@ -197,6 +198,7 @@ impl Machine {
             // Last, and only if it was set before lanes were heard and timers fired: all that came meanwhile is judged.
             self.outlet.gate().clear_unwatched();
         }
+        self.set_wake();
     }
 
     // What it tells.
@@ -264,7 +266,8 @@ impl Machine {
     pub(super) fn set_wake(&mut self) {
         self.first_timer_ns = self.judge.first_deadline_ns(self.state);
         let is_counted = self.far_back.is_any();
-        self.wake_ns = if self.started && !is_counted { self.next_deadline_ns() } else { 0 };
+        let due_ns = self.next_deadline_ns().min(self.outlet.look_at_ns());
+        self.wake_ns = if self.started && !is_counted { due_ns } else { 0 };
     }
 
     pub(in crate::breaker) fn next_deadline_ns(&self) -> u64 {
