@@ -592,7 +592,7 @@ fn an_unclean_restart_keeps_the_latchs_count_and_a_resume_of_the_latch_begins_an
     assert_eq!([(); 3].map(|()| reopen(&mut breaker)), [false, false, true], "anew");
 }
 
-// Power, boots and scribbles.
+// Power and scribbles.
 
 /// A power failure keeps what was written up to some step, and loses the page, which is memory. Each first part of a halt's steps and of a
 /// resume's is made by hand: after it the next owner is halted, unless nothing had been written yet, or all was lifted.
@@ -624,24 +624,6 @@ fn after_a_power_failure_at_any_step_the_next_owner_is_halted_if_a_file_is_left(
         drop(breaker);
         place.kept().iter().for_each(|file| fs::remove_file(file).unwrap());
     }
-}
-
-/// What is left of a pause can't be told after another boot.
-#[test]
-fn after_another_boot_the_whole_pause_counts() {
-    let place = Place::new("boot");
-    let pause_ns = 100 * SECOND;
-    let config = Config { backoff_base_ns: pause_ns, backoff_max_ns: pause_ns, ..config() };
-    let left_ns = || {
-        let breaker = create(&place, config.clone());
-        assert_eq!((breaker.started(), breaker.state()), (Some(Started::Unclean), State::Open));
-        breaker.snapshot().retry_at_ns - breaker.snapshot().now_ns
-    };
-    create(&place, config.clone()).trip();
-    thread::sleep(MS);
-    assert!(left_ns() < pause_ns);
-    shared_write(&place, 192, &[0x5a; 16]); // the name of the boot
-    assert_eq!(left_ns(), pause_ns);
 }
 
 /// Nobody lifts a halt by a scribble on the word that has a bit for each holder.

@@ -1,5 +1,4 @@
-//! Attacks from outside that take several processes: what becomes of others' gates when an owner is killed, stopped, hangs or ends, and what
-//! an owner leaves to whom.
+//! Attacks from outside that take several processes: what becomes of others' gates when an owner is killed, stopped, hangs or ends.
 #![cfg(all(feature = "shm", target_os = "linux"))]
 
 mod shared;
@@ -7,12 +6,10 @@ mod shared;
 use rustix::process::{Pid, Signal, kill_process};
 use shared::{Place, Process, config, role, tell, wait};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
-use trip99::shared::Options;
 use trip99::{Breaker, Config, Gate, Observer, Reason, Start, Started, State};
 
 const MS: Duration = Duration::from_millis(1);
@@ -36,7 +33,6 @@ fn child() {
     match role.as_str() {
         "poller" => poll(&page),
         "sleeper" => sleep(&page),
-        "umask" => create_under_umask(&page),
         other => panic!("no role: {other}"),
     }
 }
@@ -132,7 +128,7 @@ fn others_gates_refuse_after_a_clean_end_until_the_next_owner() {
     next.end_cleanly();
 }
 
-// What an owner leaves, and what is left of an owner.
+// What is left of an owner.
 
 /// To shorten a file that is mapped kills whoever touches what is gone. So nothing passes that nobody watches.
 #[test]
@@ -146,35 +142,4 @@ fn an_owner_whose_page_is_truncated_dies_at_once() {
         status.is_some()
     });
     assert_eq!(status.and_then(|status| status.signal()), Some(libc::SIGBUS));
-}
-
-/// Makes a page and a durable halt under this umask, and tells the modes.
-fn create_under_umask(page: &Path) {
-    let umask = page.file_name().unwrap().to_str().unwrap().rsplit_once('-').unwrap().1;
-    let umask = u32::from_str_radix(umask, 8).unwrap();
-    // SAFETY: sets a number of this process.
-    unsafe { libc::umask(umask) };
-    let state = page.with_extension("state");
-    let options = Options::default().state_dir(&state);
-    let mut breaker = Breaker::create_shared_with(page, config(), Start::Closed, &options).unwrap();
-    breaker.halt("to be kept");
-    let kept = || fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path()).next();
-    until("the halt is kept", || kept().is_some_and(|file| fs::metadata(file).unwrap().len() > 0));
-    let lock = page.with_file_name(format!(".{}.lock", page.file_name().unwrap().to_str().unwrap()));
-    let paths = [page.to_owned(), lock, state.clone(), kept().unwrap()];
-    let modes = paths.map(|path| format!("{:o}", fs::metadata(path).unwrap().permissions().mode() & 0o7777));
-    drop(breaker);
-    fs::remove_dir_all(state).unwrap();
-    tell(&modes.join(" "));
-    wait();
-}
-
-#[test]
-fn umasks_dont_matter() {
-    for umask in ["0", "22", "777"] {
-        let place = Place::new(&format!("umask-{umask}"));
-        let mut owner = Process::start("umask", &place.0);
-        assert_eq!(owner.said(), "600 600 700 600", "page, lock, folder of halts and halt, under the umask {umask}");
-        owner.end_cleanly();
-    }
 }

@@ -106,7 +106,6 @@ pub(crate) fn write(folder: &Path, page: &Path, holder: Holder, note: &HaltNote)
             let text = format!(
                 "holder: {holder}\nwall_ns: {wall_ns}\nuid: {uid}\nlogin_uid: {login_uid}\npid: {pid}\nhost: {host}\nreason: {reason}\n"
             );
-            file.set_permissions(Permissions::from_mode(0o600))?; // whatever the umask left of it
             file.write_all(text.as_bytes())?;
         }
     }
