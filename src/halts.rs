@@ -390,6 +390,22 @@ mod tests {
     }
 
     #[test]
+    fn a_wall_clock_that_is_set_back_changes_neither_order_nor_holders() {
+        let page = Page::new();
+        let at = |wall_ns, reason| Act { wall_ns, reason, ..act("a") };
+        page.desk().halt(&at(1000, "earlier"));
+        page.desk().halt(&at(7, "later"));
+        let slot = page.halts.claim(act("a").holder);
+        for notes in [&page.notes[..], &[]] {
+            let (number, note) = Desk { notes, ..page.desk() }.note(slot).unwrap();
+            assert_eq!((number, note.reason().as_str(), note.wall_ns), (2, "later", 7));
+        }
+        let listed = page.halts.held();
+        assert!(page.desk().resume(listed, slot, &at(3, "")).is_ok_and(|held| !held.is_any()));
+        assert_eq!(log::read(&page.log, 3).map(|entry| entry.deed), Some(Deed::Resume));
+    }
+
+    #[test]
     fn a_halter_that_was_killed_after_any_step_has_halted() {
         // Before the first step it has not.
         let page = Page::new();
