@@ -99,10 +99,10 @@
 #ifdef __cplusplus
 #define CB_SHARED_OPTIONS_INIT                                                                                         \
     ([] {                                                                                                              \
-        cb_shared_options init_ = CB_INIT_OF_(cb_shared_options);                                                      \
-        init_.warden = 1;                                                                                              \
-        init_.now_ns = UINT64_MAX;                                                                                     \
-        return init_;                                                                                                  \
+        cb_shared_options options_ = CB_INIT_OF_(cb_shared_options);                                                   \
+        options_.warden = 1;                                                                                           \
+        options_.now_ns = UINT64_MAX;                                                                                  \
+        return options_;                                                                                               \
     }())
 #else
 #define CB_SHARED_OPTIONS_INIT {.struct_size = sizeof(cb_shared_options), .warden = 1, .now_ns = UINT64_MAX}

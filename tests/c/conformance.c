@@ -116,9 +116,10 @@ static const char *note_of(bool found, const cb_halt_note *note) {
     return note->reason[0] == 0 ? "empty" : note->reason;
 }
 
-/* A part of the engine. Its name is a number here. */
+/* A part of the engine, whose name is a number here; or the latch. */
 static const char *part(uint64_t number) {
     static char name[40];
+    if (number == UINT64_MAX) return "latch";
     snprintf(name, sizeof name, "engine.%" PRIu64, number);
     return name;
 }

@@ -114,8 +114,10 @@ static std::string text_of(bool found, const trip99::HaltNote &note) {
     return !found ? "none" : note.reason.empty() ? "empty" : note.reason;
 }
 
-/* A part of the engine. Its name is a number here. */
-static std::string part(std::uint64_t number) { return "engine." + std::to_string(number); }
+/* A part of the engine, whose name is a number here; or the latch. */
+static std::string part(std::uint64_t number) {
+    return number == UINT64_MAX ? "latch" : "engine." + std::to_string(number);
+}
 
 static void print_resumed(trip99::ResumeResult result) {
     switch (result) {
