@@ -315,17 +315,17 @@ mod tests {
         }
 
         fn resume(&self, name: &str) {
-            let slot = self.halts.find(act(name).holder).unwrap();
-            self.desk().resume(self.halts.held(), slot, &act(name)).unwrap();
+            let Some(slot) = self.halts.find(act(name).holder) else { unreachable!("{name}") };
+            assert!(self.desk().resume(self.halts.held(), slot, &act(name)).is_ok());
         }
 
         fn holders(&self) -> Vec<String> {
-            self.halts.held().slots().map(|slot| self.halts.name(slot).unwrap().to_string()).collect()
+            self.halts.held().slots().filter_map(|slot| self.halts.name(slot)).map(|name| name.to_string()).collect()
         }
     }
 
     fn act(name: &str) -> Act<'_> {
-        let holder = Holder::parse(name).unwrap();
+        let Some(holder) = Holder::parse(name) else { unreachable!("{name}") };
         Act { holder, author: Author::new(1, 2, 3, "host"), wall_ns: 4, reason: name }
     }
 
@@ -387,6 +387,22 @@ mod tests {
         assert_eq!(page.desk().note(slot("b")).map(|(number, _)| number), Some(11));
         let desk = Desk { notes: &[], ..page.desk() };
         assert_eq!((desk.note(slot("a")), desk.note(slot("b")).map(|(number, _)| number)), (None, Some(11)));
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_back_changes_neither_order_nor_holders() {
+        let page = Page::new();
+        let at = |wall_ns, reason| Act { wall_ns, reason, ..act("a") };
+        page.desk().halt(&at(1000, "earlier"));
+        page.desk().halt(&at(7, "later"));
+        let slot = page.halts.claim(act("a").holder);
+        for notes in [&page.notes[..], &[]] {
+            let (number, note) = Desk { notes, ..page.desk() }.note(slot).unwrap();
+            assert_eq!((number, note.reason().as_str(), note.wall_ns), (2, "later", 7));
+        }
+        let listed = page.halts.held();
+        assert!(page.desk().resume(listed, slot, &at(3, "")).is_ok_and(|held| !held.is_any()));
+        assert_eq!(log::read(&page.log, 3).map(|entry| entry.deed), Some(Deed::Resume));
     }
 
     #[test]

@@ -211,7 +211,7 @@ mod tests {
 
     fn entry(reason: &str) -> Entry<'_> {
         let author = Author::new(u32::MAX, 1000, 7, "desk-7.example.org");
-        let holder = Holder::new("ann@desk-7").unwrap();
+        let Ok(holder) = Holder::new("ann@desk-7") else { unreachable!() };
         Entry { deed: Deed::Halt, slot: 23, holder, author, wall_ns: u64::MAX, reason }
     }
 

@@ -24,6 +24,8 @@ const PUBLISH_EVERY_NS: u64 = 1_000_000;
 const OWED: u16 = 1 << 8;
 /// For so long the owner waits for an entry of the operators' log that isn't written. Then its writer was killed halfway.
 const WRITTEN_WITHIN_NS: u64 = 10_000_000;
+/// Between two looks of the owner there are never more halts and resumes than this.
+const MOST_STEPS: u64 = 1 << 32;
 
 pub(crate) struct Outlet {
     page: Page,
@@ -36,6 +38,8 @@ pub(crate) struct Outlet {
     expected: u16,
     /// The word of halts, as far as the journal knows.
     held: Held,
+    /// The word of halts as it was at the latest look.
+    seen: Held,
     /// The number of the latest entry of the operators' log that is journaled, or passed over.
     journaled: u64,
     /// Since when the entry after that is missing.
@@ -57,6 +61,7 @@ impl Outlet {
             shadow,
             expected: Bits::of(state, shadow).into(),
             held: Held::default(),
+            seen: Held::default(),
             journaled: 0,
             missing_since_ns: None,
             events: 0,
@@ -103,7 +108,12 @@ impl Outlet {
         board.settings.0.write(version, config.words());
     }
 
-    /// Whether another process asks.
+    /// From now on there are gates or lanes.
+    pub(crate) fn set_asked(&self) {
+        self.page.board().watchers.0.asked.store(1, Ordering::Release);
+    }
+
+    /// Whether there are gates or lanes, of this process or another.
     pub(crate) fn is_asked(&self) -> bool {
         self.page.board().watchers.0.asked.load(Ordering::Relaxed) != 0
     }
@@ -226,15 +236,29 @@ impl Outlet {
         self.halt(Holder::LATCH, "opened as often as latch_after allows", wall_ns());
     }
 
-    /// If somebody scribbled on the gate, puts it right and halts. True if somebody did.
-    pub(crate) fn repair(&self, state: State) -> bool {
+    /// If somebody scribbled on the gate, or on the word of halts, puts it right and halts. True if somebody did.
+    pub(crate) fn repair(&mut self, state: State) -> bool {
+        let is_scribble = self.is_scribble(self.page.board().halts.held());
+        if is_scribble {
+            // What the word said of halts is lost. The numbers of entries go on.
+            self.page.board().halts.count_from(self.seen.count());
+            self.halt(Holder::DAMAGE, "somebody wrote to the word that tells who halts", wall_ns());
+            self.seen = self.page.board().halts.held();
+            self.journaled = self.seen.count().wrapping_sub(1) & Held::MAX_COUNT;
+        }
         let was_foreign = self.is_foreign(state);
         if was_foreign {
             let why = "the gate held what its owner had not written";
             let act = self.signature().act(Holder::DAMAGE, why, wall_ns());
             self.page.desk().repair(state, self.shadow, &act);
         }
-        was_foreign
+        was_foreign || is_scribble
+    }
+
+    /// True if no halts and resumes lead from the word at the latest look to this one: each of them counts.
+    fn is_scribble(&self, held: Held) -> bool {
+        let steps = held.count().wrapping_sub(self.seen.count()) & Held::MAX_COUNT;
+        held != self.seen && (steps == 0 || steps > MOST_STEPS)
     }
 
     /// The next halt or resume that the journal doesn't know: the number of its entry in the operators' log, and what was done to which slot. Between the number of
@@ -271,6 +295,10 @@ impl Outlet {
     pub(crate) fn settle(&mut self, state: State) {
         let halts = &self.page.board().halts;
         let held = halts.held();
+        if self.is_scribble(held) {
+            return; // the next look finds it
+        }
+        self.seen = held;
         let is_settled = halts.settle(self.page.gate());
         let seen = self.page.gate().bits();
         let is_right = is_settled && !seen.is_foreign(state, self.shadow);
@@ -349,6 +377,7 @@ impl Outlet {
     pub(crate) fn take_over(&mut self, state: State, started: crate::started::Started) -> Option<Epoch> {
         self.link.set_started(started);
         let epoch = self.page.board().take_over();
+        self.seen = self.page.board().halts.held();
         // The state comes last, and only after the halts: the gate must not open in between.
         self.page.board().halts.shut_if_held(self.gate());
         self.gate().take_over(state, self.shadow);

@@ -18,6 +18,7 @@ use crate::holder::Holder;
 use crate::page::{Page, Watched};
 use crate::sync::Ordering;
 use crate::watch::Watch;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -144,7 +145,9 @@ impl Rounds {
             entries.retain_mut(|entry: &mut Entry| {
                 let is_there = entry.handles.upgrade().is_some_and(|handles| !handles.has_ended());
                 if is_there || self.looks_once_more {
-                    spacing = spacing.min((entry.look)(&entry.page, to_ns(began.elapsed())));
+                    // Nothing here panics. If it did, the watch over the other pages would go on.
+                    let look = || (entry.look)(&entry.page, to_ns(began.elapsed()));
+                    spacing = spacing.min(catch_unwind(AssertUnwindSafe(look)).unwrap_or(LOOK_EVERY));
                 }
                 is_there
             });
@@ -153,5 +156,56 @@ impl Rounds {
                 drop(self.changed.wait_timeout(list, spacing));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::State;
+    use crate::log::Author;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+
+    /// The thread that writes files waits, as for a disk that hangs.
+    #[test]
+    fn a_disk_that_hangs_does_not_stop_the_watch() {
+        let page = Page::new(State::Closed, false);
+        page.board().life.0.owner_timeout_ns.store(20_000_000, Ordering::Relaxed);
+        let [hangs, is_over] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let looks = Arc::new(AtomicU64::new(0));
+        let keep: Keep = Box::new({
+            let (hangs, is_over) = (Arc::clone(&hangs), Arc::clone(&is_over));
+            move |_| {
+                hangs.store(true, Ordering::Release);
+                while !is_over.load(Ordering::Acquire) {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+        });
+        let check: Check = Box::new({
+            let looks = Arc::clone(&looks);
+            move |_| {
+                looks.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+        });
+        watch(&page, Signature::engine(Author::this_process()), Some(check), Some(keep));
+        let until = |what: &dyn Fn() -> bool| {
+            let began = Instant::now();
+            while !what() {
+                assert!(began.elapsed() < Duration::from_secs(60));
+                thread::sleep(Duration::from_millis(1));
+            }
+        };
+        until(&|| hangs.load(Ordering::Acquire));
+        let before = looks.load(Ordering::Relaxed);
+        until(&|| looks.load(Ordering::Relaxed) > before + 3 && page.gate().bits().is_unwatched());
+        // Pages that come later are watched, too.
+        let later = Page::new(State::Closed, false);
+        later.board().life.0.owner_timeout_ns.store(20_000_000, Ordering::Relaxed);
+        watch(&later, Signature::engine(Author::this_process()), None, Some(Box::new(|_| ())));
+        until(&|| later.gate().bits().is_unwatched());
+        is_over.store(true, Ordering::Release);
     }
 }

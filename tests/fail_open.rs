@@ -188,7 +188,7 @@ fn assert_damage_halts(place: &Place, breaker: &mut Breaker, what: &str) {
 
 #[test]
 fn a_page_that_is_removed_renamed_or_replaced_halts() {
-    let attacks: [(&str, fn(&Place)); 3] = [
+    let attacks: [(&str, Attack); 3] = [
         ("removed", |place| fs::remove_file(&place.0).unwrap()),
         ("renamed", |place| fs::rename(&place.0, place.0.with_extension("moved")).unwrap()),
         ("replaced", |place| {
@@ -241,6 +241,27 @@ fn an_owner_whose_page_was_replaced_by_another_owner_halts() {
     first.poll();
     assert!(!first.allow() && second.allow());
     assert!(by_path.owner().is_some_and(|owner| owner.alive), "of the page that it has, and no other");
+}
+
+/// Somebody empties the file system that the page lies in: the engine stops, and what was halted stays halted.
+#[test]
+fn when_the_tmpfs_is_emptied_the_engine_halts_and_no_halt_is_forgotten() {
+    let place = Place::new("emptied");
+    let ann = Holder::new("ann@desk").unwrap();
+    let mut breaker = create(&place, config());
+    let by_path = Gate::open(&place.0).unwrap();
+    by_path.halt_as(ann, "prices look wrong");
+    assert!(within(|| !place.kept().is_empty()));
+    let files = [place.0.clone(), place.beside(".lock")];
+    files.iter().for_each(|file| fs::remove_file(file).unwrap());
+    let gate = breaker.gate();
+    assert!(within(|| holders(&gate) == ["damage", "ann@desk"]), "{:?}", holders(&gate));
+    breaker.poll();
+    assert!(!breaker.allow() && !by_path.allow());
+    assert!(Halter::open(&place.0).is_err(), "who halts by the path is told");
+    let mut next = create(&place, config());
+    assert_eq!((next.started(), holders(&next.gate())), (Some(Started::New), vec!["ann@desk".to_owned()]));
+    assert!(!next.allow());
 }
 
 /// The lock file alone is removed: the page's own lock keeps a second owner out.
@@ -322,7 +343,8 @@ fn no_one_byte_of_the_header_hinders_a_halt() {
 #[test]
 fn a_page_of_another_version_has_its_gate_halted() {
     let place = Place::new("version");
-    let _owner = create(&place, config());
+    let options = trip99::shared::Options::default().warden(false);
+    let mut owner = Breaker::create_shared_with(&place.0, config(), Start::Closed, &options).unwrap();
     for offset in [8, 8200] {
         shared_write(&place, offset, &3_u64.to_ne_bytes());
     }
@@ -330,6 +352,10 @@ fn a_page_of_another_version_has_its_gate_halted() {
     assert!(!halter.is_halted() || halter.gate().is_none());
     assert_eq!(halter.halt(Holder::DRILL, ""), Halted::Done);
     assert!(halter.is_halted() && halter.holders().is_none());
+    // Its owner finds that for damage, and not for a resume under way.
+    owner.poll();
+    assert!(!owner.allow());
+    assert_eq!(holders(&owner.gate()), ["damage"]);
     assert!(halter.warnings().iter().any(|warning| warning.contains("version 3")), "{:?}", halter.warnings());
     assert_eq!(fs::read(&place.0).unwrap()[4096] & 4, 4);
 }
@@ -564,4 +590,70 @@ fn an_unclean_restart_keeps_the_latchs_count_and_a_resume_of_the_latch_begins_an
     assert_eq!(holders(&gate), ["latch"]);
     assert_eq!(gate.resume_as(Holder::LATCH, "the node is mended"), Resumed::Done);
     assert_eq!([(); 3].map(|()| reopen(&mut breaker)), [false, false, true], "anew");
+}
+
+/// An owner that trades by itself may sleep: nobody else would pass by its gate.
+#[test]
+fn an_owner_without_gates_and_lanes_sleeps_in_peace() {
+    let place = Place::new("sleeper");
+    let mut breaker = create(&place, hanging());
+    breaker.poll();
+    thread::sleep(400 * MS);
+    assert!(breaker.allow());
+    breaker.poll();
+    assert_eq!(reasons(&breaker), [Reason::Restart]);
+}
+
+// Power and scribbles.
+
+/// A power failure keeps what was written up to some step, and loses the page, which is memory. Each first part of a halt's steps and of a
+/// resume's is made by hand: after it the next owner is halted, unless nothing had been written yet, or all was lifted.
+#[test]
+fn after_a_power_failure_at_any_step_the_next_owner_is_halted_if_a_file_is_left() {
+    let place = Place::new("power");
+    let folder = trip99::shared::state_dir(&trip99::shared::Options::default()).unwrap();
+    drop(create(&place, config())); // makes the folder
+    let name = place.0.file_name().unwrap().to_str().unwrap();
+    let file = |count: u64| folder.join(format!("{name}.ann@desk.{count}"));
+    let text = "holder: ann@desk\nwall_ns: 9\nuid: 1\nlogin_uid: 2\npid: 3\nhost: desk-7\nreason: prices look wrong\n";
+    let steps: [(&str, &[(u64, &str)]); 6] = [
+        ("halted in the page alone", &[]),
+        ("the file was made", &[(1, "")]),
+        ("a part of the text was written", &[(1, &text[..20])]),
+        ("the whole text was written", &[(1, text)]),
+        ("halted twice, resumed in the page", &[(1, text), (3, text)]),
+        ("one of the two was unlinked", &[(3, text)]),
+    ];
+    for (step, left) in steps {
+        fs::remove_file(&place.0).unwrap();
+        left.iter().for_each(|(count, text)| fs::write(file(*count), text).unwrap());
+        let mut breaker = create(&place, config());
+        let gate = breaker.gate();
+        assert_eq!(breaker.started(), Some(Started::New), "{step}");
+        assert_eq!((breaker.allow(), gate.allow()), (left.is_empty(), left.is_empty()), "{step}");
+        let expected: &[&str] = if left.is_empty() { &[] } else { &["ann@desk"] };
+        assert_eq!(holders(&gate), expected, "{step}");
+        drop(breaker);
+        place.kept().iter().for_each(|file| fs::remove_file(file).unwrap());
+    }
+}
+
+/// Nobody lifts a halt by a scribble on the word that has a bit for each holder.
+#[test]
+fn a_scribble_on_the_word_of_halts_lifts_no_halt() {
+    for word in [0, 1, 1 << 24, u64::MAX << 24, 1 << 63, u64::MAX] {
+        let place = Place::new(&format!("word-{word:x}"));
+        let options = trip99::shared::Options::default().warden(false);
+        let mut breaker = Breaker::create_shared_with(&place.0, config(), Start::Closed, &options).unwrap();
+        let gate = breaker.gate();
+        for _ in 0..3 {
+            gate.halt_as(Holder::DRILL, "");
+        }
+        breaker.poll();
+        shared_write(&place, 8192 + 768, &word.to_ne_bytes());
+        breaker.poll();
+        assert!(!breaker.allow() && !gate.allow(), "{word:#x}");
+        breaker.poll();
+        assert!(!breaker.allow() && !gate.allow(), "{word:#x}");
+    }
 }

@@ -171,7 +171,9 @@ fn an_error_names_the_field_that_the_range_hangs_on() {
 
 #[test]
 fn a_field_takes_no_number_that_it_cannot_hold() {
-    for (name, number) in [("probes", 1 << 32), ("jitter", 1 << 32), ("shadow", 2), ("recovery", 2), ("start", 3)] {
+    for (name, number) in
+        [("probes", 1 << 32), ("jitter", 1 << 32), ("shadow", 2), ("recovery", 2), ("start", 1), ("start", 4)]
+    {
         let setting = Config::setting(name).expect(name);
         let mut config = Config::default();
         assert_eq!(setting.set(&mut config, number).expect_err(name).field(), setting.field());
@@ -316,10 +318,10 @@ fn a_mistake_names_key_value_and_what_is_legal() {
         ("quantile = inf", "quantile is \"inf\"; legal: a fraction like"),
         ("failure_rate = 1.000001", "failure_rate is \"1.000001\"; legal: a fraction like"),
         ("recovery = \"prayer\"", "recovery is \"prayer\"; legal: trials or health-checks"),
-        ("start = \"open\"", "start is \"open\"; legal: closed or half-open"),
+        ("start = \"open\"", "start is \"open\"; legal: closed, half-open or halted"),
         ("shadow = 1", "shadow is \"1\"; legal: true or false"),
         ("backoff_max = \"1ms\"", "backoff_max is 1ms; legal: at least 1s, as backoff_base is 1s"),
-        ("start = 1979-05-27", "invalid type: map, expected for start closed or half-open"),
+        ("start = 1979-05-27", "invalid type: map, expected for start closed, half-open or halted"),
     ] {
         let found = from_toml(toml).expect_err(toml);
         assert!(found.starts_with(error), "{toml}: {found}");
@@ -343,7 +345,8 @@ fn range(setting: &Setting) -> String {
     };
     let (min, max) = (end(setting.min_field(), setting.min(&config)), end(setting.max_field(), setting.max(&config)));
     match (setting.kind(), setting.min(&config), setting.max(&config)) {
-        (SettingKind::Switch | SettingKind::Recovery | SettingKind::Start, ..) => format!("{min} or {max}"),
+        (SettingKind::Switch | SettingKind::Recovery, ..) => format!("{min} or {max}"),
+        (SettingKind::Start, ..) => format!("{min}, {} or {max}", setting.show_value(State::HalfOpen as u64)),
         (_, 0, u64::MAX) => "any".to_owned(),
         (SettingKind::Count, 0, max) if max == u64::from(u32::MAX) => "any".to_owned(),
         (_, _, u64::MAX) if setting.or_zero() => format!("0 or at least {min}"),

@@ -21,6 +21,7 @@ pub(crate) fn help(setting: &Setting) -> String {
     let in_replay = match setting.name() {
         "max_in_flight" => "; a replay tracks all",
         "recovery" => "; a replay can't make health checks",
+        "start" => "; closed or half-open in a replay",
         "jitter" | "latch_after" | "owner_timeout" => "; not in a replay",
         _ => "",
     };

@@ -93,9 +93,18 @@ pub(crate) fn show_event(event: &Event, time: &str, is_wide: bool) -> String {
         overdue => format!("  {:>20}", format!("{overdue} late, {} of {}", event.slow, event.samples)),
     };
     let pause_ns = event.retry_at_ns.saturating_sub(event.t_ns);
+    // Of these the pause goes on as it was.
+    let is_beside = matches!(
+        event.reason,
+        Reason::Halt
+            | Reason::Resume
+            | Reason::Reconfigured
+            | Reason::OwnerSilent
+            | Reason::OwnerBack
+            | Reason::Latched
+    );
     let pause = match event.to {
-        // The pause goes on as it was.
-        _ if matches!(event.reason, Reason::Halt | Reason::Resume) => String::new(),
+        _ if is_beside => String::new(),
         State::Open if is_wide => format!("{} (attempt {})", show_ns(pause_ns), event.attempt),
         State::Open => show_ns(pause_ns),
         _ => String::new(),

@@ -13,7 +13,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
-use trip99::{Breaker, Gate, Holder, Start};
+use trip99::{Breaker, Gate, Holder, Observer, Start};
 
 /// Not a test but, in a process of its own, an owner: it asks all the time, and tells when the answer changes.
 #[test]
@@ -418,6 +418,22 @@ fn a_resume_waits_for_the_owner_and_says_if_it_hangs() {
     );
     owner.signal(Signal::CONT);
     assert_eq!(owner.said(), "allowed");
+
+    // It polls a moment after the halt is lifted, and the resume is still there to see it.
+    ok(&["halt", page, "--as", "ann", "--reason", "x"]);
+    assert_eq!(owner.said(), "refused");
+    owner.signal(Signal::STOP);
+    let mut resume = command(&["resume", page, "--as", "ann", "--reason", "x"]);
+    let resume = resume.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let observer = Observer::open(&place.path).unwrap();
+    while !observer.holders().is_empty() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    owner.signal(Signal::CONT);
+    let Output { status, stdout, stderr } = resume.wait_with_output().unwrap();
+    let [out, err] = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(status.success() && line(&out, "orders") == "pass", "{out}{err}");
 }
 
 #[test]

@@ -189,8 +189,12 @@ fn events_are_a_table_or_json() {
     let rows: Vec<String> = rows[4..].iter().map(|row| without_time(row)).collect();
     let expected = ["closed restart 0 ns 0 of 0", "closed → open spike 99 ms 1 of 100 1 s (attempt 0)"];
     assert_eq!(rows[..2], expected);
-    assert!(rows.contains(&"open halt 99 ms 1 of 100".to_owned()), "{out}");
-    assert!(rows.contains(&"open resume 99 ms 1 of 100".to_owned()), "{out}");
+    assert_eq!(rows[2..4], ["open halt 99 ms 1 of 100", "no reason given"]);
+    assert_eq!(rows[4..], ["open resume 99 ms 1 of 100", "halt: no reason given"]);
+    assert!(
+        out.contains("\n               engine: no reason") && out.contains("\n               engine's halt: "),
+        "{out}"
+    );
 
     let events = json(&["events", page, "--format", "json"]);
     assert_eq!(events.len(), 4);
@@ -200,7 +204,10 @@ fn events_are_a_table_or_json() {
     assert_eq!((&event["reason"], event["retry_at_ns"].as_u64()), (&"spike".into(), Some(2 * SECOND)));
     assert_eq!((&event["samples"], &event["failures"]), (&100.into(), &0.into()));
     assert_eq!((&events[2]["reason"], &events[3]["reason"]), (&"halt".into(), &"resume".into()));
-    assert!(event["note"].is_null());
+    assert!(event["note"].is_null() && event["entry"].is_null(), "{event}");
+    let note = &events[2]["note"];
+    assert_eq!((&note["holder"], &note["reason"], &note["entry"]), (&"engine".into(), &"".into(), &1.into()));
+    assert_eq!(events[3]["note"]["entry"], 2);
 }
 
 #[test]

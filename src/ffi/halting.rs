@@ -47,8 +47,14 @@ impl Deed {
 
 /// Nobody halts in one of trip99's own names.
 pub(super) fn not_built_in(holder: Holder) -> Result<(), Failure> {
-    let why = format_args!("holder {holder} is a name of trip99's own; legal: engine.NAME, or a name of your own");
-    if holder.is_built_in() { Err(Failure::new(CB_STATUS_BAD_NAME, why)) } else { Ok(()) }
+    if holder.is_built_in() {
+        Err(Failure::new(
+            CB_STATUS_BAD_NAME,
+            format_args!("holder {holder} is a name of trip99's own; legal: engine.NAME, or a name of your own"),
+        ))
+    } else {
+        Ok(())
+    }
 }
 
 /// Tells what came of it, if the caller wants to know.
@@ -106,8 +112,10 @@ pub(super) unsafe fn holder_of(holder: *const c_char) -> Result<Holder, Failure>
     let name = unsafe { text("holder", holder) }?;
     Holder::parse(name).ok_or_else(|| {
         let most = Holder::MAX_BYTES;
-        let why = format_args!("holder is {name:?}; legal: 1 to {most} of letters, digits and ._@:+-");
-        Failure::new(CB_STATUS_BAD_NAME, why)
+        Failure::new(
+            CB_STATUS_BAD_NAME,
+            format_args!("holder is {name:?}; legal: 1 to {most} of letters, digits and ._@:+-"),
+        )
     })
 }
 

@@ -83,8 +83,10 @@ pub unsafe extern "C" fn cb_resume_shared(
             unsafe { (named_page(path_or_name)?, holder_or_login(holder)?, reason_or_none(reason)) };
         let halter = Halter::open(&path)?;
         let Some((resumed, note)) = resume(&halter, name, &reason) else {
-            let why = format_args!("{} keeps no holders that this version can lift", path.display());
-            return Err(Failure::new(CB_STATUS_SHARED_REFUSED, why));
+            return Err(Failure::new(
+                CB_STATUS_SHARED_REFUSED,
+                format_args!("{} keeps no holders that this version can lift", path.display()),
+            ));
         };
         // SAFETY: by the caller.
         unsafe { tell(result, resume_result(resumed)) };

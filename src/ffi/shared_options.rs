@@ -62,10 +62,12 @@ pub(super) unsafe fn read_options(options: *const cb_shared_options) -> Result<O
     }
     let wrong_size = |size: usize| {
         let own = size_of::<cb_shared_options>();
-        let why = format_args!(
-            "struct_size of the options is {size}, and {own} in this version; set it by CB_SHARED_OPTIONS_INIT"
-        );
-        Failure::new(CB_STATUS_STRUCT_SIZE, why)
+        Failure::new(
+            CB_STATUS_STRUCT_SIZE,
+            format_args!(
+                "struct_size of the options is {size}, and {own} in this version; set it by CB_SHARED_OPTIONS_INIT"
+            ),
+        )
     };
     let mut told = cb_shared_options::DEFAULT;
     // SAFETY: by the caller.
@@ -74,8 +76,10 @@ pub(super) unsafe fn read_options(options: *const cb_shared_options) -> Result<O
         return Err(wrong_size(size));
     }
     if more {
-        let why = format_args!("the options have one from after this version, {}", env!("CARGO_PKG_VERSION"));
-        return Err(Failure::new(CB_STATUS_UNKNOWN_SETTING, why));
+        return Err(Failure::new(
+            CB_STATUS_UNKNOWN_SETTING,
+            format_args!("the options have one from after this version, {}", env!("CARGO_PKG_VERSION")),
+        ));
     }
     read.warden = match told.warden {
         0 => false,

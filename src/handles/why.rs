@@ -190,8 +190,8 @@ mod tests {
 
     /// The time of day is replaced by T.
     fn timeless(text: &str) -> String {
-        let (before, rest) = text.split_once(" since ").expect("a time");
-        let (time, after) = rest.split_once(" UTC").expect("UTC");
+        let Some((before, rest)) = text.split_once(" since ") else { unreachable!("{text}") };
+        let Some((time, after)) = rest.split_once(" UTC") else { unreachable!("{text}") };
         assert!(time.len() == 12 && time.chars().all(|c| c.is_ascii_digit() || ":.".contains(c)), "{time}");
         format!("{before} since T{after}")
     }

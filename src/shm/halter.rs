@@ -56,7 +56,7 @@ pub struct Halter {
 /// How far a page can be reached.
 enum Reach {
     /// It is of this version.
-    Page(Gate),
+    Page(Box<Gate>),
     /// It is of another version, whose gate alone lies where this version has it; or it was cut off.
     Stump(Stump),
 }
@@ -85,7 +85,7 @@ impl Halter {
         let slots_log2 = signs.slots_log2(len);
         let reach = match (signs.other_version(), slots_log2) {
             (None, Some(slots_log2)) => {
-                Reach::Page(Gate::new(Mapping::open_damaged(path, file, slots_log2)?.observer(), signature()))
+                Reach::Page(Box::new(Gate::new(Mapping::open_damaged(path, file, slots_log2)?.observer(), signature())))
             }
             (None, None) => {
                 warnings

@@ -264,6 +264,10 @@ impl Stump {
     /// Halts, without an entry in the log.
     pub(crate) fn halt(&self, act: &Act<'_>) {
         if self.len <= Self::BOARD {
+            // Where this version says who holds a halt is nothing, or something else. An owner of any version that finds HALTED without a
+            // holder takes it for a resume under way. So the gate gets a state that no version writes: that is damage, for which
+            // the owner itself halts.
+            self.gate().end();
             return self.gate().halt(|| 0);
         }
         // SAFETY: the board is mapped for as long as `self` lives, aligned to it, and made of atomics.

@@ -20,7 +20,7 @@ pub(crate) struct Runner {
 
 /// A lane, or a half of one.
 enum Part {
-    Whole(Lane),
+    Whole(Box<Lane>),
     Begin(BeginHalf),
     End(EndHalf),
 }
@@ -159,7 +159,7 @@ impl Runner {
             ("lane_open", &[b, capacity]) => {
                 let breaker = self.breaker(b);
                 let lane = if capacity == 0 { breaker.lane() } else { breaker.lane_with_capacity(capacity as u32) };
-                self.lanes.push(Some(Part::Whole(lane)));
+                self.lanes.push(Some(Part::Whole(Box::new(lane))));
             }
             ("lane_split", &[l]) => {
                 let Some(Part::Whole(lane)) = self.lanes[l as usize].take() else { panic!("a whole lane") };

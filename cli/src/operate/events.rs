@@ -225,3 +225,21 @@ impl<W: Write> Print for Table<W> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trip99::{Breaker, Config};
+
+    #[test]
+    fn a_halt_and_a_resume_tell_whose_and_why() {
+        let mut breaker = Breaker::new(Config::default()).unwrap();
+        let (observer, events) = (breaker.observer(), breaker.events());
+        breaker.halt("position \u{202e}limit");
+        breaker.resume("");
+        breaker.poll();
+        let logged: Vec<LogEntry> = events.filter_map(|event| observer.log_entry(entry_of(&event)?)).collect();
+        let lines: Vec<_> = logged.iter().flat_map(note_lines).collect();
+        assert_eq!(lines, ["engine: position limit", "engine's halt: no reason given"]);
+    }
+}
