@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// In the order of the header, which is the installed library's: it is built with feature `shm`, too.
-const FILES: [&str; 23] = [
+const FILES: [&str; 30] = [
     "abi",
     "status",
     "config",
@@ -22,8 +22,15 @@ const FILES: [&str; 23] = [
     "holders",
     "gate_handle",
     "why",
+    "shared_places",
+    "shared_options",
     "shared",
+    "shared_handles",
+    "shared_halts",
+    "started",
     "owner",
+    "comes_back",
+    "warden",
     "supervisor/callbacks",
     "supervisor",
     "supervisor_handles",

@@ -88,10 +88,24 @@
 #define CB_EVENT_INIT CB_INIT_OF_(cb_event)
 #define CB_OWNER_INIT CB_INIT_OF_(cb_owner)
 #define CB_HALT_NOTE_INIT CB_INIT_OF_(cb_halt_note)
+#define CB_COMES_BACK_INIT CB_INIT_OF_(cb_comes_back)
 #ifdef __cplusplus
 #define CB_INIT_OF_(type) ([] { type init_ = type(); init_.struct_size = sizeof(type); return init_; }())
 #else
 #define CB_INIT_OF_(type) {.struct_size = sizeof(type)}
+#endif
+
+/** An initialiser: struct_size is set, and everything else has its default. */
+#ifdef __cplusplus
+#define CB_SHARED_OPTIONS_INIT                                                                                         \
+    ([] {                                                                                                              \
+        cb_shared_options options_ = CB_INIT_OF_(cb_shared_options);                                                   \
+        options_.warden = 1;                                                                                           \
+        options_.now_ns = UINT64_MAX;                                                                                  \
+        return options_;                                                                                               \
+    }())
+#else
+#define CB_SHARED_OPTIONS_INIT {.struct_size = sizeof(cb_shared_options), .warden = 1, .now_ns = UINT64_MAX}
 #endif
 
 /** One byte that tells whether calls pass. cb_gate_of, cb_lane_gate_of and cb_gate_handle_gate give it. cb_gate_closed reads it. */
@@ -185,6 +199,15 @@ enum cb_status_value
      * or the lane is a half already.
      */
     CB_STATUS_NOT_NOW = 11,
+    /**
+     * It is done. But it isn't in the folder where halts outlive memory: a power failure or a reboot may forget a halt, and a
+     * halt that was lifted may be back with the next new page.
+     */
+    CB_STATUS_NOT_DURABLE = 12,
+    /**
+     * It is done, and durable. But the page is odd: cb_error_text() tells how.
+     */
+    CB_STATUS_ODD_PAGE = 13,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -442,6 +465,68 @@ typedef uint32_t cb_resume_result_value;
 #endif // __cplusplus
 
 /**
+ * How a breaker starts.
+ */
+enum cb_start_value
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Calls pass from the first one on.
+     */
+    CB_START_CLOSED = 0,
+    /**
+     * Only trials pass, until enough of them are good.
+     */
+    CB_START_HALF_OPEN = 2,
+    /**
+     * Closed, and halted by the holder "start" until somebody resumes.
+     */
+    CB_START_HALTED = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cb_start_value cb_start_value;
+#else
+typedef uint32_t cb_start_value;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How a breaker's page was found when the breaker was made. A newer library may have more values.
+ */
+enum cb_started_value
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * The page is in no file; or it can't be told.
+     */
+    CB_STARTED_PRIVATE = 0,
+    /**
+     * The page is new: no earlier state was found. The argument start decided.
+     */
+    CB_STARTED_NEW = 1,
+    /**
+     * The last owner ended while closed, not halted, and with no call in flight for longer than the threshold.
+     */
+    CB_STARTED_CLEAN = 2,
+    /**
+     * The last owner was killed, or ended in any other way: the breaker is open, with its attempt.
+     */
+    CB_STARTED_UNCLEAN = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cb_started_value cb_started_value;
+#else
+typedef uint32_t cb_started_value;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * A breaker for one node. One thread owns a breaker, and only that thread calls the functions marked "Thread: owner".
  * Ownership may pass to another thread by anything that orders memory (a mutex, a thread's start or join); a checked build
  * also needs cb_hand_over for that. Other threads may call all other functions meanwhile.
@@ -454,7 +539,7 @@ typedef uint32_t cb_resume_result_value;
 typedef struct cb_breaker cb_breaker;
 
 /**
- * A reader of a breaker's events. The journal keeps the latest 256 events. A reader that falls further behind is told how many
+ * A reader of a breaker's events. The journal keeps the latest 64 events, or in a file the latest 1024. A reader that falls further behind is told how many
  * it missed. One thread at a time may use a reader. Each reader has a place of its own.
  */
 typedef struct cb_events cb_events;
@@ -945,6 +1030,42 @@ typedef struct cb_event {
 } cb_event;
 
 /**
+ * Options of a page in a file. Begin with CB_SHARED_OPTIONS_INIT, which sets the defaults: not all of them are 0.
+ */
+typedef struct cb_shared_options {
+    /**
+     * sizeof(cb_shared_options), set by CB_SHARED_OPTIONS_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * Whether the process watches over the page by a thread of its own. 0 or 1; default 1. With 0 nobody finds that the owner is
+     * silent but lanes that send orders; nobody finds that the page was removed under a running engine; and the engine's own halts
+     * don't outlive memory.
+     */
+    uint32_t warden;
+    /**
+     * The group that shares the page, by its name in /etc/group or its number: the files get the mode 0660, and the folder 2770. Its
+     * members can watch, halt and resume. They can break the page, too: that is trust, not permission. Default NULL: the page is for
+     * this user alone.
+     */
+    const char *group;
+    /**
+     * The folder where halts outlive memory, by its absolute path. Default NULL: $TRIP99_STATE_DIR, or else /var/lib/trip99/USER if
+     * that exists, or else the user's own folder for state.
+     */
+    const char *state_dir;
+    /**
+     * The time of construction on the breaker's clock, for an owner with a time of its own. Default UINT64_MAX: the process's.
+     */
+    uint64_t now_ns;
+} cb_shared_options;
+
+/**
+ * One of cb_started_value.
+ */
+typedef uint32_t cb_started;
+
+/**
  * Who owns a page in a file.
  */
 typedef struct cb_owner {
@@ -969,15 +1090,54 @@ typedef struct cb_owner {
      */
     uint16_t reserved;
     /**
-     * 0.
+     * How the owner, or the latest one, found the page: a cb_started_value. 0 if it can't be told.
      */
-    uint32_t reserved2;
+    cb_started started;
     /**
      * How long ago the owner last published its snapshot. A busy owner does that about every millisecond; polling counts as
      * busy. UINT64_MAX if it can't be told.
      */
     uint64_t seen_ago_ns;
 } cb_owner;
+
+/**
+ * What the next owner of a page begins as. The owner's argument start can only make that stricter.
+ */
+typedef struct cb_comes_back {
+    /**
+     * sizeof(cb_comes_back), set by CB_COMES_BACK_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * CB_STATE_CLOSED if the last owner ended cleanly, otherwise CB_STATE_OPEN.
+     */
+    cb_state state;
+    /**
+     * What is left of the pause now, in nanoseconds. 0 if the state is closed. UINT64_MAX if the breaker pauses for as long as its
+     * settings say.
+     */
+    uint64_t pause_left_ns;
+    /**
+     * Trading will be halted.
+     */
+    bool halted;
+    /**
+     * 0.
+     */
+    uint8_t reserved;
+    /**
+     * 0.
+     */
+    uint16_t reserved2;
+    /**
+     * How many holders the halt has. It may be 0 although trading will be halted: a halter was killed before it told its name.
+     */
+    uint32_t holder_count;
+    /**
+     * The holders, with a space between two. The text ends with a zero, and has as many whole names as there is room for.
+     */
+    char holders[1024];
+} cb_comes_back;
 
 /**
  * Asks a node, once, whether it is well. The time that the check takes is judged like the latency of a trial. The check may
@@ -1051,6 +1211,19 @@ void cb_config_init(struct cb_config *config,
                     size_t size);
 
 /**
+ * A hash of all settings: the same for the same settings on every machine, and in every version that has them. So a log or a dashboard
+ * shows at a glance which settings are in force. It is the sum, modulo 2^64, of the FNV-1a hashes of the texts NAME=NUMBER, one for
+ * each setting, with its name in text (without _ns and _ppm) and its number in decimal.
+ *
+ * @param config  The settings. NULL stands for the defaults. Their ranges aren't checked.
+ * @return        The hash. It is 0 if the settings can't be read, as cb_create would say: struct_size is wrong, a setting isn't known,
+ *                or recovery, start or shadow has no meaning. cb_error_text() then tells which.
+ *
+ * Thread: any.
+ */
+uint64_t cb_config_hash(const struct cb_config *config);
+
+/**
  * Makes a breaker. This allocates all that the breaker will ever use. The first breaker of a process also calibrates the time
  * stamp counter, which takes up to 200 ms. So make breakers at start-up.
  *
@@ -1069,6 +1242,9 @@ cb_status cb_create(const struct cb_config *config,
  * Ends a breaker. What cb_gate_of gave must not be read any more. Observers and readers of its events may go on to read what the
  * breaker left. Its lanes and gate handles refuse from now on, for ever, and nobody hears what lanes say.
  *
+ * For the next owner of a page in a file the end is clean if the breaker was closed, not halted, and had no call in flight for longer
+ * than the threshold. After any other end the breaker comes back open.
+ *
  * A breaker that is on a supervisor's list may be destroyed, too. While the supervisor doesn't run, the breaker ends here, and
  * the supervisor can't be started any more (CB_STATUS_NOT_NOW). While the supervisor runs, the breaker ends when the supervisor
  * stops. That counts as misused, as nobody can tell any more whether the breaker is in use.
@@ -1079,6 +1255,19 @@ cb_status cb_create(const struct cb_config *config,
  * handle.
  */
 void cb_destroy(struct cb_breaker *breaker);
+
+/**
+ * cb_destroy at a given time, for an owner with a time of its own. By this time it is decided whether the end is clean: lanes are heard
+ * and timers fire first, and no call may be in flight for longer than the threshold. (cb_destroy goes by the process's clock. So
+ * after operations at given times with a call in flight it ends uncleanly.) A breaker that a supervisor owns ends as by cb_destroy.
+ *
+ * @param breaker  As for cb_destroy.
+ * @param now_ns   The time on the breaker's clock, in nanoseconds.
+ *
+ * Thread: as for cb_destroy.
+ */
+void cb_destroy_at(struct cb_breaker *breaker,
+                   uint64_t now_ns);
 
 /**
  * Ends a breaker as cb_destroy does, and tells the next owner of its page that the end was unclean: the breaker comes back open. It is
@@ -2096,6 +2285,30 @@ cb_state cb_observer_get_state(const struct cb_observer *observer);
 bool cb_observer_is_halted(const struct cb_observer *observer);
 
 /**
+ * Tells whether the owner was found silent: it hasn't polled for owner_timeout_ns, and gates and lanes refuse until it polls. (In
+ * shadow they don't refuse.)
+ *
+ * @param observer  NULL counts as unwatched.
+ *
+ * Thread: any.
+ */
+bool cb_observer_is_unwatched(const struct cb_observer *observer);
+
+/**
+ * The settings in force, whoever owns the breaker, so that limits can be shown beside figures.
+ *
+ * @param observer  NULL is fine: false.
+ * @param out       Where the settings go, by its struct_size. NULL is fine: false.
+ * @return          Whether the settings were written. They aren't if the owner is of a version with other settings, or if the page
+ *                  holds settings that aren't legal.
+ *
+ * Thread: any.
+ */
+CB_MUST_USE
+bool cb_observer_get_config(const struct cb_observer *observer,
+                            struct cb_config *out);
+
+/**
  * The latest snapshot that the owner published, as cb_get_published gives it.
  *
  * @param observer  NULL is fine: false.
@@ -2373,21 +2586,61 @@ size_t cb_lane_why(const struct cb_lane *lane,
                    size_t capacity);
 
 /**
+ * Finds the page of this name, in the conventional place of this user or of another one. Nothing is made. Functions that open, halt or
+ * resume a page by a plain name find it by this.
+ *
+ * The places are $TRIP99_DIR, or else /run/trip99/USER if that exists, or else /dev/shm/trip99-USER; and those of other users. What
+ * another user made doesn't count if this process may not open it.
+ *
+ * @param name      A plain name has no '/'. Must not be NULL.
+ * @param buffer    Where the path goes. It ends with a zero. It is never cut: if there is no room for it, an empty text is there. NULL is
+ *                  fine.
+ * @param capacity  The size of the buffer. 0: nothing is written.
+ * @param length    Where the length of the path goes, without the zero; 0 if there is an error. NULL is fine.
+ * @return          CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_BAD_NAME, CB_STATUS_IO (there is no such page), or
+ *                  CB_STATUS_SHARED_REFUSED (several pages have this name; cb_error_text() tells where).
+ *
+ * Thread: any.
+ */
+CB_MUST_USE
+cb_status cb_shared_find(const char *name,
+                         char *buffer,
+                         size_t capacity,
+                         size_t *length);
+
+/**
+ * One of the conventional places of all users, for tools that list pages: this user's comes first. Only directories that exist and
+ * that this process may list are among them. Files there whose names begin with a dot are no pages.
+ *
+ * @param index     0, 1, ... until there is no such place. The places are looked for anew at each call.
+ * @param buffer    As for cb_shared_find.
+ * @param capacity  As for cb_shared_find.
+ * @return          The length of the path, without the zero. If that is capacity or more, nothing but an empty text was written. 0: there
+ *                  are no more places.
+ *
+ * Thread: any.
+ */
+CB_MUST_USE
+size_t cb_shared_place(size_t index,
+                       char *buffer,
+                       size_t capacity);
+
+/**
  * Makes a breaker whose page is in a file, so that other processes can observe and halt it. If the file is there already, the
  * breaker takes over its page.
  *
- * A new page (mode 0600) begins as `start` says. A page that is taken over keeps its events and goes on with their numbers;
- * the first operation adds an event with CB_REASON_RESTART. A halt stays. If the last owner ended by cb_destroy while the
- * breaker was closed, the breaker comes back closed. Otherwise (it was open or half-open, or its owner was killed) it comes back
- * open, at the attempt that it was at.
+ * A new page (mode 0600) begins as start says. A page that is taken over keeps its events and goes on with their numbers. Either way an
+ * event with CB_REASON_RESTART comes first, and cb_get_started tells how the page was found. A halt stays; those in the folder where
+ * halts outlive memory hold again. If the last owner's end was clean (see cb_destroy), the breaker comes back closed. Otherwise it
+ * comes back open, at the attempt that it was at, for what was left of the pause.
  *
  * A page has one owner at a time. The owner's right to the page ends with cb_destroy or with the process. Children don't inherit
  * the right, and the breaker must not be used in the child of a fork. The owner bears whatever others write into the file. But
  * truncating the file kills its owner and observers (SIGBUS).
  *
- * @param path_or_name  A plain name has no '/' and means the page in the conventional place, /dev/shm/trip99-USER/NAME. The
- *                      directory is made if it is missing. A path has a '/', and is in a directory that only this user may
- *                      write to. Must not be NULL.
+ * @param path_or_name  A plain name has no '/' and means the page in this user's conventional place: $TRIP99_DIR, or else
+ *                      /run/trip99/USER if that exists, or else /dev/shm/trip99-USER. The directory is made if it is missing. A path
+ *                      has a '/', and is in a directory in memory (tmpfs) that only this user may write to. Must not be NULL.
  * @param config        The settings. NULL stands for the defaults. The argument start stands in place of config->start.
  * @param start         CB_START_CLOSED, CB_START_HALF_OPEN or CB_START_HALTED: how a new page begins. CB_START_HALF_OPEN makes a clean
  *                      restart half-open, too, and CB_START_HALTED halts an unclean one, too.
@@ -2419,10 +2672,28 @@ cb_status cb_create_shared_at(const char *path_or_name,
                               struct cb_breaker **out);
 
 /**
+ * cb_create_shared with options: a group that shares the page, the folder where halts outlive memory, the time of construction, no
+ * warden.
+ *
+ * @param options  NULL stands for the defaults. The rest is as for cb_create_shared.
+ * @return         As for cb_create_shared. CB_STATUS_STRUCT_SIZE, CB_STATUS_OUT_OF_RANGE and CB_STATUS_UNKNOWN_SETTING may be about the
+ *                 options, too. CB_STATUS_BAD_NAME if state_dir is no absolute path; CB_STATUS_SHARED_REFUSED if the group can't
+ *                 have the page.
+ *
+ * Thread: as for cb_create_shared.
+ */
+CB_MUST_USE
+cb_status cb_create_shared_with(const char *path_or_name,
+                                const struct cb_config *config,
+                                cb_start start,
+                                const struct cb_shared_options *options,
+                                struct cb_breaker **out);
+
+/**
  * Opens a page for watching, whether or not it has an owner now. The file is mapped read-only. A page that is removed and made
  * anew is another page, to be opened again.
  *
- * @param path_or_name  As for cb_create_shared. Must not be NULL.
+ * @param path_or_name  A path has a '/'. A plain name has none, and is looked for as by cb_shared_find. Must not be NULL.
  * @param out           Where the observer goes; NULL goes there if there is an error. Must not be NULL.
  * @return              CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
  *                      CB_STATUS_IO (there is no such file, say).
@@ -2455,7 +2726,7 @@ uint64_t cb_observer_quantile_ns(const struct cb_observer *observer,
  * The file is mapped for writing, as to ask, to halt and to be granted trials are writes. A page that is removed and made anew is
  * another page, to be opened again.
  *
- * @param path_or_name  As for cb_create_shared. Must not be NULL.
+ * @param path_or_name  As for cb_observer_open. Must not be NULL.
  * @param out           Where the gate handle goes; NULL goes there if there is an error. Must not be NULL.
  * @return              As for cb_observer_open.
  *
@@ -2466,16 +2737,30 @@ cb_status cb_gate_handle_open(const char *path_or_name,
                               struct cb_gate_handle **out);
 
 /**
- * Halts the breaker of a page in a file, which is usually another process's. The gate is shut when this function returns. The
- * owner's next poll adds the event. A page without an owner keeps the halt for the next owner.
+ * Tells whether the page's path leads to another file by now, or to none: then nobody finds this page by its path. This makes two
+ * system calls.
  *
- * @param path_or_name  As for cb_create_shared. Must not be NULL.
+ * @param observer  NULL is fine: false. It is false if the breaker's page is in no file, too.
+ *
+ * Thread: any.
+ */
+bool cb_observer_is_replaced(const struct cb_observer *observer);
+
+/**
+ * Halts the breaker of a page in a file, which is usually another process's, in whatever condition the page is: damaged, of another
+ * version, with several names. The gate is shut when this function returns. The owner's next poll adds the event. A page without an
+ * owner keeps the halt for the next owner.
+ *
+ * The halt comes first. Then it is made durable, so that it outlives a power failure: this waits for a disk.
+ *
+ * @param path_or_name  A path has a '/'. A plain name has none, and is looked for as by cb_shared_find. Must not be NULL.
  * @param holder        In whose name, as for cb_halt_as; but nobody halts as "engine" here. NULL stands for the user who runs this
  *                      process (USER@HOST).
  * @param reason        As for cb_halt_with.
  * @param result        As for cb_halt_with.
- * @return              CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_SHARED_REFUSED, CB_STATUS_BAD_NAME or
- *                      CB_STATUS_IO. Unless it is CB_STATUS_OK nothing is halted.
+ * @return              CB_STATUS_OK: halted. CB_STATUS_NOT_DURABLE and CB_STATUS_ODD_PAGE: halted, but cb_error_text() tells what is
+ *                      amiss. Otherwise the page that the path leads to isn't halted: CB_STATUS_NULL_POINTER,
+ *                      CB_STATUS_SHARED_REFUSED (it is no page), CB_STATUS_BAD_NAME or CB_STATUS_IO (there is none, say).
  *
  * Thread: any, but no hot thread, as this opens the file. Who halts more than once has cb_gate_handle_open. The owner's own
  * process has cb_halt_with.
@@ -2488,13 +2773,15 @@ cb_status cb_halt_shared(const char *path_or_name,
 
 /**
  * Lifts a halt of a page in a file. When nobody else holds one, the owner's next poll lets the automatic state decide again, and adds
- * the event.
+ * the event. Then the files are unlinked by which the halt outlived memory.
  *
- * @param path_or_name  As for cb_create_shared. Must not be NULL.
+ * @param path_or_name  As for cb_halt_shared. Must not be NULL.
  * @param holder        Whose halt, as for cb_resume_as. NULL stands for the user who runs this process (USER@HOST).
  * @param reason        As for cb_resume_with.
  * @param result        As for cb_resume_with.
- * @return              As for cb_halt_shared. Unless it is CB_STATUS_OK nothing is resumed.
+ * @return              CB_STATUS_OK, or CB_STATUS_NOT_DURABLE or CB_STATUS_ODD_PAGE: result says what came of it, and of the latter two
+ *                      cb_error_text() tells what is amiss. Otherwise nothing is resumed: as for cb_halt_shared, and
+ *                      CB_STATUS_SHARED_REFUSED also for a page of another version.
  *
  * Thread: any, but no hot thread.
  */
@@ -2503,6 +2790,17 @@ cb_status cb_resume_shared(const char *path_or_name,
                            const char *holder,
                            const char *reason,
                            cb_resume_result *result);
+
+/**
+ * Tells how the breaker's page was found. A page that is new knows of no halt that was in memory only: after a reboot, say, or in a new
+ * container. This makes a few system calls.
+ *
+ * @param breaker  NULL is fine: CB_STARTED_PRIVATE.
+ * @return         A cb_started_value.
+ *
+ * Thread: any.
+ */
+cb_started cb_get_started(const struct cb_breaker *breaker);
 
 /**
  * Tells who owns the page, and whether the owner is alive. This makes a few system calls.
@@ -2514,6 +2812,30 @@ cb_status cb_resume_shared(const char *path_or_name,
  * Thread: any.
  */
 CB_MUST_USE bool cb_observer_get_owner(const struct cb_observer *observer, struct cb_owner *out);
+
+/**
+ * What a page without an owner would come back as. Its gate may still show closed: an owner that was killed had no time to change it.
+ * This reads files, and makes a few system calls.
+ *
+ * @param observer  NULL is fine: false.
+ * @param out       Where the answer goes, by its struct_size. NULL is fine: false.
+ * @return          Whether the answer was written. It isn't while the page has an owner, if it is in no file, and if it holds values
+ *                  that no version writes (an owner refuses such a page).
+ *
+ * Thread: any.
+ */
+CB_MUST_USE
+bool cb_observer_comes_back(const struct cb_observer *observer,
+                            struct cb_comes_back *out);
+
+/**
+ * Turns the warden of this process off, for breakers, gates, lanes and pages that come after this call. The warden is a thread of this
+ * library. Without it nobody finds that an owner is silent but lanes that send orders; nobody finds that a page was removed under a
+ * running engine; and the engine's own halts don't outlive memory. (The field warden of cb_shared_options does the same for one page.)
+ *
+ * Thread: any.
+ */
+void cb_warden_disable(void);
 
 /**
  * Makes a supervisor, which does nothing until it is started.

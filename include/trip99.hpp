@@ -19,8 +19,8 @@
  * allocates, and so may throw std::bad_alloc.) Durations are std::chrono's. Points of time are nanoseconds on
  * the breaker's clock (`_ns`): a C++ clock would pretend that they are related to std::chrono's clocks.
  *
- * This header includes the parts in trip99/, which may be included alone, too. trip99_shared.hpp has functions that halt and resume
- * by the name of a page in a file, and trip99_supervisor.hpp a thread that owns breakers.
+ * This header includes the parts in trip99/, which may be included alone, too. trip99_shared.hpp has functions that find,
+ * halt and resume a page in a file by its name, and trip99_supervisor.hpp a thread that owns breakers.
  *
  * Licence: MIT OR Apache-2.0
  */
@@ -36,6 +36,7 @@
 #include "trip99/lane.hpp"
 #include "trip99/observer.hpp"
 #include "trip99/scoped_call.hpp"
+#include "trip99/shared_options.hpp"
 #include "trip99/values.hpp"
 
 #endif // TRIP99_HPP

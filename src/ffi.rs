@@ -41,14 +41,29 @@ mod lane;
 mod lane_operations;
 mod why;
 #[cfg(feature = "shm")]
+mod shared_places;
+#[cfg(feature = "shm")]
+mod shared_options;
+#[cfg(feature = "shm")]
 mod shared;
 #[cfg(feature = "shm")]
+mod shared_handles;
+#[cfg(feature = "shm")]
+mod shared_halts;
+#[cfg(feature = "shm")]
+mod started;
+#[cfg(feature = "shm")]
 mod owner;
+#[cfg(feature = "shm")]
+mod comes_back;
+mod warden;
 mod supervisor;
 mod supervisor_handles;
 
 pub use abi::*;
 pub use breaker::*;
+#[cfg(feature = "shm")]
+pub use comes_back::*;
 pub use config::*;
 pub use events::*;
 pub use gate::*;
@@ -66,8 +81,19 @@ pub use operations::*;
 pub use owner::*;
 #[cfg(feature = "shm")]
 pub use shared::*;
+#[cfg(feature = "shm")]
+pub use shared_halts::*;
+#[cfg(feature = "shm")]
+pub use shared_handles::*;
+#[cfg(feature = "shm")]
+pub use shared_options::*;
+#[cfg(feature = "shm")]
+pub use shared_places::*;
 pub use snapshot::*;
+#[cfg(feature = "shm")]
+pub use started::*;
 pub use status::*;
 pub use supervisor::*;
 pub use supervisor_handles::*;
+pub use warden::*;
 pub use why::*;

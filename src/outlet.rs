@@ -108,7 +108,12 @@ impl Outlet {
         board.settings.0.write(version, config.words());
     }
 
-    /// Whether another process asks.
+    /// From now on there are gates or lanes.
+    pub(crate) fn set_asked(&self) {
+        self.page.board().watchers.0.asked.store(1, Ordering::Release);
+    }
+
+    /// Whether there are gates or lanes, of this process or another.
     pub(crate) fn is_asked(&self) -> bool {
         self.page.board().watchers.0.asked.load(Ordering::Relaxed) != 0
     }

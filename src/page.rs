@@ -8,7 +8,7 @@
 //!              256     128  trials    the ledger, a word, and how many there may be (gates and lanes write the word, too)
 //!              384     128  counts    of others: refusals by gates, and by gates in shadow; misuse
 //!              512     128  life      how often the owner polled; orders that rest at the venue; the owner's timeout
-//!              640     128  watchers  whether another process asks; when the lease ends
+//!              640     128  watchers  whether there are gates or lanes; when the lease ends
 //!              768     128  halts     the word: a bit for each holder, and a count (see `halts`)
 //!              896     640  names     16 names of holders, each a hash and 4 words
 //!             1536     256  settings  all settings in force, and their hash (a seqlock)
@@ -75,7 +75,7 @@ pub(crate) struct Life {
 #[repr(C)]
 #[derive(Default)]
 pub(crate) struct Watchers {
-    /// 1 once another process has a gate of this page.
+    /// 1 once there are gates or lanes, of this process or another: then the owner is watched.
     pub(crate) asked: AtomicU64,
     /// CLOCK_MONOTONIC, in nanoseconds, when a lease ends; 0 if there is none.
     pub(crate) lease_ends_ns: AtomicU64,

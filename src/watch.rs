@@ -37,7 +37,9 @@ impl Watch {
         let spacing_ns = if timeout_ns == 0 { IDLE_NS } else { (timeout_ns / LOOKS).max(1) };
         self.next_ns = now_ns.saturating_add(spacing_ns);
         let polls = Some(life.polls.load(Ordering::Acquire));
-        if self.polls != polls || now_ns < self.since_ns {
+        // An owner that trades by itself may sleep.
+        let is_asked = page.board().watchers.0.asked.load(Ordering::Relaxed) != 0;
+        if self.polls != polls || now_ns < self.since_ns || !is_asked {
             (self.polls, self.since_ns) = (polls, now_ns);
         }
         let is_silent = timeout_ns != 0 && now_ns - self.since_ns >= timeout_ns;
@@ -53,6 +55,7 @@ mod tests {
     fn page(timeout_ns: u64) -> Page {
         let page = Page::new(State::Closed, false);
         page.board().life.0.owner_timeout_ns.store(timeout_ns, Ordering::Relaxed);
+        page.board().watchers.0.asked.store(1, Ordering::Relaxed);
         page
     }
 
@@ -77,6 +80,15 @@ mod tests {
     fn with_0_an_owner_may_be_silent_for_ever() {
         let (page, mut watch) = (page(0), Watch::default());
         assert!(!watch.look(&page, 0) && !watch.look(&page, u64::MAX) && !is_unwatched(&page));
+    }
+
+    #[test]
+    fn an_owner_without_gates_and_lanes_may_sleep() {
+        let (page, mut watch) = (page(10), Watch::default());
+        page.board().watchers.0.asked.store(0, Ordering::Relaxed);
+        assert!(!watch.look(&page, 0) && !watch.look(&page, 100) && !is_unwatched(&page));
+        page.board().watchers.0.asked.store(1, Ordering::Relaxed);
+        assert!(!watch.look(&page, 109) && watch.look(&page, 110));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use trip99::{Breaker, Config, Observer, Resumed, ffi};
 
-const HEADERS: [(&str, Language); 15] = [
+const HEADERS: [(&str, Language); 16] = [
     ("trip99.h", C),
     ("trip99.h", CPP),
     ("trip99.hpp", CPP),
@@ -38,6 +38,7 @@ const HEADERS: [(&str, Language); 15] = [
     ("trip99/gate.hpp", CPP),
     ("trip99/scoped_call.hpp", CPP),
     ("trip99/lane.hpp", CPP),
+    ("trip99/shared_options.hpp", CPP),
     ("trip99/breaker.hpp", CPP),
 ];
 
@@ -326,14 +327,19 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
                 samples, slow, overdue, failures, attempt, reserved, observed, limit, entry
             }
             cb_call { start_ns, id }
-            cb_owner { struct_size, pid, alive, memory_locked, reserved, reserved2, seen_ago_ns }
+            cb_owner { struct_size, pid, alive, memory_locked, reserved, started, seen_ago_ns }
+            cb_comes_back {
+                struct_size, state, pause_left_ns, halted, reserved, reserved2, holder_count, holders
+            }
+            cb_shared_options { struct_size, warden, group, state_dir, now_ns }
             cb_halt_note { struct_size, uid, pid, login_uid, wall_ns, reason, entry, holder, host }
         }
         enums {
             cb_status_value {
                 CB_STATUS_OK, CB_STATUS_NULL_POINTER, CB_STATUS_STRUCT_SIZE, CB_STATUS_OUT_OF_RANGE,
                 CB_STATUS_FIXED_SETTING, CB_STATUS_UNKNOWN_SETTING, CB_STATUS_INTERNAL, CB_STATUS_SHARED_BUSY,
-                CB_STATUS_SHARED_REFUSED, CB_STATUS_IO, CB_STATUS_BAD_NAME, CB_STATUS_NOT_NOW
+                CB_STATUS_SHARED_REFUSED, CB_STATUS_IO, CB_STATUS_BAD_NAME, CB_STATUS_NOT_NOW, CB_STATUS_NOT_DURABLE,
+                CB_STATUS_ODD_PAGE
             }
             cb_halt_result_value { CB_HALT_DONE, CB_HALT_NO_OWNER, CB_HALT_REPLACED, CB_HALT_ENDED }
             cb_resume_result_value {
@@ -341,6 +347,8 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
                 CB_RESUME_ENDED
             }
             cb_state_value { CB_STATE_CLOSED, CB_STATE_OPEN, CB_STATE_HALF_OPEN }
+            cb_start_value { CB_START_CLOSED, CB_START_HALF_OPEN, CB_START_HALTED }
+            cb_started_value { CB_STARTED_PRIVATE, CB_STARTED_NEW, CB_STARTED_CLEAN, CB_STARTED_UNCLEAN }
             cb_recovery_value { CB_RECOVERY_TRIALS, CB_RECOVERY_HEALTH_CHECKS }
             cb_clock_value { CB_CLOCK_TSC, CB_CLOCK_MONOTONIC }
             cb_reason_value {
@@ -356,6 +364,8 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
         ("cb_gate", size_of::<ffi::cb_gate>()), // its field is private in Rust
         ("cb_status", size_of::<ffi::cb_status>()),
         ("cb_state", size_of::<ffi::cb_state>()),
+        ("cb_start", size_of::<ffi::cb_start>()),
+        ("cb_started", size_of::<ffi::cb_started>()),
         ("cb_recovery", size_of::<ffi::cb_recovery>()),
         ("cb_clock", size_of::<ffi::cb_clock>()),
         ("cb_reason", size_of::<ffi::cb_reason>()),

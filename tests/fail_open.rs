@@ -592,6 +592,18 @@ fn an_unclean_restart_keeps_the_latchs_count_and_a_resume_of_the_latch_begins_an
     assert_eq!([(); 3].map(|()| reopen(&mut breaker)), [false, false, true], "anew");
 }
 
+/// An owner that trades by itself may sleep: nobody else would pass by its gate.
+#[test]
+fn an_owner_without_gates_and_lanes_sleeps_in_peace() {
+    let place = Place::new("sleeper");
+    let mut breaker = create(&place, hanging());
+    breaker.poll();
+    thread::sleep(400 * MS);
+    assert!(breaker.allow());
+    breaker.poll();
+    assert_eq!(reasons(&breaker), [Reason::Restart]);
+}
+
 // Power and scribbles.
 
 /// A power failure keeps what was written up to some step, and loses the page, which is memory. Each first part of a halt's steps and of a

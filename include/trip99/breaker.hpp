@@ -10,6 +10,7 @@
 #include "lane.hpp"
 #include "observer.hpp"
 #include "scoped_call.hpp"
+#include "shared_options.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -64,16 +65,27 @@ class Breaker {
 
     /**
      * Makes a breaker whose page is in a file, so that other processes can see and ask it (Observer, Gate). The page has a plain
-     * name, or a path, which has a '/'. A page that is there is taken over, as cb_create_shared says. Throws Error.
+     * name, or a path, which has a '/'. A page that is there is taken over, as cb_create_shared says. `start` stands in place of
+     * config.start. Throws Error.
      */
-    static Breaker create_shared(const std::string &path_or_name, const Config &config = Config()) {
+    static Breaker create_shared(const std::string &path_or_name, const Config &config, Start start,
+                                 const SharedOptions &options = SharedOptions()) {
         const cb_config c = config.to_c();
+        const cb_shared_options c_options = options.to_c();
         cb_breaker *breaker = nullptr;
-        detail::check(cb_create_shared(path_or_name.c_str(), &c, &breaker));
+        detail::check(cb_create_shared_with(path_or_name.c_str(), &c, static_cast<cb_start>(start), &c_options,
+                                            &breaker));
         return adopt(breaker);
     }
+    /** create_shared at a given time, for an owner with a time of its own. */
+    static Breaker create_shared_at(std::uint64_t now_ns, const std::string &path_or_name, const Config &config,
+                                    Start start) {
+        SharedOptions options;
+        options.now_ns = now_ns;
+        return create_shared(path_or_name, config, start, options);
+    }
 
-    /** Takes over a breaker made by cb_create or cb_create_shared. */
+    /** Takes over a breaker made by cb_create, cb_create_shared or one of its other forms. */
     static Breaker adopt(cb_breaker *breaker) noexcept { return Breaker(breaker, cb_gate_of(breaker)); }
 
     Breaker(Breaker &&other) noexcept
@@ -106,6 +118,12 @@ class Breaker {
             cb_destroy(handle_);
         }
     }
+
+    /**
+     * Ends the breaker at a given time, for an owner with a time of its own: see cb_destroy_at. Afterwards this object is as if it
+     * were moved from.
+     */
+    void destroy_at(std::uint64_t now_ns) noexcept { cb_destroy_at(detach(), now_ns); }
 
     /**
      * May an order be sent now? While the breaker is closed this is one inline load. While it is half-open, true grants a trial:
@@ -234,6 +252,9 @@ class Breaker {
     std::string why() const {
         return detail::text_of([this](char *buffer, std::size_t capacity) { return cb_why(handle_, buffer, capacity); });
     }
+
+    /** How the breaker's page was found, if it is in a file. This makes a few system calls. Any thread. */
+    Started started() const noexcept { return static_cast<Started>(cb_get_started(handle_)); }
 
     /** Tells others how many orders rest at the venue: see cb_set_resting. */
     void set_resting(std::uint64_t orders) noexcept { cb_set_resting(handle_, orders); }

@@ -37,7 +37,7 @@ struct Config {
     std::chrono::nanoseconds backoff_base;
     std::chrono::nanoseconds backoff_max;
     std::uint32_t jitter_ppm;
-    State start;
+    Start start;
     std::uint64_t jitter_seed;
     std::chrono::nanoseconds stable_after;
     bool shadow;
@@ -60,7 +60,7 @@ struct Config {
           probe_timeout(detail::duration(config.probe_timeout_ns)),
           backoff_base(detail::duration(config.backoff_base_ns)),
           backoff_max(detail::duration(config.backoff_max_ns)), jitter_ppm(config.jitter_ppm),
-          start(static_cast<State>(config.start)), jitter_seed(config.jitter_seed),
+          start(static_cast<Start>(config.start)), jitter_seed(config.jitter_seed),
           stable_after(detail::duration(config.stable_after_ns)), shadow(config.shadow != 0),
           latch_after(config.latch_after), owner_timeout(detail::duration(config.owner_timeout_ns)) {}
 
@@ -89,13 +89,19 @@ struct Config {
         config.backoff_base_ns = detail::ns("backoff_base", backoff_base);
         config.backoff_max_ns = detail::ns("backoff_max", backoff_max);
         config.jitter_ppm = jitter_ppm;
-        config.start = static_cast<cb_state>(start);
+        config.start = static_cast<cb_start>(start);
         config.jitter_seed = jitter_seed;
         config.stable_after_ns = detail::ns("stable_after", stable_after);
         config.shadow = shadow ? 1 : 0;
         config.latch_after = latch_after;
         config.owner_timeout_ns = detail::ns("owner_timeout", owner_timeout);
         return config;
+    }
+
+    /** The same for the same settings on every machine: see cb_config_hash. Throws Error as to_c() does. */
+    std::uint64_t hash() const {
+        const cb_config config = to_c();
+        return cb_config_hash(&config);
     }
 
   private:

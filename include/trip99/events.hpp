@@ -68,7 +68,7 @@ struct Event {
  */
 class Events {
   public:
-    /** The reader begins with the oldest event that the journal, of 256 events, still has. Throws Error. */
+    /** The reader begins with the oldest event that the journal still has: it keeps 64, or in a file 1024. Throws Error. */
     explicit Events(const cb_breaker *breaker) { detail::check(cb_events_open(breaker, &handle_)); }
 
     /** Takes over a reader made by cb_events_open or cb_observer_events_open. */

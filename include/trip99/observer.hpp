@@ -2,11 +2,13 @@
 #ifndef TRIP99_OBSERVER_HPP
 #define TRIP99_OBSERVER_HPP
 
+#include "config.hpp"
 #include "duration.hpp"
 #include "error.hpp"
 #include "events.hpp"
 #include "values.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +26,29 @@ struct Owner {
     bool memory_locked = false;
     /** The longest duration if it can't be told. */
     std::chrono::nanoseconds seen_ago = std::chrono::nanoseconds::max();
+    /** How the owner, or the latest one, found the page. */
+    Started started = Started::Private;
+};
+
+/** What a page without an owner would come back as. cb_comes_back tells what each field means. */
+struct ComesBack {
+    State state = State::Open;
+    /** The longest duration if the breaker pauses for as long as its settings say. */
+    std::chrono::nanoseconds pause_left{0};
+    bool halted = true;
+    std::vector<std::string> holders;
+
+    ComesBack() = default;
+
+    explicit ComesBack(const cb_comes_back &back)
+        : state(static_cast<State>(back.state)), pause_left(detail::duration(back.pause_left_ns)), halted(back.halted) {
+        const std::string names(back.holders);
+        for (std::size_t from = 0; from < names.size();) {
+            const std::size_t space = std::min(names.find(' ', from), names.size());
+            holders.push_back(names.substr(from, space - from));
+            from = space + 1;
+        }
+    }
 };
 
 /** Who halted, when and why. cb_halt_note tells what each field means. */
@@ -162,8 +187,36 @@ class View {
             owner.alive = read.alive;
             owner.memory_locked = read.memory_locked;
             owner.seen_ago = detail::duration(read.seen_ago_ns);
+            owner.started = static_cast<Started>(read.started);
         }
         return owner;
+    }
+
+    /** Tells whether the owner was found silent: gates and lanes refuse until it polls. */
+    bool is_unwatched() const noexcept { return cb_observer_is_unwatched(view_); }
+
+    /** Tells whether the page's path leads to another file by now, or to none. This makes two system calls. */
+    bool is_replaced() const noexcept { return cb_observer_is_replaced(view_); }
+
+    /** Gives the settings in force. False: they can't be told. */
+    CB_MUST_USE bool config(Config &config) const noexcept {
+        cb_config read;
+        cb_config_init(&read, sizeof read);
+        if (!cb_observer_get_config(view_, &read)) {
+            return false;
+        }
+        config = Config(read);
+        return true;
+    }
+
+    /** Gives what a page without an owner would come back as. False: it has an owner, or is in no file. This reads files. */
+    CB_MUST_USE bool comes_back(ComesBack &back) const {
+        cb_comes_back read = CB_COMES_BACK_INIT;
+        if (!cb_observer_comes_back(view_, &read)) {
+            return false;
+        }
+        back = ComesBack(read);
+        return true;
     }
 
   protected:

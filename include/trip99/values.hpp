@@ -15,6 +15,21 @@ enum class State : cb_state {
     HalfOpen = CB_STATE_HALF_OPEN,
 };
 
+/** How a breaker starts. cb_start_value tells what each means. */
+enum class Start : cb_start {
+    Closed = CB_START_CLOSED,
+    HalfOpen = CB_START_HALF_OPEN,
+    Halted = CB_START_HALTED,
+};
+
+/** How a breaker's page was found. A newer library may have more. cb_started_value tells what each means. */
+enum class Started : cb_started {
+    Private = CB_STARTED_PRIVATE,
+    New = CB_STARTED_NEW,
+    Clean = CB_STARTED_CLEAN,
+    Unclean = CB_STARTED_UNCLEAN,
+};
+
 /** Who tests the node while the breaker is half-open. */
 enum class Recovery : cb_recovery {
     Trials = CB_RECOVERY_TRIALS,
@@ -89,6 +104,12 @@ inline const char *version() noexcept { return cb_version_text(); }
 
 /** The version of the library's ABI. CB_ABI_VERSION is the header's. */
 inline std::uint32_t abi_version() noexcept { return cb_abi_version(); }
+
+/**
+ * Turns the warden of this process off, for breakers, gates, lanes and pages that come after this. See cb_warden_disable, which tells
+ * what is lost.
+ */
+inline void disable_warden() noexcept { cb_warden_disable(); }
 
 /** A ticket for one call: 16 bytes, which may be copied. start_ns tells when the call began. */
 using Call = cb_call;

@@ -15,6 +15,7 @@ impl Breaker {
         let gate = self.gate_unshared();
         if !self.is_shared {
             self.is_shared = true;
+            self.machine.outlet.set_asked();
             self.watch();
         }
         gate

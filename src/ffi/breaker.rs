@@ -32,6 +32,9 @@ pub unsafe extern "C" fn cb_create(config: *const cb_config, out: *mut *mut cb_b
 /// Ends a breaker. What cb_gate_of gave must not be read any more. Observers and readers of its events may go on to read what the
 /// breaker left. Its lanes and gate handles refuse from now on, for ever, and nobody hears what lanes say.
 ///
+/// For the next owner of a page in a file the end is clean if the breaker was closed, not halted, and had no call in flight for longer
+/// than the threshold. After any other end the breaker comes back open.
+///
 /// A breaker that is on a supervisor's list may be destroyed, too. While the supervisor doesn't run, the breaker ends here, and
 /// the supervisor can't be started any more (CB_STATUS_NOT_NOW). While the supervisor runs, the breaker ends when the supervisor
 /// stops. That counts as misused, as nobody can tell any more whether the breaker is in use.
@@ -44,7 +47,23 @@ pub unsafe extern "C" fn cb_create(config: *const cb_config, out: *mut *mut cb_b
 pub unsafe extern "C" fn cb_destroy(breaker: *mut cb_breaker) {
     if !breaker.is_null() {
         // SAFETY: by the caller.
-        unsafe { cb_breaker::destroy(breaker) };
+        unsafe { cb_breaker::destroy(breaker, None) };
+    }
+}
+
+/// cb_destroy at a given time, for an owner with a time of its own. By this time it is decided whether the end is clean: lanes are heard
+/// and timers fire first, and no call may be in flight for longer than the threshold. (cb_destroy goes by the process's clock. So
+/// after operations at given times with a call in flight it ends uncleanly.) A breaker that a supervisor owns ends as by cb_destroy.
+///
+/// @param breaker  As for cb_destroy.
+/// @param now_ns   The time on the breaker's clock, in nanoseconds.
+///
+/// Thread: as for cb_destroy.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_destroy_at(breaker: *mut cb_breaker, now_ns: u64) {
+    if !breaker.is_null() {
+        // SAFETY: by the caller.
+        unsafe { cb_breaker::destroy(breaker, Some(now_ns)) };
     }
 }
 
@@ -60,7 +79,7 @@ pub unsafe extern "C" fn cb_destroy_unclean(breaker: *mut cb_breaker) {
         // SAFETY: by the caller.
         unsafe {
             cb_breaker::end_uncleanly(breaker);
-            cb_breaker::destroy(breaker);
+            cb_breaker::destroy(breaker, None);
         }
     }
 }

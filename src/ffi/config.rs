@@ -245,7 +245,7 @@ impl cb_config {
     }
 }
 
-fn illegal(field: &str, value: u32, legal: &str) -> Failure {
+pub(super) fn illegal(field: &str, value: u32, legal: &str) -> Failure {
     Failure::new(CB_STATUS_OUT_OF_RANGE, format_args!("{field} is {value}; legal: {legal}"))
 }
 
@@ -311,6 +311,21 @@ pub unsafe extern "C" fn cb_config_init(config: *mut cb_config, size: usize) {
         // SAFETY: by the caller.
         unsafe { write_out(config, &cb_config::from_config(&Config::default())) };
     }
+}
+
+/// A hash of all settings: the same for the same settings on every machine, and in every version that has them. So a log or a dashboard
+/// shows at a glance which settings are in force. It is the sum, modulo 2^64, of the FNV-1a hashes of the texts NAME=NUMBER, one for
+/// each setting, with its name in text (without _ns and _ppm) and its number in decimal.
+///
+/// @param config  The settings. NULL stands for the defaults. Their ranges aren't checked.
+/// @return        The hash. It is 0 if the settings can't be read, as cb_create would say: struct_size is wrong, a setting isn't known,
+///                or recovery, start or shadow has no meaning. cb_error_text() then tells which.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_config_hash(config: *const cb_config) -> u64 {
+    // SAFETY: by the caller.
+    unsafe { read_or_default(config) }.map_or(0, |config| config.stable_hash())
 }
 
 #[cfg(test)]

@@ -168,7 +168,7 @@ impl From<Event> for cb_event {
     }
 }
 
-/// A reader of a breaker's events. The journal keeps the latest 256 events. A reader that falls further behind is told how many
+/// A reader of a breaker's events. The journal keeps the latest 64 events, or in a file the latest 1024. A reader that falls further behind is told how many
 /// it missed. One thread at a time may use a reader. Each reader has a place of its own.
 pub struct cb_events {
     events: Events,

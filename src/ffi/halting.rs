@@ -37,12 +37,23 @@ impl Deed {
     /// Whether this may be done in this name: anybody's halt may be lifted, but nobody halts in one of trip99's own names. `engine` is
     /// for handles that a breaker gave.
     fn check(self, gate: &Gate, holder: Holder) -> Result<(), Failure> {
-        let is_legal = match self {
-            Self::Resume => true,
-            Self::Halt => !holder.is_built_in() || holder == Holder::ENGINE && gate.holder() == Holder::ENGINE,
-        };
-        let why = format_args!("holder {holder} is a name of trip99's own; legal: engine.NAME, or a name of your own");
-        if is_legal { Ok(()) } else { Err(Failure::new(CB_STATUS_BAD_NAME, why)) }
+        let is_engines = holder == Holder::ENGINE && gate.holder() == Holder::ENGINE;
+        match self {
+            Self::Halt if !is_engines => not_built_in(holder),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Nobody halts in one of trip99's own names.
+pub(super) fn not_built_in(holder: Holder) -> Result<(), Failure> {
+    if holder.is_built_in() {
+        Err(Failure::new(
+            CB_STATUS_BAD_NAME,
+            format_args!("holder {holder} is a name of trip99's own; legal: engine.NAME, or a name of your own"),
+        ))
+    } else {
+        Ok(())
     }
 }
 
@@ -50,7 +61,7 @@ impl Deed {
 ///
 /// # Safety
 /// `result` is NULL or may be written.
-unsafe fn tell(result: *mut u32, value: u32) {
+pub(super) unsafe fn tell(result: *mut u32, value: u32) {
     if !result.is_null() {
         // SAFETY: by the caller.
         unsafe { result.write(value) };
@@ -91,16 +102,20 @@ pub(super) unsafe fn act_as(
     Ok(())
 }
 
+/// A name that must not be NULL.
+///
 /// # Safety
 /// `holder` is NULL or a string that ends with a zero.
-unsafe fn holder_of(holder: *const c_char) -> Result<Holder, Failure> {
+pub(super) unsafe fn holder_of(holder: *const c_char) -> Result<Holder, Failure> {
     not_null("holder", holder)?;
     // SAFETY: by the caller.
     let name = unsafe { text("holder", holder) }?;
     Holder::parse(name).ok_or_else(|| {
         let most = Holder::MAX_BYTES;
-        let why = format_args!("holder is {name:?}; legal: 1 to {most} of letters, digits and ._@:+-");
-        Failure::new(CB_STATUS_BAD_NAME, why)
+        Failure::new(
+            CB_STATUS_BAD_NAME,
+            format_args!("holder is {name:?}; legal: 1 to {most} of letters, digits and ._@:+-"),
+        )
     })
 }
 

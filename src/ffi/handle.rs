@@ -205,11 +205,11 @@ impl cb_breaker {
         handle.ends_uncleanly.store(true, Ordering::Relaxed);
     }
 
-    /// `cb_destroy`.
+    /// `cb_destroy`; at a time of the caller's, if there is one. (A breaker that a supervisor has ends at the supervisor's time.)
     ///
     /// # Safety
     /// `breaker` came from `cb_create`, and either it isn't destroyed so far or a supervisor has it on its list.
-    pub(super) unsafe fn destroy(breaker: *const Self) {
+    pub(super) unsafe fn destroy(breaker: *const Self, now_ns: Option<u64>) {
         // SAFETY: by the caller the memory is there, until the count that this function may let go of.
         let handle = unsafe { &*breaker };
         handle.check_thread();
@@ -220,10 +220,14 @@ impl cb_breaker {
             handle.mark(unsafe { &mut *handle.owners_part() });
             // SAFETY: by the caller, and this borrows one of the counts without letting go of it.
             let count = mem::ManuallyDrop::new(unsafe { Arc::from_raw(breaker) });
-            if Arc::strong_count(&count) > 1 {
+            if now_ns.is_some() || Arc::strong_count(&count) > 1 {
                 // The breaker shall end here, and not with the supervisors that have the handle on their lists.
                 // SAFETY: the standing was Owned, so the caller is the owner, and alone has a reference to the part.
-                drop(unsafe { mem::replace(&mut *handle.owners_part(), handle.stand_in()) });
+                let ended = unsafe { mem::replace(&mut *handle.owners_part(), handle.stand_in()) };
+                match now_ns {
+                    Some(now_ns) => ended.destroy_at(now_ns),
+                    None => drop(ended),
+                }
             }
         } else if !handle.standing.change(Standing::Lost, Standing::Destroyed) {
             // Destroyed before: the count that was the caller's is gone.

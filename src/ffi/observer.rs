@@ -1,6 +1,6 @@
 //! A read-only view of a breaker, for any thread.
 
-use super::config::cb_state;
+use super::config::{cb_config, cb_state};
 use super::events::cb_events;
 use super::gate::state_or_open;
 use super::halt_note::cb_halt_note;
@@ -96,6 +96,35 @@ pub unsafe extern "C" fn cb_observer_get_state(observer: *const cb_observer) -> 
 pub unsafe extern "C" fn cb_observer_is_halted(observer: *const cb_observer) -> bool {
     // SAFETY: by the caller.
     unsafe { cb_observer::get(observer) }.is_none_or(Observer::is_halted)
+}
+
+/// Tells whether the owner was found silent: it hasn't polled for owner_timeout_ns, and gates and lanes refuse until it polls. (In
+/// shadow they don't refuse.)
+///
+/// @param observer  NULL counts as unwatched.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_observer_is_unwatched(observer: *const cb_observer) -> bool {
+    // SAFETY: by the caller.
+    unsafe { cb_observer::get(observer) }.is_none_or(|observer| observer.page.gate().bits().is_unwatched())
+}
+
+/// The settings in force, whoever owns the breaker, so that limits can be shown beside figures.
+///
+/// @param observer  NULL is fine: false.
+/// @param out       Where the settings go, by its struct_size. NULL is fine: false.
+/// @return          Whether the settings were written. They aren't if the owner is of a version with other settings, or if the page
+///                  holds settings that aren't legal.
+///
+/// Thread: any.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cb_observer_get_config(observer: *const cb_observer, out: *mut cb_config) -> bool {
+    // SAFETY: by the caller.
+    let config = unsafe { cb_observer::get(observer) }.and_then(Observer::config);
+    // SAFETY: by the caller.
+    unsafe { write_if(out, config.as_ref().map(cb_config::from_config)) }
 }
 
 /// The latest snapshot that the owner published, as cb_get_published gives it.

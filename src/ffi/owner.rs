@@ -1,6 +1,7 @@
 //! Who owns a page in a file, as C sees it.
 
 use super::observer::cb_observer;
+use super::started::{cb_started, started_value};
 use super::structs::{Versioned, write_if};
 use crate::handles::Observer;
 use crate::shm::Owner;
@@ -20,8 +21,8 @@ pub struct cb_owner {
     pub memory_locked: bool,
     /// 0.
     pub reserved: u16,
-    /// 0.
-    pub reserved2: u32,
+    /// How the owner, or the latest one, found the page: a cb_started_value. 0 if it can't be told.
+    pub started: cb_started,
     /// How long ago the owner last published its snapshot. A busy owner does that about every millisecond; polling counts as
     /// busy. UINT64_MAX if it can't be told.
     pub seen_ago_ns: u64,
@@ -46,7 +47,7 @@ impl From<Owner> for cb_owner {
             alive: owner.alive,
             memory_locked: owner.memory_locked,
             reserved: 0,
-            reserved2: 0,
+            started: started_value(owner.started),
             seen_ago_ns: owner.seen_ago_ns.unwrap_or(u64::MAX),
         }
     }

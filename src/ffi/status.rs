@@ -39,6 +39,11 @@ pub enum cb_status_value {
     /// It can't be done now: a supervisor owns the breaker, the supervisor runs or has no breaker, the breaker was destroyed,
     /// or the lane is a half already.
     CB_STATUS_NOT_NOW = 11,
+    /// It is done. But it isn't in the folder where halts outlive memory: a power failure or a reboot may forget a halt, and a
+    /// halt that was lifted may be back with the next new page.
+    CB_STATUS_NOT_DURABLE = 12,
+    /// It is done, and durable. But the page is odd: cb_error_text() tells how.
+    CB_STATUS_ODD_PAGE = 13,
 }
 
 pub use cb_status_value::*;
@@ -51,7 +56,7 @@ pub use cb_status_value::*;
 /// Thread: any.
 #[unsafe(no_mangle)]
 pub extern "C" fn cb_status_text(status: cb_status) -> *const c_char {
-    const TEXTS: [(cb_status_value, &CStr); 12] = [
+    const TEXTS: [(cb_status_value, &CStr); 14] = [
         (CB_STATUS_OK, c"done"),
         (CB_STATUS_NULL_POINTER, c"a pointer that must not be NULL is NULL"),
         (CB_STATUS_STRUCT_SIZE, c"struct_size can't be the size of any version of the struct"),
@@ -64,6 +69,8 @@ pub extern "C" fn cb_status_text(status: cb_status) -> *const c_char {
         (CB_STATUS_IO, c"the operating system refused"),
         (CB_STATUS_BAD_NAME, c"a name or address is illegal, or a name is taken or unknown"),
         (CB_STATUS_NOT_NOW, c"it can't be done now"),
+        (CB_STATUS_NOT_DURABLE, c"done; but a reboot may undo it"),
+        (CB_STATUS_ODD_PAGE, c"done; but the page is odd"),
     ];
     let known = TEXTS.iter().find(|(known, _)| *known as cb_status == status);
     known.map_or(c"a status that this version of the library doesn't know", |(_, text)| text).as_ptr()

@@ -45,7 +45,7 @@ static const struct range RANGES[] = {
     RANGE(backoff_base_ns, 1, 60 * SECOND, "at least 1"), /* above it backoff_max_ns is illegal */
     RANGE(backoff_max_ns, SECOND, UINT64_MAX, "at least 1000000000, as backoff_base_ns is 1000000000"),
     RANGE(jitter_ppm, 0, 1000000, "0 to 1000000"),
-    RANGE(start, 0, 2, "0 (closed) or 2 (half-open)"),
+    RANGE(start, 2, 3, "0 (closed), 2 (half-open) or 3 (halted)"),
     RANGE(jitter_seed, 0, UINT64_MAX, ""),
     RANGE(stable_after_ns, 1, UINT64_MAX, "at least 1"),
     RANGE(shadow, 0, 1, "0 or 1"),
@@ -113,9 +113,9 @@ static void every_field_has_its_range(void) {
     CHECK_TEXT(cb_error_text(),
                "backoff_max_ns is 60000000000; legal: at least 60000000001, as backoff_base_ns is 60000000001");
     config = default_config();
-    config.start = CB_STATE_OPEN;
+    config.start = 1;
     CHECK_EQ(try_create(&config), CB_STATUS_OUT_OF_RANGE);
-    CHECK_TEXT(cb_error_text(), "start is 1; legal: 0 (closed) or 2 (half-open)");
+    CHECK_TEXT(cb_error_text(), "start is 1; legal: 0 (closed), 2 (half-open) or 3 (halted)");
 }
 
 static void what_is_fixed_at_creation_stays(void) {
@@ -129,7 +129,7 @@ static void what_is_fixed_at_creation_stays(void) {
     CHECK_EQ(cb_reconfigure(breaker, &config), CB_STATUS_FIXED_SETTING);
     CHECK_TEXT(cb_error_text(), "max_in_flight is 1; legal: 1024, as it is fixed at construction");
     config = default_config();
-    config.start = CB_STATE_HALF_OPEN;
+    config.start = CB_START_HALF_OPEN;
     CHECK_EQ(cb_reconfigure_at(breaker, 1, &config), CB_STATUS_FIXED_SETTING);
     cb_destroy(breaker);
 }

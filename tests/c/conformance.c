@@ -116,11 +116,26 @@ static const char *note_of(bool found, const cb_halt_note *note) {
     return note->reason[0] == 0 ? "empty" : note->reason;
 }
 
+/* A part of the engine, whose name is a number here; or the latch. */
+static const char *part(uint64_t number) {
+    static char name[40];
+    if (number == UINT64_MAX) return "latch";
+    snprintf(name, sizeof name, "engine.%" PRIu64, number);
+    return name;
+}
+
+static void print_resumed(cb_resume_result result) {
+    static const char *const NAMES[] = {"done", "still_held", "not_held", "changed", "no_owner", "ended"};
+    CHECK(result < sizeof NAMES / sizeof *NAMES);
+    printf("%s %s\n", verb, NAMES[result]);
+}
+
 static void print_observer(const cb_observer *of) {
     cb_halt_note note = CB_HALT_NOTE_INIT;
     const bool found = cb_observer_get_halt_note(of, &note);
     printf("%s state=%s halted=%d note=%s", verb, cb_state_text(cb_observer_get_state(of)), cb_observer_is_halted(of),
            note_of(found, &note));
+    printf(" holders=%zu", cb_observer_get_holders(of, NULL, 0, sizeof note));
 }
 
 static void print_event(bool found, const cb_event *event) {
@@ -191,7 +206,7 @@ static bool set(void) {
     SETTING(backoff_base_ns, uint64_t)
     SETTING(backoff_max_ns, uint64_t)
     SETTING(jitter_ppm, uint32_t)
-    SETTING(start, cb_state)
+    SETTING(start, cb_start)
     SETTING(jitter_seed, uint64_t)
     SETTING(stable_after_ns, uint64_t)
     SETTING(shadow, uint32_t)
@@ -234,6 +249,7 @@ static bool operate_settings(void) {
 }
 
 static bool operate_breaker(void) {
+    cb_resume_result resumed = CB_RESUME_ENDED;
     if (is("allow_at", 2)) print_flag(cb_allow_at(breaker(), arg[1]));
     else if (is("begin_at", 3)) *ticket(arg[2]) = cb_begin_at(breaker(), arg[1]);
     else if (is("end_at", 3)) cb_end_at(breaker(), arg[1], *ticket(arg[2]));
@@ -249,7 +265,11 @@ static bool operate_breaker(void) {
     else if (is("halt_at", 2)) cb_halt_at(breaker(), arg[1]);
     else if (is("halt", 1)) cb_halt(breaker());
     else if (is("halt_with", 2)) cb_halt_with(breaker(), reason_of(arg[1]), NULL);
-    else if (is("trip_at", 2)) cb_trip_at(breaker(), arg[1]);
+    else if (is("halt_as", 3)) CHECK_EQ(cb_halt_as(breaker(), part(arg[1]), reason_of(arg[2]), NULL), CB_STATUS_OK);
+    else if (is("resume_as", 2)) {
+        CHECK_EQ(cb_resume_as(breaker(), part(arg[1]), NULL, &resumed), CB_STATUS_OK);
+        print_resumed(resumed);
+    } else if (is("trip_at", 2)) cb_trip_at(breaker(), arg[1]);
     else if (is("trip", 1)) cb_trip(breaker());
     else if (is("resume_at", 2)) cb_resume_at(breaker(), arg[1]);
     else if (is("resume", 1)) cb_resume(breaker());
@@ -289,6 +309,7 @@ static bool operate_lane(void) {
 }
 
 static bool operate_gate(void) {
+    cb_resume_result resumed = CB_RESUME_ENDED;
     if (is("gate_handle_of", 1)) {
         CHECK(gates_made < MOST);
         CHECK_EQ(cb_gate_handle_of(breaker(), &gates[gates_made++]), CB_STATUS_OK);
@@ -302,7 +323,12 @@ static bool operate_gate(void) {
     else if (is("gate_handle_release", 1)) cb_gate_handle_release(gate());
     else if (is("gate_handle_halt", 1)) cb_gate_handle_halt(gate(), NULL, NULL);
     else if (is("gate_handle_halt", 2)) cb_gate_handle_halt(gate(), reason_of(arg[1]), NULL);
-    else if (is("gate_handle_resume", 1)) cb_gate_handle_resume(gate(), NULL, NULL);
+    else if (is("gate_handle_halt_as", 3))
+        CHECK_EQ(cb_gate_handle_halt_as(gate(), part(arg[1]), reason_of(arg[2]), NULL), CB_STATUS_OK);
+    else if (is("gate_handle_resume_as", 2)) {
+        CHECK_EQ(cb_gate_handle_resume_as(gate(), part(arg[1]), NULL, &resumed), CB_STATUS_OK);
+        print_resumed(resumed);
+    } else if (is("gate_handle_resume", 1)) cb_gate_handle_resume(gate(), NULL, NULL);
     else return false;
     return true;
 }
@@ -315,6 +341,7 @@ static bool observe(void) {
         cb_halt_note note = CB_HALT_NOTE_INIT;
         const bool found = cb_get_halt_note(breaker(), &note);
         printf(" note=%s passes=%d", note_of(found, &note), cb_gate_closed(cb_gate_of(breaker())));
+        printf(" holders=%zu", cb_get_holders(breaker(), NULL, 0, sizeof note));
         printf(" deadline=%" PRIu64 "\n", cb_next_deadline_ns(breaker()));
     } else if (is("observer_of", 1)) {
         CHECK(observers_made < MOST);

@@ -114,11 +114,26 @@ static std::string text_of(bool found, const trip99::HaltNote &note) {
     return !found ? "none" : note.reason.empty() ? "empty" : note.reason;
 }
 
+/* A part of the engine, whose name is a number here; or the latch. */
+static std::string part(std::uint64_t number) {
+    return number == UINT64_MAX ? "latch" : "engine." + std::to_string(number);
+}
+
+static void print_resumed(trip99::ResumeResult result) {
+    switch (result) {
+    case trip99::ResumeResult::Done: return print("done");
+    case trip99::ResumeResult::StillHeld: return print("still_held");
+    case trip99::ResumeResult::NotHeld: return print("not_held");
+    case trip99::ResumeResult::Ended: return print("ended");
+    default: return print(to_string(result));
+    }
+}
+
 static void print_view(const trip99::View &view) {
     trip99::HaltNote note;
     const bool found = view.halt_note(note);
     std::cout << verb << " state=" << to_string(view.state()) << " halted=" << view.is_halted();
-    std::cout << " note=" << text_of(found, note);
+    std::cout << " note=" << text_of(found, note) << " holders=" << view.holders().size();
 }
 
 static void print_event(bool found, const trip99::Event &event) {
@@ -181,7 +196,7 @@ static bool set() {
     SETTING("backoff_base_ns", config.backoff_base = setting(arg[0]))
     SETTING("backoff_max_ns", config.backoff_max = setting(arg[0]))
     SETTING("jitter_ppm", config.jitter_ppm = narrow(arg[0]))
-    SETTING("start", config.start = static_cast<trip99::State>(arg[0]))
+    SETTING("start", config.start = static_cast<trip99::Start>(arg[0]))
     SETTING("jitter_seed", config.jitter_seed = arg[0])
     SETTING("stable_after_ns", config.stable_after = setting(arg[0]))
     SETTING("shadow", config.shadow = arg[0] != 0)
@@ -251,6 +266,10 @@ static bool operate_breaker() {
         breaker().halt();
     } else if (is("halt_with", 2)) {
         breaker().halt(reason(arg[1]).c_str());
+    } else if (is("halt_as", 3)) {
+        breaker().halt_as(part(arg[1]), reason(arg[2]).c_str());
+    } else if (is("resume_as", 2)) {
+        print_resumed(breaker().resume_as(part(arg[1])));
     } else if (is("trip_at", 2)) {
         breaker().trip_at(arg[1]);
     } else if (is("trip", 1)) {
@@ -325,6 +344,10 @@ static bool operate_gate() {
         gate().halt();
     } else if (is("gate_handle_halt", 2)) {
         gate().halt(reason(arg[1]).c_str());
+    } else if (is("gate_handle_halt_as", 3)) {
+        gate().halt_as(part(arg[1]), reason(arg[2]).c_str());
+    } else if (is("gate_handle_resume_as", 2)) {
+        print_resumed(gate().resume_as(part(arg[1])));
     } else if (is("gate_handle_resume", 1)) {
         gate().resume();
     } else {
@@ -338,7 +361,7 @@ static bool observe() {
         print_snapshot(breaker().snapshot(), breaker().state(), breaker().is_halted());
         trip99::HaltNote note;
         const bool found = breaker().halt_note(note);
-        std::cout << " note=" << text_of(found, note);
+        std::cout << " note=" << text_of(found, note) << " holders=" << breaker().holders().size();
         std::cout << " passes=" << breaker().closed() << " deadline=" << breaker().next_deadline_ns() << '\n';
     } else if (is("observer_of", 1)) {
         observers.push_back(std::make_unique<trip99::Observer>(breaker().observer()));

@@ -54,7 +54,7 @@ static cb_config all_changed(void) {
     config.backoff_base_ns = 15;
     config.backoff_max_ns = 16;
     config.jitter_ppm = 17;
-    config.start = CB_STATE_HALF_OPEN;
+    config.start = CB_START_HALF_OPEN;
     config.jitter_seed = 18;
     config.stable_after_ns = 19;
     config.shadow = 1;

@@ -91,7 +91,7 @@ static void settings() {
     distinct.backoff_base_ns = 100006;
     distinct.backoff_max_ns = UINT64_MAX;
     distinct.jitter_ppm = 112;
-    distinct.start = CB_STATE_HALF_OPEN;
+    distinct.start = CB_START_HALF_OPEN;
     distinct.jitter_seed = 113;
     distinct.stable_after_ns = 100007;
     distinct.shadow = 1;
