@@ -152,7 +152,7 @@ fn is_test(code: &str, test: &str) -> bool {
     let above = &code[..code[..at].rfind('\n').unwrap_or(0)];
     let mut above = above.lines().rev().take_while(|line| line.trim_start().starts_with("#["));
     let is_marked = above.any(|line| line.trim() == "#[test]");
-    is_marked || code.rsplit_once("harness::run(").is_some_and(|(_, list)| list.contains(test))
+    is_marked || code.split_once("harness::run(").is_some_and(|(_, list)| list.contains(test))
 }
 
 #[test]
