@@ -100,18 +100,13 @@ fn others_gates_refuse_while_the_owner_is_stopped_and_pass_when_it_goes_on() {
 
 /// Whoever only looks on has no warden for the page: it is the owner's own that finds the owner silent.
 #[test]
-fn the_wardens_of_the_owners_process_and_of_others_find_an_owner_that_hangs() {
+fn the_warden_of_the_owners_own_process_finds_an_owner_that_hangs() {
     let place = Place::new("hangs");
     let owner = Process::ready("sleeper", &place.0);
     let observer = Observer::open(&place.0).unwrap();
     until("it is found silent", || observer.why().unwatched);
     assert!(observer.owner().unwrap().alive);
-    // No warden is left in the owner's process, and this one has a gate.
-    let pid = Pid::from_raw(owner.pid() as i32).unwrap();
-    kill_process(pid, Signal::STOP).unwrap();
-    let gate = Gate::open(&place.0).unwrap();
-    until("it is found silent here", || !gate.allow());
-    kill_process(pid, Signal::CONT).unwrap();
+    owner.end_cleanly();
 }
 
 #[test]

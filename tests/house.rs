@@ -1,5 +1,5 @@
 //! The house is as `src/lib.rs` and `docs/architecture.md` say: a file uses only files above it, none is too long, and the
-//! walks go by functions that are there.
+//! walks go by functions that are there. `docs/failures.md` goes by tests that are there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ fn no_file_is_too_long_and_each_says_what_it_is() {
 fn the_walks_are_true() {
     let text = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
     let walks: Vec<&str> = text.split("\n## ").skip(1).collect();
-    assert_eq!(walks.len(), 4);
+    assert_eq!(walks.len(), 5);
     let mut steps = 0;
     for walk in walks {
         assert_eq!(walk.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())).count(), 5, "{walk}");
@@ -125,4 +125,54 @@ fn the_walks_are_true() {
         }
     }
     assert!(steps > 40, "{steps}");
+}
+
+/// Of a table of failures: the tests that aren't there, and the rows without a test. Also how many tests there are.
+fn without_test(text: &str, read: impl Fn(&str) -> Option<String>) -> (Vec<String>, usize) {
+    let (mut wrong, mut tests) = (Vec::new(), 0);
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.ends_with(" tests |"));
+    for row in rows {
+        let cell = row.rsplit('|').nth(1).unwrap_or_default();
+        let names: Vec<_> = cell.split('`').skip(1).step_by(2).filter_map(|name| name.split_once(": ")).collect();
+        if names.is_empty() {
+            wrong.push(format!("no test: {row}"));
+        }
+        for (file, test) in names {
+            let is_there = read(file).is_some_and(|code| is_test(&code, test));
+            wrong.extend((!is_there).then(|| format!("{file} has no test {test}")));
+            tests += 1;
+        }
+    }
+    (wrong, tests)
+}
+
+/// True if the function is marked as a test, or is on the list of a harness of the project's own.
+fn is_test(code: &str, test: &str) -> bool {
+    let Some(at) = code.find(&format!("fn {test}(")) else { return false };
+    let above = &code[..code[..at].rfind('\n').unwrap_or(0)];
+    let mut above = above.lines().rev().take_while(|line| line.trim_start().starts_with("#["));
+    let is_marked = above.any(|line| line.trim() == "#[test]");
+    is_marked || code.split_once("harness::run(").is_some_and(|(_, list)| list.contains(test))
+}
+
+#[test]
+fn each_failure_has_tests_that_are_there() {
+    let text = fs::read_to_string(root().join("docs/failures.md")).unwrap();
+    let (wrong, tests) = without_test(&text, |file| fs::read_to_string(root().join(file)).ok());
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(tests > 80, "{tests}");
+}
+
+/// Shows that the test above can fail.
+#[test]
+fn a_failure_without_a_test_is_found() {
+    let code = "#[test]\nfn there() {}\n\nfn no_test() {}\n    #[test]\n    #[cfg(unix)]\n    fn marked(a: u8) {}\n";
+    let text = "| when | what | tests |\n|---|---|---|\n| a | b | `x.rs: there`, `x.rs: marked` (`y.txt`) |\n\
+                | c | d | `x.rs: no_test`, `x.rs: gone`, `y.rs: there` |\n| e | `x.rs: there` | |\n";
+    let (wrong, tests) = without_test(text, |file| (file == "x.rs").then(|| code.to_owned()));
+    let expected = ["x.rs has no test no_test", "x.rs has no test gone", "y.rs has no test there"];
+    assert_eq!(wrong[..3], expected);
+    assert!(wrong[3].starts_with("no test: | e |") && wrong.len() == 4 && tests == 5, "{wrong:?} {tests}");
+    let listed = "fn odd() {}\nfn even() {}\nharness::run(&[(\"odd\", odd)])";
+    assert!(is_test(listed, "odd") && !is_test(listed, "even"));
 }

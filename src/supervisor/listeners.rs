@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 pub enum Notice {
     /// A transition, a halt or a resume.
     Event(Event),
-    /// So many events were overwritten before this listener came to them, as the journal keeps the latest 256. This notice takes
-    /// their place, before the event that follows them.
+    /// So many events were overwritten before this listener came to them: the journal keeps the latest 64, or in a file the latest
+    /// 1024. This notice takes their place, before the event that follows them.
     Missed(u64),
 }
 
