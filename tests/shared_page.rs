@@ -558,11 +558,11 @@ proptest! {
         if let Some(len) = len {
             file.set_len(len.index(original.len() + 1) as u64).unwrap();
         }
-        let scribbled = fs::read(&place.0).unwrap();
         for observer in [Observer::open(&place.0), Gate::open(&place.0).map(|halter| halter.observer().clone())].into_iter().flatten() {
             let _ = (observer.state(), observer.snapshot(), observer.quantile_ns(990_000), observer.halt_note());
             let _ = (observer.owner(), observer.events().count());
         }
+        let scribbled = fs::read(&place.0).unwrap();
         match Breaker::create_shared(&place.0, config(), trip99::Start::Closed) {
             Err(_) => prop_assert_eq!(fs::read(&place.0).unwrap(), scribbled),
             Ok(mut breaker) => {
