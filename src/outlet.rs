@@ -361,10 +361,15 @@ impl Outlet {
     #[cfg(feature = "shm")]
     pub(crate) fn keep(&self, kept: &[crate::shm::Kept]) {
         let halts = &self.page.board().halts;
+        let of_page = halts.held();
         // Their numbers are of an earlier page, if this one is new. The order of numbers must tell which came first.
         halts.count_from(kept.iter().map(|kept| kept.count).max().unwrap_or(0));
         for kept in kept {
             let slot = halts.find(kept.holder);
+            // The page is there, and knows more: this halt was lifted, and nobody came to unlink its file.
+            if kept.count <= of_page.count() && !slot.is_some_and(|slot| of_page.has(slot)) {
+                continue;
+            }
             if !slot.is_some_and(|slot| halts.held().has(slot)) {
                 self.page.halt(&kept.act());
             }

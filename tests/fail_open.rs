@@ -657,3 +657,21 @@ fn a_scribble_on_the_word_of_halts_lifts_no_halt() {
         assert!(!breaker.allow() && !gate.allow(), "{word:#x}");
     }
 }
+
+/// The engine halts, resumes and ends before its halt's file is unlinked. The page is there, and tells that the halt was lifted.
+#[test]
+fn a_file_of_a_halt_that_was_lifted_halts_nobody_while_the_page_is_there() {
+    let place = Place::new("stale");
+    let mut breaker = create(&place, config());
+    breaker.halt("risk");
+    assert!(within(|| place.kept().len() == 1));
+    let (file, text) = (place.kept()[0].clone(), fs::read(&place.kept()[0]).unwrap());
+    breaker.resume("well");
+    drop(breaker);
+    assert!(within(|| place.kept().is_empty()));
+    fs::write(&file, &text).unwrap();
+    assert!(create(&place, config()).allow());
+    fs::write(&file, &text).unwrap();
+    fs::remove_file(&place.0).unwrap();
+    assert!(!create(&place, config()).allow(), "without the page the file is all that is known");
+}
