@@ -167,11 +167,18 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicU64;
 
+    /// A page that somebody asks, and whose owner never polls.
+    fn silent() -> Page {
+        let page = Page::new(State::Closed, false);
+        page.board().life.0.owner_timeout_ns.store(20_000_000, Ordering::Relaxed);
+        page.board().watchers.0.asked.store(1, Ordering::Relaxed);
+        page
+    }
+
     /// The thread that writes files waits, as for a disk that hangs.
     #[test]
     fn a_disk_that_hangs_does_not_stop_the_watch() {
-        let page = Page::new(State::Closed, false);
-        page.board().life.0.owner_timeout_ns.store(20_000_000, Ordering::Relaxed);
+        let page = silent();
         let [hangs, is_over] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         let looks = Arc::new(AtomicU64::new(0));
         let keep: Keep = Box::new({
@@ -202,8 +209,7 @@ mod tests {
         let before = looks.load(Ordering::Relaxed);
         until(&|| looks.load(Ordering::Relaxed) > before + 3 && page.gate().bits().is_unwatched());
         // Pages that come later are watched, too.
-        let later = Page::new(State::Closed, false);
-        later.board().life.0.owner_timeout_ns.store(20_000_000, Ordering::Relaxed);
+        let later = silent();
         watch(&later, Signature::engine(Author::this_process()), None, Some(Box::new(|_| ())));
         until(&|| later.gate().bits().is_unwatched());
         is_over.store(true, Ordering::Release);

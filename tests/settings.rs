@@ -398,9 +398,9 @@ fn the_cpp_config_has_every_setting() {
             ),
             SettingKind::Start => (
                 field,
-                "State",
-                format!("{field}(static_cast<State>(config.{field}))"),
-                format!("static_cast<cb_state>({field})"),
+                "Start",
+                format!("{field}(static_cast<Start>(config.{field}))"),
+                format!("static_cast<cb_start>({field})"),
             ),
             SettingKind::Number => (field, "std::uint64_t", format!("{field}(config.{field})"), field.to_owned()),
             _ => (field, "std::uint32_t", format!("{field}(config.{field})"), field.to_owned()),
