@@ -48,6 +48,9 @@ mod handles;
 #[cfg(feature = "shm")]
 #[path = "shm/cores.rs"]
 mod cores;
+#[cfg(feature = "shm")]
+#[path = "shm/forks.rs"]
+mod forks;
 #[cfg(not(loom))]
 pub mod warden;
 // Calls in flight, and what lanes tell of theirs.

@@ -65,7 +65,10 @@ fn mode(path: &Path) -> u32 {
 }
 
 fn create(path: &Path) -> Result<Breaker, SharedError> {
-    Breaker::create_shared(path, config(), Start::Closed)
+    // A folder of its own for each place: pages of one name have one name there, too.
+    let of_path = path.to_str().unwrap().replace('/', "-");
+    let folder = std::env::temp_dir().join(format!("test-trip99-places-{}{of_path}", std::process::id()));
+    Breaker::create_shared_with(path, config(), Start::Closed, &Options::default().state_dir(folder))
 }
 
 fn shown<T: AsRef<Path>>(result: Result<T, SharedError>) -> String {

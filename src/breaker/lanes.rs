@@ -26,7 +26,15 @@ impl Breaker {
         #[cfg(not(loom))]
         if self.stands_in_for.is_none() && self.machine.started_as().is_none() {
             let outlet = &self.machine.outlet;
-            crate::warden::watch(&outlet.observer().page, outlet.signature(), None, None);
+            let observer = outlet.observer();
+            let charge = crate::warden::Charge {
+                page: &observer.page,
+                signature: outlet.signature(),
+                file: None,
+                is_for_children: true,
+            };
+            // Without threads to be had lanes watch, and there is nobody to be told.
+            let _ = crate::warden::watch(&charge);
         }
     }
 

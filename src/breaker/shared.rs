@@ -4,7 +4,7 @@ use super::Breaker;
 use crate::config::{Config, Start};
 use crate::shm::{Link, Options, SharedError, file_check, keep_halts};
 use crate::started::Started;
-use crate::warden;
+use crate::warden::{self, Charge};
 use std::path::Path;
 
 impl Breaker {
@@ -73,8 +73,10 @@ impl Breaker {
         let now_ns = options.now_ns.unwrap_or_else(|| breaker.clock.now_ns());
         breaker.machine.move_to(opened, now_ns);
         if options.warden {
-            let outlet = &breaker.machine.outlet;
-            warden::watch(&outlet.observer().page, outlet.signature(), Some(file_check()), Some(keep_halts()));
+            let (observer, signature) = (breaker.observer(), breaker.machine.outlet.signature());
+            let file = Some((file_check as fn() -> _, keep_halts as fn() -> _));
+            let charge = Charge { page: &observer.page, signature, file, is_for_children: false };
+            warden::watch(&charge).map_err(SharedError::io(path.as_ref(), "watch"))?;
         }
         Ok(breaker)
     }

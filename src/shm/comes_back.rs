@@ -32,7 +32,7 @@ impl Observer {
     /// # #[cfg(target_os = "linux")] {
     /// use trip99::{Breaker, Config, Observer, Start, State};
     ///
-    /// let path = trip99::shared::path("doc-comes-back")?;
+    /// let path = trip99::shared::path(&format!("doc-comes-back-{}", std::process::id()))?;
     /// # let _ = std::fs::remove_file(&path);
     /// let breaker = Breaker::create_shared(&path, Config::default(), Start::Closed)?;
     /// let observer = Observer::open(&path)?;

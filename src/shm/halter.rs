@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 /// use trip99::shared::Halter;
 /// use trip99::{Breaker, Config, Halted, Holder, Start};
 ///
-/// let path = trip99::shared::path("doc-halter")?;
+/// let path = trip99::shared::path(&format!("doc-halter-{}", std::process::id()))?;
 /// # let _ = std::fs::remove_file(&path);
 /// let mut breaker = Breaker::create_shared(&path, Config::default(), Start::Closed)?;
 ///

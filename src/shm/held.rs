@@ -14,6 +14,7 @@
 #![expect(unsafe_code, reason = "calls to libc, and a list that is never freed")]
 
 use super::error::SharedError;
+use crate::forks::at_fork;
 use core::ffi::{c_int, c_short};
 use core::iter::successors;
 use core::mem::{ManuallyDrop, zeroed};
@@ -88,16 +89,14 @@ extern "C" fn in_child() {
     ENDED.store(BEGUN.load(SeqCst), SeqCst); // the child knows nothing of forks by other threads of its parent
 }
 
-/// Sees to it that forks run the handlers. (A copy of the library that is unloaded takes its handlers along.)
+/// Sees to it that forks run the handlers.
 fn watch_forks() -> io::Result<()> {
     static WATCHED: AtomicBool = AtomicBool::new(false);
     if !WATCHED.load(SeqCst) {
-        // Two threads may both come here. Handlers that run twice harm nobody, and neither thread has to wait.
-        // SAFETY: the handlers may run at any fork: they touch atomics alone, and a list that is never freed.
-        match unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) } {
-            0 => WATCHED.store(true, SeqCst),
-            error => return Err(io::Error::from_raw_os_error(error)),
-        }
+        // Two threads may both come here. Handlers that run twice harm nobody, and neither thread has to wait. They may run at any
+        // fork: they touch atomics alone, and a list that is never freed.
+        at_fork(before_fork, in_parent, in_child)?;
+        WATCHED.store(true, SeqCst);
     }
     Ok(())
 }

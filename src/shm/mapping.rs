@@ -161,7 +161,9 @@ impl Mapping {
         let file = ptr::slice_from_raw_parts_mut(start.cast::<u64>(), 1 << slots_log2) as *mut File;
         let file = NonNull::new(file).ok_or(Errno::NOMEM).map_err(SharedError::io(path, "map"))?;
         let owner_pid = (access == Access::Own).then(own_pid);
-        Ok(Arc::new(Self { file, slots_log2, path: path.to_owned(), descriptor, owner_pid }))
+        // The process may go to another folder.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Ok(Arc::new(Self { file, slots_log2, path, descriptor, owner_pid }))
     }
 
     /// Makes the memory resident, so that no page fault holds the owner up, and keeps the mapping from children. Returns true if the
@@ -194,6 +196,12 @@ impl Mapping {
     /// Whether the file still has all that is mapped. (It may be cut off at any moment.)
     pub(crate) fn is_whole(&self) -> bool {
         rustix::fs::fstat(&self.descriptor).is_ok_and(|stat| stat.st_size >= file_len(self.slots_log2) as i64)
+    }
+
+    /// Whether the file still has the gate.
+    pub(crate) fn has_gate(&self) -> bool {
+        let end = offset_of!(File<[AtomicU64; 0]>, gate) + size_of::<GatePage>();
+        rustix::fs::fstat(&self.descriptor).is_ok_and(|stat| stat.st_size >= end as i64)
     }
 
     /// False in the child of a fork of the owner. The child has no such memory.

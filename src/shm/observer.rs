@@ -13,7 +13,7 @@ use crate::page::Page;
 use crate::quantile::quantile;
 use crate::started::Started;
 use crate::sync::{Ordering, load_acquire};
-use crate::warden::{self, Check, Finding, Keep};
+use crate::warden::{self, Charge, Check, Finding, Keep};
 use crate::words::Word;
 use rustix::fs::{Stat, fstat, lstat};
 use rustix::io::Errno;
@@ -52,7 +52,7 @@ impl Observer {
     /// # #[cfg(target_os = "linux")] {
     /// use trip99::{Breaker, Config, Observer, Start, State};
     ///
-    /// let path = trip99::shared::path("doc-observer")?;
+    /// let path = trip99::shared::path(&format!("doc-observer-{}", std::process::id()))?;
     /// # let _ = std::fs::remove_file(&path);
     /// let mut breaker = Breaker::create_shared(&path, Config::default(), Start::Closed)?;
     /// breaker.record(1_000_000);
@@ -138,7 +138,7 @@ pub(crate) fn file_check() -> Check {
     Box::new(move |page| {
         let mapping = page.keeper::<Mapping>()?;
         if !mapping.is_whole() {
-            return Some(Finding::CutOff);
+            return Some(if mapping.has_gate() { Finding::NoOwner } else { Finding::CutOff });
         }
         let what = if is_replaced(mapping) {
             Some("the page's path no longer leads to the page")
@@ -148,7 +148,8 @@ pub(crate) fn file_check() -> Check {
             None
         };
         failed = if what.is_some() { failed.saturating_add(1) } else { 0 };
-        what.filter(|_| failed >= 2).map(Finding::Damage)
+        let no_owner = || (!is_locked(&mapping.descriptor)).then_some(Finding::NoOwner);
+        what.filter(|_| failed >= 2).map(Finding::Damage).or_else(no_owner)
     })
 }
 
@@ -200,14 +201,14 @@ impl Gate {
     ///
     /// The file is mapped for writing, as a halt, an ask and a granted trial are writes.
     ///
-    /// If an owner is killed while closed, the page goes on to show closed, and this gate lets calls pass until the next owner
-    /// takes the page over. [`Observer::owner`] tells whether an owner is alive.
+    /// If no process owns the page, or if its owner is killed or silent, this gate refuses until an owner polls. This process watches
+    /// the owner by a thread of its own, and so do its children. [`Observer::owner`] tells whether an owner is alive.
     ///
     /// ```
     /// # #[cfg(target_os = "linux")] {
     /// use trip99::{Breaker, Config, Gate, Start};
     ///
-    /// let path = trip99::shared::path("doc-gate")?;
+    /// let path = trip99::shared::path(&format!("doc-gate-{}", std::process::id()))?;
     /// # let _ = std::fs::remove_file(&path);
     /// let mut breaker = Breaker::create_shared(&path, Config::default(), Start::Closed)?;
     /// assert!(breaker.allow());
@@ -226,12 +227,19 @@ impl Gate {
     /// ```
     ///
     /// # Errors
-    /// The same as of [`Observer::open`].
+    /// The same as of [`Observer::open`]; `Io`, too, if this process can't have the thread that watches the owner.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SharedError> {
         let observer = open(path.as_ref(), Access::Ask)?;
         observer.page.board().watchers.0.asked.store(1, Ordering::Release);
         let signature = signature();
-        warden::watch(&observer.page, signature, Some(file_check()), Some(keep_halts()));
-        Ok(Self::new(observer, signature))
+        let charge =
+            Charge { page: &observer.page, signature, file: Some((file_check, keep_halts)), is_for_children: true };
+        warden::watch(&charge).map_err(SharedError::io(path.as_ref(), "watch"))?;
+        let gate = Self::new(observer, signature);
+        // Nobody passes before the warden's first look, either. An owner that comes now takes this back with its first poll.
+        if gate.mapping().is_some_and(|mapping| !is_locked(&mapping.descriptor)) {
+            gate.page.gate().set_unwatched();
+        }
+        Ok(gate)
     }
 }
