@@ -12,11 +12,14 @@ impl Breaker {
     /// Linux. The path is one of [`shared::path`](crate::shared::path), or any other place whose directory only this user may
     /// write to.
     ///
-    /// A new page (mode 0600) begins with `config.start`. A page that is there is taken over, with any config. Its events and their
-    /// numbers go on, and the first operation adds an event with [`Reason::Restart`](crate::Reason::Restart). A halt stays. If the
-    /// last owner was closed when it dropped the breaker, the breaker comes back closed. If the last owner was open or half-open, or
-    /// was killed or panicked, the breaker comes back open. Then the first operation begins a pause, as long as the attempt that the
-    /// last owner was at has it.
+    /// A new page (mode 0600) begins as `start` says, which stands in place of `config.start`. A page that is there is taken over, with any
+    /// config. Its events and their numbers go on, after one with [`Reason::Restart`](crate::Reason::Restart), and halts stay. If the last
+    /// owner ended cleanly (closed, not halted, with no call in flight for longer than the threshold), the breaker comes back closed, or
+    /// half-open if `start` says so. If it ended in any other way, or was killed, the breaker comes back open, for what is left of
+    /// its pause; and halted, if `start` says so. [`started`](Self::started) tells which it was.
+    ///
+    /// Pages lie in memory, and are gone after a reboot. Halts aren't: each is a small file in the
+    /// [state folder](crate::shared::state_dir), too, and a new owner reads them.
     ///
     /// A page has one owner at a time, by a lock on the file `.<name>.lock` beside it. That file stays for the next owner. The lock
     /// ends with the breaker or with its process. Children don't inherit the lock, and the breaker must not be used in the child of
@@ -24,9 +27,9 @@ impl Breaker {
     ///
     /// The file is allocated, populated and locked in memory, so that no operation waits for it. If the limit on locked memory
     /// (`RLIMIT_MEMLOCK`) forbids that, the file isn't locked; [`Observer::owner`](crate::Observer::owner) tells.
-    /// The breaker bears whatever others do to the content of the file. It reads back nothing but the halt bit and the trials that
-    /// gates took. If the gate holds what this owner didn't write, the breaker refuses all that its one load doesn't let pass. But
-    /// to truncate the file kills its owner and observers (SIGBUS).
+    /// The breaker bears whatever others do to the content of the file. It reads back nothing but halts and the trials that
+    /// gates took. If the gate, or the word that tells who halts, holds what nobody wrote by the rules, the breaker halts as
+    /// [`Holder::DAMAGE`](crate::Holder::DAMAGE). But to truncate the file kills its owner and observers (SIGBUS).
     ///
     /// Everything else is as [`new`](Self::new) has it. Each millisecond that the breaker is busy it reads the operating system's
     /// monotonic clock, so that observers see that it is alive. On most systems that is the vDSO, without a system call.

@@ -1,7 +1,9 @@
 //! How a breaker whose page is in a file begins and ends.
 
 use super::Machine;
-use crate::config::{Start, State};
+#[cfg(feature = "shm")]
+use crate::config::Start;
+use crate::config::State;
 #[cfg(feature = "shm")]
 use crate::event::Reason;
 use crate::started::Started;
