@@ -65,6 +65,13 @@ impl Held {
         (0..SLOTS as u8).filter(move |&slot| self.has(slot))
     }
 
+    /// False if halts and resumes can't have made this word of that one: somebody scribbled on it. Each changes one bit, and counts.
+    pub(crate) const fn can_follow(self, earlier: Self) -> bool {
+        let steps = self.count().wrapping_sub(earlier.count()) & Self::MAX_COUNT;
+        let changed = ((self.0 ^ earlier.0) & BITS).count_ones();
+        steps <= Self::MAX_COUNT / 2 && changed as u64 <= steps
+    }
+
     const fn counted(self) -> Self {
         Self((self.count().wrapping_add(1) << COUNT_SHIFT) | self.0 & BITS)
     }
@@ -276,6 +283,23 @@ impl Desk<'_> {
         Ok(held)
     }
 
+    /// True if notes and log tell of a halt that nobody lifted, and the word doesn't: somebody scribbled on the word. (A resumer that was
+    /// killed before it wrote its entry looks alike.) For an owner that takes over.
+    #[cfg(feature = "shm")]
+    pub(crate) fn has_lost_a_halt(&self) -> bool {
+        (0..SLOTS as u8).any(|slot| {
+            let Some((halted, _)) = self.note(slot) else { return false };
+            let held = self.halts.held();
+            let later = held.count().wrapping_sub(halted) & Held::MAX_COUNT;
+            let is_lifted = |number| log::deed(self.log, number) == Some((Deed::Resume, slot));
+            // What came long ago the log no longer tells.
+            let is_told = later < self.log.len() as u64;
+            !held.has(slot)
+                && (later > Held::MAX_COUNT / 2
+                    || is_told && !(1..=later).any(|step| is_lifted(halted.wrapping_add(step))))
+        })
+    }
+
     /// The latest halt of a slot, with the number of its entry. `None` if its text isn't kept, or was never told.
     pub(crate) fn note(&self, slot: u8) -> Option<(u64, Read)> {
         let is_halt = |entry: &(u64, Read)| entry.1.slot == slot && entry.1.deed == Deed::Halt;
@@ -417,6 +441,49 @@ mod tests {
         // A name that was claimed and not told.
         page.halts.names.0[1].hash.store(7, Ordering::Relaxed);
         assert_eq!(page.halts.name(OWN as u8 + 1), None);
+    }
+
+    #[test]
+    fn a_word_that_nobody_can_have_made_is_told_from_others() {
+        let page = Page::new();
+        let mut words = vec![page.halts.held()];
+        for name in ["a", "b", "a", "engine"] {
+            page.halt(name);
+            words.push(page.halts.held());
+        }
+        for name in ["b", "engine", "a"] {
+            page.resume(name);
+            words.push(page.halts.held());
+        }
+        for (place, word) in words.iter().enumerate() {
+            assert!(words[..=place].iter().all(|earlier| word.can_follow(*earlier)));
+            assert!(words[place + 1..].iter().all(|later| !word.can_follow(*later)), "time goes on");
+            assert!((0..24).all(|bit| !Held(word.0 ^ 1 << bit).can_follow(*word)));
+        }
+        assert!(!Held(0).can_follow(words[1]) && Held(0).can_follow(Held(0)));
+    }
+
+    #[cfg(feature = "shm")]
+    #[test]
+    fn a_halt_that_the_word_lost_is_told_by_its_note() {
+        let page = Page::new();
+        assert!(!page.desk().has_lost_a_halt());
+        page.halt("a");
+        let held = page.halts.held();
+        assert!(!page.desk().has_lost_a_halt());
+        for lost in [0, held.0 & !BITS] {
+            page.halts.word.0.store(lost, Ordering::Relaxed);
+            assert!(page.desk().has_lost_a_halt());
+        }
+        page.halts.word.0.store(held.0, Ordering::Relaxed);
+        page.resume("a");
+        assert!(!page.desk().has_lost_a_halt());
+        // A log of four entries tells nothing of what came long ago.
+        for _ in 0..3 {
+            page.halt("b");
+            page.resume("b");
+            assert!(!page.desk().has_lost_a_halt());
+        }
     }
 
     #[test]

@@ -290,9 +290,19 @@ impl Outlet {
         None
     }
 
-    /// Shuts the gate if somebody holds a halt, and ends the halt if nobody does. Takes note of byte and word, as far as they are
+    /// How many halts and resumes the operators' log keeps.
+    pub(crate) fn kept_entries(&self) -> usize {
+        self.page.log().len()
+    }
+
+    /// Shuts the gate if somebody holds a halt, and ends the halt if nobody does. Halts if somebody scribbled on the word. Takes note of byte and word, as far as they are
     /// journaled.
     pub(crate) fn settle(&mut self, state: State) {
+        let found = self.page.board().halts.held();
+        if !found.can_follow(self.held) {
+            (self.held, self.journaled) = (found, found.count());
+            self.halt(Holder::DAMAGE, "the word of halts held what nobody had written", wall_ns());
+        }
         let halts = &self.page.board().halts;
         let held = halts.held();
         if self.is_scribble(held) {
@@ -384,6 +394,9 @@ impl Outlet {
         let epoch = self.page.board().take_over();
         self.seen = self.page.board().halts.held();
         // The state comes last, and only after the halts: the gate must not open in between.
+        if self.page.desk().has_lost_a_halt() {
+            self.halt(Holder::DAMAGE, "a halt was lost that nobody had lifted", wall_ns());
+        }
         self.page.board().halts.shut_if_held(self.gate());
         self.gate().take_over(state, self.shadow);
         self.settle(state);

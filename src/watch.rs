@@ -13,8 +13,9 @@ pub(crate) struct Watch {
     polls: Option<u64>,
     /// When that count was seen first.
     since_ns: u64,
-    /// When the next look is due.
-    next_ns: u64,
+    /// When the latest look was, and how long after it the next one is due.
+    looked_ns: u64,
+    spacing_ns: u64,
 }
 
 /// A watcher looks so many times in an `owner_timeout`.
@@ -25,7 +26,8 @@ const IDLE_NS: u64 = 125_000_000;
 impl Watch {
     #[inline]
     pub(crate) fn is_due(&self, now_ns: u64) -> bool {
-        now_ns >= self.next_ns
+        // It is due, too, if the time goes back: one stamp from the far future must not put off the looks for good.
+        now_ns.wrapping_sub(self.looked_ns) >= self.spacing_ns
     }
 
     /// Looks whether the owner has polled since the last look. True if this is the first to find that it is silent.
@@ -34,8 +36,8 @@ impl Watch {
     pub(crate) fn look(&mut self, page: &Page, now_ns: u64) -> bool {
         let life = &page.board().life.0;
         let timeout_ns = life.owner_timeout_ns.load(Ordering::Relaxed);
-        let spacing_ns = if timeout_ns == 0 { IDLE_NS } else { (timeout_ns / LOOKS).max(1) };
-        self.next_ns = now_ns.saturating_add(spacing_ns);
+        self.spacing_ns = if timeout_ns == 0 { IDLE_NS } else { (timeout_ns / LOOKS).max(1) };
+        self.looked_ns = now_ns;
         let polls = Some(life.polls.load(Ordering::Acquire));
         // An owner that trades by itself may sleep.
         let is_asked = page.board().watchers.0.asked.load(Ordering::Relaxed) != 0;
@@ -95,6 +97,19 @@ mod tests {
     fn a_clock_that_goes_back_makes_nobody_silent() {
         let (page, mut watch) = (page(10), Watch::default());
         assert!(!watch.look(&page, 1000) && !watch.look(&page, 5) && !watch.look(&page, 14) && watch.look(&page, 15));
+    }
+
+    #[test]
+    fn a_stamp_from_the_far_future_puts_off_no_look() {
+        let (page, mut watch) = (page(800), Watch::default());
+        watch.look(&page, 1000);
+        for stamp_ns in [u64::MAX, u64::MAX / 2, 1_000_000] {
+            page.board().life.0.polls.fetch_add(1, Ordering::Relaxed);
+            assert!(watch.is_due(stamp_ns) && !watch.look(&page, stamp_ns));
+            assert!(watch.is_due(2000) && !watch.look(&page, 2000) && !watch.is_due(2099));
+            assert!(watch.is_due(2800) && watch.look(&page, 2800));
+            page.gate().clear_unwatched();
+        }
     }
 
     #[test]

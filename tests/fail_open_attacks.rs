@@ -5,6 +5,7 @@ mod shared;
 
 use shared::{Place, Process, config, role, tell, wait};
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -140,6 +141,39 @@ fn a_process_that_moves_keeps_its_page() {
     let place = Place::new("moves");
     let mut mover = Process::start("mover", &place.0);
     assert_eq!(mover.said(), "[]");
+}
+
+/// Where the word of halts is in the file.
+const WORD: u64 = 8192 + 768;
+
+/// Somebody clears the word of halts, or a bit of it, while trading is halted.
+#[test]
+fn a_halt_whose_word_was_scribbled_on_stays_a_halt() {
+    let place = Place::new("word");
+    let options = Options::default().warden(false);
+    let create = || Breaker::create_shared_with(&place.0, config(), Start::Closed, &options).unwrap();
+    for owned in [true, false] {
+        for bit in (0..64).map(Some).chain([None]) {
+            let _ = fs::remove_file(&place.0);
+            let mut breaker = Some(create());
+            let gate = Gate::open(&place.0).unwrap();
+            gate.halt_as(Holder::new("ann").unwrap(), "stop");
+            breaker.as_mut().unwrap().poll();
+            if !owned {
+                breaker = None;
+            }
+            let file = fs::OpenOptions::new().write(true).read(true).open(&place.0).unwrap();
+            let mut word = [0; 8];
+            file.read_exact_at(&mut word, WORD).unwrap();
+            let word = bit.map_or(0, |bit| u64::from_ne_bytes(word) ^ 1 << bit);
+            file.write_all_at(&word.to_ne_bytes(), WORD).unwrap();
+            let mut breaker = breaker.unwrap_or_else(create);
+            breaker.poll();
+            assert!(!breaker.allow() && !gate.allow() && gate.is_halted(), "{bit:?}, owned: {owned}");
+            assert!(!gate.holders().is_empty());
+            place.kept().iter().for_each(|file| _ = fs::remove_file(file));
+        }
+    }
 }
 
 /// Two pages of one name, in two folders, whose halts outlive memory in the same folder.

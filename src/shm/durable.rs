@@ -138,13 +138,6 @@ pub(crate) fn mirror(folder: &Path, path: &Path, page: &Page) -> io::Result<Held
     let halts = &page.board().halts;
     let held = halts.held();
     let found = files(folder, path)?;
-    for (holder, count, file) in &found {
-        // A halt up to this count whose holder holds none was lifted, as the counts are the order of halts and resumes.
-        let is_held = halts.find(*holder).is_some_and(|slot| held.has(slot));
-        if !is_held && *count <= held.count() {
-            let _ = fs::remove_file(file);
-        }
-    }
     for slot in held.slots() {
         let note = page.note(slot);
         let Some(holder) = note.holder else { continue };
@@ -158,6 +151,14 @@ pub(crate) fn mirror(folder: &Path, path: &Path, page: &Page) -> io::Result<Held
         // The holder's earlier halts are told by the latest one's file.
         for (_, _, earlier) in found.iter().filter(|(found, count, _)| *found == holder && *count < note.entry) {
             let _ = fs::remove_file(earlier);
+        }
+    }
+    // These come last: a holder that shares a slot has a file in the others' name by now.
+    for (holder, count, file) in &found {
+        // A halt up to this count whose holder holds none was lifted, as the counts are the order of halts and resumes.
+        let is_held = halts.find(*holder).is_some_and(|slot| held.has(slot));
+        if !is_held && *count <= held.count() {
+            let _ = fs::remove_file(file);
         }
     }
     sync(folder)?;

@@ -38,7 +38,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let place = page(matches)?;
     let holder = own(matches)?;
     let reason = Reason::read(matches);
-    let halter = halt(&place.path, holder, &reason.text, || ())?;
+    let mut halter = halt(&place.path, holder, &reason.text, 0, || ())?;
     reason.warnings.iter().for_each(warn);
     if reason.text.is_empty() {
         warn("no reason given; --reason TEXT tells one to whoever looks at it later");
@@ -55,17 +55,31 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         let _ = writeln!(io::stdout().lock(), "{} halted", style(place.name()).bold());
     }
     make_durable(&halter, holder);
+    // Whoever made another page before the file was there may not have read the file.
+    for replaced in 1..=TRIES {
+        if halter.gate().is_none_or(|gate| !gate.is_replaced()) {
+            break;
+        }
+        halter = halt(&place.path, holder, &reason.text, replaced, || ())?;
+        make_durable(&halter, holder);
+    }
+    let is_halted = is_halted && halter.is_halted();
     if is_halted { Ok(()) } else { Err(lifted(&place)) }
 }
 
 /// How often a page may be replaced by another one while it is being halted.
 const TRIES: u32 = 10;
 
-/// Halts the page that the path leads to. If the path leads to another one by then, that one is halted, too. `opened` is called between
-/// the opening of a page and its halt, for tests.
-fn halt(path: &Path, holder: Holder, reason: &str, mut opened: impl FnMut()) -> Result<Halter, Failure> {
+/// Halts the page that the path leads to. If the path leads to another one by then, that one is halted, too. `replaced` is how often that
+/// was so before this. `opened` is called between the opening of a page and its halt, for tests.
+fn halt(
+    path: &Path,
+    holder: Holder,
+    reason: &str,
+    mut replaced: u32,
+    mut opened: impl FnMut(),
+) -> Result<Halter, Failure> {
     let shown = path.display();
-    let mut replaced = 0;
     loop {
         let halter = match Halter::open(path) {
             Ok(halter) => halter,
@@ -170,7 +184,7 @@ mod tests {
     /// Halts, and replaces the page before each of the first halts.
     fn halted(pages: &Pages, times: usize) -> Result<Halter, Failure> {
         let mut count = 0;
-        halt(&pages.path(), Holder::new("ann").unwrap(), "", || {
+        halt(&pages.path(), Holder::new("ann").unwrap(), "", 0, || {
             if count < times {
                 pages.replace(count);
                 count += 1;
@@ -193,7 +207,7 @@ mod tests {
 
         let pages = Pages::new("removed", 0);
         let removed = || fs::remove_file(pages.path()).unwrap();
-        let failed = halt(&pages.path(), Holder::new("ann").unwrap(), "", removed);
+        let failed = halt(&pages.path(), Holder::new("ann").unwrap(), "", 0, removed);
         assert!(matches!(failed, Err(Failure::NotDone(why)) if why.contains("leads elsewhere by now")));
         assert_eq!(pages.halted(), [true]);
     }

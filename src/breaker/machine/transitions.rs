@@ -158,7 +158,9 @@ impl Machine {
     pub(in crate::breaker) fn note_halts(&mut self) {
         self.outlet.settle(self.state); // the gate first: who hears of a resume may pass
         let mut any = false;
-        while let Some((entry, deed)) = self.outlet.next_entry(self.latest_ns) {
+        // Threads that halt and resume all the while must not keep the owner here. What is left over is for the next poll.
+        for _ in 0..self.outlet.kept_entries() {
+            let Some((entry, deed)) = self.outlet.next_entry(self.latest_ns) else { break };
             if deed == (Deed::Resume, halts::LATCH) {
                 self.latch.reset();
                 self.outlet.set_openings(0);
