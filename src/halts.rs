@@ -47,6 +47,9 @@ impl Held {
     /// Counts are up to this, and 0 comes after it.
     pub(crate) const MAX_COUNT: u64 = u64::MAX >> COUNT_SHIFT;
 
+    /// Between two looks of the owner there are never more halts and resumes than this.
+    const MOST_STEPS: u64 = 1 << 32;
+
     /// How many halts and resumes there were, modulo 2^40: the number of the latest entry of the log. 0 before the first.
     pub(crate) const fn count(self) -> u64 {
         self.0 >> COUNT_SHIFT
@@ -69,7 +72,7 @@ impl Held {
     pub(crate) const fn can_follow(self, earlier: Self) -> bool {
         let steps = self.count().wrapping_sub(earlier.count()) & Self::MAX_COUNT;
         let changed = ((self.0 ^ earlier.0) & BITS).count_ones();
-        steps <= Self::MAX_COUNT / 2 && changed as u64 <= steps
+        steps <= Self::MOST_STEPS && changed as u64 <= steps
     }
 
     const fn counted(self) -> Self {

@@ -24,8 +24,6 @@ const PUBLISH_EVERY_NS: u64 = 1_000_000;
 const OWED: u16 = 1 << 8;
 /// For so long the owner waits for an entry of the operators' log that isn't written. Then its writer was killed halfway.
 const WRITTEN_WITHIN_NS: u64 = 10_000_000;
-/// Between two looks of the owner there are never more halts and resumes than this.
-const MOST_STEPS: u64 = 1 << 32;
 
 pub(crate) struct Outlet {
     page: Page,
@@ -255,14 +253,13 @@ impl Outlet {
         was_foreign || is_scribble
     }
 
-    /// True if no halts and resumes lead from the word at the latest look to this one: each of them counts.
+    /// True if no halts and resumes lead from the word at the latest look to this one.
     fn is_scribble(&self, held: Held) -> bool {
-        let steps = held.count().wrapping_sub(self.seen.count()) & Held::MAX_COUNT;
-        held != self.seen && (steps == 0 || steps > MOST_STEPS)
+        !held.can_follow(self.seen)
     }
 
-    /// The next halt or resume that the journal doesn't know: the number of its entry in the operators' log, and what was done to which slot. Between the number of
-    /// one and of the next are those that the log no longer has, and those whose writer was killed halfway.
+    /// The next halt or resume that the journal doesn't know: the number of its entry in the operators' log, and what was done to which
+    /// slot. Between the number of one and of the next are those that the log no longer has, and those whose writer was killed halfway.
     pub(crate) fn next_entry(&mut self, now_ns: u64) -> Option<(u64, (Deed, u8))> {
         let count = self.page.board().halts.held().count();
         let len = self.page.log().len() as u64;
@@ -295,18 +292,14 @@ impl Outlet {
         self.page.log().len()
     }
 
-    /// Shuts the gate if somebody holds a halt, and ends the halt if nobody does. Halts if somebody scribbled on the word. Takes note of byte and word, as far as they are
+    /// Shuts the gate if somebody holds a halt, and ends the halt if nobody does. Takes note of byte and word, as far as they are
     /// journaled.
     pub(crate) fn settle(&mut self, state: State) {
-        let found = self.page.board().halts.held();
-        if !found.can_follow(self.held) {
-            (self.held, self.journaled) = (found, found.count());
-            self.halt(Holder::DAMAGE, "the word of halts held what nobody had written", wall_ns());
-        }
         let halts = &self.page.board().halts;
         let held = halts.held();
         if self.is_scribble(held) {
-            return; // the next look finds it
+            self.expected = OWED; // the next look puts it right
+            return;
         }
         self.seen = held;
         let is_settled = halts.settle(self.page.gate());
