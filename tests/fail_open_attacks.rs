@@ -5,11 +5,11 @@ mod shared;
 
 use shared::{Place, Process, config, role, tell, wait};
 use std::fs;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, chown};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
-use trip99::shared::Options;
+use trip99::shared::{Halter, Options};
 use trip99::{Breaker, Config, Gate, Holder, Start};
 
 const MS: Duration = Duration::from_millis(1);
@@ -176,6 +176,30 @@ fn a_halt_whose_word_was_scribbled_on_stays_a_halt() {
     }
 }
 
+/// A user's page may name any folder as the one where its halts outlive memory. Root puts no file there, and unlinks none.
+#[test]
+fn root_keeps_no_halt_in_a_folder_that_a_user_names_and_doesnt_own() {
+    // SAFETY: it returns a number.
+    if unsafe { libc::geteuid() } != 0 {
+        return;
+    }
+    let folder = Path::new("/dev/shm").join(format!("test-trip99-{}-named", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir(&folder).unwrap();
+    let (page, state) = (folder.join("page"), folder.join("state"));
+    let options = Options::default().state_dir(&state).warden(false);
+    let _breaker = Breaker::create_shared_with(&page, config(), Start::Closed, &options).unwrap();
+    [&page, &folder].into_iter().for_each(|path| chown(path, Some(4242), None).unwrap());
+    let halter = Halter::open(&page).unwrap();
+    let ann = Holder::new("ann").unwrap();
+    halter.halt(ann, "stop");
+    assert!(halter.make_durable(ann).is_err());
+    assert_eq!(fs::read_dir(&state).unwrap().count(), 0);
+    chown(&state, Some(4242), None).unwrap();
+    assert!(halter.make_durable(ann).is_ok());
+    fs::remove_dir_all(folder).unwrap();
+}
+
 /// Two pages of one name, in two folders, whose halts outlive memory in the same folder.
 #[test]
 #[ignore = "not so far: the names of the files tell nothing of the page's folder"]
@@ -195,7 +219,7 @@ fn pages_of_one_name_keep_their_halts_apart() {
     };
     let first = create(&a);
     let ann = Holder::new("ann").unwrap();
-    let halter = trip99::shared::Halter::open(&a).unwrap();
+    let halter = Halter::open(&a).unwrap();
     halter.halt(ann, "stop");
     let file = halter.make_durable(ann).unwrap();
     let mut second = create(&b);

@@ -7,6 +7,7 @@ use super::link::monotonic_ns;
 use super::lock::process;
 use super::login::login;
 use super::mapping::{Access, Mapping};
+use super::trust;
 use crate::handles::{Gate, Observer, Presence, Signature};
 use crate::log::Author;
 use crate::page::Page;
@@ -117,12 +118,19 @@ impl Observer {
 
     /// The folder where the page's halts outlive memory; `None` if there is none.
     pub(super) fn state_dir(&self) -> Option<PathBuf> {
-        self.mapping()?.file().front.state_dir()
+        state_dir(self.mapping()?)
     }
 
     fn mapping(&self) -> Option<&Mapping> {
         self.page.keeper::<Mapping>()
     }
+}
+
+/// The folder where the page's halts outlive memory, unless root must not touch it.
+fn state_dir(mapping: &Mapping) -> Option<PathBuf> {
+    let folder = mapping.file().front.state_dir()?;
+    let page = fstat(&mapping.descriptor).ok()?;
+    trust::may_keep_halts(&folder, &page).then_some(folder)
 }
 
 /// Whether the page's path leads to another file by now, or to none.
@@ -165,7 +173,7 @@ pub(crate) fn keep_halts() -> Keep {
         // The folder's files are for whatever page the path leads to.
         if kept != Some(held)
             && !is_replaced(mapping)
-            && let Some(folder) = mapping.file().front.state_dir()
+            && let Some(folder) = state_dir(mapping)
         {
             // What failed is tried again. Who halts is told that the halt isn't durable.
             kept = durable::mirror(&folder, &mapping.path, page).ok();

@@ -99,6 +99,16 @@ pub(super) fn check_folder(page: &Path, folder: &Stat, page_uid: u32) -> Result<
     Ok(())
 }
 
+/// Whether root may put files into a folder that a page names, and unlink them: it is of the page's owner, or root shares it with a group.
+/// Whoever owns a page can name any folder, and root's files mean something to others.
+pub(super) fn may_keep_halts(folder: &Path, page: &Stat) -> bool {
+    let is_fit = |stat: Stat| {
+        let is_shared = stat.st_uid == 0 && permissions(&stat) == SHARED_FOLDER;
+        FileType::from_raw_mode(stat.st_mode) != FileType::Symlink && (stat.st_uid == page.st_uid || is_shared)
+    };
+    !geteuid().is_root() || rustix::fs::lstat(folder).is_ok_and(is_fit)
+}
+
 /// True if the members of a group share the page: page and folder are of the same group, the folder has the mode 2770, and it is
 /// root's or the page's owner's.
 ///
