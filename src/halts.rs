@@ -68,6 +68,11 @@ impl Held {
         (0..SLOTS as u8).filter(move |&slot| self.has(slot))
     }
 
+    /// Another word than this one.
+    pub(crate) const fn inverted(self) -> Self {
+        Self(!self.0)
+    }
+
     /// False if halts and resumes can't have made this word of that one: somebody scribbled on it. Each changes one bit, and counts.
     pub(crate) const fn can_follow(self, earlier: Self) -> bool {
         let steps = self.count().wrapping_sub(earlier.count()) & Self::MAX_COUNT;
@@ -286,20 +291,21 @@ impl Desk<'_> {
         Ok(held)
     }
 
-    /// True if notes and log tell of a halt that nobody lifted, and the word doesn't: somebody scribbled on the word. (A resumer that was
-    /// killed before it wrote its entry looks alike.) For an owner that takes over.
+    /// A halt that notes and log tell of, that nobody lifted, and that the word doesn't tell: its slot and its number. Somebody scribbled on
+    /// the word; or a resumer is about to write its entry, or was killed before. For an owner that takes over.
     #[cfg(feature = "shm")]
-    pub(crate) fn has_lost_a_halt(&self) -> bool {
-        (0..SLOTS as u8).any(|slot| {
-            let Some((halted, _)) = self.note(slot) else { return false };
+    pub(crate) fn lost_halt(&self) -> Option<(u8, u64)> {
+        (0..SLOTS as u8).find_map(|slot| {
+            let (halted, _) = self.note(slot)?;
             let held = self.halts.held();
             let later = held.count().wrapping_sub(halted) & Held::MAX_COUNT;
             let is_lifted = |number| log::deed(self.log, number) == Some((Deed::Resume, slot));
             // What came long ago the log no longer tells.
             let is_told = later < self.log.len() as u64;
-            !held.has(slot)
+            let is_lost = !held.has(slot)
                 && (later > Held::MAX_COUNT / 2
-                    || is_told && !(1..=later).any(|step| is_lifted(halted.wrapping_add(step))))
+                    || is_told && !(1..=later).any(|step| is_lifted(halted.wrapping_add(step))));
+            is_lost.then_some((slot, halted))
         })
     }
 
@@ -470,22 +476,22 @@ mod tests {
     #[test]
     fn a_halt_that_the_word_lost_is_told_by_its_note() {
         let page = Page::new();
-        assert!(!page.desk().has_lost_a_halt());
+        assert!(page.desk().lost_halt().is_none());
         page.halt("a");
         let held = page.halts.held();
-        assert!(!page.desk().has_lost_a_halt());
+        assert!(page.desk().lost_halt().is_none());
         for lost in [0, held.0 & !BITS] {
             page.halts.word.0.store(lost, Ordering::Relaxed);
-            assert!(page.desk().has_lost_a_halt());
+            assert!(page.desk().lost_halt().is_some());
         }
         page.halts.word.0.store(held.0, Ordering::Relaxed);
         page.resume("a");
-        assert!(!page.desk().has_lost_a_halt());
+        assert!(page.desk().lost_halt().is_none());
         // A log of four entries tells nothing of what came long ago.
         for _ in 0..3 {
             page.halt("b");
             page.resume("b");
-            assert!(!page.desk().has_lost_a_halt());
+            assert!(page.desk().lost_halt().is_none());
         }
     }
 

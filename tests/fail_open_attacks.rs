@@ -170,7 +170,7 @@ fn a_halt_whose_word_was_scribbled_on_stays_a_halt() {
             let mut breaker = breaker.unwrap_or_else(create);
             breaker.poll();
             assert!(!breaker.allow() && !gate.allow() && gate.is_halted(), "{bit:?}, owned: {owned}");
-            assert!(!gate.holders().is_empty());
+            assert!(!gate.holders().is_empty(), "{bit:?}, owned: {owned}");
             place.kept().iter().for_each(|file| _ = fs::remove_file(file));
         }
     }
