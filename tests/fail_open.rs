@@ -462,6 +462,23 @@ fn start_halted_waits_for_a_human_on_each_new_page_and_after_unclean_ends() {
     assert_eq!((breaker.started(), breaker.snapshot().halted), (Some(Started::Unclean), true));
 }
 
+/// The start's own halt takes no number that tells of a halt which outlived memory.
+#[test]
+fn start_halted_forgets_no_halt_of_the_state_folder() {
+    let place = Place::new("start-kept");
+    drop(create(&place, config())); // makes the folder
+    fs::remove_file(&place.0).unwrap();
+    let name = place.0.file_name().unwrap().to_str().unwrap();
+    let folder = trip99::shared::state_dir(&trip99::shared::Options::default()).unwrap();
+    fs::write(folder.join(format!("{name}.ann@desk.1")), "reason: prices look wrong\n").unwrap();
+    let mut breaker = Breaker::create_shared(&place.0, config(), Start::Halted).unwrap();
+    let gate = breaker.gate();
+    assert_eq!(holders(&gate), ["start", "ann@desk"]);
+    assert_eq!(gate.resume_as(Holder::START, "checked"), Resumed::StillHeld);
+    breaker.poll();
+    assert!(!gate.allow() && !breaker.allow());
+}
+
 #[test]
 fn a_clean_restart_passes_and_half_open_makes_it_stricter() {
     let place = Place::new("clean");

@@ -54,10 +54,11 @@ impl Machine {
             self.retry_at_ns = now_ns.saturating_add(left_ns.map_or(pause_ns, |left_ns| left_ns.min(pause_ns)));
             self.outlet.opening(self.backoff.attempt(), self.retry_at_ns - now_ns);
         }
+        // What outlived memory comes first: it goes by the numbers that the page had before.
+        self.outlet.keep(&kept);
         if start == Start::Halted && started != Started::Clean {
             self.outlet.halt_at_start();
         }
-        self.outlet.keep(&kept);
         let epoch = self.outlet.take_over(self.state, started);
         self.trials.go_on_after(epoch);
         if self.state == State::HalfOpen {
