@@ -99,21 +99,27 @@ fn a_resume_and_a_halt_between_two_looks_are_journaled_too() {
     }
 }
 
+/// A breaker that looks after so many halts and resumes, and after one more halt if it `ends_halted`.
+fn after(pairs: u64, ends_halted: bool) -> (Breaker, Gate) {
+    let mut breaker = closed();
+    let gate = breaker.gate();
+    for _ in 0..pairs {
+        gate.halt("");
+        gate.resume("");
+    }
+    if ends_halted {
+        gate.halt("");
+    }
+    breaker.poll_at(MS);
+    (breaker, gate)
+}
+
 #[test]
 fn a_pair_and_a_change_are_three_events_and_several_pairs_are_all_told() {
     for pairs in 0..8 {
         for ends_halted in [false, true] {
-            let mut breaker = closed();
-            let gate = breaker.gate();
-            for _ in 0..pairs {
-                gate.halt("");
-                gate.resume("");
-            }
-            if ends_halted {
-                gate.halt("");
-            }
-            breaker.poll_at(MS);
-            let mut expected = [HALT, RESUME].repeat(pairs);
+            let (breaker, _) = after(pairs, ends_halted);
+            let mut expected = [HALT, RESUME].repeat(pairs as usize);
             expected.extend(ends_halted.then_some(HALT));
             assert_eq!(halts(&breaker), expected, "{pairs} pairs, halted {ends_halted}");
             let sequences: Vec<u64> = breaker.events().map(|event| event.sequence).collect();
@@ -127,16 +133,7 @@ fn a_pair_and_a_change_are_three_events_and_several_pairs_are_all_told() {
 fn of_more_than_are_kept_the_latest_are_journaled() {
     for pairs in 8..20 {
         for ends_halted in [false, true] {
-            let mut breaker = closed();
-            let gate = breaker.gate();
-            for _ in 0..pairs {
-                gate.halt("");
-                gate.resume("");
-            }
-            if ends_halted {
-                gate.halt("");
-            }
-            breaker.poll_at(MS);
+            let (breaker, gate) = after(pairs, ends_halted);
             let first = if ends_halted { [RESUME, HALT] } else { [HALT, RESUME] };
             assert_eq!(halts(&breaker), first.repeat(8), "{pairs} pairs, halted {ends_halted}");
             assert_eq!(gate.log_entries(), 2 * pairs + u64::from(ends_halted));

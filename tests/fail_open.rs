@@ -4,11 +4,11 @@
 
 mod shared;
 
-use shared::{Place, SECOND, config};
+use shared::{Place, SECOND, config, holders, within};
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use trip99::shared::Halter;
 use trip99::{Breaker, Config, Gate, Halted, Holder, Lane, Reason, Resumed, Start, Started, State};
 
@@ -16,22 +16,6 @@ const MS: Duration = Duration::from_millis(1);
 
 fn create(place: &Place, config: Config) -> Breaker {
     Breaker::create_shared(&place.0, config, Start::Closed).unwrap()
-}
-
-/// Whether this comes true within 10 s.
-fn within(what: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !what() {
-        if Instant::now() > deadline {
-            return false;
-        }
-        thread::sleep(MS);
-    }
-    true
-}
-
-fn holders(gate: &Gate) -> Vec<String> {
-    gate.holders().notes().iter().map(|note| note.holder.unwrap().to_string()).collect()
 }
 
 fn reasons(breaker: &Breaker) -> Vec<Reason> {

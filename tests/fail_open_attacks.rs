@@ -3,7 +3,7 @@
 
 mod shared;
 
-use shared::{Place, Process, config, role, tell, wait};
+use shared::{Place, Process, config, holders, role, tell, wait, within};
 use std::fs;
 use std::os::unix::fs::{FileExt, chown};
 use std::path::Path;
@@ -20,22 +20,6 @@ fn create(path: &Path, config: Config) -> Breaker {
 
 fn quick() -> Config {
     Config { owner_timeout_ns: 100_000_000, ..config() }
-}
-
-/// Whether this comes true within 10 s.
-fn within(what: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !what() {
-        if Instant::now() > deadline {
-            return false;
-        }
-        thread::sleep(MS);
-    }
-    true
-}
-
-fn holders(gate: &Gate) -> Vec<String> {
-    gate.holders().notes().iter().map(|note| note.holder.unwrap().to_string()).collect()
 }
 
 #[test]

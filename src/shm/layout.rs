@@ -55,7 +55,7 @@ pub(crate) struct Header {
     /// The logarithm of the number of slots, in each of the 8 bytes.
     slots_log2: AtomicU64,
     /// The version of the library that made the file: major, minor and patch, 16 bits each.
-    library: AtomicU64,
+    made_by: AtomicU64,
 }
 
 pub(crate) const HEADER_WORDS: usize = 3;
@@ -164,7 +164,7 @@ const _: () = {
     assert!(offset_of!(Empty, mirror) == 170_368);
     assert!(size_of::<Mirror<[AtomicU64; 0]>>() == 128);
     assert!(offset_of!(Header, magic) == 0 && offset_of!(Header, version) == 8);
-    assert!(offset_of!(Header, slots_log2) == 16 && offset_of!(Header, library) == 24);
+    assert!(offset_of!(Header, slots_log2) == 16 && offset_of!(Header, made_by) == 24);
     assert!(offset_of!(OwnerLine, pid) == 0 && offset_of!(OwnerLine, seal) == 8);
     assert!(offset_of!(OwnerLine, attempt) == 16 && offset_of!(OwnerLine, heartbeat_ns) == 24);
     assert!(offset_of!(OwnerLine, memory_locked) == 32 && offset_of!(OwnerLine, pid_namespace) == 40);
@@ -183,7 +183,7 @@ pub(crate) const fn file_len(slots_log2: u32) -> usize {
 impl Header {
     pub(crate) fn write(&self, slots_log2: u32) {
         self.version.store(VERSION, Ordering::Relaxed);
-        self.library.store(library_version(), Ordering::Relaxed);
+        self.made_by.store(own_version(), Ordering::Relaxed);
         self.set_slots_log2(slots_log2);
         self.magic.store(MAGIC, Ordering::Release);
     }
@@ -215,7 +215,7 @@ impl Header {
 }
 
 /// The version of this library.
-fn library_version() -> u64 {
+fn own_version() -> u64 {
     let part = |text: &str| text.parse::<u64>().unwrap_or(0);
     part(env!("CARGO_PKG_VERSION_MAJOR")) << 32
         | part(env!("CARGO_PKG_VERSION_MINOR")) << 16

@@ -6,8 +6,9 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 use trip99::shared::{Options, SharedError};
-use trip99::{Breaker, Config, Reason, Start, State};
+use trip99::{Breaker, Config, Gate, Reason, Start, State};
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
@@ -183,4 +184,21 @@ pub(crate) fn bring_to(breaker: &mut Breaker, state: &str) {
 pub(crate) fn latest_reasons(breaker: &Breaker, count: usize) -> Vec<Reason> {
     let reasons: Vec<Reason> = breaker.events().map(|event| event.reason).collect();
     reasons[reasons.len() - count..].to_vec()
+}
+
+/// Whether this comes true within 10 s.
+pub(crate) fn within(what: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !what() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+/// In whose names trading is halted.
+pub(crate) fn holders(gate: &Gate) -> Vec<String> {
+    gate.holders().notes().iter().map(|note| note.holder.unwrap().to_string()).collect()
 }
