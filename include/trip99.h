@@ -627,11 +627,11 @@ typedef struct cb_config {
      */
     uint32_t quantile_ppm;
     /**
-     * Strictly above it a call is slow. At least 1; default 200 ms.
+     * Strictly above it a call is slow. 1 to 9223372036854775807; default 200 ms.
      */
     uint64_t threshold_ns;
     /**
-     * A sample leaves the window when it is this old; 0 = off. Default 60 s.
+     * A sample leaves the window when it is this old; 0 = off. 0 or above threshold_ns; default 60 s.
      */
     uint64_t window_age_ns;
     /**
@@ -639,13 +639,13 @@ typedef struct cb_config {
      */
     uint32_t window_len;
     /**
-     * The first of each so many samples enters the window; above 1, overdue calls don't count in the verdict. Every sample
-     * counts for everything else. 1 to 1048576; default 1.
+     * The first of each so many samples enters the window; above 1, calls don't become overdue. Every sample counts for
+     * everything else. 1 to 1048576; default 1.
      */
     uint32_t sample_every;
     /**
      * Below this many samples the breaker is not armed: no verdict on the quantile or the failure rate. 1 to window_len;
-     * default 100.
+     * default 20.
      */
     uint32_t min_samples;
     /**
@@ -673,7 +673,7 @@ typedef struct cb_config {
      */
     uint32_t max_in_flight;
     /**
-     * Trips when one call has been in flight for this long; 0 = off. Default 1 s.
+     * Trips when one call has been in flight for this long; 0 = off. 0 or above threshold_ns; default 1 s.
      */
     uint64_t stall_limit_ns;
     /**
@@ -697,7 +697,7 @@ typedef struct cb_config {
      */
     uint32_t backoff_multiplier;
     /**
-     * No result for this long while one is due reopens. At least 1; default 2 s.
+     * No result for this long while one is due reopens. Above recover_threshold_ns; default 2 s.
      */
     uint64_t probe_timeout_ns;
     /**
@@ -737,6 +737,16 @@ typedef struct cb_config {
      * Gates and lanes refuse when the owner has been silent for this long; 0 = off. 0 or at least 10 ms; default 1 s.
      */
     uint64_t owner_timeout_ns;
+    /**
+     * Below this many slow samples there is no verdict on the quantile; 0 = what a full window needs. More than that is never
+     * asked for: window_len - ceil(quantile * window_len) + 1. 0 to 1048576; default 6.
+     */
+    uint32_t min_slow;
+    /**
+     * Trips at a debt of this many slow calls, in place of the window's quantile; 0 = off. A slow sample that enters the window
+     * while closed adds quantile to the debt, another pays off 1 - quantile. 0 to 1048576; default 0.
+     */
+    uint32_t debt_limit;
 } cb_config;
 
 /**
@@ -924,8 +934,8 @@ typedef struct cb_snapshot {
      */
     uint64_t refused_in_shadow;
     /**
-     * Tickets that came back twice, or that the breaker never gave out. Calls of an owner's functions while a supervisor owns
-     * the breaker count here, too.
+     * Tickets that came back twice, or that the breaker never gave out, and latencies of 2^63 ns or more: as a rule a negative
+     * difference. Calls of an owner's functions while a supervisor owns the breaker count here, too.
      */
     uint64_t misused;
     /**
@@ -936,6 +946,11 @@ typedef struct cb_snapshot {
      * Events so far: the sequence number of the next.
      */
     uint64_t events;
+    /**
+     * The debt that a verdict sees, overdue calls included, in parts per million of a call. It is 0 unless the breaker is closed
+     * and has a debt_limit, and trips at debt_limit * quantile_ppm.
+     */
+    uint64_t debt_ppm;
 } cb_snapshot;
 
 /**
@@ -1012,7 +1027,8 @@ typedef struct cb_event {
      */
     uint32_t reserved;
     /**
-     * What was observed. The reason says what it is: CB_REASON_LATENCY the quantile, ns; CB_REASON_FAILURE_RATE the share of the
+     * What was observed. The reason says what it is: CB_REASON_LATENCY the quantile, ns (with a debt_limit the debt, in ppm of a
+     * call, beside debt_limit * quantile_ppm); CB_REASON_FAILURE_RATE the share of the
      * window that failed, ppm; CB_REASON_CONSECUTIVE_FAILURES how many failed in a row; CB_REASON_SPIKE the last latency, ns;
      * CB_REASON_STALL the call's age, ns; CB_REASON_PROBE_FAILED the result's latency, ns; CB_REASON_PROBE_SLOW the result's
      * latency or the trial's age, ns; CB_REASON_PROBE_LOST how long no result came, ns; CB_REASON_RECOVERED good results;
@@ -1027,6 +1043,14 @@ typedef struct cb_event {
      * Of a halt and a resume: the number of their entry in the operators' log, which is counted from 1 on. 0 = none.
      */
     uint64_t entry;
+    /**
+     * Of a change of the settings: the hash (cb_config_hash) of the settings before it. 0 = none.
+     */
+    uint64_t settings_before;
+    /**
+     * Of a change of the settings: the hash of the settings after it. 0 = none.
+     */
+    uint64_t settings_after;
 } cb_event;
 
 /**

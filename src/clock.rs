@@ -52,6 +52,12 @@ impl Clock {
     }
 }
 
+/// True for a latency of 2^63 ns or more. That is as a rule a negative difference.
+#[inline]
+pub(crate) const fn is_no_time(latency_ns: u64) -> bool {
+    latency_ns >> 63 != 0
+}
+
 #[cfg(feature = "shm")]
 pub(crate) use crate::wall::wall_ns;
 

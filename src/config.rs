@@ -8,6 +8,7 @@
 mod declare;
 mod setting;
 mod error;
+mod warning;
 #[cfg(feature = "serde")]
 mod text;
 #[cfg(feature = "serde")]
@@ -16,6 +17,7 @@ mod keys;
 pub use error::ConfigError;
 pub(crate) use setting::to_ns;
 pub use setting::{Setting, SettingKind};
+pub use warning::ConfigWarning;
 
 use crate::words::{Word, named};
 use Recovery::Trials;
@@ -26,6 +28,16 @@ use setting::{Bound, Given};
 
 /// One million. Shares (`*_ppm`) are given in parts of this.
 pub const PPM: u32 = 1_000_000;
+
+/// How many of `n` values may exceed a limit while their quantile still doesn't: `n - ceil(q * n)`, by nearest rank.
+///
+/// The quantile is above the limit exactly when more values than that are above it.
+#[inline]
+pub(crate) const fn slow_allowed(n: usize, quantile_ppm: u32) -> usize {
+    // `n - ceil(q * n)` is `floor((1 - q) * n)`. There is no overflow, as `n` is below 2^22 and the share below 2^20.
+    let share_ppm = PPM.saturating_sub(quantile_ppm) as u64;
+    (n as u64 * share_ppm / PPM as u64) as usize
+}
 
 /// The units in which the declaration writes defaults.
 #[allow(non_upper_case_globals, reason = "a default is written `200 ms`")]
@@ -128,7 +140,7 @@ settings! {
         quantile_ppm: u32 = 990_000, from 1 to 999_999, set by quantile(f64);
 
         /// Strictly above it a call is slow.
-        threshold_ns: u64 = 200 ms, from 1, set by threshold(Duration);
+        threshold_ns: u64 = 200 ms, from 1 to 9_223_372_036_854_775_807, set by threshold(Duration);
 
         /// At most this many of the latest samples are judged.
         window_len: u32 = 1024, from 1 to 1_048_576, set by window_len(u32), fixed at construction;
@@ -136,15 +148,28 @@ settings! {
         /// A sample leaves the window when it is this old; 0 = off.
         ///
         /// That is when `now - end >= window_age`.
-        window_age_ns: u64 = 60 s, from 0, set by window_age(Duration);
+        window_age_ns: u64 = 60 s, 0 or above threshold_ns, set by window_age(Duration);
 
-        /// The first of each so many samples enters the window; above 1, overdue calls don't count in the verdict.
+        /// The first of each so many samples enters the window; above 1, calls don't become overdue.
         ///
-        /// Every sample counts for everything else.
+        /// Every sample counts for everything else. A trial that is late reopens at any rate.
         sample_every: u32 = 1, from 1 to 1_048_576, set by sample_every(u32);
 
         /// Below this many samples the breaker is not armed: no verdict on the quantile or the failure rate.
-        min_samples: u32 = 100, from 1 to window_len, set by min_samples(u32);
+        min_samples: u32 = 20, from 1 to window_len, set by min_samples(u32);
+
+        /// Below this many slow samples there is no verdict on the quantile; 0 = what a full window needs.
+        ///
+        /// More than a full window needs is never asked for: `window_len - ceil(quantile * window_len) + 1`, 11 by default. So a
+        /// full window is judged to the letter, and a young one needs evidence.
+        min_slow: u32 = 6, from 0 to 1_048_576, set by min_slow(u32);
+
+        /// Trips at a debt of this many slow calls, in place of the window's quantile; 0 = off.
+        ///
+        /// Each slow sample that enters the window while closed adds `quantile` to the debt, each other one pays off
+        /// `1 - quantile`. Then `min_slow`, `confirm_verdicts` and, for the quantile, `min_samples` don't apply. The repository's
+        /// docs/judgement.md tells when to use it.
+        debt_limit: u32 = 0, from 0 to 1_048_576, set by debt_limit(u32);
 
         /// The quantile must be over the threshold at this many verdicts in a row.
         confirm_verdicts: u32 = 1, from 1 to 1_048_576, set by confirm_verdicts(u32);
@@ -166,7 +191,7 @@ settings! {
         spike_count: u32 = 5, from 0, set by spike_count(u32);
 
         /// Trips when one call has been in flight for this long; 0 = off.
-        stall_limit_ns: u64 = 1 s, from 0, set by stall_limit(Duration);
+        stall_limit_ns: u64 = 1 s, 0 or above threshold_ns, set by stall_limit(Duration);
 
         /// Calls in flight that are tracked; newer ones beyond it are only counted.
         max_in_flight: u32 = 1024, from 1 to 1_048_576, set by max_in_flight(u32), fixed at construction;
@@ -184,7 +209,7 @@ settings! {
         trials_in_flight: u32 = 1, from 1 to probes, set by trials_in_flight(u32);
 
         /// No result for this long while one is due reopens.
-        probe_timeout_ns: u64 = 2 s, from 1, set by probe_timeout(Duration);
+        probe_timeout_ns: u64 = 2 s, above recover_threshold_ns, set by probe_timeout(Duration);
 
         /// The first pause.
         backoff_base_ns: u64 = 1 s, from 1, set by backoff_base(Duration);
@@ -225,7 +250,39 @@ settings! {
     }
 }
 
+/// What follows the threshold unless it is given: at least the default, and so many thresholds.
+const FOLLOWERS: [(&str, u64); 3] = [("window_age_ns", 10), ("stall_limit_ns", 5), ("probe_timeout_ns", 10)];
+
 impl Config {
+    /// The defaults for this threshold. What has to be longer follows: `stall_limit` is 5 thresholds and at least 1 s, `probe_timeout`
+    /// 10 thresholds and at least 2 s, `window_age` 10 thresholds and at least 60 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use trip99::Config;
+    ///
+    /// let config = Config::for_threshold(Duration::from_secs(5));
+    /// assert_eq!((config.stall_limit_ns, config.validate()), (25_000_000_000, Ok(())));
+    /// assert!(Config::default().threshold(Duration::from_secs(5)).validate().is_err());
+    /// ```
+    pub fn for_threshold(threshold: Duration) -> Self {
+        Self::default().threshold(threshold).with_followers(|_| false)
+    }
+
+    /// These settings, but what isn't given follows the threshold, as in [`for_threshold`](Self::for_threshold). The tool's options and
+    /// its TOML mean that.
+    pub fn with_followers(mut self, is_given: impl Fn(&Setting) -> bool) -> Self {
+        let default = Self::default();
+        for setting in Self::SETTINGS.iter().filter(|setting| !is_given(setting)) {
+            if let Some((_, times)) = FOLLOWERS.iter().find(|follower| follower.0 == setting.field) {
+                let value = self.threshold_ns.saturating_mul(*times).max(setting.get(&default));
+                // Each is a duration, so the field can hold it.
+                let _ = setting.set(&mut self, value);
+            }
+        }
+        self
+    }
+
     /// Checks every field against its legal range.
     ///
     /// # Errors
@@ -290,6 +347,13 @@ impl Config {
             (setting.set)(&mut config, word)?;
         }
         (config.validate().is_ok() && words.last() == Some(&config.stable_hash())).then_some(config)
+    }
+
+    /// How many samples have to be slow for a verdict that is over the threshold, however few samples there are: `min_slow`, or what a
+    /// full window needs if that is less, or if `min_slow` is 0.
+    pub const fn effective_min_slow(&self) -> u32 {
+        let full = slow_allowed(self.window_len as usize, self.quantile_ppm) as u32 + 1;
+        if self.min_slow == 0 || self.min_slow > full { full } else { self.min_slow }
     }
 
     /// The limit that the spike rule applies, in nanoseconds: `spike_limit_ns`, or the threshold if that is 0.

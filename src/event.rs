@@ -85,7 +85,7 @@ pub struct Event {
     ///
     /// | reason | observed | limit |
     /// |---|---|---|
-    /// | `latency` | the quantile, in ns | `threshold` |
+    /// | `latency` | the quantile, in ns; by debt the debt, in ppm of a call | `threshold`; by debt `debt_limit * quantile_ppm` |
     /// | `failure_rate` | the share of the window that failed, rounded down, in ppm | `failure_rate` |
     /// | `consecutive_failures` | how many failed in a row | `consecutive_failures` |
     /// | `spike` | the last sample's latency, in ns | `spike_limit`, or the threshold |
@@ -101,11 +101,24 @@ pub struct Event {
     pub limit: u64,
     /// Of a halt and a resume: the number of their entry in the operators' log, which is counted from 1 on. 0 = none.
     pub entry: u64,
+    /// Of a change of the settings: the [hash](crate::Config::stable_hash) of the settings before it, and after it. 0 = none.
+    pub settings_before: u64,
+    /// See `settings_before`.
+    pub settings_after: u64,
+}
+
+impl Event {
+    /// True if this opened the breaker by its debt ([`Config::debt_limit`](crate::Config::debt_limit)): `observed` and `limit` are in
+    /// parts per million of a call then. Of a quantile that is over, `observed` is `quantile_ns`; of a debt it would be by a chance of
+    /// one in millions.
+    pub fn is_by_debt(&self) -> bool {
+        self.reason == Reason::Latency && self.observed != self.quantile_ns
+    }
 }
 
 words!(
     Event: sequence, t_ns, wall_ns, from + to + reason + attempt, quantile_ns, samples + slow, overdue + failures, retry_at_ns,
-    owner_gap_ns, observed, limit, entry
+    owner_gap_ns, observed, limit, entry, settings_before, settings_after
 );
 
 /// A record of the journal is a pair of lines of 64 bytes: a version, and words.

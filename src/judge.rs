@@ -56,19 +56,20 @@ impl Judge {
             epoch_ns: 0,
             passed_over: 0,
         };
-        judge.set_limits(config, 0);
+        judge.set_limits(config, 0, true);
         judge
     }
 
-    /// Applies new settings to the samples and calls that are there. What was too old has been expired before.
-    pub(crate) fn set_limits(&mut self, config: &Config, now_ns: u64) {
+    /// Applies new settings to the samples and calls that are there. What was too old has been expired before. `is_new_debt` if what is
+    /// owed is to be forgotten.
+    pub(crate) fn set_limits(&mut self, config: &Config, now_ns: u64, is_new_debt: bool) {
         self.end_calm();
         self.window_age_ns = config.window_age_ns;
         self.stall_limit_ns = config.stall_limit_ns;
         self.recover_threshold_ns = config.effective_recover_threshold_ns();
         self.sample_every = config.sample_every;
         self.stride_left = self.stride_left.min(config.sample_every - 1);
-        self.rules.set_limits(config);
+        self.rules.set_limits(config, is_new_debt);
         self.window.set_limits(config.threshold_ns, config.window_age_ns);
         self.calls.set_limits(now_ns, config.threshold_ns, config.window_age_ns);
     }
@@ -116,8 +117,11 @@ impl Judge {
         if state != State::Closed {
             return (enters, None);
         }
+        if enters && latency_ns > self.window.threshold_ns && self.rules.debt.is_on() {
+            self.rules.debt.take_slow(now_ns, self.window.pushed());
+        }
         self.expire_overdue(now_ns);
-        let counts = enters.then(|| self.counts(state));
+        let counts = enters.then(|| self.counts(now_ns, state));
         let reason = self.rules.judge(counts);
         if reason.is_none() {
             self.look_for_calm(now_ns);
@@ -145,7 +149,7 @@ impl Judge {
     pub(crate) fn mark_overdue(&mut self, now_ns: u64) -> bool {
         self.calls.mark_overdue();
         self.expire(now_ns);
-        let counts = self.counts(State::Closed);
+        let counts = self.counts(now_ns, State::Closed);
         self.rules.is_confirmed_over(counts)
     }
 
@@ -165,6 +169,9 @@ impl Judge {
 
     /// When the next call becomes overdue.
     pub(crate) fn overdue_at_ns(&self) -> u64 {
+        if !self.counts_overdue(State::Closed) {
+            return NEVER_NS;
+        }
         self.deadline_ns(InFlight::oldest_waiting_ns, self.window.threshold_ns.saturating_add(1))
     }
 
@@ -196,8 +203,11 @@ impl Judge {
 
     /// How long after its start a call has its first deadline, if it begins in this state.
     pub(crate) fn first_deadline_ns(&self, state: State) -> u64 {
-        let half_open = state == State::HalfOpen;
-        let limit_ns = if half_open { self.recover_threshold_ns } else { self.window.threshold_ns };
+        let limit_ns = match state {
+            State::HalfOpen => self.recover_threshold_ns,
+            State::Closed if !self.counts_overdue(state) => NEVER_NS,
+            State::Closed | State::Open => self.window.threshold_ns,
+        };
         let stall_ns = if self.stall_limit_ns == 0 { NEVER_NS } else { self.stall_limit_ns };
         limit_ns.saturating_add(1).min(stall_ns)
     }
@@ -206,13 +216,21 @@ impl Judge {
     // otherwise.
 
     #[inline]
-    fn counts(&self, state: State) -> Counts {
+    fn counts(&self, now_ns: u64, state: State) -> Counts {
+        let overdue = self.overdue(state);
         Counts {
             samples: self.window.len(),
             slow: self.window.slow,
             failed: self.window.failed(),
-            overdue: self.overdue(state),
+            overdue,
+            debt_ppm: self.debt_ppm(now_ns, state, overdue),
         }
+    }
+
+    #[inline]
+    fn debt_ppm(&self, now_ns: u64, state: State, overdue: usize) -> u64 {
+        let is_judged = state == State::Closed && self.rules.debt.is_on();
+        if is_judged { self.rules.debt.with_overdue_ppm(now_ns, self.window.pushed(), overdue) } else { 0 }
     }
 
     #[inline]
@@ -220,7 +238,7 @@ impl Judge {
         if self.counts_overdue(state) { self.calls.overdue() } else { 0 }
     }
 
-    /// A sampled window can't be compared with calls in flight, which aren't sampled.
+    /// A sampled window can't be compared with calls in flight, which aren't sampled. So they don't become overdue.
     #[inline]
     fn counts_overdue(&self, state: State) -> bool {
         state == State::Closed && self.sample_every == 1
@@ -231,7 +249,7 @@ impl Judge {
         let (samples, slow, failed) = self.window.live(now_ns);
         let counted = self.counts_overdue(state);
         let overdue = if counted { self.calls.live_overdue(now_ns, self.window_age_ns) } else { 0 };
-        Counts { samples, slow, failed, overdue }
+        Counts { samples, slow, failed, overdue, debt_ppm: self.debt_ppm(now_ns, state, overdue) }
     }
 
     /// Whether there is enough for a verdict.
@@ -242,13 +260,16 @@ impl Judge {
     /// Fills in the figures of an event: what a verdict sees in the state before it, and what of that was observed.
     pub(crate) fn fill_in(&mut self, event: &mut Event, quantile_ppm: u32) {
         self.expire(event.t_ns);
-        let Counts { samples, slow, failed, overdue } = self.counts(event.from);
+        let Counts { samples, slow, failed, overdue, debt_ppm } = self.counts(event.t_ns, event.from);
         event.quantile_ns = self.quantile_ns(event.t_ns, event.from, quantile_ppm).unwrap_or(0);
         event.samples = (samples + overdue) as u32;
         event.slow = (slow + overdue) as u32;
         event.overdue = overdue as u32;
         event.failures = failed as u32;
         match event.reason {
+            Reason::Latency if self.rules.debt.is_on() => {
+                (event.observed, event.limit) = (debt_ppm, self.rules.debt.limit_ppm());
+            }
             Reason::Latency => event.observed = event.quantile_ns,
             // The product stays below 2^41.
             Reason::FailureRate => {

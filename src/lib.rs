@@ -27,6 +27,7 @@ mod started;
 mod ring;
 mod quantile;
 mod window;
+mod debt;
 mod rules;
 mod backoff;
 // What is shared: atomics, and what is made of them.
@@ -74,7 +75,7 @@ pub mod ffi;
 
 pub use breaker::Breaker;
 pub use clock::ClockSource;
-pub use config::{Config, ConfigError, PPM, Recovery, Start, State};
+pub use config::{Config, ConfigError, ConfigWarning, PPM, Recovery, Start, State};
 pub use event::{Event, Reason};
 pub use handles::{Events, Gate, HaltNote, Halted, Holders, LogEntry, Observer, Resumed, Why};
 pub use holder::{Holder, HolderError};

@@ -333,6 +333,8 @@ mod loom_tests {
         observed: 0,
         limit: 0,
         entry: 0,
+        settings_before: 0,
+        settings_after: 0,
     };
 
     fn check(open: fn(&mut Outlet)) {

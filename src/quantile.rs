@@ -7,21 +7,11 @@ mod select;
 mod tail;
 mod vectors;
 
-use crate::config::PPM;
+use crate::config::slow_allowed;
 use select::{SAMPLED, sample};
 pub(crate) use tail::Samples;
 use tail::{BLOCK, Tail};
 use vectors::Vectors;
-
-/// How many of `n` values may exceed a limit while their quantile still doesn't: `n - ceil(q * n)`.
-///
-/// The quantile is above the limit exactly when more values than that are above it.
-#[inline]
-pub(crate) fn slow_allowed(n: usize, quantile_ppm: u32) -> usize {
-    // `n - ceil(q * n)` is `floor((1 - q) * n)`. There is no overflow, as `n` is below 2^22 and the share below 2^20.
-    let share_ppm = u64::from(PPM.saturating_sub(quantile_ppm));
-    (n as u64 * share_ppm / u64::from(PPM)) as usize
-}
 
 /// The quantile's index among `n` sorted values: `ceil(q * n) - 1`, in range `0 .. n` for `n > 0`.
 fn rank(n: usize, quantile_ppm: u32) -> usize {
@@ -188,6 +178,7 @@ fn fill<'a>(scratch: &'a mut [u64], runs: [&[u64]; 2], more: impl Iterator<Item 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::PPM;
     use proptest::prelude::*;
 
     /// The definition, word for word.

@@ -35,6 +35,9 @@ pub struct Snapshot {
     pub failures: u32,
     /// How many calls in flight count as slow samples beside the window.
     pub overdue: u32,
+    /// The debt that a verdict sees, overdue calls included, in parts per million of a call. It is 0 unless the breaker is closed and
+    /// has a `debt_limit`, and trips at `debt_limit * quantile_ppm`.
+    pub debt_ppm: u64,
     /// How many calls in flight are tracked, those of lanes included.
     pub in_flight: u32,
     /// How many trials were granted in this half-open epoch; 0 in other states, like the next two.
@@ -53,7 +56,8 @@ pub struct Snapshot {
     pub refused: u64,
     /// How many asks would have been refused, but passed in shadow.
     pub refused_in_shadow: u64,
-    /// How many tickets came back twice, or were never given out. In C it also counts the calls of owner's functions while a
+    /// How many tickets came back twice, or were never given out, and how many latencies were no times: 2^63 ns or more, as a rule a
+    /// negative difference. In C it also counts the calls of owner's functions while a
     /// supervisor owned the breaker.
     pub misused: u64,
     /// How many messages lanes dropped because they were full: calls that begin or are recorded, and checks.
@@ -64,6 +68,6 @@ pub struct Snapshot {
 
 words!(
     Snapshot: state, halted, shadow, armed, clock, now_ns, epoch_ns, retry_at_ns, attempt, samples, slow, failures, overdue,
-    in_flight, trials_granted, trials_out, trials_good, recorded, stale, untracked, refused, refused_in_shadow, misused,
+    debt_ppm, in_flight, trials_granted, trials_out, trials_good, recorded, stale, untracked, refused, refused_in_shadow, misused,
     dropped, events
 );

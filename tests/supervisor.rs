@@ -39,7 +39,7 @@ fn a_breaker_trips_and_retries_with_nobody_asking() {
         let builder = Supervisor::builder().breaker("gateway", breaker);
         let (supervisor, heard) = start(if busy { builder.busy() } else { builder });
         assert!(gate.allow());
-        lane.record(u64::MAX);
+        lane.record(u64::MAX >> 1);
         eventually("a trial", || gate.state() == Some(State::HalfOpen) && gate.allow());
         let (name, breaker) = supervisor.stop().pop().expect("the breaker");
         assert_eq!((name.as_str(), breaker.state()), ("gateway", State::HalfOpen));
@@ -59,12 +59,12 @@ fn breakers_are_on_their_own_and_come_back_in_order() {
         builder = builder.breaker(name, breaker);
     }
     let (supervisor, heard) = start(builder);
-    lanes[1].record(u64::MAX);
+    lanes[1].record(u64::MAX >> 1);
     lanes[0].record(1);
     let observer = supervisor.observer("a").expect("it is there");
     eventually("a opens", || observer.state() == Some(State::Open));
     assert!(supervisor.observer("d").is_none());
-    lanes[2].record(u64::MAX);
+    lanes[2].record(u64::MAX >> 1);
     let stopped = supervisor.stop();
     let states: Vec<_> = stopped.iter().map(|(name, breaker)| (name.as_str(), breaker.state())).collect();
     assert_eq!(states, [("c", State::Closed), ("a", State::Open), ("b", State::Open)]);
@@ -127,7 +127,7 @@ fn stopping_drains_the_lanes_and_tells_the_rest() {
         start(Supervisor::builder().interval(AN_HOUR).listen_every(AN_HOUR).breaker("gateway", breaker));
     eventually("the owner sleeps", || observer.snapshot().is_some());
     thread::sleep(Duration::from_millis(20)); // so that the owner most likely sleeps
-    lane.record(u64::MAX);
+    lane.record(u64::MAX >> 1);
     let (_, breaker) = supervisor.stop().pop().expect("the breaker");
     assert_eq!(breaker.state(), State::Open);
     assert_eq!(heard.iter().collect::<Vec<_>>(), [("gateway".to_owned(), Reason::Spike)]);
@@ -136,7 +136,7 @@ fn stopping_drains_the_lanes_and_tells_the_rest() {
 #[test]
 fn a_deadline_is_not_slept_through() {
     let mut breaker = breaker(quick());
-    breaker.record(u64::MAX);
+    breaker.record(u64::MAX >> 1);
     let gate = breaker.gate();
     let (supervisor, _heard) = start(Supervisor::builder().interval(AN_HOUR).breaker("gateway", breaker));
     eventually("half-open", || gate.state() == Some(State::HalfOpen));

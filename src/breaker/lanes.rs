@@ -1,6 +1,7 @@
 //! Other threads: the gates and lanes that they get, and how the owner hears what lanes tell.
 
 use super::Breaker;
+use crate::clock::is_no_time;
 use crate::handles::Gate;
 use crate::in_flight::Returned;
 use crate::inbox::{Inbox, Message};
@@ -139,11 +140,11 @@ impl Breaker {
             }
             Message::End { number, generation, start_ns, end_ns, ok } => {
                 let returned = self.end_from_lane(place, number, generation);
-                let machine = &mut self.machine;
+                let (machine, latency_ns) = (&mut self.machine, end_ns.saturating_sub(start_ns));
                 match returned {
                     // An epoch has forgotten the call. (Both may have begun at the same nanosecond.)
-                    Returned::Unknown => machine.stale += 1,
-                    returned => machine.take_returned(end_ns, end_ns.saturating_sub(start_ns), ok, returned),
+                    Returned::Unknown if !is_no_time(latency_ns) => machine.stale += 1,
+                    returned => machine.take_returned(end_ns, latency_ns, ok, returned),
                 }
             }
             Message::Abandon { number, generation, .. } => {
@@ -154,12 +155,16 @@ impl Breaker {
             Message::Unknown { now_ns, start_ns, ended } => {
                 // As with a ticket of the owner's own: if the call is of an earlier epoch and ended, its sample is stale.
                 let latency_ns = if ended { now_ns.saturating_sub(start_ns) } else { 0 };
-                let is_stale = self.machine.judge.is_stale(if ended { now_ns } else { start_ns }, latency_ns);
+                let is_stale = self.machine.judge.is_stale(if ended { now_ns } else { start_ns }, latency_ns)
+                    && !is_no_time(latency_ns);
                 self.machine.stale += u64::from(is_stale && ended);
                 self.machine.misused += u64::from(!is_stale);
             }
             Message::Record { end_ns, latency_ns, ok, trial } => {
-                if self.machine.judge.is_stale(end_ns, latency_ns) {
+                if is_no_time(latency_ns) {
+                    // Its trial is that of an untracked call, if there is one. It stays out, and is lost.
+                    self.machine.misused += 1;
+                } else if self.machine.judge.is_stale(end_ns, latency_ns) {
                     self.machine.stale += 1;
                     self.machine.unclaim(trial);
                 } else {

@@ -8,9 +8,8 @@ mod timers;
 mod transitions;
 
 use crate::backoff::Backoff;
-use crate::clock::{Clock, ClockSource};
+use crate::clock::{Clock, ClockSource, is_no_time};
 use crate::config::{Config, Recovery, Start, State};
-use crate::event::Reason;
 use crate::in_flight::Returned;
 use crate::judge::{Judge, NEVER_NS};
 use crate::ledger::{Epoch, Ledger};
@@ -279,7 +278,9 @@ impl Machine {
         if returned == Returned::Call && now_ns == self.latest_ns && self.take_shown(now_ns, latency_ns, ok) {
             return;
         }
-        if self.judge.is_stale(now_ns, latency_ns) {
+        if is_no_time(latency_ns) {
+            self.misused += 1; // a trial stays out, and is lost
+        } else if self.judge.is_stale(now_ns, latency_ns) {
             self.stale += 1;
         } else if returned == Returned::Unknown {
             self.misused += 1;
@@ -291,6 +292,10 @@ impl Machine {
     /// Takes in the owner's sample without a ticket, whatever it is.
     #[inline]
     pub(super) fn take_recorded(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
+        if is_no_time(latency_ns) {
+            self.misused += 1;
+            return;
+        }
         if self.judge.is_stale(now_ns, latency_ns) {
             self.stale += 1;
             return;
@@ -303,7 +308,9 @@ impl Machine {
     #[cold]
     pub(super) fn take_probe(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         let wanted = self.state == State::HalfOpen && self.trials.recovery == Recovery::HealthChecks;
-        if wanted && !self.judge.is_stale(now_ns, latency_ns) {
+        if is_no_time(latency_ns) {
+            self.misused += 1;
+        } else if wanted && !self.judge.is_stale(now_ns, latency_ns) {
             self.take_result(latency_ns, ok, true);
         } else {
             self.stale += 1;
@@ -327,11 +334,12 @@ impl Machine {
     pub(super) fn set_limits(&mut self, config: &Config) {
         self.judge.expire(self.latest_ns);
         self.outlet.change_shadow(self.state, config.shadow);
-        self.config = config.clone();
+        let before = core::mem::replace(&mut self.config, config.clone());
+        let weighs = |config: &Config| (config.threshold_ns, config.quantile_ppm, config.debt_limit);
         self.outlet.set_settings(config);
-        self.judge.set_limits(config, self.latest_ns);
+        self.judge.set_limits(config, self.latest_ns, weighs(&before) != weighs(config));
         self.backoff.set_limits(config);
-        self.journal(self.state, Reason::Reconfigured);
+        self.journal_change(&before);
         self.publish();
         self.set_wake();
     }

@@ -45,7 +45,7 @@ mod tests {
             breaker.end_at(u64::MAX, again);
             breaker.end_at(now_ns, again);
             breaker.abandon_at(now_ns, abandoned);
-            breaker.record_at(now_ns, u64::MAX);
+            breaker.record_at(now_ns, u64::MAX >> 1);
             breaker.record_failure_at(now_ns, 0);
             breaker.record_probe_at(now_ns, 0, false);
             breaker.release_at(now_ns);

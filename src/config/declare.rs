@@ -10,8 +10,9 @@
 /// ```
 ///
 /// `name` is the setting's name. `field` is that name, with a unit at its end. `unit` is a constant in the module `unit`, or
-/// absent. `least` and `greatest` are numbers, or fields that stand above. With `0 or` the setting may be 0, too, although `least`
-/// is more: 0 turns it off. `0 or`, `to greatest`, the whole of `from`, and `fixed at construction` may be absent. `Given` is a type that implements the trait of this name.
+/// absent. `least` and `greatest` are numbers, or fields that stand above. `above field` in place of `from least` means more than that
+/// field has in force. With `0 or` the setting may be 0, too, although the least is more: 0 turns it off. `0 or`, `to greatest`, the
+/// whole of `from` or `above`, and `fixed at construction` may be absent. `Given` is a type that implements the trait of this name.
 macro_rules! settings {
     (
         $(#[$about:meta])*
@@ -20,7 +21,7 @@ macro_rules! settings {
                 #[doc = $doc:literal]
                 $(#[doc = $more:literal])*
                 $field:ident: $type:ty = $default:tt $($unit:ident)?
-                $(, $($zero:literal or)? from $min:tt $(to $max:tt)?)?
+                $(, $($zero:literal or)? $(from $min:tt)? $(above $above:ident)? $(to $max:tt)?)?
                 , set by $name:ident($given:ty)
                 $(, $fixed:ident at construction)?;
             )+
@@ -35,7 +36,10 @@ macro_rules! settings {
                 ///
                 #[doc = concat!(
                     "Default ", stringify!($default), $(" ", stringify!($unit),)?
-                    $("; legal ", $(stringify!($zero), " or ",)? "from ", stringify!($min), $(" to ", stringify!($max),)?)?
+                    $(
+                        "; legal ", $(stringify!($zero), " or ",)? $("from ", stringify!($min),)?
+                        $("above ", stringify!($above),)? $(" to ", stringify!($max),)?
+                    )?
                     $("; ", stringify!($fixed), " at construction",)? "."
                 )]
                 pub $field: $type,
@@ -71,7 +75,7 @@ macro_rules! settings {
                 field: stringify!($field),
                 kind: <$given as Given>::KIND,
                 doc: $doc,
-                min: bound!($($min)?; 0),
+                min: bound!($($($min)? $(above $above)?)?; 0),
                 max: bound!($($($max)?)?; <$given as Given>::KIND.max()),
                 or_zero: !concat!($($(stringify!($zero))?)?).is_empty(),
                 is_fixed: !concat!($(stringify!($fixed))?).is_empty(),
@@ -90,15 +94,21 @@ macro_rules! settings {
     };
 }
 
-/// An end of a legal range: another field, a number, or else the last number that the field can hold.
+/// An end of a legal range: another field, more than it, a number, or else the last number that the field can hold.
 macro_rules! bound {
     (; $last:expr) => {
-        Bound { field: None, value: |_| $last }
+        Bound { field: None, is_above: false, value: |_| $last }
+    };
+    (above recover_threshold_ns; $last:expr) => {
+        Bound { field: Some("recover_threshold_ns"), is_above: true, value: Config::effective_recover_threshold_ns }
+    };
+    (above $field:ident; $last:expr) => {
+        Bound { is_above: true, ..bound!($field; $last) }
     };
     ($number:literal; $last:expr) => {
         bound!(; $number)
     };
     ($field:ident; $last:expr) => {
-        Bound { field: Some(stringify!($field)), value: |config| config.$field.to_word() }
+        Bound { field: Some(stringify!($field)), is_above: false, value: |config| config.$field.to_word() }
     };
 }

@@ -19,7 +19,8 @@ pub enum ConfigError {
         max: u64,
         /// True if 0 is legal, too.
         or_zero: bool,
-        /// The field whose value is `min` or `max`, and that value. It is `None` if both are fixed numbers.
+        /// The field that sets `min` or `max`, and its value in force. That value is the end of the range, or `min` is just above it. It
+        /// is `None` if both ends are fixed numbers.
         bound: Option<(&'static str, u64)>,
     },
     /// A field that is fixed at construction differs from the running breaker's.
@@ -56,8 +57,11 @@ impl ConfigError {
         match self {
             Self::OutOfRange { value, min, max, or_zero, bound, .. } => {
                 let [value, least, greatest] = [*value, *min, *max].map(|number| show(field, number));
-                let range =
-                    if *max == u64::MAX { format!("at least {least}") } else { format!("{least} to {greatest}") };
+                let range = match bound {
+                    Some((_, below)) if below.checked_add(1) == Some(*min) => format!("above {}", show(field, *below)),
+                    _ if *max == u64::MAX => format!("at least {least}"),
+                    _ => format!("{least} to {greatest}"),
+                };
                 let zero = if *or_zero { "0 or " } else { "" };
                 let because = bound.map(|(other, value)| format!(", as {} is {}", name(other), show(other, value)));
                 format!("{at} is {value}; legal: {zero}{range}{}", because.unwrap_or_default())

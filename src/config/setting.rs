@@ -74,7 +74,20 @@ impl SettingKind {
 pub(super) struct Bound {
     /// The field that sets the end, if one does.
     pub(super) field: Option<&'static str>,
+    /// The end is just above the value.
+    pub(super) is_above: bool,
     pub(super) value: fn(&Config) -> u64,
+}
+
+impl Bound {
+    fn end(self, config: &Config) -> u64 {
+        (self.value)(config).saturating_add(self.is_above.into())
+    }
+
+    /// The field that sets the end, and its value in force.
+    fn named(self, config: &Config) -> Option<(&'static str, u64)> {
+        self.field.map(|field| (field, (self.value)(config)))
+    }
 }
 
 impl Setting {
@@ -119,17 +132,23 @@ impl Setting {
 
     /// The least legal value, beside the other settings of `config`.
     pub fn min(&self, config: &Config) -> u64 {
-        (self.min.value)(config)
+        self.min.end(config)
     }
 
     /// The greatest legal value, beside the other settings of `config`.
     pub fn max(&self, config: &Config) -> u64 {
-        (self.max.value)(config)
+        self.max.end(config)
     }
 
-    /// The field whose value is the least legal one, if there is such a field.
+    /// The field whose value in force is the least legal one, if there is such a field. If [`is_above`](Self::is_above), a legal value
+    /// is more than that.
     pub const fn min_field(&self) -> Option<&'static str> {
         self.min.field
+    }
+
+    /// True if a legal value is more than [`min_field`](Self::min_field) has in force, or 0 if [`or_zero`](Self::or_zero).
+    pub const fn is_above(&self) -> bool {
+        self.min.is_above
     }
 
     /// The field whose value is the greatest legal one, if there is such a field.
@@ -151,7 +170,7 @@ impl Setting {
 
     fn out_of_range(&self, config: &Config, value: u64) -> ConfigError {
         let (min, max) = (self.min(config), self.max(config));
-        let bound = self.min.field.map(|field| (field, min)).or(self.max.field.map(|field| (field, max)));
+        let bound = self.min.named(config).or(self.max.named(config));
         ConfigError::OutOfRange { field: self.field, value, min, max, or_zero: self.or_zero, bound }
     }
 }

@@ -46,6 +46,7 @@ impl Setting {
         is_set.ok_or_else(|| {
             let zero = if self.or_zero { "0 or " } else { "" };
             let range = match (self.min(config), self.max(config)) {
+                (min, _) if self.is_above() => format!(", {zero}above {}", self.show_value(min - 1)),
                 (0, max) if max == self.kind.max() => String::new(), // the form says it all
                 (min, u64::MAX) => format!(", {zero}at least {}", self.show_value(min)),
                 (min, max) => format!(", {zero}from {} to {}", self.show_value(min), self.show_value(max)),
@@ -118,8 +119,10 @@ fn parse_ns(text: &str) -> Option<u64> {
 }
 
 fn show_ns(ns: u64) -> String {
+    const ENDS: [u64; 2] = [u64::MAX >> 1, u64::MAX]; // nobody knows them in years
     match ns {
         0 => "0".into(),
+        _ if ENDS.contains(&ns) => format!("{ns}ns"),
         _ => humantime::format_duration(Duration::from_nanos(ns)).to_string().replace(' ', ""),
     }
 }

@@ -77,17 +77,17 @@ pub struct cb_config {
     pub struct_size: u32,
     /// The quantile that is judged. 1 to 999999; default 990000.
     pub quantile_ppm: u32,
-    /// Strictly above it a call is slow. At least 1; default 200 ms.
+    /// Strictly above it a call is slow. 1 to 9223372036854775807; default 200 ms.
     pub threshold_ns: u64,
-    /// A sample leaves the window when it is this old; 0 = off. Default 60 s.
+    /// A sample leaves the window when it is this old; 0 = off. 0 or above threshold_ns; default 60 s.
     pub window_age_ns: u64,
     /// At most this many of the latest samples are judged. 1 to 1048576; default 1024. Fixed at creation.
     pub window_len: u32,
-    /// The first of each so many samples enters the window; above 1, overdue calls don't count in the verdict. Every sample
-    /// counts for everything else. 1 to 1048576; default 1.
+    /// The first of each so many samples enters the window; above 1, calls don't become overdue. Every sample counts for
+    /// everything else. 1 to 1048576; default 1.
     pub sample_every: u32,
     /// Below this many samples the breaker is not armed: no verdict on the quantile or the failure rate. 1 to window_len;
-    /// default 100.
+    /// default 20.
     pub min_samples: u32,
     /// The quantile must be over the threshold at this many verdicts in a row. 1 to 1048576; default 1.
     pub confirm_verdicts: u32,
@@ -101,7 +101,7 @@ pub struct cb_config {
     pub spike_count: u32,
     /// Calls in flight that are tracked; newer ones beyond it are only counted. 1 to 1048576; default 1024. Fixed at creation.
     pub max_in_flight: u32,
-    /// Trips when one call has been in flight for this long; 0 = off. Default 1 s.
+    /// Trips when one call has been in flight for this long; 0 = off. 0 or above threshold_ns; default 1 s.
     pub stall_limit_ns: u64,
     /// A trial slower than this is a failed trial; 0 = 80 % of the threshold. 0 to threshold_ns; default 0.
     pub recover_threshold_ns: u64,
@@ -113,7 +113,7 @@ pub struct cb_config {
     pub trials_in_flight: u32,
     /// Each further pause is so many times longer. 1 to 16; default 2.
     pub backoff_multiplier: u32,
-    /// No result for this long while one is due reopens. At least 1; default 2 s.
+    /// No result for this long while one is due reopens. Above recover_threshold_ns; default 2 s.
     pub probe_timeout_ns: u64,
     /// The first pause. At least 1; default 1 s.
     pub backoff_base_ns: u64,
@@ -134,6 +134,12 @@ pub struct cb_config {
     pub latch_after: u32,
     /// Gates and lanes refuse when the owner has been silent for this long; 0 = off. 0 or at least 10 ms; default 1 s.
     pub owner_timeout_ns: u64,
+    /// Below this many slow samples there is no verdict on the quantile; 0 = what a full window needs. More than that is never
+    /// asked for: window_len - ceil(quantile * window_len) + 1. 0 to 1048576; default 6.
+    pub min_slow: u32,
+    /// Trips at a debt of this many slow calls, in place of the window's quantile; 0 = off. A slow sample that enters the window
+    /// while closed adds quantile to the debt, another pays off 1 - quantile. 0 to 1048576; default 0.
+    pub debt_limit: u32,
 }
 
 // SAFETY: the asserts below, and every bit pattern is a valid integer.
@@ -162,7 +168,7 @@ const WIDE_FIELDS: [usize; 11] = [
 const _: () = {
     assert!(offset_of!(cb_config, struct_size) == 0);
     assert!(cb_config::FIRST_SIZE <= size_of::<cb_config>());
-    assert!(size_of::<cb_config>() == WIDE_FIELDS.len() * 8 + 18 * 4, "no padding");
+    assert!(size_of::<cb_config>() == WIDE_FIELDS.len() * 8 + 20 * 4, "no padding");
     assert!(align_of::<cb_config>() == 8);
 };
 
@@ -198,6 +204,8 @@ impl cb_config {
             shadow: config.shadow.into(),
             latch_after: config.latch_after,
             owner_timeout_ns: config.owner_timeout_ns,
+            min_slow: config.min_slow,
+            debt_limit: config.debt_limit,
         }
     }
 
@@ -210,6 +218,8 @@ impl cb_config {
             window_age_ns: self.window_age_ns,
             sample_every: self.sample_every,
             min_samples: self.min_samples,
+            min_slow: self.min_slow,
+            debt_limit: self.debt_limit,
             confirm_verdicts: self.confirm_verdicts,
             failure_rate_ppm: self.failure_rate_ppm,
             consecutive_failures: self.consecutive_failures,
@@ -380,6 +390,10 @@ mod tests {
             }
             _ if (min, max) == (0, u64::MAX) || (min, max) == (0, u32::MAX.into()) => {
                 format!("Default {default}.{fixed}")
+            }
+            _ if setting.is_above() => {
+                let zero = if setting.or_zero() { "0 or above" } else { "Above" };
+                format!("{zero} {}; default {default}.{fixed}", setting.min_field().unwrap())
             }
             _ if setting.or_zero() && max == u64::MAX => {
                 format!("0 or at least {}; default {default}.{fixed}", name(min))

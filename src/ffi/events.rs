@@ -119,7 +119,8 @@ pub struct cb_event {
     pub attempt: u32,
     /// 0.
     pub reserved: u32,
-    /// What was observed. The reason says what it is: CB_REASON_LATENCY the quantile, ns; CB_REASON_FAILURE_RATE the share of the
+    /// What was observed. The reason says what it is: CB_REASON_LATENCY the quantile, ns (with a debt_limit the debt, in ppm of a
+    /// call, beside debt_limit * quantile_ppm); CB_REASON_FAILURE_RATE the share of the
     /// window that failed, ppm; CB_REASON_CONSECUTIVE_FAILURES how many failed in a row; CB_REASON_SPIKE the last latency, ns;
     /// CB_REASON_STALL the call's age, ns; CB_REASON_PROBE_FAILED the result's latency, ns; CB_REASON_PROBE_SLOW the result's
     /// latency or the trial's age, ns; CB_REASON_PROBE_LOST how long no result came, ns; CB_REASON_RECOVERED good results;
@@ -129,6 +130,10 @@ pub struct cb_event {
     pub limit: u64,
     /// Of a halt and a resume: the number of their entry in the operators' log, which is counted from 1 on. 0 = none.
     pub entry: u64,
+    /// Of a change of the settings: the hash (cb_config_hash) of the settings before it. 0 = none.
+    pub settings_before: u64,
+    /// Of a change of the settings: the hash of the settings after it. 0 = none.
+    pub settings_after: u64,
 }
 
 // SAFETY: the asserts below, and every bit pattern is a valid integer.
@@ -139,7 +144,7 @@ unsafe impl Versioned for cb_event {
 const _: () = {
     assert!(offset_of!(cb_event, struct_size) == 0);
     assert!(cb_event::FIRST_SIZE <= size_of::<cb_event>());
-    assert!(size_of::<cb_event>() == 10 * 4 + 9 * 8, "no padding");
+    assert!(size_of::<cb_event>() == 10 * 4 + 11 * 8, "no padding");
 };
 
 impl From<Event> for cb_event {
@@ -164,6 +169,8 @@ impl From<Event> for cb_event {
             observed: event.observed,
             limit: event.limit,
             entry: event.entry,
+            settings_before: event.settings_before,
+            settings_after: event.settings_after,
         }
     }
 }

@@ -83,13 +83,16 @@ pub struct cb_snapshot {
     pub refused: u64,
     /// Asks that only shadow let pass: otherwise they would have been refused.
     pub refused_in_shadow: u64,
-    /// Tickets that came back twice, or that the breaker never gave out. Calls of an owner's functions while a supervisor owns
-    /// the breaker count here, too.
+    /// Tickets that came back twice, or that the breaker never gave out, and latencies of 2^63 ns or more: as a rule a negative
+    /// difference. Calls of an owner's functions while a supervisor owns the breaker count here, too.
     pub misused: u64,
     /// Messages that full lanes dropped.
     pub dropped: u64,
     /// Events so far: the sequence number of the next.
     pub events: u64,
+    /// The debt that a verdict sees, overdue calls included, in parts per million of a call. It is 0 unless the breaker is closed
+    /// and has a debt_limit, and trips at debt_limit * quantile_ppm.
+    pub debt_ppm: u64,
 }
 
 // SAFETY: the asserts below; the library writes bools as 0 or 1.
@@ -100,7 +103,7 @@ unsafe impl Versioned for cb_snapshot {
 const _: () = {
     assert!(offset_of!(cb_snapshot, struct_size) == 0);
     assert!(cb_snapshot::FIRST_SIZE <= size_of::<cb_snapshot>());
-    assert!(size_of::<cb_snapshot>() == 4 + 13 * 4 + 11 * 8, "no padding");
+    assert!(size_of::<cb_snapshot>() == 4 + 13 * 4 + 12 * 8, "no padding");
 };
 
 impl From<Snapshot> for cb_snapshot {
@@ -134,6 +137,7 @@ impl From<Snapshot> for cb_snapshot {
             misused: snapshot.misused,
             dropped: snapshot.dropped,
             events: snapshot.events,
+            debt_ppm: snapshot.debt_ppm,
         }
     }
 }

@@ -217,6 +217,8 @@ mod tests {
             observed: 10,
             limit: u64::MAX,
             entry: 11,
+            settings_before: 12,
+            settings_after: 13,
         };
         let another = Event { sequence: 7, ..event };
         for (sequence, words) in (0..).zip([[u64::MAX; Event::WORDS], another.words(), event.words()]) {

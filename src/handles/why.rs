@@ -208,7 +208,7 @@ mod tests {
             text(&gate),
             "refused: halted by engine (no reason given), engine.risk (position limit) and ann@desk-7 (prices look wrong)"
         );
-        breaker.record_at(7, u64::MAX);
+        breaker.record_at(7, u64::MAX >> 1);
         gate.resume("");
         gate.resume_as(Holder::engine("risk"), "");
         breaker.poll_at(8);
@@ -240,7 +240,7 @@ mod tests {
         let mut breaker = Breaker::new(Config { shadow: true, ..quick() }).unwrap();
         let gate = breaker.gate();
         assert_eq!(text(&gate), "passes, in shadow");
-        breaker.record_at(7, u64::MAX);
+        breaker.record_at(7, u64::MAX >> 1);
         gate.page.gate().set_unwatched();
         let unwatched = "passes, in shadow: nobody watches, as the owner is silent; open since T: spike";
         assert_eq!((timeless(&text(&gate)).as_str(), gate.allow(), gate.why().refuses), (unwatched, true, false));
@@ -273,7 +273,7 @@ mod tests {
     fn a_transition_that_is_no_longer_kept_is_not_made_up() {
         let mut breaker = Breaker::new(quick()).unwrap();
         let observer = breaker.observer();
-        breaker.record_at(7, u64::MAX);
+        breaker.record_at(7, u64::MAX >> 1);
         for _ in 0..32 {
             breaker.halt_at(8, "");
             let _ = breaker.resume_at(8, "");

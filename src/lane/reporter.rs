@@ -1,6 +1,6 @@
 //! What both halves of a lane have: the queue in which they tell the owner, and the way in which they take tickets back.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, is_no_time};
 use crate::handles::Gate;
 use crate::inbox::{Counts, LaneShared, Message};
 use crate::ledger::Epoch;
@@ -84,7 +84,16 @@ impl Reporter {
 
     #[inline(always)] // as `finish_at`
     pub(super) fn record_at(&mut self, end_ns: u64, latency_ns: u64, ok: bool) {
-        self.push_if_room(|reporter| Message::Record { end_ns, latency_ns, ok, trial: reporter.claim() });
+        self.push_if_room(|reporter| {
+            let trial = reporter.claim_recorded(latency_ns);
+            Message::Record { end_ns, latency_ns, ok, trial }
+        });
+    }
+
+    /// The trial that a call without a ticket was, if there was one. What is no time is no trial's result.
+    #[inline]
+    fn claim_recorded(&self, latency_ns: u64) -> Option<Epoch> {
+        if self.gate.page.gate().is_clear() || is_no_time(latency_ns) { None } else { self.claim_trial() }
     }
 
     /// The trial that the call which begins now is. There is one if a trial was granted and hasn't begun.

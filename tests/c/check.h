@@ -97,7 +97,7 @@ static inline cb_reason last_reason(const cb_breaker *breaker) {
 
 /* Opens a breaker whose spike_count is 1. */
 static inline void open_at(cb_breaker *breaker, uint64_t now_ns) {
-    cb_record_at(breaker, now_ns, UINT64_MAX);
+    cb_record_at(breaker, now_ns, INT64_MAX);
     CHECK_EQ(cb_get_state(breaker), CB_STATE_OPEN);
 }
 

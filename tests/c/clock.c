@@ -24,7 +24,7 @@ static void the_plain_forms_read_the_clock(void) {
     CHECK(cb_quantile_ns(breaker, 1000000) >= 7);
     config.spike_count = 1;
     CHECK_EQ(cb_reconfigure(breaker, &config), CB_STATUS_OK);
-    cb_record(breaker, UINT64_MAX);
+    cb_record(breaker, INT64_MAX);
     CHECK_EQ(cb_get_state(breaker), CB_STATE_OPEN);
     while (cb_now_ns(breaker) <= cb_next_deadline_ns(breaker)) {}
     CHECK(cb_allow(breaker)); /* a trial */

@@ -100,7 +100,7 @@ static void hot_calls_refuse_and_are_counted(void) {
         CHECK(!cb_allow(breaker));
         if (i % 2 == 0) cb_fail(breaker, cb_begin(breaker));
         cb_end_at(breaker, i % 5 == 0 ? UINT64_MAX : i, forged);
-        cb_record_failure(breaker, UINT64_MAX);
+        cb_record_failure(breaker, INT64_MAX);
     }
     AWAIT(snapshot_of(breaker).misused == counted + 40000);
     CHECK_EQ(snapshot_of(breaker).events, 0); /* nothing was judged */

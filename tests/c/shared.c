@@ -353,7 +353,7 @@ static void a_gate_in_another_process_asks_and_halts(void) {
     succeeds("see-halt", path, "", NULL);
     cb_poll(breaker);
 
-    cb_record(breaker, UINT64_MAX);
+    cb_record(breaker, INT64_MAX);
     while (cb_get_state(breaker) != CB_STATE_HALF_OPEN) cb_poll(breaker);
     succeeds("take-trial", path, "-", NULL);
     CHECK(!cb_allow(breaker) && !cb_gate_handle_allow(handle)); /* it is out */

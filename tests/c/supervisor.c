@@ -129,7 +129,7 @@ static void checks_reopen_and_close(void) {
     CHECK_EQ(cb_supervisor_check(supervisor, "node", MS, check_node, &seen), CB_STATUS_OK);
     CHECK_EQ(cb_supervisor_listen(supervisor, listen_to_node, &seen), CB_STATUS_OK);
     begin(false);
-    cb_record(breaker, UINT64_MAX); /* still the owner: a trip */
+    cb_record(breaker, INT64_MAX); /* still the owner: a trip */
     CHECK_EQ(cb_supervisor_start(supervisor), CB_STATUS_OK);
 
     /* What any thread may do goes on. */
@@ -291,7 +291,7 @@ static void one_supervisor_for_many(void) {
     CHECK_EQ(cb_supervisor_create(0, &supervisor), CB_STATUS_OK);
     CHECK_EQ(cb_supervisor_add(supervisor, "a", tripped), CB_STATUS_OK);
     CHECK_EQ(cb_supervisor_add(supervisor, "b", quiet), CB_STATUS_OK);
-    cb_record(tripped, UINT64_MAX);
+    cb_record(tripped, INT64_MAX);
     cb_lane *lane = NULL; /* opened by the owner, before it is another */
     CHECK_EQ(cb_lane_open(quiet, 0, &lane), CB_STATUS_OK);
     CHECK_EQ(cb_supervisor_start(supervisor), CB_STATUS_OK);

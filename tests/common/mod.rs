@@ -26,7 +26,7 @@ pub(crate) fn breaker(config: Config) -> Breaker {
 
 /// Opens a breaker with `spike_count` 1 at `now_ns`, by one slow sample.
 pub(crate) fn open_at(breaker: &mut Breaker, now_ns: u64) {
-    breaker.record_at(now_ns, u64::MAX);
+    breaker.record_at(now_ns, u64::MAX >> 1);
     assert_eq!(breaker.state(), State::Open);
 }
 

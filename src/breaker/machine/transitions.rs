@@ -2,7 +2,7 @@
 
 use super::Machine;
 use super::jump::LIMIT_NS;
-use crate::config::State;
+use crate::config::{Config, State};
 use crate::event::{Event, Reason};
 use crate::gate::Bits;
 use crate::halts;
@@ -120,6 +120,8 @@ impl Machine {
             observed,
             limit: self.limit(reason),
             entry: 0,
+            settings_before: 0,
+            settings_after: 0,
         }
     }
 
@@ -148,6 +150,13 @@ impl Machine {
     /// Journals an event that is no transition, but has been observed.
     pub(super) fn journal_because(&mut self, from: State, reason: Reason, observed: u64) {
         let event = self.event(from, reason, observed);
+        self.outlet.journal(event, |event| self.judge.fill_in(event, self.config.quantile_ppm));
+    }
+
+    /// Journals a change of the settings, which were these before.
+    pub(super) fn journal_change(&mut self, before: &Config) {
+        let (settings_before, settings_after) = (before.stable_hash(), self.config.stable_hash());
+        let event = Event { settings_before, settings_after, ..self.event(self.state, Reason::Reconfigured, 0) };
         self.outlet.journal(event, |event| self.judge.fill_in(event, self.config.quantile_ppm));
     }
 
@@ -229,6 +238,7 @@ impl Machine {
             slow: counts.slow as u32,
             failures: counts.failed as u32,
             overdue: counts.overdue as u32,
+            debt_ppm: counts.debt_ppm,
             in_flight: self.judge.calls.len() as u32,
             trials_granted: of_trials(Trials::granted),
             trials_out: of_trials(Trials::out),
