@@ -3,10 +3,11 @@
 use std::path::Path;
 
 /// In the order of the header, which is the installed library's: it is built with feature `shm`, too.
-const FILES: [&str; 30] = [
+const FILES: [&str; 31] = [
     "abi",
     "status",
     "config",
+    "config_load",
     "handle",
     "breaker",
     "operations",

@@ -208,6 +208,10 @@ enum cb_status_value
      * It is done, and durable. But the page is odd: cb_error_text() tells how.
      */
     CB_STATUS_ODD_PAGE = 13,
+    /**
+     * A file of settings has a mistake. cb_error_text() names file, line and key, and what is legal.
+     */
+    CB_STATUS_BAD_SETTINGS = 14,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1246,6 +1250,60 @@ void cb_config_init(struct cb_config *config,
  * Thread: any.
  */
 uint64_t cb_config_hash(const struct cb_config *config);
+
+/**
+ * Sets every field to its default for this threshold: stall_limit_ns is 5 thresholds and at least 1 s, probe_timeout_ns 10
+ * thresholds and at least 2 s, window_age_ns 10 thresholds and at least 60 s. With cb_config_init and a threshold of 1 s or more
+ * these have to be set, too.
+ *
+ * @param config        As for cb_config_init.
+ * @param size          As for cb_config_init.
+ * @param threshold_ns  Strictly above it a call is slow. Its range is checked by cb_create.
+ *
+ * Thread: any.
+ */
+void cb_config_init_for(struct cb_config *config,
+                        size_t size,
+                        uint64_t threshold_ns);
+
+/**
+ * Reads settings from a TOML file, as `trip99 replay --config` does: its keys are the names of the fields without _ns and _ppm, with
+ * underscores or dashes. A duration is a string like "200ms" or a number of nanoseconds, a share is a fraction like 0.99. What isn't
+ * given is as cb_config_init_for sets it for the file's threshold.
+ *
+ * @param path    The file, in UTF-8. Must not be NULL.
+ * @param config  Where the settings go, which are legal then. It is left as it is if there is an error. Must not be NULL.
+ * @param size    sizeof *config, as for cb_config_init.
+ * @return        CB_STATUS_OK, or CB_STATUS_NULL_POINTER, CB_STATUS_BAD_NAME (the path isn't UTF-8), CB_STATUS_IO (the file can't be
+ *                read), CB_STATUS_BAD_SETTINGS (cb_error_text() names file, line and key of the first mistake, and what is legal),
+ *                CB_STATUS_STRUCT_SIZE, or CB_STATUS_UNKNOWN_SETTING (the file has a setting from after the caller's header).
+ *
+ * Thread: any. It reads a file and allocates, so it is for start-up.
+ */
+CB_MUST_USE
+cb_status cb_config_load(const char *path,
+                         struct cb_config *config,
+                         size_t size);
+
+/**
+ * One of the warnings about settings that are legal, but hardly meant so: a quantile that the window can't resolve, say. It is one
+ * line.
+ *
+ * @param config    The settings. NULL stands for the defaults, about which there is no warning.
+ * @param index     0, 1, ... until there is no such warning.
+ * @param buffer    Where the text goes. It ends with a zero. It is never cut: if there is no room for it, an empty text is there. NULL is
+ *                  fine.
+ * @param capacity  The size of the buffer. 0: nothing is written.
+ * @return          The length of the text, without the zero. If that is capacity or more, nothing but an empty text was written. 0: there
+ *                  are no more warnings, or the settings can't be read or aren't legal, as cb_create would say.
+ *
+ * Thread: any. It allocates.
+ */
+CB_MUST_USE
+size_t cb_config_warning(const struct cb_config *config,
+                         size_t index,
+                         char *buffer,
+                         size_t capacity);
 
 /**
  * Makes a breaker. This allocates all that the breaker will ever use. The first breaker of a process also calibrates the time

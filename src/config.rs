@@ -13,8 +13,12 @@ mod warning;
 mod text;
 #[cfg(feature = "serde")]
 mod keys;
+#[cfg(feature = "toml")]
+mod given;
 
 pub use error::ConfigError;
+#[cfg(feature = "toml")]
+pub use given::{Given, GivenError};
 pub(crate) use setting::to_ns;
 pub use setting::{Setting, SettingKind};
 pub use warning::ConfigWarning;
@@ -24,7 +28,7 @@ use Recovery::Trials;
 use Start::Closed;
 use core::fmt;
 use core::time::Duration;
-use setting::{Bound, Given};
+use setting::{Bound, Input};
 
 /// One million. Shares (`*_ppm`) are given in parts of this.
 pub const PPM: u32 = 1_000_000;

@@ -24,6 +24,7 @@ mod structs;
 mod checked;
 mod standing;
 mod config;
+mod config_load;
 mod handle;
 mod breaker;
 mod operations;
@@ -65,6 +66,7 @@ pub use breaker::*;
 #[cfg(feature = "shm")]
 pub use comes_back::*;
 pub use config::*;
+pub use config_load::*;
 pub use events::*;
 pub use gate::*;
 pub use gate_handle::*;

@@ -88,6 +88,8 @@ pub use tickets::Call;
 
 /// The settings as a table, for programs that read or show them: see [`Config::SETTINGS`].
 pub mod settings {
+    #[cfg(feature = "toml")]
+    pub use crate::config::{Given, GivenError};
     pub use crate::config::{Setting, SettingKind};
 }
 

@@ -327,16 +327,18 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
                 confirm_verdicts, failure_rate_ppm, consecutive_failures, spike_limit_ns, spike_count, max_in_flight,
                 stall_limit_ns, recover_threshold_ns, recovery, probes, trials_in_flight, backoff_multiplier,
                 probe_timeout_ns, backoff_base_ns, backoff_max_ns, jitter_ppm, start, jitter_seed, stable_after_ns,
-                shadow, latch_after, owner_timeout_ns
+                shadow, latch_after, owner_timeout_ns, min_slow, debt_limit
             }
             cb_snapshot {
                 struct_size, state, halted, shadow, armed, reserved, clock, now_ns, epoch_ns, retry_at_ns, attempt,
                 samples, slow, failures, overdue, in_flight, trials_granted, trials_out, trials_good, reserved2,
-                recorded, stale, untracked, refused, refused_in_shadow, misused, dropped, events
+                recorded, stale, untracked, refused, refused_in_shadow, misused, dropped, events,
+                debt_ppm
             }
             cb_event {
                 struct_size, from, to, reason, sequence, t_ns, wall_ns, quantile_ns, retry_at_ns, owner_gap_ns,
-                samples, slow, overdue, failures, attempt, reserved, observed, limit, entry
+                samples, slow, overdue, failures, attempt, reserved, observed, limit, entry,
+                settings_before, settings_after
             }
             cb_call { start_ns, id }
             cb_owner { struct_size, pid, alive, memory_locked, reserved, started, seen_ago_ns }
@@ -351,7 +353,7 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
                 CB_STATUS_OK, CB_STATUS_NULL_POINTER, CB_STATUS_STRUCT_SIZE, CB_STATUS_OUT_OF_RANGE,
                 CB_STATUS_FIXED_SETTING, CB_STATUS_UNKNOWN_SETTING, CB_STATUS_INTERNAL, CB_STATUS_SHARED_BUSY,
                 CB_STATUS_SHARED_REFUSED, CB_STATUS_IO, CB_STATUS_BAD_NAME, CB_STATUS_NOT_NOW, CB_STATUS_NOT_DURABLE,
-                CB_STATUS_ODD_PAGE
+                CB_STATUS_ODD_PAGE, CB_STATUS_BAD_SETTINGS
             }
             cb_halt_result_value { CB_HALT_DONE, CB_HALT_NO_OWNER, CB_HALT_REPLACED, CB_HALT_ENDED }
             cb_resume_result_value {

@@ -23,15 +23,17 @@ fn all_changed() -> Config {
         quantile_ppm: 500_001,
         threshold_ns: 1_000_001,
         window_len: 77,
-        window_age_ns: 4,
+        window_age_ns: 4_000_001,
         sample_every: 3,
         min_samples: 6,
+        min_slow: 25,
+        debt_limit: 26,
         confirm_verdicts: 8,
         failure_rate_ppm: 11,
         consecutive_failures: 9,
         spike_limit_ns: 12,
         spike_count: 7,
-        stall_limit_ns: 13,
+        stall_limit_ns: 13_000_001,
         max_in_flight: 14,
         recover_threshold_ns: 15,
         recovery: Recovery::HealthChecks,
@@ -59,15 +61,17 @@ fn every_setter_sets_its_field() {
         .quantile(0.500_001)
         .threshold(ns(1_000_001))
         .window_len(77)
-        .window_age(ns(4))
+        .window_age(ns(4_000_001))
         .sample_every(3)
         .min_samples(6)
+        .min_slow(25)
+        .debt_limit(26)
         .confirm_verdicts(8)
         .failure_rate(0.000_011)
         .consecutive_failures(9)
         .spike_limit(ns(12))
         .spike_count(7)
-        .stall_limit(ns(13))
+        .stall_limit(ns(13_000_001))
         .max_in_flight(14)
         .recover_threshold(ns(15))
         .recovery(Recovery::HealthChecks)
@@ -133,13 +137,15 @@ fn each_end_of_each_range_is_legal_and_what_lies_beyond_is_not() {
         }
         let or_zero = setting.or_zero();
         assert!(!or_zero || (min > 1 && set(setting, 0).validate().is_ok()), "{}", setting.name());
+        assert!(!setting.is_above() || setting.min_field().is_some(), "{}", setting.name());
         for value in [min.checked_sub(1), max.checked_add(1)].into_iter().flatten() {
             let mut config = Config::default();
             let Err(error) = setting.set(&mut config, value).and_then(|()| config.validate()) else {
                 panic!("{} may be {value}", setting.name());
             };
             let other = ends.into_iter().flatten().next();
-            let bound = other.map(|field| (field, if setting.min_field().is_some() { min } else { max }));
+            let end = if setting.min_field().is_some() { min - u64::from(setting.is_above()) } else { max };
+            let bound = other.map(|field| (field, end));
             assert_eq!(error, ConfigError::OutOfRange { field: setting.field(), value, min, max, or_zero, bound });
         }
     }
@@ -148,7 +154,7 @@ fn each_end_of_each_range_is_legal_and_what_lies_beyond_is_not() {
 #[test]
 fn an_error_names_the_field_that_the_range_hangs_on() {
     for (config, text) in [
-        (Config::default().window_len(50), "min_samples is 100; legal: 1 to 50, as window_len is 50"),
+        (Config::default().window_len(10), "min_samples is 20; legal: 1 to 10, as window_len is 10"),
         (
             Config::default().recover_threshold(Duration::from_secs(1)),
             "recover_threshold_ns is 1000000000; legal: 0 to 200000000, as threshold_ns is 200000000",
@@ -158,12 +164,24 @@ fn an_error_names_the_field_that_the_range_hangs_on() {
             Config::default().backoff_max(Duration::ZERO),
             "backoff_max_ns is 0; legal: at least 1000000000, as backoff_base_ns is 1000000000",
         ),
-        (Config::default().threshold(Duration::ZERO), "threshold_ns is 0; legal: at least 1"),
+        (Config::default().threshold(Duration::ZERO), "threshold_ns is 0; legal: 1 to 9223372036854775807"),
         (
             Config::default().owner_timeout(Duration::from_millis(1)),
             "owner_timeout_ns is 1000000; legal: 0 or at least 10000000",
         ),
         (Config::default().jitter(2.0), "jitter_ppm is 2000000; legal: 0 to 1000000"),
+        (
+            Config::default().threshold(Duration::from_secs(1)),
+            "stall_limit_ns is 1000000000; legal: 0 or above 1000000000, as threshold_ns is 1000000000",
+        ),
+        (
+            Config::default().probe_timeout(Duration::from_millis(160)),
+            "probe_timeout_ns is 160000000; legal: above 160000000, as recover_threshold_ns is 160000000",
+        ),
+        (
+            Config::default().window_age(Duration::from_millis(200)),
+            "window_age_ns is 200000000; legal: 0 or above 200000000, as threshold_ns is 200000000",
+        ),
     ] {
         assert_eq!(config.validate().expect_err(text).to_string(), text);
     }
@@ -270,9 +288,9 @@ fn the_keys_and_values_are_those_of_the_tool() {
     ] {
         assert_eq!(written.get(key), Some(&value), "{key}");
     }
-    let all = "quantile = 0.500001\nthreshold = \"1ms 1ns\"\nwindow-len = 77\nwindow_age = 4\nsample_every = \"3\"\n\
-               min_samples = 6\nconfirm_verdicts = 8\nfailure_rate = \"0.000011\"\nconsecutive-failures = 9\n\
-               spike_limit = \"12\"\nspike_count = 7\nstall_limit = \"13ns\"\nmax_in_flight = 14\n\
+    let all = "quantile = 0.500001\nthreshold = \"1ms 1ns\"\nwindow-len = 77\nwindow_age = 4000001\nsample_every = \"3\"\n\
+               min_samples = 6\nmin_slow = 25\ndebt-limit = 26\nconfirm_verdicts = 8\nfailure_rate = \"0.000011\"\nconsecutive-failures = 9\n\
+               spike_limit = \"12\"\nspike_count = 7\nstall_limit = \"13ms 1ns\"\nmax_in_flight = 14\n\
                recover_threshold = 15\nrecovery = \"health_checks\"\nprobes = 16\ntrials_in_flight = 2\n\
                probe_timeout = 17\nbackoff_base = 18\nbackoff_multiplier = 5\nbackoff_max = 19\njitter = 2e-5\n\
                jitter_seed = 21\nstable_after = 22\nlatch_after = 23\nowner_timeout = \"24ms\"\nstart = \"half-open\"\nshadow = true\n";
@@ -295,7 +313,7 @@ fn a_mistake_names_key_value_and_what_is_legal() {
         ("threshold_ns = 5", "threshold_ns is not a setting; legal: quantile, threshold, "),
         ("window-len = 200\nwindow_len = 200", "window_len is set twice; legal: once"),
         ("threshold = \"soon\"", "threshold is \"soon\"; legal: a duration like 200ms, 1.5s or 1m, or a number"),
-        ("threshold = \"0s\"", "threshold is 0; legal: at least 1ns"),
+        ("threshold = \"0s\"", "threshold is 0; legal: 1ns to 9223372036854775807ns"),
         ("threshold = -5", "threshold is \"-5\"; legal: a duration like"),
         ("threshold = 1.5", "threshold is \"1.5\"; legal: a duration like"),
         ("threshold = [1]", "invalid type: sequence, expected for threshold a duration like"),
@@ -305,7 +323,7 @@ fn a_mistake_names_key_value_and_what_is_legal() {
             "owner_timeout is \"soon\"; legal: a duration like 200ms, 1.5s or 1m, or a number of nanoseconds, 0 or at",
         ),
         ("window_len = 0", "window_len is 0; legal: 1 to 1048576"),
-        ("window_len = 50", "min_samples is 100; legal: 1 to 50, as window_len is 50"),
+        ("window_len = 10", "min_samples is 20; legal: 1 to 10, as window_len is 10"),
         ("probes = true", "probes is \"true\"; legal: a whole number, from 1 to 65535"),
         ("probes = 2.0", "probes is \"2.0\"; legal: a whole number, from 1 to 65535"),
         ("probes = 4294967296", "probes is \"4294967296\"; legal: a whole number, from 1 to 65535"),
@@ -347,6 +365,10 @@ fn range(setting: &Setting) -> String {
     match (setting.kind(), setting.min(&config), setting.max(&config)) {
         (SettingKind::Switch | SettingKind::Recovery, ..) => format!("{min} or {max}"),
         (SettingKind::Start, ..) => format!("{min}, {} or {max}", setting.show_value(State::HalfOpen as u64)),
+        _ if setting.is_above() => {
+            let field = end(setting.min_field(), 0);
+            format!("{}above {field}", if setting.or_zero() { "0 or " } else { "" })
+        }
         (_, 0, u64::MAX) => "any".to_owned(),
         (SettingKind::Count, 0, max) if max == u64::from(u32::MAX) => "any".to_owned(),
         (_, _, u64::MAX) if setting.or_zero() => format!("0 or at least {min}"),

@@ -8,10 +8,9 @@ use crate::arguments::{format_arg, is_json};
 use crate::failure::Failure;
 use crate::json::Json;
 use crate::settings::{self, Settings};
-use crate::show::escape;
 use crate::trace::{Row, Trace};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use console::{Term, style};
+use console::Term;
 use drive::{Report, replay};
 use progress::Progress;
 use report::Text;
@@ -112,10 +111,6 @@ fn read_settings(matches: &ArgMatches) -> Result<Config, Failure> {
         if let Some(text) = matches.get_one::<String>(setting.name()) {
             given.set(setting, text, format!("--{}", settings::option(setting)))?;
         }
-    }
-    if let Some(warning) = given.warning() {
-        // If this fails nobody is left to be told.
-        let _ = writeln!(io::stderr(), "{} {}", style("warning:").for_stderr().yellow(), escape(&warning));
     }
     given.finish()
 }

@@ -3,10 +3,14 @@
 #define TRIP99_CONFIG_HPP
 
 #include "duration.hpp"
+#include "error.hpp"
 #include "values.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace trip99 {
 
@@ -43,6 +47,8 @@ struct Config {
     bool shadow;
     std::uint32_t latch_after;
     std::chrono::nanoseconds owner_timeout;
+    std::uint32_t min_slow;
+    std::uint32_t debt_limit;
 
     Config() noexcept : Config(defaults()) {}
 
@@ -62,7 +68,22 @@ struct Config {
           backoff_max(detail::duration(config.backoff_max_ns)), jitter_ppm(config.jitter_ppm),
           start(static_cast<Start>(config.start)), jitter_seed(config.jitter_seed),
           stable_after(detail::duration(config.stable_after_ns)), shadow(config.shadow != 0),
-          latch_after(config.latch_after), owner_timeout(detail::duration(config.owner_timeout_ns)) {}
+          latch_after(config.latch_after), owner_timeout(detail::duration(config.owner_timeout_ns)),
+          min_slow(config.min_slow), debt_limit(config.debt_limit) {}
+
+    /** The defaults for this threshold: see cb_config_init_for. Throws Error if it is negative. */
+    static Config for_threshold(std::chrono::nanoseconds threshold) {
+        cb_config config;
+        cb_config_init_for(&config, sizeof config, detail::ns("threshold", threshold));
+        return Config(config);
+    }
+
+    /** The settings of a TOML file: see cb_config_load. Throws Error, which names file, line and what is legal. */
+    static Config load(const std::string &path) {
+        cb_config config;
+        detail::check(cb_config_load(path.c_str(), &config, sizeof config));
+        return Config(config);
+    }
 
     /** Throws Error if a duration is negative; the other ranges are checked by the breaker. */
     cb_config to_c() const {
@@ -95,6 +116,8 @@ struct Config {
         config.shadow = shadow ? 1 : 0;
         config.latch_after = latch_after;
         config.owner_timeout_ns = detail::ns("owner_timeout", owner_timeout);
+        config.min_slow = min_slow;
+        config.debt_limit = debt_limit;
         return config;
     }
 
@@ -102,6 +125,19 @@ struct Config {
     std::uint64_t hash() const {
         const cb_config config = to_c();
         return cb_config_hash(&config);
+    }
+
+    /** What is legal here, but hardly meant so: see cb_config_warning. Throws Error as to_c() does. */
+    std::vector<std::string> warnings() const {
+        const cb_config config = to_c();
+        std::vector<std::string> texts;
+        for (std::size_t length; (length = cb_config_warning(&config, texts.size(), nullptr, 0)) > 0;) {
+            std::string text(length + 1, '\0');
+            length = cb_config_warning(&config, texts.size(), &text[0], text.size());
+            text.resize(length);
+            texts.push_back(text);
+        }
+        return texts;
     }
 
   private:

@@ -46,6 +46,8 @@ struct Event {
     std::uint64_t observed = 0;
     std::uint64_t limit = 0;
     std::uint64_t entry = 0;
+    std::uint64_t settings_before = 0;
+    std::uint64_t settings_after = 0;
 
     Event() noexcept = default;
 
@@ -54,7 +56,8 @@ struct Event {
           to(static_cast<State>(event.to)), reason(static_cast<Reason>(event.reason)),
           quantile(detail::duration(event.quantile_ns)), owner_gap(detail::duration(event.owner_gap_ns)),
           retry_at_ns(event.retry_at_ns), samples(event.samples), slow(event.slow), overdue(event.overdue),
-          failures(event.failures), attempt(event.attempt), observed(event.observed), limit(event.limit), entry(event.entry) {}
+          failures(event.failures), attempt(event.attempt), observed(event.observed), limit(event.limit), entry(event.entry),
+          settings_before(event.settings_before), settings_after(event.settings_after) {}
 
     /** How long trading pauses from here; 0 unless `to` is open. */
     std::chrono::nanoseconds pause() const noexcept {

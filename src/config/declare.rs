@@ -6,13 +6,13 @@
 /// /// One line that the README, the tool's help and the C header have, too.
 /// ///
 /// /// Further lines appear in Rust's docs alone.
-/// field: Type = default unit, 0 or from least to greatest, set by name(Given), fixed at construction;
+/// field: Type = default unit, 0 or from least to greatest, set by name(Input), fixed at construction;
 /// ```
 ///
 /// `name` is the setting's name. `field` is that name, with a unit at its end. `unit` is a constant in the module `unit`, or
 /// absent. `least` and `greatest` are numbers, or fields that stand above. `above field` in place of `from least` means more than that
 /// field has in force. With `0 or` the setting may be 0, too, although the least is more: 0 turns it off. `0 or`, `to greatest`, the
-/// whole of `from` or `above`, and `fixed at construction` may be absent. `Given` is a type that implements the trait of this name.
+/// whole of `from` or `above`, and `fixed at construction` may be absent. `Input` is a type that implements the trait of this name.
 macro_rules! settings {
     (
         $(#[$about:meta])*
@@ -73,10 +73,10 @@ macro_rules! settings {
             pub const SETTINGS: &'static [Setting] = &[$(Setting {
                 name: stringify!($name),
                 field: stringify!($field),
-                kind: <$given as Given>::KIND,
+                kind: <$given as Input>::KIND,
                 doc: $doc,
                 min: bound!($($($min)? $(above $above)?)?; 0),
-                max: bound!($($($max)?)?; <$given as Given>::KIND.max()),
+                max: bound!($($($max)?)?; <$given as Input>::KIND.max()),
                 or_zero: !concat!($($(stringify!($zero))?)?).is_empty(),
                 is_fixed: !concat!($(stringify!($fixed))?).is_empty(),
                 get: |config| config.$field.to_word(),

@@ -32,7 +32,8 @@ impl Serialize for Config {
     }
 }
 
-/// Reads a map of settings by name. Names may have underscores or dashes. A missing key leaves the setting's default. A value may
+/// Reads a map of settings by name. Names may have underscores or dashes. A missing key leaves the setting's default, or
+/// what [follows](Config::with_followers) from the threshold. A value may
 /// be a string (`"200ms"`, `"0.99"`), a number (a duration's is in nanoseconds) or a boolean. This needs the feature `serde`.
 ///
 /// It is an error if a key is unknown or comes twice, if a value can't be read, or if a value isn't legal. The message names the
@@ -42,8 +43,8 @@ impl Serialize for Config {
 /// let config: trip99::Config = serde_json::from_str(r#"{"threshold": "5ms", "quantile": 0.999}"#)?;
 /// assert_eq!((config.threshold_ns, config.quantile_ppm, config.probes), (5_000_000, 999_000, 10));
 ///
-/// let error = serde_json::from_str::<trip99::Config>(r#"{"window_len": 50}"#).expect_err("min_samples is 100");
-/// assert!(error.to_string().starts_with("min_samples is 100; legal: 1 to 50, as window_len is 50"));
+/// let error = serde_json::from_str::<trip99::Config>(r#"{"window_len": 10}"#).expect_err("min_samples is 20");
+/// assert!(error.to_string().starts_with("min_samples is 20; legal: 1 to 10, as window_len is 10"));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 impl<'de> Deserialize<'de> for Config {
@@ -75,6 +76,7 @@ impl<'de> Visitor<'de> for Keys {
             seen.push(setting.name);
             map.next_value_seed(Slot { setting, config: &mut config })?;
         }
+        let config = config.with_followers(|setting| seen.contains(&setting.name));
         config.validate().map_err(refusal)?;
         Ok(config)
     }

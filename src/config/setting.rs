@@ -176,7 +176,7 @@ impl Setting {
 }
 
 /// What a setter takes, and how that becomes the value of the field.
-pub(super) trait Given {
+pub(super) trait Input {
     type Value: Word;
     const KIND: SettingKind;
     fn into_value(self) -> Self::Value;
@@ -184,7 +184,7 @@ pub(super) trait Given {
 
 macro_rules! given {
     ($($type:ty => $value:ty, $kind:ident, $into_value:path;)+) => {$(
-        impl Given for $type {
+        impl Input for $type {
             type Value = $value;
             const KIND: SettingKind = SettingKind::$kind;
             fn into_value(self) -> $value {

@@ -1,6 +1,6 @@
 //! Settings as text: `200ms`, `0.99`, `half-open`. The tool's options, its files and serde have settings in this form.
 
-use super::{Config, ConfigError, PPM, Recovery, Setting, SettingKind, Start};
+use super::{Config, ConfigError, ConfigWarning, PPM, Recovery, Setting, SettingKind, Start};
 use crate::words::Word;
 use core::time::Duration;
 
@@ -100,17 +100,31 @@ impl ConfigError {
     /// ```
     /// use trip99::Config;
     ///
-    /// let error = Config { window_len: 50, ..Config::default() }.validate().expect_err("min_samples is 100");
+    /// let error = Config { window_len: 10, ..Config::default() }.validate().expect_err("min_samples is 20");
     /// let text = error.in_text(|setting| format!("[breaker] {}", setting.name()));
-    /// assert_eq!(text, "[breaker] min_samples is 100; legal: 1 to 50, as [breaker] window_len is 50");
+    /// assert_eq!(text, "[breaker] min_samples is 20; legal: 1 to 10, as [breaker] window_len is 10");
     /// ```
     pub fn in_text(&self, place: impl Fn(&Setting) -> String) -> String {
-        let find = |field: &str| Config::SETTINGS.iter().find(|setting| setting.field == field);
-        self.message(
-            |field| find(field).map_or_else(|| field.to_owned(), &place),
-            |field, value| find(field).map_or_else(|| value.to_string(), |setting| setting.show_value(value)),
-        )
+        let (name, show) = places(place);
+        self.message(name, show)
     }
+}
+
+impl ConfigWarning {
+    /// This warning for somebody who wrote text, as [`ConfigError::in_text`] has errors. This function needs the feature `serde`.
+    pub fn in_text(&self, place: impl Fn(&Setting) -> String) -> String {
+        let (name, show) = places(place);
+        self.message(name, show)
+    }
+}
+
+/// How a message calls a field, and writes a value of it.
+fn places(place: impl Fn(&Setting) -> String) -> (impl Fn(&str) -> String, impl Fn(&str, u64) -> String) {
+    let find = |field: &str| Config::SETTINGS.iter().find(|setting| setting.field == field);
+    (
+        move |field: &str| find(field).map_or_else(|| field.to_owned(), &place),
+        move |field: &str, value| find(field).map_or_else(|| value.to_string(), |setting| setting.show_value(value)),
+    )
 }
 
 /// Reads `200ms`, `1.5s`, `1m 30s`. A bare number is nanoseconds.

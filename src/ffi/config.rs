@@ -314,13 +314,35 @@ pub(super) unsafe fn read_or_default(config: *const cb_config) -> Result<Config,
 /// Thread: any.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cb_config_init(config: *mut cb_config, size: usize) {
+    // SAFETY: by the caller.
+    unsafe { give(config, size, &Config::default()) };
+}
+
+/// Whether a version of the struct may have this size.
+pub(super) fn is_version(size: usize) -> bool {
+    (cb_config::FIRST_SIZE..=MAX_SIZE).contains(&size)
+}
+
+/// Writes settings to a caller's struct of this size.
+///
+/// # Safety
+/// `config` is NULL or valid for writing `size` bytes.
+pub(super) unsafe fn give(config: *mut cb_config, size: usize, settings: &Config) {
     let (false, Ok(told)) = (config.is_null() || size < 4, u32::try_from(size)) else { return };
     // SAFETY: by the caller; `struct_size` comes first.
     unsafe { config.cast::<u32>().write(told) };
-    if (cb_config::FIRST_SIZE..=MAX_SIZE).contains(&size) {
+    if is_version(size) {
         // SAFETY: by the caller.
-        unsafe { write_out(config, &cb_config::from_config(&Config::default())) };
+        unsafe { write_out(config, &cb_config::from_config(settings)) };
     }
+}
+
+/// The settings that a caller tells whose struct has this size, and was given these.
+pub(super) fn shortened(settings: &Config, size: usize) -> Result<Config, Failure> {
+    let mut told = cb_config::from_config(settings);
+    told.struct_size = size.min(size_of::<cb_config>()) as u32;
+    // SAFETY: it is at least as long as it says.
+    unsafe { read_config(&raw const told) }
 }
 
 /// A hash of all settings: the same for the same settings on every machine, and in every version that has them. So a log or a dashboard

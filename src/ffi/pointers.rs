@@ -79,6 +79,22 @@ pub(super) unsafe fn reason_or_none<'a>(reason: *const c_char) -> Cow<'a, str> {
     unsafe { CStr::from_ptr(reason) }.to_string_lossy()
 }
 
+/// Writes a text and a zero, or an empty text if there is no room for that.
+///
+/// # Safety
+/// `buffer` is NULL or has room for `capacity` bytes.
+pub(super) unsafe fn write_text(bytes: &[u8], buffer: *mut c_char, capacity: usize) {
+    if buffer.is_null() || capacity == 0 {
+        return;
+    }
+    let fits = if bytes.len() < capacity { bytes } else { &[] };
+    // SAFETY: by the caller there is room for the bytes and for the zero, and they are the library's own.
+    unsafe {
+        buffer.cast::<u8>().copy_from_nonoverlapping(fits.as_ptr(), fits.len());
+        buffer.add(fits.len()).write(0);
+    }
+}
+
 /// A text in UTF-8.
 ///
 /// # Safety

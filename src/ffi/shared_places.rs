@@ -1,6 +1,6 @@
 //! Where pages in files are, and why one can't be had.
 
-use super::pointers::{c_text, text};
+use super::pointers::{c_text, text, write_text};
 use super::status::{
     CB_STATUS_BAD_NAME, CB_STATUS_IO, CB_STATUS_SHARED_BUSY, CB_STATUS_SHARED_REFUSED, Failure, cb_status, guard,
 };
@@ -107,14 +107,8 @@ pub unsafe extern "C" fn cb_shared_place(index: usize, buffer: *mut c_char, capa
 /// `buffer` is NULL or has room for `capacity` bytes; `length` is NULL or may be written.
 unsafe fn write_path(path: Option<&Path>, buffer: *mut c_char, capacity: usize, length: *mut usize) {
     let bytes = path.map_or(&[][..], |path| path.as_os_str().as_bytes());
-    if !buffer.is_null() && capacity > 0 {
-        let fits = if bytes.len() < capacity { bytes } else { &[] };
-        // SAFETY: the bytes are the path's, and by the caller there is room for them and for the zero.
-        unsafe {
-            buffer.cast::<u8>().copy_from_nonoverlapping(fits.as_ptr(), fits.len());
-            buffer.add(fits.len()).write(0);
-        }
-    }
+    // SAFETY: by the caller.
+    unsafe { write_text(bytes, buffer, capacity) };
     if !length.is_null() {
         // SAFETY: by the caller.
         unsafe { length.write(bytes.len()) };

@@ -44,6 +44,8 @@ pub enum cb_status_value {
     CB_STATUS_NOT_DURABLE = 12,
     /// It is done, and durable. But the page is odd: cb_error_text() tells how.
     CB_STATUS_ODD_PAGE = 13,
+    /// A file of settings has a mistake. cb_error_text() names file, line and key, and what is legal.
+    CB_STATUS_BAD_SETTINGS = 14,
 }
 
 pub use cb_status_value::*;
@@ -56,7 +58,7 @@ pub use cb_status_value::*;
 /// Thread: any.
 #[unsafe(no_mangle)]
 pub extern "C" fn cb_status_text(status: cb_status) -> *const c_char {
-    const TEXTS: [(cb_status_value, &CStr); 14] = [
+    const TEXTS: [(cb_status_value, &CStr); 15] = [
         (CB_STATUS_OK, c"done"),
         (CB_STATUS_NULL_POINTER, c"a pointer that must not be NULL is NULL"),
         (CB_STATUS_STRUCT_SIZE, c"struct_size can't be the size of any version of the struct"),
@@ -71,6 +73,7 @@ pub extern "C" fn cb_status_text(status: cb_status) -> *const c_char {
         (CB_STATUS_NOT_NOW, c"it can't be done now"),
         (CB_STATUS_NOT_DURABLE, c"done; but a reboot may undo it"),
         (CB_STATUS_ODD_PAGE, c"done; but the page is odd"),
+        (CB_STATUS_BAD_SETTINGS, c"a file of settings has a mistake"),
     ];
     let known = TEXTS.iter().find(|(known, _)| *known as cb_status == status);
     known.map_or(c"a status that this version of the library doesn't know", |(_, text)| text).as_ptr()
@@ -105,7 +108,7 @@ pub extern "C" fn cb_version_text() -> *const c_char {
 }
 
 /// Long enough for any message; a longer one would be cut.
-const ERROR_LEN: usize = 256;
+const ERROR_LEN: usize = 1024;
 
 thread_local! {
     /// Ends with a zero. Needs no destructor, so the library may be unloaded.

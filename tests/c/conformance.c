@@ -102,6 +102,7 @@ static void print_snapshot(const cb_snapshot *found, cb_state state, bool halted
     PRINT(*found, misused);
     PRINT(*found, dropped);
     PRINT(*found, events);
+    PRINT(*found, debt_ppm);
 }
 
 /* A reason is a number here. */
@@ -212,6 +213,8 @@ static bool set(void) {
     SETTING(shadow, uint32_t)
     SETTING(latch_after, uint32_t)
     SETTING(owner_timeout_ns, uint64_t)
+    SETTING(min_slow, uint32_t)
+    SETTING(debt_limit, uint32_t)
     return false;
 }
 

@@ -105,6 +105,7 @@ static void print_snapshot(const trip99::Snapshot &found, trip99::State state, b
     PRINT(found, misused);
     PRINT(found, dropped);
     PRINT(found, events);
+    PRINT(found, debt_ppm);
 }
 
 /* A reason is a number here. */
@@ -202,6 +203,8 @@ static bool set() {
     SETTING("shadow", config.shadow = arg[0] != 0)
     SETTING("latch_after", config.latch_after = narrow(arg[0]))
     SETTING("owner_timeout_ns", config.owner_timeout = setting(arg[0]))
+    SETTING("min_slow", config.min_slow = narrow(arg[0]))
+    SETTING("debt_limit", config.debt_limit = narrow(arg[0]))
     return false;
 }
 

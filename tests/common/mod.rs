@@ -15,9 +15,17 @@ pub(crate) fn config() -> Config {
     Config { jitter_ppm: 0, ..Config::default() }
 }
 
-/// Every rule is off but the quantile's. A test turns on the rule that it is about.
+/// Every rule is off but the quantile's, which goes by the letter from 100 samples on. A test turns on the rule that it is about.
 pub(crate) fn quantile_only() -> Config {
-    Config { consecutive_failures: 0, spike_count: 0, stall_limit_ns: 0, failure_rate_ppm: 1_000_000, ..config() }
+    Config {
+        consecutive_failures: 0,
+        spike_count: 0,
+        stall_limit_ns: 0,
+        failure_rate_ppm: 1_000_000,
+        min_samples: 100,
+        min_slow: 1,
+        ..config()
+    }
 }
 
 pub(crate) fn breaker(config: Config) -> Breaker {

@@ -336,6 +336,7 @@ fn snapshot(found: &Snapshot, state: State, halted: bool) -> String {
     field(&mut text, "misused", found.misused);
     field(&mut text, "dropped", found.dropped);
     field(&mut text, "events", found.events);
+    field(&mut text, "debt_ppm", found.debt_ppm);
     text
 }
 

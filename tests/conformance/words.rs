@@ -2,7 +2,7 @@
 
 use crate::scenario::Expected;
 
-const SETTINGS: [&str; 28] = [
+const SETTINGS: [&str; 30] = [
     "quantile_ppm",
     "threshold_ns",
     "window_age_ns",
@@ -31,13 +31,21 @@ const SETTINGS: [&str; 28] = [
     "shadow",
     "latch_after",
     "owner_timeout_ns",
+    "min_slow",
+    "debt_limit",
 ];
 
-/// Every rule is off but the quantile's.
-pub(crate) const QUANTILE_ONLY: [(&str, u64); 4] =
-    [("consecutive_failures", 0), ("spike_count", 0), ("stall_limit_ns", 0), ("failure_rate_ppm", 1_000_000)];
+/// Every rule is off but the quantile's, which goes by the letter from 100 samples on.
+pub(crate) const QUANTILE_ONLY: [(&str, u64); 6] = [
+    ("consecutive_failures", 0),
+    ("spike_count", 0),
+    ("stall_limit_ns", 0),
+    ("failure_rate_ppm", 1_000_000),
+    ("min_samples", 100),
+    ("min_slow", 1),
+];
 
-pub(crate) const SNAPSHOT: [&str; 24] = [
+pub(crate) const SNAPSHOT: [&str; 25] = [
     "state",
     "halted",
     "shadow",
@@ -62,6 +70,7 @@ pub(crate) const SNAPSHOT: [&str; 24] = [
     "misused",
     "dropped",
     "events",
+    "debt_ppm",
 ];
 
 /// Fields that are not in the snapshot.
