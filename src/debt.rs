@@ -57,11 +57,23 @@ impl Debt {
         (self.latest_slow_ns, self.entered) = (now_ns, entered);
     }
 
+    /// To be called when a sample has entered or a verdict is made, at this time, before settings change: debt that is too old is gone
+    /// for good then.
+    #[inline]
+    pub(crate) fn look(&mut self, now_ns: u64) {
+        if self.owed_ppm > 0 && self.is_expired(now_ns) {
+            self.owed_ppm = 0;
+        }
+    }
+
+    fn is_expired(&self, now_ns: u64) -> bool {
+        self.age_ns > 0 && now_ns.saturating_sub(self.latest_slow_ns) >= self.age_ns
+    }
+
     /// What is owed now that `entered` samples have ever entered the window. Only while the breaker is closed do they pay.
     pub(crate) fn owed_ppm(&self, now_ns: u64, entered: u64) -> u64 {
-        let is_expired = self.age_ns > 0 && now_ns.saturating_sub(self.latest_slow_ns) >= self.age_ns;
         let paid_ppm = entered.saturating_sub(self.entered).saturating_mul(self.other_ppm);
-        if is_expired { 0 } else { self.owed_ppm.saturating_sub(paid_ppm) }
+        if self.is_expired(now_ns) { 0 } else { self.owed_ppm.saturating_sub(paid_ppm) }
     }
 
     /// What a verdict sees: what is owed, and as if each overdue call had entered already.

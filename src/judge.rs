@@ -117,8 +117,8 @@ impl Judge {
         if state != State::Closed {
             return (enters, None);
         }
-        if enters && latency_ns > self.window.threshold_ns && self.rules.debt.is_on() {
-            self.rules.debt.take_slow(now_ns, self.window.pushed());
+        if enters && self.rules.debt.is_on() {
+            self.take_debt(now_ns, latency_ns);
         }
         self.expire_overdue(now_ns);
         let counts = enters.then(|| self.counts(now_ns, state));
@@ -127,6 +127,15 @@ impl Judge {
             self.look_for_calm(now_ns);
         }
         (enters, reason)
+    }
+
+    /// A sample entered the window of a closed breaker.
+    #[cold]
+    fn take_debt(&mut self, now_ns: u64, latency_ns: u64) {
+        self.rules.debt.look(now_ns);
+        if latency_ns > self.window.threshold_ns {
+            self.rules.debt.take_slow(now_ns, self.window.pushed());
+        }
     }
 
     /// Whether this sample enters the window.
@@ -149,6 +158,7 @@ impl Judge {
     pub(crate) fn mark_overdue(&mut self, now_ns: u64) -> bool {
         self.calls.mark_overdue();
         self.expire(now_ns);
+        self.rules.debt.look(now_ns);
         let counts = self.counts(now_ns, State::Closed);
         self.rules.is_confirmed_over(counts)
     }
@@ -156,6 +166,9 @@ impl Judge {
     /// Samples that are too old leave the window, and calls that are too old leave the verdict.
     #[inline]
     pub(crate) fn expire(&mut self, now_ns: u64) {
+        if self.rules.debt.is_on() {
+            self.rules.debt.look(self.window.newest_ns()); // which may leave now
+        }
         self.window.expire(now_ns);
         self.expire_overdue(now_ns);
     }

@@ -33,6 +33,12 @@ impl Window {
         self.ring.failed()
     }
 
+    /// When the newest sample ended; 0 if there is none.
+    pub(crate) fn newest_ns(&self) -> u64 {
+        let newest = self.len().checked_sub(1).and_then(|age| self.ring.get(age));
+        newest.map_or(0, |newest| newest.end_ns)
+    }
+
     /// How many samples ever entered.
     #[inline]
     pub(crate) fn pushed(&self) -> u64 {

@@ -14,14 +14,33 @@ fn recovery() -> impl Strategy<Value = Recovery> {
 
 fn latency_ns() -> impl Strategy<Value = u64> {
     // Around the thresholds (10 and 40), their four fifths, and the spike limit.
-    prop_oneof![8 => 0u64..60, 2 => prop::sample::select(vec![8, 9, 10, 11, 32, 33, 40, 41]), 1 => Just(u64::MAX)]
+    // Then what is just a time, and what is none.
+    let extreme = prop::sample::select(vec![(1 << 63) - 1, 1 << 63, u64::MAX]);
+    prop_oneof![24 => 0u64..60, 6 => prop::sample::select(vec![8, 9, 10, 11, 32, 33, 40, 41]), 1 => extreme]
+}
+
+/// Every third breaker judges debt.
+fn debt_limit() -> impl Strategy<Value = u32> {
+    prop_oneof![2 => Just(0u32), 1 => 1u32..5]
+}
+
+fn quantile_ppm() -> impl Strategy<Value = u32> {
+    prop::sample::select(vec![1u32, 500_000, 900_000, 990_000, 999_999])
 }
 
 fn change() -> impl Strategy<Value = Change> {
+    let evidence = (quantile_ppm(), 0u32..5, debt_limit());
     let judged = (prop::sample::select(vec![10, 40]), prop::sample::select(vec![0, 30, 200]), 1u32..4);
     let rest = (1u32..5, recovery(), any::<bool>(), 1u32..4);
-    (judged, rest).prop_map(
-        |((threshold_ns, window_age_ns, sample_every), (probes, recovery, shadow, backoff_multiplier))| Change {
+    (evidence, judged, rest).prop_map(
+        |(
+            (quantile_ppm, min_slow, debt_limit),
+            (threshold_ns, window_age_ns, sample_every),
+            (probes, recovery, shadow, backoff_multiplier),
+        )| Change {
+            quantile_ppm,
+            min_slow,
+            debt_limit,
             threshold_ns,
             window_age_ns,
             sample_every,
@@ -82,9 +101,10 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn config() -> impl Strategy<Value = Config> {
-    let window = (prop::sample::select(vec![1u32, 2, 3, 8, 30]), 1u32..7, prop::sample::select(vec![0u64, 1, 30, 200]));
-    let verdict = (prop::sample::select(vec![1u32, 500_000, 900_000, 990_000, 999_999]), 1u32..4, 1u32..4);
-    let rules = (0u32..4, 0u32..4, prop::sample::select(vec![0u32, 300_000, 500_000, 1_000_000]));
+    let window =
+        (prop::sample::select(vec![1u32, 2, 3, 8, 30]), 1u32..7, prop::sample::select(vec![0u64, 11, 30, 200]));
+    let verdict = (quantile_ppm(), 1u32..4, 1u32..4, 0u32..5, debt_limit());
+    let rules = (0u32..4, 0u32..4, prop::sample::select(vec![0u32, 300_000, 500_000, 1_000_000, 1_000_000, 1_000_000]));
     let calls = (prop::sample::select(vec![0u64, 15, 60, 300]), prop::sample::select(vec![1u32, 2, 4, 50]));
     let trials = (recovery(), 1u32..5, 1u32..5, prop::sample::select(vec![3u64, 200, 1000]), 0u64..10);
     let backoff =
@@ -99,6 +119,8 @@ fn config() -> impl Strategy<Value = Config> {
             window_age_ns: window.2,
             quantile_ppm: verdict.0,
             confirm_verdicts: verdict.1,
+            min_slow: verdict.3,
+            debt_limit: verdict.4,
             sample_every: if verdict.2 == 3 { 3 } else { 1 },
             consecutive_failures: rules.0 * 2,
             spike_count: rules.1 * 2,
@@ -110,7 +132,7 @@ fn config() -> impl Strategy<Value = Config> {
             recovery: trials.0,
             probes: trials.1,
             trials_in_flight: trials.2.min(trials.1),
-            probe_timeout_ns: trials.3,
+            probe_timeout_ns: trials.3.max(if trials.4 == 0 { 9 } else { trials.4 + 1 }),
             recover_threshold_ns: trials.4,
             backoff_base_ns: backoff.0,
             backoff_multiplier: backoff.1,
@@ -281,8 +303,8 @@ fn random_operations_reach_every_reason_and_every_count() {
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
     let mut reasons = std::collections::BTreeMap::new();
-    let mut counts = [0; 6];
-    for _ in 0..200 {
+    let mut counts = [0; 7];
+    for _ in 0..400 {
         let config = config().new_tree(&mut runner).expect("a config").current();
         let steps = prop::collection::vec(step(), 250).new_tree(&mut runner).expect("steps").current();
         let mut pair = Pair::new(config, 1000);
@@ -301,6 +323,7 @@ fn random_operations_reach_every_reason_and_every_count() {
             snapshot.misused,
             pair.model.events.iter().filter(|event| event.overdue > 0 && event.reason == Reason::Latency).count()
                 as u64,
+            pair.breaker.events().filter(trip99::Event::is_by_debt).count() as u64,
         ];
         counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
     }

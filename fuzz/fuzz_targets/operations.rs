@@ -38,21 +38,23 @@ fn config(bytes: &mut Unstructured) -> Result<Config> {
         quantile_ppm: *bytes.choose(&[1, 500_000, 900_000, 990_000, 999_999])?,
         threshold_ns: 10,
         window_len,
-        window_age_ns: *bytes.choose(&[0, 1, 30, 200])?,
+        window_age_ns: *bytes.choose(&[0, 11, 30, 200])?,
         sample_every: bytes.int_in_range(1..=3)?,
         min_samples: bytes.int_in_range(1..=window_len)?,
+        min_slow: bytes.int_in_range(0..=4)?,
+        debt_limit: bytes.int_in_range(0..=4)?,
         confirm_verdicts: bytes.int_in_range(1..=3)?,
         failure_rate_ppm: *bytes.choose(&[0, 300_000, 500_000, 1_000_000])?,
         consecutive_failures: bytes.int_in_range(0..=4)?,
         spike_limit_ns: 35, // see `Model::reconfigure`
         spike_count: bytes.int_in_range(0..=4)?,
-        stall_limit_ns: *bytes.choose(&[0, 5, 60, 300])?,
+        stall_limit_ns: *bytes.choose(&[0, 11, 60, 300])?,
         max_in_flight: bytes.int_in_range(1..=5)?,
         recover_threshold_ns: bytes.int_in_range(0..=10)?,
         recovery: recovery(bytes)?,
         probes,
         trials_in_flight: bytes.int_in_range(1..=probes)?,
-        probe_timeout_ns: *bytes.choose(&[1, 30, 200])?,
+        probe_timeout_ns: *bytes.choose(&[11, 30, 200])?,
         backoff_base_ns,
         backoff_multiplier: bytes.int_in_range(1..=4)?,
         backoff_max_ns: backoff_base_ns * bytes.int_in_range(1..=20)?,
@@ -70,7 +72,7 @@ fn config(bytes: &mut Unstructured) -> Result<Config> {
 
 fn latency_ns(bytes: &mut Unstructured) -> Result<u64> {
     Ok(match bytes.int_in_range(0..=63)? {
-        63 => u64::MAX,
+        63 => *bytes.choose(&[(1 << 63) - 1, 1 << 63, u64::MAX])?,
         latency_ns => latency_ns,
     })
 }
@@ -112,6 +114,9 @@ fn step(bytes: &mut Unstructured) -> Result<Step> {
         9 => Op::Halt { who: bytes.int_in_range(0..=2)?, by_gate: bytes.arbitrary()? },
         10 => Op::Resume { who: bytes.int_in_range(0..=3)?, by_gate: bytes.arbitrary()? },
         11 => Op::Reconfigure(Change {
+            quantile_ppm: *bytes.choose(&[1, 500_000, 900_000, 990_000, 999_999])?,
+            min_slow: bytes.int_in_range(0..=4)?,
+            debt_limit: bytes.int_in_range(0..=4)?,
             threshold_ns: *bytes.choose(&[10, 40])?,
             window_age_ns: *bytes.choose(&[0, 30, 200])?,
             sample_every: bytes.int_in_range(1..=3)?,

@@ -62,9 +62,7 @@ impl Given {
     /// # Errors
     /// The text is no value of this setting. Nothing is changed then.
     pub fn set(&mut self, setting: &Setting, text: &str, place: String) -> Result<(), GivenError> {
-        setting
-            .set_text(&mut self.config, text)
-            .map_err(|error| GivenError::new(error.in_text(|_| place.clone())))?;
+        setting.set_text(&mut self.config, text).map_err(|error| GivenError::new(error.in_text(|_| place.clone())))?;
         self.places.retain(|(name, _)| *name != setting.name);
         self.places.push((setting.name, place));
         Ok(())
@@ -81,7 +79,9 @@ impl Given {
         let table = DeTable::parse(text).map_err(|error| {
             let line = line(error.span().map_or(0, |span| span.start));
             let message = error.message().replace('\n', "; ");
-            GivenError::new(format!("{file}line {line}: {message}; legal: TOML, each key once, as in threshold = \"200ms\""))
+            GivenError::new(format!(
+                "{file}line {line}: {message}; legal: TOML, each key once, as in threshold = \"200ms\""
+            ))
         })?;
         // In the order of the text, so that the first mistake is the one told.
         let mut entries: Vec<_> = table.get_ref().iter().collect();

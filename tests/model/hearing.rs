@@ -58,7 +58,9 @@ impl Model {
                 let latency_ns = stamp_ns.saturating_sub(call.stamp_ns);
                 let (fate, trial) = (call.fate, call.trial);
                 call.fate = Fate::Returned;
-                if stamp_ns.saturating_sub(latency_ns) < self.epoch_ns || fate == Fate::Forgotten {
+                if self.is_no_time(latency_ns) {
+                    // As with the owner's own.
+                } else if stamp_ns.saturating_sub(latency_ns) < self.epoch_ns || fate == Fate::Forgotten {
                     self.stale += 1;
                 } else {
                     self.sample(latency_ns, ok, trial);
@@ -76,13 +78,16 @@ impl Model {
             }
             Told::Unknown { ticket, ended, .. } => {
                 let start_ns = self.calls[ticket].stamp_ns;
-                match if ended { start_ns.min(stamp_ns) } else { start_ns } < self.epoch_ns {
+                let is_no_time = ended && stamp_ns.saturating_sub(start_ns) >= 1 << 63;
+                match !is_no_time && (if ended { start_ns.min(stamp_ns) } else { start_ns }) < self.epoch_ns {
                     true => self.stale += u64::from(ended),
                     false => self.misused += 1,
                 }
             }
             Told::Record { latency_ns, ok, trial, .. } => {
-                if stamp_ns.saturating_sub(latency_ns) < self.epoch_ns {
+                if self.is_no_time(latency_ns) {
+                    // The trial of a call that the lane couldn't track is lost.
+                } else if stamp_ns.saturating_sub(latency_ns) < self.epoch_ns {
                     self.stale += 1;
                     self.unclaim(trial);
                 } else {

@@ -43,6 +43,7 @@ impl Model {
         self.samples.clear();
         self.runs.clear();
         self.verdicts.clear();
+        self.debt_ppm = 0;
         self.strides = 0;
         for ticket in 0..self.calls.len() {
             if self.calls[ticket].heard && self.calls[ticket].fate == Fate::InFlight {

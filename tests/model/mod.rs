@@ -97,6 +97,9 @@ pub(crate) struct Model {
     runs: Vec<(bool, bool)>,
     /// Every verdict since the epoch.
     verdicts: Vec<bool>,
+    /// What is owed, in ppm of a call, and when the latest slow sample of that ended.
+    debt_ppm: u64,
+    debt_slow_ns: u64,
     /// How many samples the stride has counted since the epoch.
     strides: u64,
 
@@ -164,6 +167,8 @@ impl Model {
             calls: Vec::new(),
             runs: Vec::new(),
             verdicts: Vec::new(),
+            debt_ppm: 0,
+            debt_slow_ns: 0,
             strides: 0,
             epoch: 0,
             epoch_ns: 0,
@@ -217,6 +222,16 @@ impl Model {
         let slow = live.iter().filter(|sample| sample.latency_ns > self.config.threshold_ns).count();
         let failed = live.iter().filter(|sample| !sample.ok).count();
         (live.len(), slow, failed, self.overdue_ages(self.state).len())
+    }
+
+    /// What a verdict on debt would see now, with the overdue calls; 0 if there would be none.
+    pub(crate) fn seen_debt_ppm(&self, state: State) -> u64 {
+        if state != State::Closed || self.config.debt_limit == 0 {
+            return 0;
+        }
+        let overdue = self.overdue_ages(state).len() as u64;
+        let owed_ppm = if self.is_expired(self.debt_slow_ns) { 0 } else { self.debt_ppm };
+        owed_ppm + overdue * u64::from(self.config.quantile_ppm)
     }
 
     pub(crate) fn tracked(&self) -> usize {

@@ -49,7 +49,9 @@ impl Model {
         let latency_ns = now_ns.saturating_sub(call.stamp_ns);
         let (fate, trial) = (call.fate, call.trial);
         call.fate = Fate::Returned;
-        if now_ns - latency_ns < self.epoch_ns {
+        if self.is_no_time(latency_ns) {
+            // The ticket is taken back. A trial stays out, and is lost.
+        } else if now_ns - latency_ns < self.epoch_ns {
             self.stale += 1;
         } else if fate == Fate::InFlight {
             self.sample(latency_ns, ok, trial);
@@ -81,6 +83,9 @@ impl Model {
 
     pub(crate) fn record(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.fire_timers(now_ns);
+        if self.is_no_time(latency_ns) {
+            return;
+        }
         if now_ns.saturating_sub(latency_ns) < self.epoch_ns {
             self.stale += 1;
             return;
@@ -96,6 +101,9 @@ impl Model {
     }
 
     pub(super) fn take_probe(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
+        if self.is_no_time(latency_ns) {
+            return;
+        }
         let wanted = self.state == State::HalfOpen && self.plan.recovery == Recovery::HealthChecks;
         if wanted && now_ns.saturating_sub(latency_ns) >= self.epoch_ns {
             self.result(latency_ns, ok, true);
@@ -161,6 +169,10 @@ impl Model {
         self.strides = (every - left.min(every - 1)) % every;
         for call in &mut self.calls {
             call.overdue = call.overdue && self.latest_ns.saturating_sub(call.start_ns) > config.threshold_ns;
+        }
+        let weighs = |config: &Config| (config.threshold_ns, config.quantile_ppm, config.debt_limit);
+        if weighs(&config) != weighs(&self.config) {
+            self.debt_ppm = 0;
         }
         let spike_limit_ns = self.spike_limit_ns();
         self.config = config;

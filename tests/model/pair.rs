@@ -57,6 +57,9 @@ pub(crate) enum Op {
 /// The settings that a reconfiguration changes here.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
+    pub(crate) quantile_ppm: u32,
+    pub(crate) min_slow: u32,
+    pub(crate) debt_limit: u32,
     pub(crate) threshold_ns: u64,
     pub(crate) window_age_ns: u64,
     pub(crate) sample_every: u32,
@@ -64,6 +67,29 @@ pub(crate) struct Change {
     pub(crate) recovery: Recovery,
     pub(crate) shadow: bool,
     pub(crate) backoff_multiplier: u32,
+}
+
+impl Change {
+    /// What hangs on what is changed follows, if it has to.
+    fn of(self, config: &Config) -> Config {
+        let above = |limit_ns: u64, value_ns: u64| if value_ns > 0 { value_ns.max(limit_ns + 1) } else { 0 };
+        let config = Config {
+            quantile_ppm: self.quantile_ppm,
+            min_slow: self.min_slow,
+            debt_limit: self.debt_limit,
+            threshold_ns: self.threshold_ns,
+            window_age_ns: above(self.threshold_ns, self.window_age_ns),
+            stall_limit_ns: above(self.threshold_ns, config.stall_limit_ns),
+            sample_every: self.sample_every,
+            probes: self.probes,
+            trials_in_flight: config.trials_in_flight.min(self.probes),
+            recovery: self.recovery,
+            shadow: self.shadow,
+            backoff_multiplier: self.backoff_multiplier,
+            ..config.clone()
+        };
+        Config { probe_timeout_ns: above(config.effective_recover_threshold_ns(), config.probe_timeout_ns), ..config }
+    }
 }
 
 /// An operation, and how far the caller's clock moves before it. Mostly it moves a little, at times far, and at times back or
@@ -242,15 +268,7 @@ impl Pair {
                 assert_eq!(resumed, expected);
             }
             Op::Reconfigure(change) => {
-                let mut config = model.config.clone();
-                config.threshold_ns = change.threshold_ns;
-                config.window_age_ns = change.window_age_ns;
-                config.sample_every = change.sample_every;
-                config.probes = change.probes;
-                config.trials_in_flight = config.trials_in_flight.min(change.probes);
-                config.recovery = change.recovery;
-                config.shadow = change.shadow;
-                config.backoff_multiplier = change.backoff_multiplier;
+                let config = change.of(&model.config);
                 assert_eq!(breaker.reconfigure_at(now_ns, &config), Ok(()));
                 model.reconfigure(now_ns, config);
             }
@@ -303,6 +321,7 @@ impl Pair {
         let (samples, slow, failed, overdue) = model.counts();
         let seen = [snapshot.samples, snapshot.slow, snapshot.failures, snapshot.overdue].map(|count| count as usize);
         assert_eq!(seen, [samples, slow, failed, overdue]);
+        assert_eq!(snapshot.debt_ppm, model.seen_debt_ppm(model.state));
         assert_eq!(snapshot.armed, samples + overdue >= model.config.min_samples as usize);
         assert_eq!(snapshot.in_flight as usize, model.tracked());
         let trials =

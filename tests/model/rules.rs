@@ -4,6 +4,13 @@ use super::{Model, Sample, by_rank};
 use trip99::{Reason, Recovery, State};
 
 impl Model {
+    /// A latency that is no time is counted, and otherwise ignored.
+    pub(super) fn is_no_time(&mut self, latency_ns: u64) -> bool {
+        let is_none = latency_ns >= 1 << 63;
+        self.misused += u64::from(is_none);
+        is_none
+    }
+
     pub(super) fn sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
         self.recorded += 1;
         self.runs.push((latency_ns > self.spike_limit_ns(), !ok));
@@ -16,6 +23,9 @@ impl Model {
                 self.samples.remove(0);
             }
             self.samples.push(Sample { end_ns: self.latest_ns, latency_ns, ok });
+            if self.state == State::Closed {
+                self.owe(latency_ns);
+            }
         }
         match self.state {
             State::Open => {}
@@ -26,6 +36,25 @@ impl Model {
                     self.open(reason, latency_ns);
                 }
             }
+        }
+    }
+
+    /// A sample enters the window of a closed breaker.
+    fn owe(&mut self, latency_ns: u64) {
+        self.forget_expired_debt();
+        let quantile_ppm = u64::from(self.config.quantile_ppm);
+        if latency_ns > self.config.threshold_ns {
+            self.debt_ppm += quantile_ppm;
+            self.debt_slow_ns = self.latest_ns;
+        } else {
+            self.debt_ppm = self.debt_ppm.saturating_sub(1_000_000 - quantile_ppm);
+        }
+    }
+
+    /// Before each change and each verdict.
+    fn forget_expired_debt(&mut self) {
+        if self.is_expired(self.debt_slow_ns) {
+            self.debt_ppm = 0;
         }
     }
 
@@ -48,13 +77,32 @@ impl Model {
 
     /// Makes a verdict. True if it completes the row that `confirm_verdicts` wants.
     pub(super) fn verdict(&mut self) -> bool {
+        if self.config.debt_limit > 0 {
+            self.forget_expired_debt();
+            let limit_ppm = u64::from(self.config.debt_limit) * u64::from(self.config.quantile_ppm);
+            return self.seen_debt_ppm(State::Closed) >= limit_ppm;
+        }
         let values = self.values(State::Closed);
         let armed = values.len() >= self.config.min_samples as usize;
+        let slow = values.iter().filter(|&&ns| ns > self.config.threshold_ns).count();
+        let is_evident = slow >= self.min_slow();
         let quantile = by_rank(values, self.config.quantile_ppm);
-        let over = armed && quantile.is_some_and(|quantile_ns| quantile_ns > self.config.threshold_ns);
+        let over = armed && is_evident && quantile.is_some_and(|quantile_ns| quantile_ns > self.config.threshold_ns);
         self.verdicts.push(over);
         let row = self.verdicts.iter().rev().take_while(|&&over| over).count();
         row >= self.config.confirm_verdicts as usize
+    }
+
+    /// What is asked for, or the least number of slow ones with which a full window is over, if that is less.
+    fn min_slow(&self) -> usize {
+        let len = self.config.window_len as usize;
+        let is_over =
+            |slow: &usize| by_rank([vec![0; len - slow], vec![1; *slow]].concat(), self.config.quantile_ppm) == Some(1);
+        let full = (1..=len).find(is_over).expect("a window that is all slow");
+        match self.config.min_slow as usize {
+            0 => full,
+            asked => asked.min(full),
+        }
     }
 
     pub(super) fn result(&mut self, latency_ns: u64, ok: bool, counts: bool) {

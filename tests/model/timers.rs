@@ -65,7 +65,10 @@ impl Model {
         match self.state {
             State::Open => vec![(self.retry_at_ns, Reason::Retry)],
             State::Closed => {
-                let overdue_ns = after(oldest(Call::is_waiting), self.config.threshold_ns.saturating_add(1));
+                let overdue_ns = match self.config.sample_every {
+                    1 => after(oldest(Call::is_waiting), self.config.threshold_ns.saturating_add(1)),
+                    _ => u64::MAX,
+                };
                 let stall_ns = match self.config.stall_limit_ns {
                     0 => u64::MAX,
                     limit_ns => after(oldest(|_| true), limit_ns),

@@ -75,6 +75,9 @@ impl Model {
         let config = &self.config;
         let (samples, _, failed, _) = self.counts();
         match reason {
+            Reason::Latency if config.debt_limit > 0 => {
+                (self.seen_debt_ppm(from), u64::from(config.debt_limit) * u64::from(config.quantile_ppm))
+            }
             Reason::Latency => (by_rank(self.values(from), config.quantile_ppm).unwrap_or(0), config.threshold_ns),
             Reason::FailureRate => ((failed * 1_000_000 / samples) as u64, config.failure_rate_ppm.into()),
             Reason::ConsecutiveFailures => {
