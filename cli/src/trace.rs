@@ -193,17 +193,12 @@ impl Columns {
 
     fn parse(&self, line: &[u8]) -> Result<Row, String> {
         let mut found = [b"".as_slice(); 4];
-        let mut count = 0;
-        for field in fields(line) {
-            if let Some(slot) = found.get_mut(count) {
-                *slot = field;
-            }
-            count += 1;
-        }
+        let mut fields = fields(line);
+        let count = found.iter_mut().zip(&mut fields).map(|(slot, field)| *slot = field).count() + fields.count();
         if count != self.count {
             return Err(format!("{count} fields; legal: {} fields, as in the header", self.count));
         }
-        let field = |index: usize| found[index];
+        let field = |index: usize| found.get(index).copied().unwrap_or_default();
         let start = field(self.start_ns);
         let start_ns = parse_u64(start)
             .ok_or_else(|| format!("start_ns is {}; legal: whole nanoseconds from 0 to {}", show(start), u64::MAX))?;
@@ -245,10 +240,14 @@ impl Columns {
 
 /// A number of digits only, without a sign or a space. `None` if the text is no such `u64`.
 fn parse_u64(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0u64, |number, &byte| {
+    /// No number of so few digits is too large.
+    const SAFE: usize = 19;
+    let (head, tail) = text.split_at_checked(SAFE).unwrap_or((text, b""));
+    let mut digits = head.iter().map(|byte| byte.wrapping_sub(b'0'));
+    let first = digits.next().filter(|&digit| digit <= 9)?;
+    let number =
+        digits.try_fold(first.into(), |number: u64, digit| (digit <= 9).then(|| number * 10 + u64::from(digit)))?;
+    tail.iter().try_fold(number, |number, byte| {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 { None } else { number.checked_mul(10)?.checked_add(digit.into()) }
     })
