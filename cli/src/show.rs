@@ -223,6 +223,20 @@ pub(crate) fn write_lines(
     lines.into_iter().try_for_each(|(name, text)| writeln!(out, "{}", show_line(name, &text)))
 }
 
+/// Breaks the texts of such lines into those that a terminal of so many columns has room for. (Not for what is to be pasted.)
+pub(crate) fn wrap_lines(
+    lines: impl IntoIterator<Item = (&'static str, String)>,
+    columns: usize,
+) -> impl Iterator<Item = (&'static str, String)> {
+    lines.into_iter().flat_map(move |(name, text)| {
+        let texts = wrap(&text, columns.saturating_sub(NAMES).max(20));
+        texts.into_iter().enumerate().map(move |(index, text)| (if index == 0 { name } else { "" }, text))
+    })
+}
+
+/// How many columns the names of such lines take.
+pub(crate) const NAMES: usize = 12;
+
 /// A line of such a list.
 pub(crate) fn show_line(name: &str, text: &str) -> String {
     format!("  {} {text}", style(format_args!("{name:<9}")).dim())
@@ -315,6 +329,17 @@ mod tests {
         for letter in unseen {
             assert_eq!(escape(&letter.to_string()), format!("\\u{{{:x}}}", letter as u32));
         }
+    }
+
+    #[test]
+    fn settings_fit_their_terminal() {
+        for columns in [60, 80] {
+            let shown: Vec<_> = wrap_lines(show_settings(&Config::default()), columns).collect();
+            assert!(shown.iter().all(|(name, text)| show_line(name, text).chars().count() <= columns), "{shown:?}");
+            assert_eq!(shown[1].0, "");
+        }
+        let unbroken: Vec<_> = wrap_lines(show_settings(&Config::default()), usize::MAX).collect();
+        assert_eq!(unbroken, show_settings(&Config::default()));
     }
 
     #[test]

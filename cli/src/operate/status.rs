@@ -7,9 +7,9 @@ use crate::operate::tell::{held_by, show_resting};
 use crate::page::json;
 use crate::page::place::refused;
 use crate::page::reading::{QUANTILES, Reading, show_ago};
-use crate::show::{columns, evidence, show_calls, show_count, show_counted, show_ns, write_lines};
+use crate::show::{NAMES, columns, evidence, show_calls, show_count, show_counted, show_ns, write_lines};
 use clap::{ArgMatches, Command};
-use console::style;
+use console::{measure_text_width, style};
 use std::io::{self, Write};
 use trip99::{Config, Event, Observer, PPM, Snapshot, State};
 
@@ -71,11 +71,9 @@ fn lines(reading: &Reading) -> Vec<(&'static str, String)> {
 fn since(event: &Event, quantile_ppm: Option<u32>) -> Vec<(&'static str, String)> {
     let since = format!("{}, by {}", show_ago(event.wall_ns), event.reason);
     let Some(evidence) = evidence(event, quantile_ppm) else { return vec![("since", since)] };
-    // The names take 12 columns.
-    if since.len() + evidence.len() + 2 <= columns().saturating_sub(12) {
-        return vec![("since", format!("{since}: {evidence}"))];
-    }
-    vec![("since", since), ("", evidence)]
+    let whole = format!("{since}: {evidence}");
+    let is_room = measure_text_width(&whole) <= columns().saturating_sub(NAMES);
+    if is_room { vec![("since", whole)] } else { vec![("since", since), ("", evidence)] }
 }
 
 /// The P99, and the other quantiles.

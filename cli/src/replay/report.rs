@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::json::Json;
 use crate::replay::drive::{Report, Summary};
 use crate::show::{
-    EventTable, show_count, show_ns, show_part, show_quantile, show_settings, show_timeline, write_lines,
+    EventTable, show_count, show_ns, show_part, show_quantile, show_settings, show_timeline, wrap_lines, write_lines,
 };
 use crate::timeline::Timeline;
 use console::style;
@@ -99,8 +99,8 @@ pub(super) fn armed_verdict(config: &Config) -> Option<&'static str> {
 pub(crate) struct Text<W> {
     out: W,
     file: String,
-    /// The columns of the timeline.
-    width: usize,
+    /// The columns of the terminal; plenty if the output is none.
+    columns: usize,
     table: EventTable,
     config: Config,
     transitions: u64,
@@ -110,9 +110,9 @@ pub(crate) struct Text<W> {
 impl<W: Write> Text<W> {
     /// `width` is that of the terminal, if there is one.
     pub(crate) fn new(out: W, file: String, width: Option<usize>) -> Self {
-        let table = EventTable::new(width.unwrap_or(usize::MAX));
-        let width = width.unwrap_or(80).min(120);
-        Self { out, file, width, table, config: Config::default(), transitions: 0, timeline: Timeline::new() }
+        let columns = width.unwrap_or(usize::MAX);
+        let (table, config) = (EventTable::new(columns), Config::default());
+        Self { out, file, columns, table, config, transitions: 0, timeline: Timeline::new() }
     }
 }
 
@@ -120,7 +120,7 @@ impl<W: Write> Report for Text<W> {
     fn begin(&mut self, config: &Config) -> Result<(), Failure> {
         self.config = config.clone();
         writeln!(self.out, "{} {}\n", style("trip99 replay").bold(), self.file)?;
-        write_lines(&mut self.out, show_settings(config))?;
+        write_lines(&mut self.out, wrap_lines(show_settings(config), self.columns))?;
         Ok(writeln!(self.out)?)
     }
 
@@ -177,7 +177,8 @@ impl<W: Write> Report for Text<W> {
             let line = format!("  {} {value:>12}  {}", style(format_args!("{name:<13}")).dim(), style(note).dim());
             writeln!(self.out, "{}", line.trim_end())?;
         }
-        writeln!(self.out, "\n{}", show_timeline(&self.timeline, self.width, whole_ns))?;
+        let width = if self.columns == usize::MAX { 80 } else { self.columns.min(120) };
+        writeln!(self.out, "\n{}", show_timeline(&self.timeline, width, whole_ns))?;
         Ok(self.out.flush()?)
     }
 }
