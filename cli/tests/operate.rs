@@ -235,7 +235,7 @@ fn a_change_of_settings_has_the_hashes_of_both() {
 
 #[test]
 fn debt_stands_beside_its_limit() {
-    let place = Place::elsewhere("debt");
+    let place = Place::elsewhere("owed");
     let page = &*place.argument();
     let mut breaker = place.breaker(Start::Closed);
     breaker.poll_at(SECOND);

@@ -241,14 +241,21 @@ impl<R: Report> Replay<'_, R> {
     fn look(&mut self) -> Result<(), Failure> {
         if !self.summary.was_armed {
             let snapshot = self.breaker.snapshot();
-            self.summary.was_armed = snapshot.armed;
-            self.summary.most_samples = self.summary.most_samples.max(snapshot.samples + snapshot.overdue);
+            self.note_samples(snapshot.samples + snapshot.overdue);
         }
         self.take_events()
     }
 
+    /// There are so many samples and overdue calls for a verdict.
+    fn note_samples(&mut self, samples: u32) {
+        self.summary.most_samples = self.summary.most_samples.max(samples);
+        self.summary.was_armed |= samples >= self.breaker.config().min_samples;
+    }
+
     fn take_events(&mut self) -> Result<(), Failure> {
         while let Some(event) = self.events.next() {
+            // The verdict that trips sees overdue calls, which an open breaker doesn't count any more.
+            self.note_samples(event.samples);
             match (event.from, event.to) {
                 (State::Closed, State::Open) => {
                     self.summary.trips += 1;
