@@ -5,17 +5,18 @@ mod report;
 mod progress;
 
 use crate::arguments::{format_arg, is_json};
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
 use crate::json::Json;
 use crate::settings::{self, Settings};
+use crate::show::show_counted;
 use crate::trace::{Row, Trace};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use console::Term;
-use drive::{Report, replay};
+use drive::{Report, Summary, replay};
 use progress::Progress;
-use report::Text;
+use report::{Text, armed_verdict};
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read};
 use std::path::{Path, PathBuf};
 use trip99::Config;
 use trip99::settings::Setting;
@@ -26,9 +27,11 @@ pub(crate) fn command() -> Command {
         .about("Drive a breaker over a recorded trace, in virtual time")
         .long_about(
             "Drive a breaker over a recorded trace, in virtual time.\n\n\
-             A trace is CSV with the header start_ns,latency_ns,ok: when a call was to be sent, how long it took (empty: \
-             it never came back), and 1 or 0 (column optional, default 1). Each row asks the breaker; what it refuses \
-             does not happen.\n\n\
+             A trace is CSV with the header start_ns,latency_ns,ok,kind: when a call was to be sent, how long it took \
+             (empty: it never came back), 1 or 0 (column optional, default 1), and a kind (column optional, default ask). \
+             Each row asks the breaker; what it refuses does not happen. Other kinds are free (the call doesn't ask, as a \
+             cancel), withdrawn (it asks, and is given up after latency_ns) and refused (it was refused when it was \
+             recorded; granted now, it is not sent, and counts as unknown).\n\n\
              Durations are written like 200ms, 1.5s or 1m; a bare number is nanoseconds. Shares are fractions from 0 to 1.",
         )
         .arg(Arg::new("trace").value_name("TRACE").required(true).value_parser(value_parser!(PathBuf)).help(
@@ -74,7 +77,27 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         replay_rows(&config, progress.input(input), name, sort, &mut text)
     };
     progress.finish();
-    result
+    if let Some(warning) = no_verdict(&config, &result?) {
+        warn(&warning);
+    }
+    Ok(())
+}
+
+/// Rows asked, but there never were enough samples for a verdict.
+fn no_verdict(config: &Config, summary: &Summary) -> Option<String> {
+    let verdict = armed_verdict(config).filter(|_| summary.asked > 0 && !summary.was_armed)?;
+    let show =
+        |name| Config::setting(name).map_or(String::new(), |setting| format!("{name} is {}", setting.show(config)));
+    let (age, longer) = match config.window_age_ns {
+        0 => (String::new(), ""),
+        _ => (format!(" ({})", show("window_age")), ", or a longer window_age"),
+    };
+    let sampled = if config.sample_every > 1 { ", or a smaller sample_every" } else { "" };
+    let most = show_counted(summary.most_samples.into(), "sample");
+    Some(format!(
+        "{verdict} was never possible: there were at most {most} at a time{age}, and {}; try a smaller min_samples{longer}{sampled}",
+        show("min_samples")
+    ))
 }
 
 struct Source {
@@ -121,7 +144,7 @@ fn replay_rows(
     name: String,
     sort: bool,
     report: &mut impl Report,
-) -> Result<(), Failure> {
+) -> Result<Summary, Failure> {
     let trace = Trace::new(input, name, !sort)?;
     if sort {
         let mut rows = trace.collect::<Result<Vec<Row>, Failure>>()?;

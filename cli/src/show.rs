@@ -1,40 +1,17 @@
 //! How all commands show figures, settings and transitions to people.
 
+mod event;
+
 use crate::timeline::Timeline;
 use console::{Style, Term, measure_text_width, style};
 use std::io::{self, Write};
-use trip99::{Config, Event, PPM, Reason, Start, State};
+use trip99::{Config, PPM, Start, State};
+
+pub(crate) use event::{EventTable, WIDE, evidence, show_calls, show_hash};
 
 /// What a breaker with these settings does: for each rule its name, and what it says.
 pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {
-    let mut lines = Vec::new();
-    let quantile = show_quantile(config.quantile_ppm);
-    let age = if config.window_age_ns == 0 {
-        "of any age".to_owned()
-    } else {
-        format!("of the last {}", show_ns(config.window_age_ns))
-    };
-    let mut latency = format!(
-        "{quantile} over {}, of at most {} samples {age}, once there are {}",
-        show_ns(config.threshold_ns),
-        show_count(config.window_len.into()),
-        show_count(config.min_samples.into())
-    );
-    if config.sample_every > 1 {
-        latency += &format!("; 1 in {} sampled", config.sample_every);
-    }
-    if config.confirm_verdicts > 1 {
-        latency += &format!("; {} verdicts in a row", config.confirm_verdicts);
-    }
-    lines.push(("latency", latency));
-    let share = format!("more than {} of the window", show_share(config.failure_rate_ppm));
-    let failures = match (config.failure_rate_ppm, config.consecutive_failures) {
-        (PPM, 0) => "off".to_owned(),
-        (PPM, count) => format!("{count} in a row"),
-        (_, 0) => share,
-        (_, count) => format!("{share}, or {count} in a row"),
-    };
-    lines.push(("failures", failures));
+    let mut lines = vec![("latency", show_latency_rule(config)), ("failures", show_failure_rules(config))];
     let spike = match config.spike_count {
         0 => "off".to_owned(),
         count => format!("{count} in a row over {}", show_ns(config.effective_spike_limit_ns())),
@@ -70,53 +47,49 @@ pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {
     lines
 }
 
-/// Columns that a terminal needs for all of [`show_event`].
-pub(crate) const WIDE: usize = 110;
-
-/// Heads the columns of [`show_event`].
-pub(crate) fn event_header(time: &str, quantile: &str, is_wide: bool) -> String {
-    let samples = if is_wide { format!("  {:>20}", "slow of samples") } else { String::new() };
-    let header = format!("{time:>13}  {:<22} {:<20} {quantile:>9}{samples}  pause", "change", "reason");
-    style(header).dim().to_string()
-}
-
-/// A transition, and how long after `first_ns` it was. A narrow terminal gets fewer columns.
-pub(crate) fn show_transition(event: &Event, first_ns: u64, is_wide: bool) -> String {
-    show_event(event, &show_time(event.t_ns.saturating_sub(first_ns)), is_wide)
-}
-
-/// Any event, with a text for its time. A narrow terminal gets fewer columns.
-pub(crate) fn show_event(event: &Event, time: &str, is_wide: bool) -> String {
-    let samples = match event.overdue {
-        _ if !is_wide => String::new(),
-        0 => format!("  {:>20}", format!("{} of {}", event.slow, event.samples)),
-        overdue => format!("  {:>20}", format!("{overdue} late, {} of {}", event.slow, event.samples)),
-    };
-    let pause_ns = event.retry_at_ns.saturating_sub(event.t_ns);
-    // Of these the pause goes on as it was.
-    let is_beside = matches!(
-        event.reason,
-        Reason::Halt
-            | Reason::Resume
-            | Reason::Reconfigured
-            | Reason::OwnerSilent
-            | Reason::OwnerBack
-            | Reason::Latched
-    );
-    let pause = match event.to {
-        _ if is_beside => String::new(),
-        State::Open if is_wide => format!("{} (attempt {})", show_ns(pause_ns), event.attempt),
-        State::Open => show_ns(pause_ns),
-        _ => String::new(),
-    };
-    let to = state_style(event.to);
-    let change = if event.from == event.to {
-        to.apply_to(format_args!("{:<22}", event.to)).to_string()
+fn show_latency_rule(config: &Config) -> String {
+    let (quantile, threshold) = (show_quantile(config.quantile_ppm), show_ns(config.threshold_ns));
+    let sampled = if config.sample_every > 1 {
+        format!("; 1 in {} sampled", show_count(config.sample_every.into()))
     } else {
-        format!("{:<9} → {}", event.from, to.apply_to(format_args!("{:<10}", event.to)))
+        String::new()
     };
-    let line = format!("{time:>13}  {change} {:<20} {:>9}{samples}  {pause}", event.reason, show_ns(event.quantile_ns));
-    line.trim_end().to_owned()
+    if config.debt_limit > 0 {
+        let limit = show_counted(config.debt_limit.into(), "slow call");
+        return format!("a debt of {limit} at {quantile}, over {threshold}{sampled}");
+    }
+    let mut rule = format!("{quantile} over {threshold}, of {}", show_window(config));
+    // One slow call is what being over takes anyway.
+    if config.effective_min_slow() > 1 {
+        rule += &format!(", at least {} of them slow", show_count(config.effective_min_slow().into()));
+    }
+    rule += &sampled;
+    if config.confirm_verdicts > 1 {
+        rule += &format!("; {} verdicts in a row", config.confirm_verdicts);
+    }
+    rule
+}
+
+fn show_failure_rules(config: &Config) -> String {
+    // The rule of latency tells what the window is, unless it is about debt.
+    let window = if config.debt_limit > 0 { show_window(config) } else { "the window".to_owned() };
+    let share = format!("more than {} of {window}", show_share(config.failure_rate_ppm));
+    match (config.failure_rate_ppm, config.consecutive_failures) {
+        (PPM, 0) => "off".to_owned(),
+        (PPM, count) => format!("{count} in a row"),
+        (_, 0) => share,
+        (_, count) => format!("{share}, or {count} in a row"),
+    }
+}
+
+/// Which samples are judged together, and from how many on.
+fn show_window(config: &Config) -> String {
+    let age = match config.window_age_ns {
+        0 => "of any age".to_owned(),
+        age_ns => format!("of the last {}", show_ns(age_ns)),
+    };
+    let (len, min) = (show_count(config.window_len.into()), show_count(config.min_samples.into()));
+    format!("at most {len} samples {age}, once there are {min}")
 }
 
 /// The states over time in one line of a terminal of this width, and a legend below the line.
@@ -165,6 +138,18 @@ pub(crate) fn show_ns(ns: u64) -> String {
         7_200..172_800 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
     }
+}
+
+/// A duration with all its digits.
+pub(crate) fn show_exact_ns(ns: u64) -> String {
+    let (unit_ns, digits, unit) = match ns {
+        0..1_000 => return show_ns(ns),
+        1_000..1_000_000 => (1_000, 3, "µs"),
+        1_000_000..1_000_000_000 => (1_000_000, 6, "ms"),
+        _ => (1_000_000_000, 9, "s"),
+    };
+    let text = format!("{}.{:0digits$}", show_count(ns / unit_ns), ns % unit_ns);
+    format!("{} {unit}", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// A time in seconds to the millisecond, rounded down, with spaces between thousands. Less than a second is shown as a duration.
@@ -238,6 +223,20 @@ pub(crate) fn write_lines(
     lines.into_iter().try_for_each(|(name, text)| writeln!(out, "{}", show_line(name, &text)))
 }
 
+/// Breaks the texts of such lines into those that a terminal of so many columns has room for. (Not for what is to be pasted.)
+pub(crate) fn wrap_lines(
+    lines: impl IntoIterator<Item = (&'static str, String)>,
+    columns: usize,
+) -> impl Iterator<Item = (&'static str, String)> {
+    lines.into_iter().flat_map(move |(name, text)| {
+        let texts = wrap(&text, columns.saturating_sub(NAMES).max(20));
+        texts.into_iter().enumerate().map(move |(index, text)| (if index == 0 { name } else { "" }, text))
+    })
+}
+
+/// How many columns the names of such lines take.
+pub(crate) const NAMES: usize = 12;
+
 /// A line of such a list.
 pub(crate) fn show_line(name: &str, text: &str) -> String {
     format!("  {} {text}", style(format_args!("{name:<9}")).dim())
@@ -286,6 +285,43 @@ mod tests {
     }
 
     #[test]
+    fn durations_are_shown_with_all_digits() {
+        for (ns, text) in [
+            (999, "999 ns"),
+            (1_001, "1.001 µs"),
+            (200_000_001, "200.000001 ms"),
+            (200_000_000, "200 ms"),
+            (1_000_000_001, "1.000000001 s"),
+            (7_200_500_000_000, "7 200.5 s"),
+        ] {
+            assert_eq!(show_exact_ns(ns), text);
+        }
+    }
+
+    #[test]
+    fn the_rule_of_latency_says_what_it_takes() {
+        let rules =
+            |config: &Config| show_settings(config).into_iter().take(2).map(|(_, rule)| rule).collect::<Vec<_>>();
+        let config = Config::default();
+        let window = "at most 1 024 samples of the last 60 s, once there are 20";
+        let failures = "more than 50 % of the window, or 5 in a row";
+        assert_eq!(
+            rules(&config),
+            [format!("P99 over 200 ms, of {window}, at least 6 of them slow"), failures.to_owned()]
+        );
+        let full = Config { min_slow: 0, confirm_verdicts: 3, sample_every: 4, ..config.clone() };
+        let expected =
+            format!("P99 over 200 ms, of {window}, at least 11 of them slow; 1 in 4 sampled; 3 verdicts in a row");
+        assert_eq!(rules(&full)[0], expected);
+        let one = Config { min_slow: 1, window_age_ns: 0, ..config.clone() };
+        assert_eq!(rules(&one)[0], "P99 over 200 ms, of at most 1 024 samples of any age, once there are 20");
+        let debt = Config { debt_limit: 6, confirm_verdicts: 3, ..config };
+        let expected =
+            ["a debt of 6 slow calls at P99, over 200 ms", &format!("more than 50 % of {window}, or 5 in a row")];
+        assert_eq!(rules(&debt), expected);
+    }
+
+    #[test]
     fn what_is_not_seen_is_escaped() {
         assert_eq!(escape("a\u{e4}\u{4e00} \u{20ac}"), "a\u{e4}\u{4e00} \u{20ac}");
         assert_eq!(escape("\x1b[2J\n\u{9b}\x7f"), "\\u{1b}[2J\\n\\u{9b}\\u{7f}");
@@ -293,6 +329,17 @@ mod tests {
         for letter in unseen {
             assert_eq!(escape(&letter.to_string()), format!("\\u{{{:x}}}", letter as u32));
         }
+    }
+
+    #[test]
+    fn settings_fit_their_terminal() {
+        for columns in [60, 80] {
+            let shown: Vec<_> = wrap_lines(show_settings(&Config::default()), columns).collect();
+            assert!(shown.iter().all(|(name, text)| show_line(name, text).chars().count() <= columns), "{shown:?}");
+            assert_eq!(shown[1].0, "");
+        }
+        let unbroken: Vec<_> = wrap_lines(show_settings(&Config::default()), usize::MAX).collect();
+        assert_eq!(unbroken, show_settings(&Config::default()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Traces, which are CSV with the header `start_ns,latency_ns,ok`. They are read row by row.
+//! Traces, which are CSV with the header `start_ns,latency_ns,ok,kind`. They are read row by row.
 
 use crate::failure::Failure;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -7,17 +7,58 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) start_ns: u64,
-    /// `None` if the call never came back.
+    /// `None` if the call never came back. `start_ns + latency_ns` is a `u64`.
     pub(crate) latency_ns: Option<u64>,
     pub(crate) ok: bool,
+    pub(crate) kind: RowKind,
 }
 
-/// Writes a trace that [`Trace`] reads back.
+/// Whether a call asks the breaker, and how it ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RowKind {
+    /// It asks, and comes back, fails or is lost.
+    #[default]
+    Ask,
+    /// It doesn't ask, as a cancel. It begins in any state.
+    Free,
+    /// It asks. Who sent it gives it up after `latency_ns`, so its `ok` doesn't matter.
+    Withdrawn,
+    /// It asked, and was refused when it was recorded. So nobody knows how it would have gone: its latency and its `ok` don't matter.
+    Refused,
+}
+
+impl RowKind {
+    /// Every kind, with its name in a trace.
+    const NAMES: [(Self, &'static str); 4] =
+        [(Self::Ask, "ask"), (Self::Free, "free"), (Self::Withdrawn, "withdrawn"), (Self::Refused, "refused")];
+
+    fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+    }
+
+    /// `None` if no kind has this name. No name is the default.
+    fn parse(name: &[u8]) -> Option<Self> {
+        match name {
+            b"" => Some(Self::default()),
+            _ => Self::NAMES.iter().find(|(_, known)| known.as_bytes() == name).map(|(kind, _)| *kind),
+        }
+    }
+}
+
+/// A latency of 2^63 ns or more is no time. It is a negative difference, as a rule.
+const MAX_LATENCY_NS: u64 = u64::MAX >> 1;
+
+/// Writes a trace that [`Trace`] reads back. It has kinds only if there is a row that doesn't just ask.
 pub(crate) fn write_trace(mut out: impl Write, rows: &[Row]) -> io::Result<()> {
-    writeln!(out, "start_ns,latency_ns,ok")?;
+    let has_kinds = rows.iter().any(|row| row.kind != RowKind::default());
+    writeln!(out, "start_ns,latency_ns,ok{}", if has_kinds { ",kind" } else { "" })?;
     for row in rows {
         let latency_ns = row.latency_ns.map_or(String::new(), |latency_ns| latency_ns.to_string());
-        writeln!(out, "{},{latency_ns},{}", row.start_ns, u8::from(row.ok))?;
+        write!(out, "{},{latency_ns},{}", row.start_ns, u8::from(row.ok))?;
+        if has_kinds {
+            write!(out, ",{}", row.kind.name())?;
+        }
+        writeln!(out)?;
     }
     out.flush()
 }
@@ -27,6 +68,7 @@ struct Columns {
     start_ns: usize,
     latency_ns: usize,
     ok: Option<usize>,
+    kind: Option<usize>,
     count: usize,
 }
 
@@ -63,7 +105,7 @@ impl<R: Read> Lines<R> {
                 return Ok(None);
             }
             if len as u64 == Self::MAX_LEN && !self.line.ends_with(b"\n") {
-                return Err(format!("longer than {} bytes; legal: three short fields", Self::MAX_LEN));
+                return Err(format!("longer than {} bytes; legal: a few short fields", Self::MAX_LEN));
             }
             for end in *b"\n\r" {
                 self.line.pop_if(|byte| *byte == end);
@@ -81,7 +123,7 @@ impl<R: Read> Trace<R> {
         let mut lines = Lines { input: BufReader::with_capacity(1 << 16, input), line: Vec::new(), number: 0 };
         let columns = match lines.next() {
             Ok(Some(line)) => Columns::find(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)),
-            Ok(None) => Err("empty; legal: a header start_ns,latency_ns,ok, then rows".to_owned()),
+            Ok(None) => Err("empty; legal: a header like start_ns,latency_ns,ok, then rows".to_owned()),
             Err(wrong) => Err(wrong),
         };
         match columns {
@@ -126,13 +168,14 @@ fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 impl Columns {
     fn find(header: &[u8]) -> Result<Self, String> {
-        let legal = "legal: start_ns,latency_ns or start_ns,latency_ns,ok";
-        let (mut start_ns, mut latency_ns, mut ok) = (None, None, None);
+        let legal = "legal: start_ns,latency_ns and, if wanted, ok and kind";
+        let (mut start_ns, mut latency_ns, mut ok, mut kind) = (None, None, None, None);
         for (index, name) in fields(header).enumerate() {
             let column = match name {
                 b"start_ns" => &mut start_ns,
                 b"latency_ns" => &mut latency_ns,
                 b"ok" => &mut ok,
+                b"kind" => &mut kind,
                 _ => return Err(format!("unknown column {}; {legal}", show(name))),
             };
             if column.replace(index).is_some() {
@@ -140,53 +183,71 @@ impl Columns {
             }
         }
         match (start_ns, latency_ns) {
-            (Some(start_ns), Some(latency_ns)) => Ok(Self { start_ns, latency_ns, ok, count: fields(header).count() }),
+            (Some(start_ns), Some(latency_ns)) => {
+                Ok(Self { start_ns, latency_ns, ok, kind, count: fields(header).count() })
+            }
             (None, _) => Err(format!("no column start_ns; {legal}")),
             (_, None) => Err(format!("no column latency_ns; {legal}")),
         }
     }
 
     fn parse(&self, line: &[u8]) -> Result<Row, String> {
-        let mut found = [b"".as_slice(); 3];
-        let mut count = 0;
-        for field in fields(line) {
-            if let Some(slot) = found.get_mut(count) {
-                *slot = field;
-            }
-            count += 1;
-        }
+        let mut found = [b"".as_slice(); 4];
+        let mut fields = fields(line);
+        let count = found.iter_mut().zip(&mut fields).map(|(slot, field)| *slot = field).count() + fields.count();
         if count != self.count {
             return Err(format!("{count} fields; legal: {} fields, as in the header", self.count));
         }
-        let field = |index: usize| found[index];
+        let field = |index: usize| found.get(index).copied().unwrap_or_default();
         let start = field(self.start_ns);
         let start_ns = parse_u64(start)
             .ok_or_else(|| format!("start_ns is {}; legal: whole nanoseconds from 0 to {}", show(start), u64::MAX))?;
         let latency_ns = match field(self.latency_ns) {
             b"" => None,
-            latency => Some(parse_u64(latency).ok_or_else(|| {
+            latency => Some(parse_u64(latency).filter(|&ns| ns <= MAX_LATENCY_NS).ok_or_else(|| {
                 format!(
-                    "latency_ns is {}; legal: whole nanoseconds from 0 to {}, or empty for a call that never came back",
-                    show(latency),
-                    u64::MAX
+                    "latency_ns is {}; legal: whole nanoseconds from 0 to {MAX_LATENCY_NS}, or empty for a call that never came back",
+                    show(latency)
                 )
             })?),
         };
+        if let Some(latency_ns) = latency_ns
+            && start_ns.checked_add(latency_ns).is_none()
+        {
+            return Err(format!(
+                "start_ns is {start_ns} and latency_ns is {latency_ns}; legal: a sum of at most {}, when the call ends",
+                u64::MAX
+            ));
+        }
         let ok = match self.ok.map_or(b"1".as_slice(), field) {
             b"1" | b"" => true,
             b"0" => false,
             other => return Err(format!("ok is {}; legal: 1 or 0 (empty is 1)", show(other))),
         };
-        Ok(Row { start_ns, latency_ns, ok })
+        let kind = self.kind.map_or(b"".as_slice(), field);
+        let kind = RowKind::parse(kind)
+            .ok_or_else(|| format!("kind is {}; legal: ask, free, withdrawn or refused (empty is ask)", show(kind)))?;
+        if !ok && latency_ns.is_none() && matches!(kind, RowKind::Ask | RowKind::Free) {
+            return Err(
+                "ok is \"0\" beside an empty latency_ns, but a call that never came back has no result; legal: \
+                        the latency_ns after which it failed, or ok 1 or empty"
+                    .to_owned(),
+            );
+        }
+        Ok(Row { start_ns, latency_ns, ok, kind })
     }
 }
 
 /// A number of digits only, without a sign or a space. `None` if the text is no such `u64`.
 fn parse_u64(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0u64, |number, &byte| {
+    /// No number of so few digits is too large.
+    const SAFE: usize = 19;
+    let (head, tail) = text.split_at_checked(SAFE).unwrap_or((text, b""));
+    let mut digits = head.iter().map(|byte| byte.wrapping_sub(b'0'));
+    let first = digits.next().filter(|&digit| digit <= 9)?;
+    let number =
+        digits.try_fold(first.into(), |number: u64, digit| (digit <= 9).then(|| number * 10 + u64::from(digit)))?;
+    tail.iter().try_fold(number, |number, byte| {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 { None } else { number.checked_mul(10)?.checked_add(digit.into()) }
     })
@@ -208,7 +269,11 @@ mod tests {
     }
 
     fn row(start_ns: u64, latency_ns: Option<u64>, ok: bool) -> Row {
-        Row { start_ns, latency_ns, ok }
+        row_of(RowKind::Ask, start_ns, latency_ns, ok)
+    }
+
+    fn row_of(kind: RowKind, start_ns: u64, latency_ns: Option<u64>, ok: bool) -> Row {
+        Row { start_ns, latency_ns, ok, kind }
     }
 
     #[test]
@@ -219,17 +284,41 @@ mod tests {
         assert_eq!(read("\u{feff}ok,latency_ns,start_ns\n1,5,0\n1,,0\n0,0,7\n"), Ok(rows.to_vec()));
         assert_eq!(read("start_ns,latency_ns\n0,5\n0,\n"), Ok(rows[..2].to_vec()));
         assert_eq!(read("start_ns,latency_ns,ok\n"), Ok(vec![]));
-        let most = format!("start_ns,latency_ns\n{0},{0}\n", u64::MAX);
-        assert_eq!(read(&most), Ok(vec![row(u64::MAX, Some(u64::MAX), true)]));
+        let half = u64::MAX / 2;
+        let most = format!("start_ns,latency_ns\n{},{half}\n{},0\n", half + 1, u64::MAX);
+        assert_eq!(read(&most), Ok(vec![row(half + 1, Some(half), true), row(u64::MAX, Some(0), true)]));
+    }
+
+    #[test]
+    fn kinds_are_read() {
+        use RowKind::{Ask, Free, Refused, Withdrawn};
+        let rows = [
+            row_of(Ask, 0, Some(5), false),
+            row_of(Free, 1, None, true),
+            row_of(Withdrawn, 2, Some(5), false),
+            row_of(Withdrawn, 3, None, false),
+            row_of(Refused, 4, None, false),
+            row_of(Refused, 5, Some(6), true),
+            row_of(Ask, 6, Some(7), true),
+        ];
+        let text = "start_ns,latency_ns,ok,kind\n0,5,0,ask\n1,,,free\n2,5,0,withdrawn\n3,,0,withdrawn\n4,,0,refused\n\
+                    5,6,1,refused\n6,7,1,\n";
+        assert_eq!(read(text), Ok(rows.to_vec()));
+        assert_eq!(read("kind,start_ns,latency_ns\nfree,1,\n"), Ok(rows[1..2].to_vec()), "in any order, without ok");
     }
 
     #[test]
     fn what_is_written_is_read_back() {
-        let rows =
-            [row(0, Some(5), true), row(0, None, true), row(7, Some(u64::MAX), false), row(u64::MAX, None, false)];
-        let mut written = Vec::new();
-        write_trace(&mut written, &rows).unwrap();
-        assert_eq!(read(&String::from_utf8(written).unwrap()), Ok(rows.to_vec()));
+        let asks =
+            [row(0, Some(5), true), row(0, None, true), row(7, Some(MAX_LATENCY_NS), false), row(u64::MAX, None, true)];
+        let kinds = RowKind::NAMES.map(|(kind, _)| row_of(kind, u64::MAX, None, true));
+        for (rows, header) in [(&asks[..], "start_ns,latency_ns,ok\n"), (&kinds, "start_ns,latency_ns,ok,kind\n")] {
+            let mut written = Vec::new();
+            write_trace(&mut written, rows).unwrap();
+            let written = String::from_utf8(written).unwrap();
+            assert!(written.starts_with(header), "{written}");
+            assert_eq!(read(&written), Ok(rows.to_vec()));
+        }
     }
 
     #[test]
@@ -257,10 +346,30 @@ mod tests {
                 "t.csv: line 3: start_ns is \"18446744073709551616\"",
                 vec!["to 18446744073709551615"],
             ),
+            (
+                &format!("{header}1,9223372036854775808,1\n"),
+                "t.csv: line 3: latency_ns is \"9223372036854775808\"",
+                vec!["to 9223372036854775807"],
+            ),
+            (
+                &format!("{header}18446744073709551615,1,1\n"),
+                "t.csv: line 3: start_ns is 18446744073709551615 and latency_ns is 1",
+                vec!["legal: a sum of at most 18446744073709551615"],
+            ),
             (&format!("{header}1,2,2\n"), "t.csv: line 3: ok is \"2\"", vec!["legal: 1 or 0"]),
+            (&format!("{header}1,,0\n"), "t.csv: line 3: ok is \"0\" beside an empty latency_ns", vec!["legal: the"]),
+            ("start_ns,latency_ns,ok,kind\n1,,0,free\n", "t.csv: line 2: ok is \"0\" beside", vec!["legal: the"]),
+            ("start_ns,latency_ns,ok,kind\n1,x,1,refused\n", "t.csv: line 2: latency_ns is \"x\"", vec!["legal:"]),
+            ("start_ns,latency_ns,ok,kind\n1,,2,refused\n", "t.csv: line 2: ok is \"2\"", vec!["legal:"]),
+            (
+                "start_ns,latency_ns,kind\n1,2,Ask\n",
+                "t.csv: line 2: kind is \"Ask\"",
+                vec!["legal: ask, free, withdrawn or refused", "empty is ask"],
+            ),
+            ("start_ns,latency_ns,kind,kind\n", "t.csv: line 1: column \"kind\" twice", vec!["legal:"]),
             ("start_ns,latency_ns\r\n1,2\r\nx,2\r\n", "t.csv: line 3: start_ns is \"x\"", vec!["legal: whole"]),
             (&format!("{header}\"1\",2,1\n"), "t.csv: line 3: start_ns is \"\\\"1\\\"\"", vec!["legal: whole"]),
-            (&format!("{header}{}\n", "1".repeat(2000)), "t.csv: line 3: longer than 1000 bytes", vec!["legal: three"]),
+            (&format!("{header}{}\n", "1".repeat(2000)), "t.csv: line 3: longer than 1000 bytes", vec!["legal: a few"]),
             (&format!("{header}5,2,1\n4,2,1\n"), "t.csv: line 4: start_ns is 4, before 5", vec!["--sort"]),
         ] {
             let message = read(text).expect_err(text);

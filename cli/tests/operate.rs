@@ -7,7 +7,9 @@ use pages::{Follower, Place, SECOND, fails, json, ok, refused};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::FileExt;
-use trip99::{Breaker, Gate, Start, State};
+use std::thread;
+use std::time::{Duration, Instant};
+use trip99::{Breaker, Config, Gate, Start, State};
 
 /// A breaker that tripped a moment ago, and has asked since.
 fn tripped(place: &Place) -> Breaker {
@@ -38,7 +40,11 @@ fn status_shows_a_page_by_name_and_by_path() {
         assert!(out.starts_with(&format!("trip99 status {}\n\n", place.path.display())), "{out}");
         assert!(!out.contains('\x1b') && out.lines().all(|line| line == line.trim_end()), "{out}");
         assert_eq!(line(&out, "state"), "open");
-        assert!(line(&out, "since").contains(" ago (20") && out.contains("UTC), by spike"), "{out}");
+        let since = line(&out, "since");
+        assert!(
+            since.contains(" ago (20") && since.ends_with("UTC), by spike: a call took 1 s, limit 200 ms"),
+            "{out}"
+        );
         assert!(line(&out, "retry").starts_with("in ") || line(&out, "retry") == "due", "{out}");
         assert!(line(&out, "owner").starts_with(&format!("process {}, alive, seen ", std::process::id())), "{out}");
         assert!(line(&out, "memory").contains("locked"));
@@ -102,6 +108,12 @@ fn ls_shows_every_page_and_why_one_is_refused() {
     Gate::open(&halted.path).unwrap().halt("closing time");
     fs::write(&damaged.path, [7; 50_000]).unwrap();
     drop(tripped(&gone));
+    // What outlives memory of its halt is removed by another thread, a moment later.
+    let begin = Instant::now();
+    while !gone.kept().is_empty() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{:?} are still there", gone.kept());
+        thread::sleep(Duration::from_millis(1));
+    }
 
     // Others' pages are there, too.
     let out = ok(&["ls"]);
@@ -187,10 +199,11 @@ fn events_are_a_table_or_json() {
     assert!(rows[3].starts_with("20") && rows[3].len() == "2000-01-01".len(), "{out}");
     let without_time = |row: &str| row.split_once(' ').unwrap().1.to_owned();
     let rows: Vec<String> = rows[4..].iter().map(|row| without_time(row)).collect();
-    let expected = ["closed restart 0 ns 0 of 0", "closed → open spike 99 ms 1 of 100 1 s (attempt 0)"];
+    let expected = ["closed restart - -", "closed → open spike 99 ms 1 of 100 1 s (attempt 0)"];
     assert_eq!(rows[..2], expected);
-    assert_eq!(rows[2..4], ["open halt 99 ms 1 of 100", "no reason given"]);
-    assert_eq!(rows[4..], ["open resume 99 ms 1 of 100", "halt: no reason given"]);
+    assert!(out.contains("\n               a call took 1 s, limit 200 ms\n"), "{out}");
+    assert_eq!(rows[3..5], ["open halt 99 ms 1 of 100", "no reason given"]);
+    assert_eq!(rows[5..], ["open resume 99 ms 1 of 100", "halt: no reason given"]);
     assert!(
         out.contains("\n               engine: no reason") && out.contains("\n               engine's halt: "),
         "{out}"
@@ -205,9 +218,73 @@ fn events_are_a_table_or_json() {
     assert_eq!((&event["samples"], &event["failures"]), (&100.into(), &0.into()));
     assert_eq!((&events[2]["reason"], &events[3]["reason"]), (&"halt".into(), &"resume".into()));
     assert!(event["note"].is_null() && event["entry"].is_null(), "{event}");
+    assert_eq!((&event["observed"], &event["limit"]), (&SECOND.into(), &200_000_000.into()));
+    assert!(event["settings_before"].is_null() && event["settings_after"].is_null(), "{event}");
     let note = &events[2]["note"];
     assert_eq!((&note["holder"], &note["reason"], &note["entry"]), (&"engine".into(), &"".into(), &1.into()));
     assert_eq!(events[3]["note"]["entry"], 2);
+}
+
+#[test]
+fn a_change_of_settings_has_the_hashes_of_both() {
+    let place = Place::elsewhere("settings");
+    let page = &*place.argument();
+    let mut breaker = place.breaker(Start::Closed);
+    let before = breaker.config().clone();
+    let after = Config { quantile_ppm: 500_000, debt_limit: 4, ..before.clone() };
+    breaker.reconfigure_at(SECOND, &after).unwrap();
+    let hashes = [before, after].map(|config| format!("0x{:016x}", config.stable_hash()));
+    let event = &json(&["events", page, "--format", "json"])[1];
+    assert_eq!(event["reason"], "reconfigured");
+    assert_eq!([&event["settings_before"], &event["settings_after"]], hashes.each_ref().map(|hash| hash.as_str()));
+    let out = ok(&["events", page]);
+    assert!(out.contains(&format!("\n               settings {} -> {}\n", hashes[0], hashes[1])), "{out}");
+}
+
+#[test]
+fn debt_stands_beside_its_limit() {
+    let place = Place::elsewhere("owed");
+    let page = &*place.argument();
+    let mut breaker = place.breaker(Start::Closed);
+    breaker.poll_at(SECOND);
+    let no_debt = ok(&["status", page]);
+    assert!(!no_debt.contains("debt") && no_debt.contains("too few for a verdict\n"), "{no_debt}");
+    let config = Config { debt_limit: 3, spike_count: 0, ..breaker.config().clone() };
+    breaker.reconfigure_at(SECOND, &config).unwrap();
+    breaker.record_at(SECOND, SECOND);
+    breaker.record_at(SECOND, 1);
+    breaker.poll_at(3 * SECOND);
+    let out = ok(&["status", page]);
+    assert_eq!(line(&out, "debt"), "0.98 calls, limit 2.97");
+    assert!(line(&out, "window").ends_with("too few for a verdict on the failure rate"), "{out}");
+    assert_eq!(json(&["status", page, "--format", "json"])[0]["snapshot"]["debt_ppm"], 980_000);
+
+    for _ in 0..3 {
+        breaker.record_at(3 * SECOND, SECOND);
+    }
+    let evidence = "debt 3.95 calls, limit 2.97";
+    assert!(line(&ok(&["status", page]), "since").ends_with(&format!(", by latency: {evidence}")));
+    assert!(ok(&["events", page]).contains(&format!("\n               {evidence}\n")));
+}
+
+#[test]
+fn a_trip_by_latency_names_the_quantile_that_was_judged() {
+    let place = Place::elsewhere("quantile");
+    let page = &*place.argument();
+    let mut breaker = place.breaker(Start::Closed);
+    let config = Config { spike_count: 0, min_slow: 1, ..breaker.config().clone() };
+    breaker.reconfigure_at(SECOND, &config).unwrap();
+    for latency_ns in [1; 19].into_iter().chain([SECOND]) {
+        breaker.record_at(SECOND, latency_ns);
+    }
+    let evidence = "P99 was 1 s, limit 200 ms";
+    assert!(line(&ok(&["status", page]), "since").ends_with(&format!(", by latency: {evidence}")));
+    assert!(ok(&["events", page]).contains(&format!("\n               {evidence}\n")));
+    // Others may have been judged before the latest change.
+    breaker.reconfigure_at(SECOND, &Config { quantile_ppm: 500_000, ..config }).unwrap();
+    let evidence = "the quantile was 1 s, limit 200 ms";
+    assert!(line(&ok(&["status", page]), "since").ends_with(&format!(", by latency: {evidence}")));
+    assert!(ok(&["events", page]).contains(&format!("\n               {evidence}\n")));
 }
 
 #[test]

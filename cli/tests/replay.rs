@@ -1,7 +1,7 @@
 //! Replays of small traces, worked out by hand: every line of the report, and the ways to write trace and settings.
 
 mod common;
-use common::{SPIKE, SPIKE_ROWS, finish, json, lines, run, settings, start, write};
+use common::{SPIKE, SPIKE_ROWS, figure, finish, json, lines, run, settings, start, write};
 use serde_json::Value;
 
 fn check(options: &str, rows: &str, report: &str) {
@@ -22,7 +22,7 @@ fn a_spike_trips_and_good_trials_recover() {
         r#"{"t_ns":1150,"from":"closed","to":"open","reason":"spike","samples":6,"slow":5,"overdue":0,"quantile_ns":150,"observed":150,"limit":100,"attempt":0,"retry_at_ns":2150}
 {"t_ns":2150,"from":"open","to":"half_open","reason":"retry","samples":6,"slow":5,"overdue":0,"quantile_ns":150,"observed":0,"limit":0,"attempt":0,"retry_at_ns":null}
 {"t_ns":2240,"from":"half_open","to":"closed","reason":"recovered","samples":2,"slow":0,"overdue":0,"quantile_ns":80,"observed":2,"limit":2,"attempt":0,"retry_at_ns":null}
-{"asked":11,"allowed":9,"refused":2,"trips":1,"reopens":0,"open_ns":1000,"half_open_ns":90,"end_ns":2305,"state":"closed"}"#,
+{"asked":11,"allowed":9,"refused":2,"free":0,"unknown":0,"lost":0,"trips":1,"reopens":0,"open_ns":1000,"half_open_ns":90,"end_ns":2305,"state":"closed"}"#,
     );
 }
 
@@ -35,7 +35,7 @@ fn a_call_that_never_comes_back_stalls() {
         "start_ns,latency_ns 0,50 10, 20,30 510,5 1600,5",
         r#"{"t_ns":510,"from":"closed","to":"open","reason":"stall","samples":3,"slow":1,"overdue":1,"quantile_ns":500,"observed":500,"limit":500,"attempt":0,"retry_at_ns":1510}
 {"t_ns":1510,"from":"open","to":"half_open","reason":"retry","samples":2,"slow":0,"overdue":0,"quantile_ns":50,"observed":0,"limit":0,"attempt":0,"retry_at_ns":null}
-{"asked":5,"allowed":4,"refused":1,"trips":1,"reopens":0,"open_ns":1000,"half_open_ns":95,"end_ns":1605,"state":"half_open"}"#,
+{"asked":5,"allowed":4,"refused":1,"free":0,"unknown":0,"lost":1,"trips":1,"reopens":0,"open_ns":1000,"half_open_ns":95,"end_ns":1605,"state":"half_open"}"#,
     );
 }
 
@@ -44,7 +44,7 @@ fn no_timer_fires_after_the_last_step() {
     check(
         "--threshold 100 --stall-limit 500",
         "start_ns,latency_ns 0,50 10, 400,60",
-        r#"{"asked":3,"allowed":3,"refused":0,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":460,"state":"closed"}"#,
+        r#"{"asked":3,"allowed":3,"refused":0,"free":0,"unknown":0,"lost":1,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":460,"state":"closed"}"#,
     );
 }
 
@@ -53,10 +53,10 @@ fn calls_that_are_overdue_count_at_their_age() {
     // Calls become overdue 101 after their start. At 161 there are 3 samples, too few; at 171 the median of 10, 30, 101
     // and 111 is the 2nd smallest; at 181 that of 10, 30, 101, 111 and 121 is the 3rd, and slow.
     check(
-        "--threshold 100 --quantile 0.5 --min-samples 4 --spike-count 0 --backoff-base 1000",
+        "--threshold 100 --quantile 0.5 --min-samples 4 --min-slow 1 --spike-count 0 --backoff-base 1000",
         "start_ns,latency_ns 0,10 20,30 60, 70, 80, 300,5",
         r#"{"t_ns":181,"from":"closed","to":"open","reason":"latency","samples":5,"slow":3,"overdue":3,"quantile_ns":101,"observed":101,"limit":100,"attempt":0,"retry_at_ns":1181}
-{"asked":6,"allowed":5,"refused":1,"trips":1,"reopens":0,"open_ns":119,"half_open_ns":0,"end_ns":300,"state":"open"}"#,
+{"asked":6,"allowed":5,"refused":1,"free":0,"unknown":0,"lost":3,"trips":1,"reopens":0,"open_ns":119,"half_open_ns":0,"end_ns":300,"state":"open"}"#,
     );
 }
 
@@ -64,10 +64,10 @@ fn calls_that_are_overdue_count_at_their_age() {
 fn a_completion_at_a_deadline_is_late() {
     // At 501 the third call is overdue first, then comes back.
     check(
-        "--threshold 100 --min-samples 3 --backoff-base 1000",
+        "--threshold 100 --min-samples 3 --min-slow 1 --backoff-base 1000",
         "start_ns,latency_ns 0,100 200,100 400,101",
         r#"{"t_ns":501,"from":"closed","to":"open","reason":"latency","samples":3,"slow":1,"overdue":1,"quantile_ns":101,"observed":101,"limit":100,"attempt":0,"retry_at_ns":1501}
-{"asked":3,"allowed":3,"refused":0,"trips":1,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":501,"state":"open"}"#,
+{"asked":3,"allowed":3,"refused":0,"free":0,"unknown":0,"lost":0,"trips":1,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":501,"state":"open"}"#,
     );
 }
 
@@ -75,10 +75,10 @@ fn a_completion_at_a_deadline_is_late() {
 fn with_a_sampling_rate_only_samples_trip() {
     // The first and the third call enter the window; overdue calls don't count.
     check(
-        "--threshold 100 --sample-every 2 --min-samples 2 --spike-count 0 --backoff-base 1000",
+        "--threshold 100 --sample-every 2 --min-samples 2 --min-slow 1 --spike-count 0 --backoff-base 1000",
         "start_ns,latency_ns 0,150 200,150 400,150",
         r#"{"t_ns":550,"from":"closed","to":"open","reason":"latency","samples":2,"slow":2,"overdue":0,"quantile_ns":150,"observed":150,"limit":100,"attempt":0,"retry_at_ns":1550}
-{"asked":3,"allowed":3,"refused":0,"trips":1,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":550,"state":"open"}"#,
+{"asked":3,"allowed":3,"refused":0,"free":0,"unknown":0,"lost":0,"trips":1,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":550,"state":"open"}"#,
     );
 }
 
@@ -97,7 +97,7 @@ fn bad_trials_reopen_for_longer_each_time() {
 {"t_ns":3281,"from":"half_open","to":"open","reason":"probe_slow","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"observed":81,"limit":80,"attempt":2,"retry_at_ns":6281}
 {"t_ns":6281,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":0,"overdue":0,"quantile_ns":81,"observed":0,"limit":0,"attempt":2,"retry_at_ns":null}
 {"t_ns":7081,"from":"half_open","to":"open","reason":"probe_slow","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"observed":81,"limit":80,"attempt":2,"retry_at_ns":10081}
-{"asked":8,"allowed":8,"refused":0,"trips":1,"reopens":3,"open_ns":6009,"half_open_ns":991,"end_ns":7090,"state":"open"}"#,
+{"asked":8,"allowed":8,"refused":0,"free":0,"unknown":0,"lost":0,"trips":1,"reopens":3,"open_ns":6009,"half_open_ns":991,"end_ns":7090,"state":"open"}"#,
     );
 }
 
@@ -105,11 +105,11 @@ fn bad_trials_reopen_for_longer_each_time() {
 fn a_share_of_failures_trips_and_old_samples_leave() {
     // 1 of 2 and 2 of 4 aren't more than half; 3 of 5 are, at 90. At 1090 the latest sample is 1000 old: all have left.
     check(
-        "--failure-rate 0.5 --min-samples 2 --consecutive-failures 0 --window-age 1000 --backoff-base 1000",
+        "--threshold 100 --failure-rate 0.5 --min-samples 2 --consecutive-failures 0 --window-age 1000 --backoff-base 1000",
         "start_ns,latency_ns,ok 0,10,1 20,10,0 40,10,1 60,10,0 80,10,0 1200,5,1",
         r#"{"t_ns":90,"from":"closed","to":"open","reason":"failure_rate","samples":5,"slow":0,"overdue":0,"quantile_ns":10,"observed":600000,"limit":500000,"attempt":0,"retry_at_ns":1090}
 {"t_ns":1090,"from":"open","to":"half_open","reason":"retry","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"observed":0,"limit":0,"attempt":0,"retry_at_ns":null}
-{"asked":6,"allowed":6,"refused":0,"trips":1,"reopens":0,"open_ns":1000,"half_open_ns":115,"end_ns":1205,"state":"half_open"}"#,
+{"asked":6,"allowed":6,"refused":0,"free":0,"unknown":0,"lost":0,"trips":1,"reopens":0,"open_ns":1000,"half_open_ns":115,"end_ns":1205,"state":"half_open"}"#,
     );
 }
 
@@ -126,7 +126,7 @@ fn time_closed_forgives_an_attempt() {
 {"t_ns":3301,"from":"open","to":"half_open","reason":"retry","samples":2,"slow":1,"overdue":0,"quantile_ns":101,"observed":0,"limit":0,"attempt":1,"retry_at_ns":null}
 {"t_ns":3302,"from":"half_open","to":"closed","reason":"recovered","samples":1,"slow":0,"overdue":0,"quantile_ns":1,"observed":1,"limit":1,"attempt":1,"retry_at_ns":null}
 {"t_ns":8302,"from":"closed","to":"open","reason":"spike","samples":2,"slow":1,"overdue":0,"quantile_ns":101,"observed":101,"limit":100,"attempt":1,"retry_at_ns":10302}
-{"asked":5,"allowed":5,"refused":0,"trips":3,"reopens":0,"open_ns":3000,"half_open_ns":2,"end_ns":8302,"state":"open"}"#,
+{"asked":5,"allowed":5,"refused":0,"free":0,"unknown":0,"lost":0,"trips":3,"reopens":0,"open_ns":3000,"half_open_ns":2,"end_ns":8302,"state":"open"}"#,
     );
 }
 
@@ -137,17 +137,29 @@ fn from_half_open_trials_go_out_as_far_as_allowed() {
         "--start half-open --threshold 100 --probes 3 --trials-in-flight 2",
         "start_ns,latency_ns 1000,10 1000,20 1000,30 1010,25 1015,5 1040,5",
         r#"{"t_ns":1035,"from":"half_open","to":"closed","reason":"recovered","samples":3,"slow":0,"overdue":0,"quantile_ns":25,"observed":3,"limit":3,"attempt":0,"retry_at_ns":null}
-{"asked":6,"allowed":4,"refused":2,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":35,"end_ns":1045,"state":"closed"}"#,
+{"asked":6,"allowed":4,"refused":2,"free":0,"unknown":0,"lost":0,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":35,"end_ns":1045,"state":"closed"}"#,
     );
 }
 
 #[test]
-fn a_lost_trial_reopens() {
+fn a_trial_that_never_comes_back_reopens() {
     check(
-        "--start half-open --threshold 100 --probe-timeout 50 --backoff-base 1000",
-        "start_ns,latency_ns 5000, 5060,1",
-        r#"{"t_ns":5050,"from":"half_open","to":"open","reason":"probe_lost","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"observed":50,"limit":50,"attempt":0,"retry_at_ns":6050}
-{"asked":2,"allowed":1,"refused":1,"trips":0,"reopens":1,"open_ns":10,"half_open_ns":50,"end_ns":5060,"state":"open"}"#,
+        "--start half-open --threshold 100 --backoff-base 1000",
+        "start_ns,latency_ns 5000, 5091,1",
+        r#"{"t_ns":5081,"from":"half_open","to":"open","reason":"probe_slow","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"observed":81,"limit":80,"attempt":0,"retry_at_ns":6081}
+{"asked":2,"allowed":1,"refused":1,"free":0,"unknown":0,"lost":1,"trips":0,"reopens":1,"open_ns":10,"half_open_ns":81,"end_ns":5091,"state":"open"}"#,
+    );
+}
+
+#[test]
+fn trials_without_a_result_reopen() {
+    // Each is given up before it is late, and from 5000 on one is always out. So 100 later there still is no result. The second is
+    // given up at 5110, while the breaker is open.
+    check(
+        "--start half-open --threshold 100 --probe-timeout 100 --trials-in-flight 2 --backoff-base 1000",
+        "start_ns,latency_ns,kind 5000,60,withdrawn 5050,60,withdrawn 5105,1,ask",
+        r#"{"t_ns":5100,"from":"half_open","to":"open","reason":"probe_lost","samples":0,"slow":0,"overdue":0,"quantile_ns":0,"observed":100,"limit":100,"attempt":0,"retry_at_ns":6100}
+{"asked":3,"allowed":2,"refused":1,"free":0,"unknown":0,"lost":0,"trips":0,"reopens":1,"open_ns":10,"half_open_ns":100,"end_ns":5110,"state":"open"}"#,
     );
 }
 
@@ -157,7 +169,7 @@ fn calls_of_no_length_come_back_before_the_next_row_asks() {
         "--start half-open --probes 2",
         "start_ns,latency_ns 7,0 7,0 7,0",
         r#"{"t_ns":7,"from":"half_open","to":"closed","reason":"recovered","samples":2,"slow":0,"overdue":0,"quantile_ns":0,"observed":2,"limit":2,"attempt":0,"retry_at_ns":null}
-{"asked":3,"allowed":3,"refused":0,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":7,"state":"closed"}"#,
+{"asked":3,"allowed":3,"refused":0,"free":0,"unknown":0,"lost":0,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":7,"state":"closed"}"#,
     );
 }
 
@@ -168,14 +180,8 @@ fn at_one_instant_calls_come_back_in_sending_order() {
         "--threshold 100 --consecutive-failures 1 --backoff-base 1000",
         "start_ns,latency_ns,ok 0,10,0 5,5,1",
         r#"{"t_ns":10,"from":"closed","to":"open","reason":"consecutive_failures","samples":1,"slow":0,"overdue":0,"quantile_ns":10,"observed":1,"limit":1,"attempt":0,"retry_at_ns":1010}
-{"asked":2,"allowed":2,"refused":0,"trips":1,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":10,"state":"open"}"#,
+{"asked":2,"allowed":2,"refused":0,"free":0,"unknown":0,"lost":0,"trips":1,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":10,"state":"open"}"#,
     );
-}
-
-/// The figure that the summary shows beside a name.
-fn figure(text: &str, name: &str) -> String {
-    let line = text.lines().find(|line| line.trim_start().starts_with(name)).expect(name);
-    line.trim_start()[name.len()..].trim().to_owned()
 }
 
 #[test]
@@ -207,21 +213,85 @@ fn a_shadow_refuses_nothing() {
         r#"{"t_ns":350,"from":"closed","to":"open","reason":"spike","samples":2,"slow":2,"overdue":0,"quantile_ns":150,"observed":150,"limit":100,"attempt":0,"retry_at_ns":1350}
 {"t_ns":1350,"from":"open","to":"half_open","reason":"retry","samples":3,"slow":2,"overdue":0,"quantile_ns":150,"observed":0,"limit":0,"attempt":0,"retry_at_ns":null}
 {"t_ns":1441,"from":"half_open","to":"open","reason":"probe_slow","samples":1,"slow":0,"overdue":0,"quantile_ns":20,"observed":81,"limit":80,"attempt":1,"retry_at_ns":3441}
-{"asked":7,"allowed":7,"refused":0,"trips":1,"reopens":1,"open_ns":1564,"half_open_ns":91,"end_ns":2005,"state":"open"}"#,
+{"asked":7,"allowed":7,"refused":0,"free":0,"unknown":0,"lost":0,"trips":1,"reopens":1,"open_ns":1564,"half_open_ns":91,"end_ns":2005,"state":"open"}"#,
     );
 }
 
 #[test]
-fn times_saturate() {
+fn a_trace_may_go_on_to_the_end_of_time() {
     // With the defaults: the first call stalls after 1 s, the breaker pauses for 1 s, and at the end of time the call
     // comes back, stale.
     check(
         "",
-        "start_ns,latency_ns 5,18446744073709551615 10,5",
-        r#"{"t_ns":1000000005,"from":"closed","to":"open","reason":"stall","samples":2,"slow":1,"overdue":1,"quantile_ns":1000000000,"observed":1000000000,"limit":1000000000,"attempt":0,"retry_at_ns":2000000005}
-{"t_ns":2000000005,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":0,"overdue":0,"quantile_ns":5,"observed":0,"limit":0,"attempt":0,"retry_at_ns":null}
-{"asked":2,"allowed":2,"refused":0,"trips":1,"reopens":0,"open_ns":1000000000,"half_open_ns":18446744071709551610,"end_ns":18446744073709551615,"state":"half_open"}"#,
+        "start_ns,latency_ns 9223372036854775808,9223372036854775807 9223372036854775813,5",
+        r#"{"t_ns":9223372037854775808,"from":"closed","to":"open","reason":"stall","samples":2,"slow":1,"overdue":1,"quantile_ns":1000000000,"observed":1000000000,"limit":1000000000,"attempt":0,"retry_at_ns":9223372038854775808}
+{"t_ns":9223372038854775808,"from":"open","to":"half_open","reason":"retry","samples":1,"slow":0,"overdue":0,"quantile_ns":5,"observed":0,"limit":0,"attempt":0,"retry_at_ns":null}
+{"asked":2,"allowed":2,"refused":0,"free":0,"unknown":0,"lost":0,"trips":1,"reopens":0,"open_ns":1000000000,"half_open_ns":9223372034854775807,"end_ns":18446744073709551615,"state":"half_open"}"#,
     );
+}
+
+#[test]
+fn a_row_that_is_free_begins_in_any_state() {
+    // The first call trips at 150. While the breaker is open the row at 500 asks in vain; the free one at 200 is back at 230, and
+    // enters the window. Half-open from 1150 on: a free call that is back after 90 reopens, as it took more than 80. That at 1200
+    // is no trial, so it isn't late at 1281.
+    check(
+        "--threshold 100 --spike-count 1 --probes 1 --backoff-base 1000",
+        "start_ns,latency_ns,kind 0,150,ask 200,30,free 500,5, 1200,,free 1210,90,free",
+        r#"{"t_ns":150,"from":"closed","to":"open","reason":"spike","samples":1,"slow":1,"overdue":0,"quantile_ns":150,"observed":150,"limit":100,"attempt":0,"retry_at_ns":1150}
+{"t_ns":1150,"from":"open","to":"half_open","reason":"retry","samples":2,"slow":1,"overdue":0,"quantile_ns":150,"observed":0,"limit":0,"attempt":0,"retry_at_ns":null}
+{"t_ns":1300,"from":"half_open","to":"open","reason":"probe_slow","samples":1,"slow":0,"overdue":0,"quantile_ns":90,"observed":90,"limit":80,"attempt":1,"retry_at_ns":3300}
+{"asked":2,"allowed":1,"refused":1,"free":3,"unknown":0,"lost":1,"trips":1,"reopens":1,"open_ns":1000,"half_open_ns":150,"end_ns":1300,"state":"open"}"#,
+    );
+}
+
+#[test]
+fn a_row_that_was_withdrawn_counts_neither_way() {
+    // The only trial is given up at 1050, before the row at 1050 asks. That one is good. Of the last two one is given up at 1900,
+    // and one never ends.
+    check(
+        "--start half-open --threshold 100 --probes 1",
+        "start_ns,latency_ns,ok,kind 1000,50,0,withdrawn 1020,5,1, 1050,10,1,ask 1100,800,1,withdrawn 1200,,0,withdrawn",
+        r#"{"t_ns":1060,"from":"half_open","to":"closed","reason":"recovered","samples":1,"slow":0,"overdue":0,"quantile_ns":10,"observed":1,"limit":1,"attempt":0,"retry_at_ns":null}
+{"asked":5,"allowed":4,"refused":1,"free":0,"unknown":0,"lost":1,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":60,"end_ns":1900,"state":"closed"}"#,
+    );
+}
+
+#[test]
+fn a_row_that_is_given_up_is_overdue_until_then() {
+    // The first call, of 201, is overdue from 101 to 201, when it is given up. So at 250, with two samples, there is no verdict. The
+    // last call is overdue at 501, beside two samples.
+    check(
+        "--threshold 100 --min-samples 3 --min-slow 1 --backoff-base 1000",
+        "start_ns,latency_ns,kind 0,201,withdrawn 210,10, 240,10, 400,300,withdrawn",
+        r#"{"t_ns":501,"from":"closed","to":"open","reason":"latency","samples":3,"slow":1,"overdue":1,"quantile_ns":101,"observed":101,"limit":100,"attempt":0,"retry_at_ns":1501}
+{"asked":4,"allowed":4,"refused":0,"free":0,"unknown":0,"lost":0,"trips":1,"reopens":0,"open_ns":199,"half_open_ns":0,"end_ns":700,"state":"open"}"#,
+    );
+}
+
+#[test]
+fn a_row_that_was_refused_and_would_not_be_now_is_not_sent() {
+    // The first row is granted the only trial, and gives it back at once: the second has it. What a refused row says of its call
+    // doesn't matter. The row at 1190 is refused, as it was.
+    check(
+        "--start half-open --threshold 100 --probes 1 --spike-count 1 --backoff-base 1000",
+        "start_ns,latency_ns,ok,kind 1000,99999,0,refused 1000,10,,ask 1020,,0,refused 1030,150,1,ask 1190,,,refused",
+        r#"{"t_ns":1010,"from":"half_open","to":"closed","reason":"recovered","samples":1,"slow":0,"overdue":0,"quantile_ns":10,"observed":1,"limit":1,"attempt":0,"retry_at_ns":null}
+{"t_ns":1180,"from":"closed","to":"open","reason":"spike","samples":2,"slow":1,"overdue":0,"quantile_ns":150,"observed":150,"limit":100,"attempt":0,"retry_at_ns":2180}
+{"asked":5,"allowed":4,"refused":1,"free":0,"unknown":2,"lost":0,"trips":1,"reopens":0,"open_ns":10,"half_open_ns":10,"end_ns":1190,"state":"open"}"#,
+    );
+}
+
+#[test]
+fn text_shows_rows_of_other_kinds_if_there_are_any() {
+    let text = |rows: &str| run("replay -", &lines(rows));
+    let shown = text("start_ns,latency_ns,kind 0,5,free 1,5,free 2,5,refused 3,,");
+    assert_eq!(figure(&shown, "free"), "2  rows that don't ask");
+    assert!(figure(&shown, "unknown").starts_with("1  of the allowed"), "{shown}");
+    assert_eq!(figure(&shown, "lost"), "1  never came back");
+    assert_eq!((figure(&shown, "asked"), figure(&shown, "allowed")), ("2  over 6 ns".to_owned(), "2".to_owned()));
+    let shown = text("start_ns,latency_ns 0,5 1,5");
+    assert!(["free", "unknown", "lost"].iter().all(|name| !shown.contains(&format!("\n  {name} "))), "{shown}");
 }
 
 #[test]
@@ -229,7 +299,7 @@ fn a_header_alone_is_a_trace() {
     check(
         "",
         "start_ns,latency_ns,ok",
-        r#"{"asked":0,"allowed":0,"refused":0,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":0,"state":"closed"}"#,
+        r#"{"asked":0,"allowed":0,"refused":0,"free":0,"unknown":0,"lost":0,"trips":0,"reopens":0,"open_ns":0,"half_open_ns":0,"end_ns":0,"state":"closed"}"#,
     );
 }
 
@@ -248,6 +318,8 @@ fn a_trace_may_be_written_in_several_ways() {
     ] {
         assert_eq!(json(options, trace), expected, "{trace:?}");
     }
+    // Kinds that are the default, and an empty `ok`.
+    assert_eq!(json(options, "kind,start_ns,latency_ns,ok\nask,0,10,\n,20,,\n,30,5,1\nask,700,5,1\n"), expected);
     write("several.csv", "start_ns,latency_ns,ok\n0,10,1\n20,,1\n30,5,1\n700,5,1\n");
     assert_eq!(run(&format!("replay several.csv --format json {options}"), ""), expected);
 }
@@ -274,7 +346,8 @@ fn a_file_of_settings_equals_the_options() {
         (out, err)
     };
     let (expected, warning) = run(&options.fold("replay -".to_owned(), |args, option| args + &option));
-    assert_eq!(warning, "warning: --latch-after is 3; a replay ignores it, as nobody is there to resume\n");
+    let halts = "warning: --latch-after is 3; a replay ignores it, as nobody is there to resume\n";
+    assert!(warning.contains(halts), "{warning}");
     for dash in ["_", "-"] {
         let toml = settings().map(|(name, value)| {
             let bare = value == "true" || value.parse::<f64>().is_ok();
@@ -285,7 +358,8 @@ fn a_file_of_settings_equals_the_options() {
         // As text, which shows settings too.
         let (out, warning) = run("replay - --config every.toml");
         assert_eq!(out, expected, "{dash}");
-        assert!(warning.starts_with("warning: every.toml: line ") && warning.contains("ignores it"), "{warning}");
+        let told = |line: &str| line.starts_with("warning: every.toml: line ") && line.contains("ignores it");
+        assert!(warning.lines().any(told), "{warning}");
     }
 }
 
@@ -323,7 +397,7 @@ fn text_shows_settings_transitions_summary_and_timeline() {
     let has = |words: &[&str]| text.lines().filter(|line| words.iter().all(|word| line.contains(word))).count();
     for words in [
         &["trip99 replay", "text.csv"][..],
-        &["latency", "P99 over 100 ns", "60 s"],
+        &["latency", "P99 over 100 ns", "60 s", "once there are 20, at least 6 of them slow"],
         &["failures", "50", "5 in a row"],
         &["spike", "3 in a row over 100 ns"],
         &["stall", "1 s"],
@@ -346,6 +420,10 @@ fn text_shows_settings_transitions_summary_and_timeline() {
         transitions += usize::from(line["asked"].is_null());
     }
     assert_eq!((transitions, has(&["→"])), (3, 3), "{text}");
+    for (row, evidence) in [("spike", "a call took 150 ns, limit 100 ns"), ("recovered", "2 good results of 2")] {
+        let mut below = text.lines().skip_while(|line| !(line.contains('→') && line.contains(row))).skip(1);
+        assert_eq!(below.next().map(str::trim), Some(evidence), "{text}");
+    }
     // Closed for half of the time, open for most of the rest, at last half-open for a moment.
     let glyphs = |line: &&str| !line.is_empty() && line.chars().all(|glyph| "─█▒".contains(glyph));
     let mut timeline: Vec<char> = text.lines().map(str::trim).filter(glyphs).flat_map(str::chars).collect();

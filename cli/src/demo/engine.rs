@@ -3,7 +3,7 @@
 use crate::demo::session::Session;
 use crate::demo::wire::{Kind, Message};
 use crate::failure::Failure;
-use crate::trace::Row;
+use crate::trace::{Row, RowKind};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -58,8 +58,7 @@ pub(crate) struct Tally {
 /// What the engine leaves behind.
 pub(crate) struct Outcome {
     pub(crate) tally: Tally,
-    /// The calls that the breaker judged, by start: every order, and the cancels of ordinary business. (The cancels of a pause are
-    /// left out: a replay asks the breaker about each row, and the engine doesn't ask it about cancels.)
+    /// The calls that the breaker judged, by start: orders ask, and cancels are free.
     pub(crate) rows: Vec<Row>,
 }
 
@@ -67,8 +66,8 @@ pub(crate) struct Outcome {
 struct Pending {
     request: Message,
     call: Call,
-    /// Its index in the rows, if it has one.
-    row: Option<usize>,
+    /// Its index in the rows.
+    row: usize,
 }
 
 /// How a request ended.
@@ -185,7 +184,7 @@ impl Engine {
         }
         self.tally.sent += 1;
         let request = Message::request(Kind::Order, self.tally.sent);
-        self.send(now_ns, request, true);
+        self.send(now_ns, request, RowKind::Ask);
     }
 
     /// The breaker is not asked: a cancel takes risk away.
@@ -193,19 +192,14 @@ impl Engine {
         if let Some(id) = self.resting.pop_front() {
             self.tally.cancels += 1;
             self.tally.cancels_in_pauses += u64::from(is_paused);
-            // The trace has no halts. While this breaker is halted and closed a replay's breaker is closed, too, and sees the
-            // same calls.
-            let is_traced = self.breaker.state() == State::Closed;
-            self.send(now_ns, Message::request(Kind::Cancel, id), is_traced);
+            self.send(now_ns, Message::request(Kind::Cancel, id), RowKind::Free);
         }
     }
 
-    fn send(&mut self, now_ns: u64, request: Message, is_traced: bool) {
+    fn send(&mut self, now_ns: u64, request: Message, kind: RowKind) {
         let call = self.breaker.begin_at(now_ns);
-        let row = is_traced.then_some(self.rows.len());
-        if is_traced {
-            self.rows.push(Row { start_ns: now_ns, latency_ns: None, ok: false });
-        }
+        let row = self.rows.len();
+        self.rows.push(Row { start_ns: now_ns, latency_ns: None, ok: true, kind });
         let pending = Pending { request, call, row };
         if self.session.send(request) {
             self.pending.push_back(pending);
@@ -226,8 +220,9 @@ impl Engine {
         } else {
             self.breaker.fail_at(now_ns, call);
         }
-        if let Some(row) = row.and_then(|index| self.rows.get_mut(index)) {
-            row.latency_ns = (how != End::GivenUp).then_some(now_ns - row.start_ns);
+        // A call that was given up has no result.
+        if let Some(row) = self.rows.get_mut(row).filter(|_| how != End::GivenUp) {
+            row.latency_ns = Some(now_ns - row.start_ns);
             row.ok = how == End::Answered;
         }
         let tally = &mut self.tally;

@@ -5,7 +5,7 @@ use crate::demo::process::Process;
 use crate::demo::shell::{program, quote};
 use crate::failure::Failure;
 use crate::page::place::Place;
-use crate::show::{show_settings, write_lines};
+use crate::show::{columns, show_settings, wrap_lines, write_lines};
 use console::style;
 use std::io::{self, Write};
 use trip99::Config;
@@ -16,7 +16,7 @@ pub(crate) fn introduce(node: &Process, config: &Config, page: Option<&Place>, i
     let node = ("node", format!("process {} on {}", node.id(), node.address()));
     let every_ms = ORDER_EVERY_NS / 1_000_000;
     let engine = ("engine", format!("wants to send it an order every {every_ms} ms, for some 20 s"));
-    write_lines(&mut out, [node, engine].into_iter().chain(show_settings(config)))?;
+    write_lines(&mut out, [node, engine].into_iter().chain(wrap_lines(show_settings(config), columns())))?;
     if let Some(page) = page {
         write_lines(&mut out, show_page(&program(), page))?;
     }

@@ -67,7 +67,7 @@ impl Play {
         while !engine_ended() {
             // The time is read before the events: all that was judged before this time is seen.
             self.now_ns = self.gauges.now_ns.load(Relaxed);
-            self.watch()?;
+            self.watch(quantile_ppm)?;
             let is_trading = self.state == State::Closed && !self.halts.is_halted();
             // The script stands still during a halt: no orders go out then by which the breaker could notice a trouble.
             let script_ns = |ns: u64| ns.saturating_sub(self.halts.total_ns(self.now_ns));
@@ -86,9 +86,9 @@ impl Play {
         Ok(())
     }
 
-    fn watch(&mut self) -> Result<(), Failure> {
+    fn watch(&mut self, quantile_ppm: u32) -> Result<(), Failure> {
         for event in self.events.by_ref() {
-            self.view.transition(&event, self.first_ns)?;
+            self.view.transition(&event, self.first_ns, quantile_ppm)?;
             self.state = event.to;
             self.halts.note(&event);
             if event.to == State::Closed {

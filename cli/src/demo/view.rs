@@ -2,7 +2,7 @@
 
 use crate::demo::script::Phase;
 use crate::failure::Failure;
-use crate::show::{WIDE, event_header, show_count, show_ns, show_quantile, show_time, show_transition, state_style};
+use crate::show::{EventTable, columns, show_count, show_ns, show_quantile, show_time, state_style};
 use console::{Term, style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, Write};
@@ -30,8 +30,7 @@ pub(crate) struct Status {
 pub(crate) struct View {
     /// The status line of a terminal.
     live: Option<ProgressBar>,
-    /// The terminal has enough columns for all that there is to know of a transition.
-    is_wide: bool,
+    table: EventTable,
     next_status_ns: u64,
 }
 
@@ -41,8 +40,8 @@ impl View {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
             bar.with_style(ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        let is_wide = Term::stdout().size_checked().is_none_or(|(_, columns)| usize::from(columns) >= WIDE);
-        Self { next_status_ns: if live.is_some() { 0 } else { PLAIN_EVERY_NS }, live, is_wide }
+        let next_status_ns = if live.is_some() { 0 } else { PLAIN_EVERY_NS };
+        Self { next_status_ns, live, table: EventTable::new(columns()) }
     }
 
     pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
@@ -54,11 +53,11 @@ impl View {
     }
 
     pub(crate) fn header(&self, quantile_ppm: u32) -> Result<(), Failure> {
-        self.line(&event_header("time", &show_quantile(quantile_ppm), self.is_wide))
+        self.line(&self.table.header("time", &show_quantile(quantile_ppm)))
     }
 
-    pub(crate) fn transition(&self, event: &Event, first_ns: u64) -> Result<(), Failure> {
-        self.line(&show_transition(event, first_ns, self.is_wide))
+    pub(crate) fn transition(&self, event: &Event, first_ns: u64, quantile_ppm: u32) -> Result<(), Failure> {
+        self.line(&self.table.since(event, first_ns, quantile_ppm))
     }
 
     /// The node begins a phase.

@@ -3,11 +3,12 @@
 use crate::arguments::{format_arg, is_json, on_page, page};
 use crate::failure::Failure;
 use crate::json::Json;
+use crate::page::in_force::InForce;
 use crate::page::json;
 use crate::page::note;
 use crate::page::place::{Place, refused};
 use crate::page::reading::show_wall;
-use crate::show::{WIDE, columns, escape, event_header, show_counted, show_event, wrap};
+use crate::show::{EventTable, columns, escape, show_counted};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use console::style;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -85,6 +86,7 @@ fn identify(path: &Path) -> Option<Identity> {
 /// A page that is followed.
 struct Page {
     observer: Observer,
+    in_force: InForce,
     events: Events,
     missed: u64,
     opened: Option<Identity>,
@@ -99,7 +101,8 @@ impl Page {
             let observer = Observer::open(path).map_err(|error| refused(&error))?;
             if before == identify(path) {
                 let events = observer.events();
-                return Ok(Self { observer, events, missed: 0, opened: before, found: before });
+                let in_force = InForce::read(&observer);
+                return Ok(Self { observer, in_force, events, missed: 0, opened: before, found: before });
             }
         }
     }
@@ -116,7 +119,8 @@ impl Page {
             match event {
                 Some(event) => {
                     let logged = entry_of(&event).and_then(|entry| self.observer.log_entry(entry));
-                    print.event(&event, logged.as_ref())?;
+                    self.in_force.note(&event, &self.observer);
+                    print.event(&event, self.in_force.quantile_ppm(&event), logged.as_ref())?;
                 }
                 None => return Ok(()),
             }
@@ -138,8 +142,9 @@ trait Print {
     fn begin(&mut self, _place: &Place) -> Result<(), Failure> {
         Ok(())
     }
-    /// An event, with who halted or resumed, as far as the operators' log still tells.
-    fn event(&mut self, event: &Event, logged: Option<&LogEntry>) -> Result<(), Failure>;
+    /// An event, with the quantile that was judged, if that is known, and who halted or resumed, as far as the operators' log still
+    /// tells.
+    fn event(&mut self, event: &Event, quantile_ppm: Option<u32>, logged: Option<&LogEntry>) -> Result<(), Failure>;
     /// So many events were overwritten before they could be read.
     fn missed(&mut self, count: u64) -> Result<(), Failure>;
     /// Something happened to the page itself.
@@ -150,7 +155,7 @@ trait Print {
 }
 
 impl<W: Write> Print for Json<W> {
-    fn event(&mut self, event: &Event, logged: Option<&LogEntry>) -> Result<(), Failure> {
+    fn event(&mut self, event: &Event, _: Option<u32>, logged: Option<&LogEntry>) -> Result<(), Failure> {
         self.line(&json::event(event, logged))
     }
 
@@ -166,32 +171,31 @@ impl<W: Write> Print for Json<W> {
 /// A table for people, with a heading for each day.
 struct Table<W> {
     out: W,
-    is_wide: bool,
+    table: EventTable,
     /// `None` before the first event.
     date: Option<String>,
 }
 
 impl<W: Write> Table<W> {
     fn new(out: W) -> Self {
-        let is_wide = columns() >= WIDE;
-        Self { out, is_wide, date: None }
+        Self { out, table: EventTable::new(columns()), date: None }
     }
 }
 
 /// Who halted or resumed, and why.
-fn note_lines(logged: &LogEntry) -> Vec<String> {
+fn show_note(logged: &LogEntry) -> String {
     let (name, note) = (note::name(&logged.note), &logged.note);
     let lifted = if logged.is_halt { "" } else { "'s halt" };
-    wrap(&format!("{name}{lifted}: {}", escape(note.reason_or_none())), columns().saturating_sub(15).max(20))
+    format!("{name}{lifted}: {}", escape(note.reason_or_none()))
 }
 
 impl<W: Write> Print for Table<W> {
     fn begin(&mut self, place: &Place) -> Result<(), Failure> {
         writeln!(self.out, "{} {}\n", style("trip99 events").bold(), place.path())?;
-        Ok(writeln!(self.out, "{}", event_header("time, UTC", "quantile", self.is_wide))?)
+        Ok(writeln!(self.out, "{}", self.table.header("time, UTC", "quantile"))?)
     }
 
-    fn event(&mut self, event: &Event, logged: Option<&LogEntry>) -> Result<(), Failure> {
+    fn event(&mut self, event: &Event, quantile_ppm: Option<u32>, logged: Option<&LogEntry>) -> Result<(), Failure> {
         if self.date.is_none() && event.sequence > 0 {
             let earlier = format!("{:>13}  not kept: {}", "", show_counted(event.sequence, "earlier event"));
             writeln!(self.out, "{}", style(earlier).dim())?;
@@ -201,11 +205,9 @@ impl<W: Write> Print for Table<W> {
             writeln!(self.out, "{}", style(format_args!("{date:>13}")).bold())?;
             self.date = Some(date);
         }
-        writeln!(self.out, "{}", show_event(event, &time, self.is_wide))?;
-        for line in logged.map(note_lines).unwrap_or_default() {
-            writeln!(self.out, "{:>13}  {line}", "")?;
-        }
-        Ok(())
+        writeln!(self.out, "{}", self.table.row(event, &time, quantile_ppm))?;
+        let note = logged.map(show_note).unwrap_or_default();
+        Ok(self.table.below(&note).try_for_each(|line| writeln!(self.out, "{line}"))?)
     }
 
     fn missed(&mut self, count: u64) -> Result<(), Failure> {
@@ -239,7 +241,7 @@ mod tests {
         breaker.resume("");
         breaker.poll();
         let logged: Vec<LogEntry> = events.filter_map(|event| observer.log_entry(entry_of(&event)?)).collect();
-        let lines: Vec<_> = logged.iter().flat_map(note_lines).collect();
-        assert_eq!(lines, ["engine: position limit", "engine's halt: no reason given"]);
+        let notes: Vec<_> = logged.iter().map(show_note).collect();
+        assert_eq!(notes, ["engine: position  limit", "engine's halt: no reason given"]);
     }
 }

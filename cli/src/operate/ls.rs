@@ -98,7 +98,8 @@ fn left(text: &str, width: usize) -> String {
 fn row(reading: &Reading, is_wide: bool) -> String {
     let owner = format!("{} {}", reading.pid(), reading.owner_state());
     let owner = if reading.owner_state() == "alive" { style(owner) } else { style(owner).yellow() }.to_string();
-    let samples = reading.snapshot.as_ref().map_or("-".to_owned(), |snapshot| {
+    let snapshot = reading.snapshot.as_ref().filter(|snapshot| snapshot.samples > 0);
+    let samples = snapshot.map_or("-".to_owned(), |snapshot| {
         format!("{} of {}", show_count(snapshot.slow.into()), show_count(snapshot.samples.into()))
     });
     let ns = |ns: Option<u64>| ns.map_or("-".to_owned(), show_ns);

@@ -7,11 +7,11 @@ use crate::operate::tell::{held_by, show_resting};
 use crate::page::json;
 use crate::page::place::refused;
 use crate::page::reading::{QUANTILES, Reading, show_ago};
-use crate::show::{show_count, show_counted, show_ns, write_lines};
+use crate::show::{NAMES, columns, evidence, show_calls, show_count, show_counted, show_ns, write_lines};
 use clap::{ArgMatches, Command};
-use console::style;
+use console::{measure_text_width, style};
 use std::io::{self, Write};
-use trip99::{Observer, Snapshot, State};
+use trip99::{Config, Event, Observer, PPM, Snapshot, State};
 
 pub(crate) fn command() -> Command {
     on_page("status").about("Show how a breaker stands").arg(format_arg("Text for people, or one JSON object"))
@@ -44,7 +44,7 @@ fn lines(reading: &Reading) -> Vec<(&'static str, String)> {
             .push(("", "the path leads to another page by now, or to none: nobody finds this one any more".to_owned()));
     }
     if let Some(event) = &reading.last_change {
-        lines.push(("since", format!("{}, by {}", show_ago(event.wall_ns), event.reason)));
+        lines.extend(since(event, reading.in_force.quantile_ppm(event)));
     }
     lines.extend(held_by(&reading.holders));
     if reading.halted && reading.holders.is_empty() {
@@ -61,10 +61,19 @@ fn lines(reading: &Reading) -> Vec<(&'static str, String)> {
     lines.extend(reading.resting.map(|count| ("resting", show_resting(count))));
     lines.extend(latency(reading));
     match &reading.snapshot {
-        Some(snapshot) => lines.extend(figures(snapshot)),
+        Some(snapshot) => lines.extend(figures(snapshot, reading.in_force.config.as_ref())),
         None => lines.push(("figures", "none: the owner has not done anything yet".to_owned())),
     }
     lines
+}
+
+/// Since when, and by what evidence. That has a line of its own if one line is too short.
+fn since(event: &Event, quantile_ppm: Option<u32>) -> Vec<(&'static str, String)> {
+    let since = format!("{}, by {}", show_ago(event.wall_ns), event.reason);
+    let Some(evidence) = evidence(event, quantile_ppm) else { return vec![("since", since)] };
+    let whole = format!("{since}: {evidence}");
+    let is_room = measure_text_width(&whole) <= columns().saturating_sub(NAMES);
+    if is_room { vec![("since", whole)] } else { vec![("since", since), ("", evidence)] }
 }
 
 /// The P99, and the other quantiles.
@@ -76,9 +85,16 @@ fn latency(reading: &Reading) -> [(&'static str, String); 2] {
     [("P99", reading.p99_ns().map_or("-".to_owned(), |ns| style(show_ns(ns)).bold().to_string())), ("latency", others)]
 }
 
-fn figures(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
+/// `config` is the settings in force, if they can be read.
+fn figures(snapshot: &Snapshot, config: Option<&Config>) -> Vec<(&'static str, String)> {
     let count = |count: u32| show_count(count.into());
-    let armed = if snapshot.armed { "" } else { "; too few for a verdict" };
+    let by_debt = config.filter(|config| config.debt_limit > 0);
+    let armed = match by_debt {
+        _ if snapshot.armed => "",
+        None => "; too few for a verdict",
+        Some(Config { failure_rate_ppm: PPM, .. }) => "",
+        Some(_) => "; too few for a verdict on the failure rate",
+    };
     let mut lines = vec![
         (
             "window",
@@ -91,6 +107,10 @@ fn figures(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
         ),
         ("in flight", format!("{}, {} of them overdue", count(snapshot.in_flight), count(snapshot.overdue))),
     ];
+    if let Some(config) = by_debt {
+        let limit_ppm = u64::from(config.debt_limit) * u64::from(config.quantile_ppm);
+        lines.push(("debt", format!("{} calls, limit {}", show_calls(snapshot.debt_ppm), show_calls(limit_ppm))));
+    }
     if snapshot.state == State::HalfOpen {
         lines.push((
             "trials",

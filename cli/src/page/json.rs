@@ -2,6 +2,7 @@
 
 use crate::page::place::Place;
 use crate::page::reading::{QUANTILES, Reading};
+use crate::show::show_hash;
 use serde_json::{Map, Value, json};
 use trip99::{ClockSource, Event, HaltNote, LogEntry, Snapshot, Started, State};
 
@@ -100,6 +101,7 @@ fn snapshot(snapshot: &Snapshot) -> Value {
         "slow": snapshot.slow,
         "failed": snapshot.failures,
         "overdue": snapshot.overdue,
+        "debt_ppm": snapshot.debt_ppm,
         "in_flight": snapshot.in_flight,
         "trials_granted": snapshot.trials_granted,
         "trials_out": snapshot.trials_out,
@@ -134,9 +136,16 @@ pub(crate) fn event(event: &Event, logged: Option<&LogEntry>) -> Value {
         "owner_gap_ns": event.owner_gap_ns,
         "observed": event.observed,
         "limit": event.limit,
+        "settings_before": hash(event.settings_before),
+        "settings_after": hash(event.settings_after),
         "entry": (event.entry != 0).then_some(event.entry),
         "note": logged.map(|entry| note(&entry.note)),
     })
+}
+
+/// Text, as JavaScript rounds numbers of 64 bits.
+fn hash(settings: u64) -> Option<String> {
+    (settings != 0).then(|| show_hash(settings))
 }
 
 fn time(ns: u64) -> Option<u64> {

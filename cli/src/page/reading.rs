@@ -1,5 +1,6 @@
 //! A page as it stands, read once.
 
+use crate::page::in_force::InForce;
 use crate::page::note;
 use crate::show::{show_ns, state_style};
 use console::{Style, style};
@@ -39,6 +40,7 @@ pub(crate) struct Reading {
     pub(crate) resting: Option<u64>,
     /// The latest change of state that the journal has.
     pub(crate) last_change: Option<Event>,
+    pub(crate) in_force: InForce,
     /// `None` until the owner's first operation.
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) owner: Option<Owner>,
@@ -64,6 +66,7 @@ impl Reading {
             comes_back: comes_back.filter(|_| owner.as_ref().is_some_and(|owner| !owner.alive)),
             resting: observer.resting(),
             last_change: observer.events().filter(|event| event.from != event.to).last(),
+            in_force: InForce::read(observer),
             snapshot: observer.snapshot(),
             stopped: owner.as_ref().is_some_and(|owner| owner.alive && is_stopped(owner.pid)),
             owner,

@@ -1,11 +1,11 @@
 //! Drives a breaker over a trace, in virtual time.
 //!
-//! At one instant timers come first, then calls that come back (in sending order), then calls that ask. After each such step
-//! the order begins again. Between steps the breaker is polled exactly at each of its deadlines. After the last step it is not
+//! At one instant timers come first, then calls that end (in sending order), then rows. After each such step the order begins
+//! again. Between steps the breaker is polled exactly at each of its deadlines. After the last step it is not
 //! polled any more.
 
 use crate::failure::Failure;
-use crate::trace::Row;
+use crate::trace::{Row, RowKind};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use trip99::{Breaker, Call, Config, Event, Events, State};
@@ -21,9 +21,16 @@ pub(crate) trait Report {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Summary {
+    /// Rows that asked: those that were allowed, and those that were refused.
     pub(crate) asked: u64,
     pub(crate) allowed: u64,
     pub(crate) refused: u64,
+    /// Rows that didn't ask.
+    pub(crate) free: u64,
+    /// Those of the allowed rows that were refused when they were recorded: nobody knows how their calls would have gone.
+    pub(crate) unknown: u64,
+    /// Calls that began and never came back.
+    pub(crate) lost: u64,
     pub(crate) trips: u64,
     pub(crate) reopens: u64,
     pub(crate) open_ns: u64,
@@ -33,6 +40,9 @@ pub(crate) struct Summary {
     pub(crate) state: State,
     /// Rows that asked while a verdict was possible: while there were enough samples and overdue calls.
     pub(crate) armed: u64,
+    /// Whether a verdict was possible at any time, and the most samples and overdue calls that there were before it was.
+    pub(crate) was_armed: bool,
+    pub(crate) most_samples: u32,
     /// The longest time from leaving closed to closing again (or to the end).
     pub(crate) longest_pause_ns: u64,
 }
@@ -45,13 +55,30 @@ fn lift_limits(config: &Config) -> Config {
     Config { max_in_flight: MAX_IN_FLIGHT, jitter_ppm: 0, latch_after: 0, ..config.clone() }
 }
 
-/// A call that will come back. Calls are ordered by when they come back, then by when they were sent.
+/// A call that will end. Calls are ordered by when they end, then by when they were sent.
 struct Due {
     end_ns: u64,
-    /// A number that differs for each call.
+    /// The number of the call, counted from when the calls were sent.
     sequence: u64,
-    ok: bool,
+    how: End,
     call: Call,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Good,
+    Failed,
+    Abandoned,
+}
+
+impl End {
+    fn of(row: &Row) -> Self {
+        match (row.kind, row.ok) {
+            (RowKind::Withdrawn, _) => Self::Abandoned,
+            (_, true) => Self::Good,
+            (_, false) => Self::Failed,
+        }
+    }
 }
 
 impl Due {
@@ -85,17 +112,19 @@ struct Replay<'a, R> {
     events: Events,
     report: &'a mut R,
     due: BinaryHeap<Reverse<Due>>,
+    /// How many calls have begun.
+    begun: u64,
     summary: Summary,
     now_ns: u64,
     paused_since_ns: Option<u64>,
 }
 
-/// Replays the rows, which start in ascending order.
+/// Replays the rows, which start in ascending order. Returns the summary that the report has got, too.
 pub(crate) fn replay<R: Report>(
     config: &Config,
     rows: impl Iterator<Item = Result<Row, Failure>>,
     report: &mut R,
-) -> Result<(), Failure> {
+) -> Result<Summary, Failure> {
     let breaker = Breaker::new(lift_limits(config)).map_err(Failure::new)?;
     report.begin(config)?;
     let mut replay = Replay {
@@ -104,6 +133,7 @@ pub(crate) fn replay<R: Report>(
         breaker,
         report,
         due: BinaryHeap::new(),
+        begun: 0,
         now_ns: 0,
         paused_since_ns: None,
     };
@@ -128,12 +158,12 @@ impl<R: Report> Replay<'_, R> {
                 }
                 (_, Some(row)) => {
                     self.poll_until(row.start_ns)?;
-                    self.ask(row);
+                    self.take_row(row);
                     next_row = rows.next().transpose()?;
                 }
                 (_, None) => return Ok(()),
             }
-            self.take_events()?;
+            self.look()?;
         }
     }
 
@@ -147,7 +177,7 @@ impl<R: Report> Replay<'_, R> {
             // A deadline may be past: that of a call that became overdue before the breaker closed.
             self.advance(deadline_ns.max(self.now_ns));
             self.breaker.poll_at(self.now_ns);
-            self.take_events()?;
+            self.look()?;
         }
         self.advance(until_ns);
         Ok(())
@@ -165,35 +195,67 @@ impl<R: Report> Replay<'_, R> {
         self.report.span(state, from_ns, to_ns);
     }
 
-    fn ask(&mut self, row: Row) {
+    fn take_row(&mut self, row: Row) {
+        if row.kind == RowKind::Free {
+            self.summary.free += 1;
+            return self.begin(row);
+        }
         self.summary.asked += 1;
-        if self.breaker.allow_at(self.now_ns) {
-            self.summary.allowed += 1;
-            let call = self.breaker.begin_at(self.now_ns);
-            if let Some(latency_ns) = row.latency_ns {
-                let end_ns = row.start_ns.saturating_add(latency_ns);
-                self.due.push(Reverse(Due { end_ns, sequence: self.summary.asked, ok: row.ok, call }));
-            }
-        } else {
+        if !self.breaker.allow_at(self.now_ns) {
             self.summary.refused += 1;
+        } else if row.kind == RowKind::Refused {
+            (self.summary.allowed, self.summary.unknown) = (self.summary.allowed + 1, self.summary.unknown + 1);
+            self.breaker.release_at(self.now_ns);
+        } else {
+            self.summary.allowed += 1;
+            self.begin(row);
         }
         // Not before the ask: a calm breaker learns the time from the call that begins. A call that has only begun counts for
         // nothing yet.
         self.summary.armed += u64::from(self.breaker.snapshot().armed);
     }
 
+    fn begin(&mut self, row: Row) {
+        let call = self.breaker.begin_at(self.now_ns);
+        self.begun += 1;
+        match row.latency_ns {
+            Some(latency_ns) => {
+                let end_ns = row.start_ns.saturating_add(latency_ns);
+                self.due.push(Reverse(Due { end_ns, sequence: self.begun, how: End::of(&row), call }));
+            }
+            None => self.summary.lost += 1,
+        }
+    }
+
     fn complete(&mut self) {
-        if let Some(Reverse(Due { ok, call, .. })) = self.due.pop() {
-            if ok {
-                self.breaker.end_at(self.now_ns, call);
-            } else {
-                self.breaker.fail_at(self.now_ns, call);
+        if let Some(Reverse(Due { how, call, .. })) = self.due.pop() {
+            match how {
+                End::Good => self.breaker.end_at(self.now_ns, call),
+                End::Failed => self.breaker.fail_at(self.now_ns, call),
+                End::Abandoned => self.breaker.abandon_at(self.now_ns, call),
             }
         }
     }
 
+    /// Looks at what a step or a poll has done.
+    fn look(&mut self) -> Result<(), Failure> {
+        if !self.summary.was_armed {
+            let snapshot = self.breaker.snapshot();
+            self.note_samples(snapshot.samples + snapshot.overdue);
+        }
+        self.take_events()
+    }
+
+    /// There are so many samples and overdue calls for a verdict.
+    fn note_samples(&mut self, samples: u32) {
+        self.summary.most_samples = self.summary.most_samples.max(samples);
+        self.summary.was_armed |= samples >= self.breaker.config().min_samples;
+    }
+
     fn take_events(&mut self) -> Result<(), Failure> {
         while let Some(event) = self.events.next() {
+            // The verdict that trips sees overdue calls, which an open breaker doesn't count any more.
+            self.note_samples(event.samples);
             match (event.from, event.to) {
                 (State::Closed, State::Open) => {
                     self.summary.trips += 1;
@@ -217,7 +279,7 @@ impl<R: Report> Replay<'_, R> {
         }
     }
 
-    fn finish(mut self) -> Result<(), Failure> {
+    fn finish(mut self) -> Result<Summary, Failure> {
         self.end_pause(self.now_ns);
         self.summary.end_ns = self.now_ns;
         self.summary.state = self.breaker.state();
@@ -226,6 +288,7 @@ impl<R: Report> Replay<'_, R> {
                 "more than {MAX_IN_FLIGHT} calls are in flight at once; legal: no more, or a --stall-limit that ends it"
             )));
         }
-        self.report.end(&self.summary)
+        self.report.end(&self.summary)?;
+        Ok(self.summary)
     }
 }

@@ -43,8 +43,15 @@ pub(crate) fn finish(mut child: Child, input: &str) -> (Option<i32>, String, Str
 
 pub(crate) fn run(args: &str, input: &str) -> String {
     let (status, out, err) = finish(start(args), input);
-    assert_eq!((status, err.as_str()), (Some(0), ""), "{args}");
+    assert_eq!((status, unexpected(&err)), (Some(0), vec![]), "{args}");
     out
+}
+
+/// The lines that aren't warnings which traces of tests deserve: they are short, and small figures stand for nanoseconds.
+fn unexpected(err: &str) -> Vec<&str> {
+    let deserved = ["was never possible: there were at most ", ": less than a microsecond; "];
+    let is_deserved = |line: &&str| line.starts_with("warning: ") && deserved.iter().any(|part| line.contains(part));
+    err.lines().filter(|line| !is_deserved(line)).collect()
 }
 
 /// Replays a trace from standard input.
@@ -70,12 +77,18 @@ pub(crate) fn lines(rows: &str) -> String {
     rows.split(' ').map(|row| format!("{row}\n")).collect()
 }
 
+/// The figure that the summary of a text shows beside a name.
+pub(crate) fn figure(text: &str, name: &str) -> String {
+    let line = text.lines().find(|line| line.trim_start().starts_with(name)).expect(name);
+    line.trim_start()[name.len()..].trim().to_owned()
+}
+
 pub(crate) const SPIKE: &str = "--threshold 100 --spike-count 3 --probes 2 --backoff-base 1000";
 pub(crate) const SPIKE_ROWS: &str = "start_ns,latency_ns 0,101 200,101 400,100 600,150 800,150 1000,150 1500,999999 2150,80 \
                           2200,5 2230,10 2300,5";
 
 /// Every setting, with a legal value that isn't its default.
-pub(crate) const SETTINGS: &str = "quantile=0.75 threshold=100ns window_len=50 window_age=1h sample_every=2 min_samples=20 \
+pub(crate) const SETTINGS: &str = "quantile=0.75 threshold=100ns window_len=50 window_age=1h sample_every=2 min_samples=30 min_slow=2 debt_limit=3 \
                         confirm_verdicts=2 failure_rate=0.25 consecutive_failures=7 spike_limit=120 spike_count=3 \
                         stall_limit=1500ms max_in_flight=1 recover_threshold=90 recovery=trials probes=2 \
                         trials_in_flight=2 probe_timeout=500ns backoff_base=1us backoff_multiplier=3 backoff_max=1.5s \
