@@ -4,6 +4,7 @@
 mod common;
 
 use std::hint::black_box;
+use std::time::Duration;
 use std::time::Instant;
 use trip99::{Breaker, Config, PPM};
 
@@ -31,7 +32,11 @@ struct Trip99 {
 impl Window for Trip99 {
     fn new(len: usize) -> Self {
         // The load never reaches this threshold, so the breaker stays closed at every window length.
-        let config = Config { window_len: len as u32, threshold_ns: u64::MAX, spike_count: 0, ..Config::default() };
+        let config = Config {
+            window_len: len as u32,
+            spike_count: 0,
+            ..Config::for_threshold(Duration::from_nanos(i64::MAX as u64))
+        };
         Self { breaker: Breaker::new(config).expect("a legal config"), now_ns: 0 }
     }
 

@@ -18,6 +18,7 @@ fn settings() -> Config {
         backoff_base_ns: 10 * MS,
         backoff_max_ns: 10 * MS,
         threshold_ns: 20 * SECOND, // for machines under load
+        stall_limit_ns: 0,
         probe_timeout_ns: 20 * SECOND,
         ..config()
     }
@@ -168,7 +169,7 @@ fn an_endless_check_holds_nothing_up_and_its_late_result_is_stale() {
         let _ = released.recv(); // until the test lets go
         Ok(())
     };
-    let endless = Config { probe_timeout_ns: 30 * MS, probes: 1, ..settings() };
+    let endless = Config { probe_timeout_ns: 30 * MS, recover_threshold_ns: 20 * MS, probes: 1, ..settings() };
     let other = Node::new("other", breaker(settings())).health_check(|_timeout: Duration| Ok(()));
     let (supervisor, heard) = start(Supervisor::builder().node(node(endless, check)).node(other));
     let gateway = supervisor.observer("gateway").expect("it is there");
@@ -248,7 +249,13 @@ fn no_check_begins_once_the_breaker_is_open() {
         Ok(())
     };
     let (backoff_base_ns, backoff_max_ns) = (u64::MAX, u64::MAX);
-    let for_good = Config { probe_timeout_ns: 50 * MS, backoff_base_ns, backoff_max_ns, ..settings() };
+    let for_good = Config {
+        probe_timeout_ns: 50 * MS,
+        recover_threshold_ns: 20 * MS,
+        backoff_base_ns,
+        backoff_max_ns,
+        ..settings()
+    };
     let builder = Supervisor::builder().stop_timeout(Duration::MAX).node(node(for_good, check));
     let (supervisor, heard) = start(builder);
     assert_eq!(heard.recv_timeout(LIMIT), Ok(Reason::ProbeLost));

@@ -23,7 +23,7 @@ fn an_illegal_change_is_refused_and_changes_nothing() {
                 field: "threshold_ns",
                 value: 0,
                 min: 1,
-                max: u64::MAX,
+                max: (1 << 63) - 1,
                 or_zero: false,
                 bound: None,
             }),
@@ -40,19 +40,28 @@ fn a_value_outside_its_range_names_the_field_the_value_and_the_range() {
     let ppm = 1_000_000;
     // Each field with an illegal value, and its neighbour that is legal.
     type Change = fn(&mut Config, u64);
-    let cases: [(&str, Change, &[u64], &[u64]); 19] = [
+    const RECOVER: u64 = THRESHOLD / 5 * 4;
+    let threshold_alone: Change = |c, v| {
+        *c = Config { threshold_ns: v, window_age_ns: 0, stall_limit_ns: 0, probe_timeout_ns: u64::MAX, ..c.clone() };
+    };
+    let cases: [(&str, Change, &[u64], &[u64]); 24] = [
         ("quantile_ppm", |c, v| c.quantile_ppm = v as u32, &[0, ppm], &[1, ppm - 1]),
-        ("threshold_ns", |c, v| c.threshold_ns = v, &[0], &[1, u64::MAX]),
+        ("threshold_ns", |c, v| c.threshold_ns = v, &[0, 1 << 63, u64::MAX], &[1, 999_999_999]),
+        ("threshold_ns", threshold_alone, &[], &[1 << 40, (1 << 63) - 1]),
+        ("window_age_ns", |c, v| c.window_age_ns = v, &[1, THRESHOLD], &[0, THRESHOLD + 1, u64::MAX]),
         ("window_len", |c, v| c.window_len = v as u32, &[0, count + 1], &[100, 101, count]),
         ("sample_every", |c, v| c.sample_every = v as u32, &[0, count + 1], &[1, count]),
         ("min_samples", |c, v| c.min_samples = v as u32, &[0, 1025], &[1, 1024]),
+        ("min_slow", |c, v| c.min_slow = v as u32, &[count + 1], &[0, 1, count]),
+        ("debt_limit", |c, v| c.debt_limit = v as u32, &[count + 1], &[0, 1, count]),
+        ("stall_limit_ns", |c, v| c.stall_limit_ns = v, &[1, THRESHOLD], &[0, THRESHOLD + 1, u64::MAX]),
         ("confirm_verdicts", |c, v| c.confirm_verdicts = v as u32, &[0, count + 1], &[1, count]),
         ("failure_rate_ppm", |c, v| c.failure_rate_ppm = v as u32, &[ppm + 1], &[0, ppm]),
         ("max_in_flight", |c, v| c.max_in_flight = v as u32, &[0, count + 1], &[1, count]),
         ("recover_threshold_ns", |c, v| c.recover_threshold_ns = v, &[THRESHOLD + 1], &[0, 1, THRESHOLD]),
         ("probes", |c, v| c.probes = v as u32, &[0, 65_536], &[1, 65_535]),
         ("trials_in_flight", |c, v| c.trials_in_flight = v as u32, &[0, 11], &[1, 10]),
-        ("probe_timeout_ns", |c, v| c.probe_timeout_ns = v, &[0], &[1, u64::MAX]),
+        ("probe_timeout_ns", |c, v| c.probe_timeout_ns = v, &[0, RECOVER], &[RECOVER + 1, u64::MAX]),
         ("backoff_base_ns", |c, v| c.backoff_base_ns = v, &[0], &[1, 60 * SECOND]),
         ("backoff_multiplier", |c, v| c.backoff_multiplier = v as u32, &[0, 17], &[1, 16]),
         ("backoff_max_ns", |c, v| c.backoff_max_ns = v, &[SECOND - 1], &[SECOND, u64::MAX]),

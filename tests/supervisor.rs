@@ -225,8 +225,8 @@ fn mistakes_are_told_before_anything_starts() {
         ]
     );
     // The default fits every `probe_timeout`.
-    for probe_timeout_ns in [1, 2, 100 * MS, u64::MAX] {
-        let settings = Config { probe_timeout_ns, ..by_checks.clone() };
+    for probe_timeout_ns in [2, 100 * MS, u64::MAX] {
+        let settings = Config { probe_timeout_ns, recover_threshold_ns: 1, ..by_checks.clone() };
         Supervisor::builder().node(checked(settings, "a")).start().expect("it starts");
     }
     let refused = SupervisorError::Thread(std::io::ErrorKind::OutOfMemory.into());

@@ -19,7 +19,7 @@ fn rounds() -> u64 {
 
 /// Nothing trips this breaker by itself, however slow the machine is.
 fn patient() -> Config {
-    Config { threshold_ns: u64::MAX, stall_limit_ns: 0, jitter_ppm: 0, ..Config::default() }
+    Config { jitter_ppm: 0, ..Config::for_threshold(Duration::from_nanos(i64::MAX as u64)) }
 }
 
 fn breaker(config: Config) -> Breaker {
@@ -208,7 +208,7 @@ fn trials_are_never_over_admitted() {
         probe_timeout_ns: u64::MAX,
         backoff_base_ns: 1,
         backoff_max_ns: 1,
-        recover_threshold_ns: u64::MAX,
+        recover_threshold_ns: (1 << 63) - 1,
         ..patient()
     });
     let (out, granted) = (AtomicU32::new(0), AtomicU32::new(0));
