@@ -90,6 +90,9 @@ struct Config {
         cb_config config = defaults();
         config.quantile_ppm = quantile_ppm;
         config.threshold_ns = detail::ns("threshold", threshold);
+        if (config.threshold_ns > INT64_MAX) {
+            config.threshold_ns = INT64_MAX; // never: no call is slower than the greatest threshold
+        }
         config.window_age_ns = detail::ns("window_age", window_age);
         config.window_len = window_len;
         config.sample_every = sample_every;
