@@ -304,7 +304,7 @@ fn random_operations_reach_every_reason_and_every_count() {
     let mut runner = TestRunner::deterministic();
     let mut reasons = std::collections::BTreeMap::new();
     let mut counts = [0; 7];
-    for _ in 0..400 {
+    for _ in 0..600 {
         let config = config().new_tree(&mut runner).expect("a config").current();
         let steps = prop::collection::vec(step(), 250).new_tree(&mut runner).expect("steps").current();
         let mut pair = Pair::new(config, 1000);

@@ -33,9 +33,7 @@ fn a_slow_trial_is_reported_with_its_age_and_the_limit() {
     assert!(!text.contains(" 0 ns") && !text.contains("0 of 0"), "{text}");
 }
 
-// The settings that aren't given don't follow the threshold yet: remove the attribute when they do.
 #[test]
-#[ignore = "settings that aren't given don't follow the threshold yet"]
 fn a_node_that_is_slow_and_healthy_is_not_shut_for_good() {
     // Each call takes 3 s, as it may. The limits that aren't given follow the threshold.
     let lines = replay("--threshold 5s", &trace(120, SECOND, 3 * SECOND, ""));

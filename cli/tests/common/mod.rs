@@ -48,7 +48,7 @@ pub(crate) fn run(args: &str, input: &str) -> String {
 }
 
 /// The lines that aren't warnings which traces of tests deserve: they are short, and small figures stand for nanoseconds.
-fn unexpected(err: &str) -> Vec<&str> {
+pub(crate) fn unexpected(err: &str) -> Vec<&str> {
     let deserved = ["was never possible: there were at most ", ": less than a microsecond; "];
     let is_deserved = |line: &&str| line.starts_with("warning: ") && deserved.iter().any(|part| line.contains(part));
     err.lines().filter(|line| !is_deserved(line)).collect()
@@ -63,7 +63,8 @@ pub(crate) fn json(options: &str, trace: &str) -> String {
 pub(crate) fn fails(args: &str, input: &str, parts: &[&str]) {
     let (status, out, err) = finish(start(args), input);
     assert_eq!(status, Some(2), "{args}: {err}");
-    assert!(err.starts_with("error: ") && err.ends_with('\n') && err.lines().count() == 1, "{args}: {err}");
+    let [line] = unexpected(&err)[..] else { panic!("{args}: {err}") };
+    assert!(line.starts_with("error: ") && err.ends_with('\n'), "{args}: {err}");
     assert!(parts.iter().all(|part| err.contains(part)), "{args}: {parts:?} in {err}");
     assert!(!out.contains("asked"), "{args}: {out}");
 }
