@@ -21,6 +21,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use trip99::shared::Options;
 use trip99::{Breaker, Config, Observer, Resumed, Start, ffi};
 
@@ -78,8 +79,31 @@ fn arguments() {
 }
 
 #[test]
+fn latencies() {
+    program(&C, &["c99"], "latencies");
+}
+
+/// Rust tells the programs what it makes of some thresholds, as hashes of all settings.
+#[test]
+fn settings() {
+    const THRESHOLDS: [u64; 6] = [1, 199_999_999, 200_000_001, 5_000_000_000, 1 << 62, (1 << 63) - 1];
+    let hash = |ns: u64| Config::for_threshold(Duration::from_nanos(ns)).stable_hash().to_string();
+    let expected = THRESHOLDS.map(|ns| [ns.to_string(), hash(ns)]).concat();
+    let directory = scratch("settings");
+    fs::create_dir_all(&directory).unwrap();
+    for (language, standards) in [(C, &["c99"][..]), (CPP, CPP.standards)] {
+        for standard in standards {
+            let mut program = language.program(standard, "settings", &[source("settings", &language)]);
+            run(program.arg(&directory).args(&expected));
+        }
+    }
+}
+
+#[test]
 fn versions() {
-    program(&C, &["c99"], "versions");
+    let directory = scratch("versions");
+    fs::create_dir_all(&directory).unwrap();
+    run(C.program("c99", "versions-of-structs", &[source("versions", &C)]).arg(directory));
 }
 
 #[test]
@@ -485,7 +509,8 @@ fn every_status_ticket_and_answer_must_be_used() {
         let matters = match result.as_str() {
             "cb_status" | "struct cb_call" => true,
             "bool" => !["_is_halted", "_is_unwatched", "_is_replaced"].iter().any(|is| name.ends_with(is)),
-            "size_t" => name.ends_with("_holders") || name.ends_with("_place"), // what cb_why returns tells little more than the text
+            // What cb_why returns tells little more than the text.
+            "size_t" => ["_holders", "_place", "_warning"].iter().any(|list| name.ends_with(list)),
             _ => false,
         };
         assert_eq!(must_be_used, matters, "{result} {name}");

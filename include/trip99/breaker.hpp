@@ -150,7 +150,7 @@ class Breaker {
     void abandon(Call call) noexcept { cb_abandon(handle_, call); }
     void abandon_at(std::uint64_t now_ns, Call call) noexcept { cb_abandon_at(handle_, now_ns, call); }
 
-    /** A call without a ticket came back with an answer. A negative latency counts as endless. */
+    /** A call without a ticket came back with an answer. A negative latency is counted as misused, and otherwise ignored. */
     void record(std::chrono::nanoseconds latency) noexcept { cb_record(handle_, detail::ns(latency)); }
     void record_at(std::uint64_t now_ns, std::chrono::nanoseconds latency) noexcept {
         cb_record_at(handle_, now_ns, detail::ns(latency));

@@ -74,7 +74,7 @@ struct Config {
     /** The defaults for this threshold: see cb_config_init_for. Throws Error if it is negative. */
     static Config for_threshold(std::chrono::nanoseconds threshold) {
         cb_config config;
-        cb_config_init_for(&config, sizeof config, detail::ns("threshold", threshold));
+        cb_config_init_for(&config, sizeof config, detail::limit_ns("threshold", threshold));
         return Config(config);
     }
 
@@ -89,10 +89,7 @@ struct Config {
     cb_config to_c() const {
         cb_config config = defaults();
         config.quantile_ppm = quantile_ppm;
-        config.threshold_ns = detail::ns("threshold", threshold);
-        if (config.threshold_ns > INT64_MAX) {
-            config.threshold_ns = INT64_MAX; // never: no call is slower than the greatest threshold
-        }
+        config.threshold_ns = detail::limit_ns("threshold", threshold);
         config.window_age_ns = detail::ns("window_age", window_age);
         config.window_len = window_len;
         config.sample_every = sample_every;
@@ -104,7 +101,7 @@ struct Config {
         config.spike_count = spike_count;
         config.max_in_flight = max_in_flight;
         config.stall_limit_ns = detail::ns("stall_limit", stall_limit);
-        config.recover_threshold_ns = detail::ns("recover_threshold", recover_threshold);
+        config.recover_threshold_ns = detail::limit_ns("recover_threshold", recover_threshold);
         config.recovery = static_cast<cb_recovery>(recovery);
         config.probes = probes;
         config.trials_in_flight = trials_in_flight;

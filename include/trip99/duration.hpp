@@ -4,6 +4,7 @@
 
 #include "error.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -19,7 +20,7 @@ inline std::chrono::nanoseconds duration(std::uint64_t ns) noexcept {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(ns < longest ? ns : longest));
 }
 
-/** A latency. A negative duration is no latency: it becomes an endless one, and counts as slow. */
+/** A latency. A negative duration becomes 2^63 ns or more, which is no latency: it is counted as misused and otherwise ignored. */
 constexpr std::uint64_t ns(std::chrono::nanoseconds duration) noexcept {
     return static_cast<std::uint64_t>(duration.count());
 }
@@ -31,6 +32,12 @@ inline std::uint64_t ns(const char *field, std::chrono::nanoseconds duration) {
               std::string(field) + " is " + std::to_string(duration.count()) + " ns; legal: not negative");
     }
     return duration == std::chrono::nanoseconds::max() ? UINT64_MAX : ns(duration);
+}
+
+/** A limit of latencies. Latencies end where durations do, so the longest one is as it is, and is never, too. */
+inline std::uint64_t limit_ns(const char *field, std::chrono::nanoseconds duration) {
+    constexpr auto longest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    return std::min(ns(field, duration), longest);
 }
 
 } // namespace detail

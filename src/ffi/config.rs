@@ -279,8 +279,7 @@ pub(super) unsafe fn read_config(config: *const cb_config) -> Result<Config, Fai
     let mut known = cb_config::from_config(&Config::default());
     // SAFETY: by the caller.
     let (size, more) = unsafe { read_in(config, &mut known) }.map_err(wrong_size)?;
-    let cut = size.checked_sub(4).is_some_and(|last| WIDE_FIELDS.contains(&last));
-    if size < MIN_SIZE || size % 4 != 0 || cut {
+    if size < MIN_SIZE || ends_within_a_field(size) {
         return Err(wrong_size(size));
     }
     if more {
@@ -321,6 +320,11 @@ pub unsafe extern "C" fn cb_config_init(config: *mut cb_config, size: usize) {
 /// Whether a version of the struct may have this size.
 pub(super) fn is_version(size: usize) -> bool {
     (cb_config::FIRST_SIZE..=MAX_SIZE).contains(&size)
+}
+
+/// No version ends there.
+pub(super) fn ends_within_a_field(size: usize) -> bool {
+    size % 4 != 0 || size.checked_sub(4).is_some_and(|last| WIDE_FIELDS.contains(&last))
 }
 
 /// Writes settings to a caller's struct of this size.

@@ -1,6 +1,6 @@
 //! Settings of a file and of a threshold for C, and what is unwise about settings.
 
-use super::config::{cb_config, give, is_version, read_or_default, shortened};
+use super::config::{cb_config, ends_within_a_field, give, is_version, read_or_default, shortened};
 use super::pointers::{not_null, text, write_text};
 use super::status::{
     CB_STATUS_BAD_SETTINGS, CB_STATUS_IO, CB_STATUS_STRUCT_SIZE, CB_STATUS_UNKNOWN_SETTING, Failure, cb_status, guard,
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn cb_config_load(path: *const c_char, config: *mut cb_con
         // SAFETY: by the caller.
         let path = unsafe { text("path", path) }?;
         not_null("config", config)?;
-        if !is_version(size) {
+        if !is_version(size) || ends_within_a_field(size) {
             return Err(Failure::new(
                 CB_STATUS_STRUCT_SIZE,
                 format_args!("size is {size}, and {} in this version; pass sizeof *config", size_of::<cb_config>()),

@@ -12,7 +12,8 @@ static cb_status try_create(const void *config) {
     return status;
 }
 
-/* A field, the least and greatest legal values beside the others' defaults, and the text of its range. */
+/* A field, the least and greatest legal values beside the others' defaults, and the text of its range. NULL: beyond them another
+ * field is illegal, too, or in its place. */
 struct range {
     const char *field;
     size_t offset, size;
@@ -24,9 +25,9 @@ struct range {
 
 static const struct range RANGES[] = {
     RANGE(quantile_ppm, 1, 999999, "1 to 999999"),
-    RANGE(threshold_ns, 1, UINT64_MAX, "at least 1"),
-    RANGE(window_age_ns, 0, UINT64_MAX, ""),
-    RANGE(window_len, 100, 1048576, "1 to 1048576"), /* below 100 min_samples is illegal, to 1 */
+    RANGE(threshold_ns, 1, SECOND - 1, NULL),
+    RANGE(window_age_ns, THRESHOLD + 1, UINT64_MAX, "0 or above 200000000, as threshold_ns is 200000000"),
+    RANGE(window_len, 20, 1048576, NULL),
     RANGE(sample_every, 1, 1048576, "1 to 1048576"),
     RANGE(min_samples, 1, 1024, "1 to 1024, as window_len is 1024"),
     RANGE(confirm_verdicts, 1, 1048576, "1 to 1048576"),
@@ -35,14 +36,14 @@ static const struct range RANGES[] = {
     RANGE(spike_limit_ns, 0, UINT64_MAX, ""),
     RANGE(spike_count, 0, UINT32_MAX, ""),
     RANGE(max_in_flight, 1, 1048576, "1 to 1048576"),
-    RANGE(stall_limit_ns, 0, UINT64_MAX, ""),
+    RANGE(stall_limit_ns, THRESHOLD + 1, UINT64_MAX, "0 or above 200000000, as threshold_ns is 200000000"),
     RANGE(recover_threshold_ns, 0, THRESHOLD, "0 to 200000000, as threshold_ns is 200000000"),
     RANGE(recovery, 0, 1, "0 (trials) or 1 (health checks)"),
     RANGE(probes, 1, 65535, "1 to 65535"),
     RANGE(trials_in_flight, 1, 10, "1 to 10, as probes is 10"),
     RANGE(backoff_multiplier, 1, 16, "1 to 16"),
-    RANGE(probe_timeout_ns, 1, UINT64_MAX, "at least 1"),
-    RANGE(backoff_base_ns, 1, 60 * SECOND, "at least 1"), /* above it backoff_max_ns is illegal */
+    RANGE(probe_timeout_ns, 160 * MS + 1, UINT64_MAX, "above 160000000, as recover_threshold_ns is 160000000"),
+    RANGE(backoff_base_ns, 1, 60 * SECOND, NULL),
     RANGE(backoff_max_ns, SECOND, UINT64_MAX, "at least 1000000000, as backoff_base_ns is 1000000000"),
     RANGE(jitter_ppm, 0, 1000000, "0 to 1000000"),
     RANGE(start, 2, 3, "0 (closed), 2 (half-open) or 3 (halted)"),
@@ -51,6 +52,8 @@ static const struct range RANGES[] = {
     RANGE(shadow, 0, 1, "0 or 1"),
     RANGE(latch_after, 0, 1048576, "0 to 1048576"),
     RANGE(owner_timeout_ns, 10000000, UINT64_MAX, "0 or at least 10000000"),
+    RANGE(min_slow, 0, 1048576, "0 to 1048576"),
+    RANGE(debt_limit, 0, 1048576, "0 to 1048576"),
 };
 
 static cb_config with(const struct range *range, uint64_t value) {
@@ -87,35 +90,53 @@ static void every_field_has_its_range(void) {
         covered += range->size;
         legal(range, range->least);
         legal(range, range->greatest);
-        if (range->least == 1) illegal(range, 0);
-        if (range->greatest < type_max && range->offset != offsetof(cb_config, backoff_base_ns)) {
+        if (range->legal == NULL) continue;
+        if (strncmp(range->legal, "0 or", 4) == 0) legal(range, 0);
+        if (range->least > 0) illegal(range, range->least - 1);
+        if (range->greatest < type_max) {
             illegal(range, range->greatest + 1);
             illegal(range, type_max);
         }
     }
     CHECK_EQ(covered, sizeof(cb_config)); /* every field is in the table */
+}
 
+/* Beside the defaults. */
+static void refused(const char *text, size_t offset, size_t size, uint64_t value) {
+    const struct range range = {NULL, offset, size, 0, 0, NULL};
+    const cb_config config = with(&range, value);
+    CHECK_EQ(try_create(&config), CB_STATUS_OUT_OF_RANGE);
+    CHECK_TEXT(cb_error_text(), text);
+}
+#define REFUSED(field, value, text) \
+    refused(text, offsetof(cb_config, field), sizeof(((cb_config *)0)->field), value)
+
+/* Those without a text in the table. */
+static void a_range_may_hang_on_another_field(void) {
+    REFUSED(threshold_ns, 0, "threshold_ns is 0; legal: 1 to 9223372036854775807");
+    REFUSED(threshold_ns, UINT64_C(1) << 63, "threshold_ns is 9223372036854775808; legal: 1 to 9223372036854775807");
+    REFUSED(threshold_ns, UINT64_MAX, "threshold_ns is 18446744073709551615; legal: 1 to 9223372036854775807");
+    REFUSED(threshold_ns, SECOND, "stall_limit_ns is 1000000000; legal: 0 or above 1000000000, as threshold_ns is 1000000000");
+    REFUSED(threshold_ns, 60 * SECOND,
+            "window_age_ns is 60000000000; legal: 0 or above 60000000000, as threshold_ns is 60000000000");
+    REFUSED(window_len, 0, "window_len is 0; legal: 1 to 1048576");
+    REFUSED(window_len, 1048577, "window_len is 1048577; legal: 1 to 1048576");
+    REFUSED(window_len, 19, "min_samples is 20; legal: 1 to 19, as window_len is 19");
+    REFUSED(backoff_base_ns, 0, "backoff_base_ns is 0; legal: at least 1");
+    REFUSED(backoff_base_ns, 60 * SECOND + 1,
+            "backoff_max_ns is 60000000000; legal: at least 60000000001, as backoff_base_ns is 60000000001");
+
+    /* The longest threshold, and what is above it. */
     cb_config config = default_config();
-    config.window_len = 0;
+    be_patient(&config);
+    config.window_age_ns = config.stall_limit_ns = UINT64_C(1) << 63;
+    config.recover_threshold_ns = INT64_MAX;
+    config.probe_timeout_ns = UINT64_C(1) << 63;
+    CHECK_TEXT(try_create(&config) == CB_STATUS_OK ? "" : cb_error_text(), "");
+    config.probe_timeout_ns--;
     CHECK_EQ(try_create(&config), CB_STATUS_OUT_OF_RANGE);
-    CHECK_TEXT(cb_error_text(), "window_len is 0; legal: 1 to 1048576");
-    config.window_len = 99;
-    CHECK_EQ(try_create(&config), CB_STATUS_OUT_OF_RANGE);
-    CHECK_TEXT(cb_error_text(), "min_samples is 100; legal: 1 to 99, as window_len is 99");
-    config = default_config();
-    config.backoff_max_ns = SECOND - 1;
-    CHECK_EQ(try_create(&config), CB_STATUS_OUT_OF_RANGE);
-    CHECK_TEXT(cb_error_text(),
-               "backoff_max_ns is 999999999; legal: at least 1000000000, as backoff_base_ns is 1000000000");
-    config = default_config();
-    config.backoff_base_ns = 60 * SECOND + 1;
-    CHECK_EQ(try_create(&config), CB_STATUS_OUT_OF_RANGE);
-    CHECK_TEXT(cb_error_text(),
-               "backoff_max_ns is 60000000000; legal: at least 60000000001, as backoff_base_ns is 60000000001");
-    config = default_config();
-    config.start = 1;
-    CHECK_EQ(try_create(&config), CB_STATUS_OUT_OF_RANGE);
-    CHECK_TEXT(cb_error_text(), "start is 1; legal: 0 (closed), 2 (half-open) or 3 (halted)");
+    CHECK_TEXT(cb_error_text(), "probe_timeout_ns is 9223372036854775807; legal: above 9223372036854775807, "
+                                "as recover_threshold_ns is 9223372036854775807");
 }
 
 static void what_is_fixed_at_creation_stays(void) {
@@ -228,6 +249,7 @@ static void each_thread_has_its_own_text(void) {
 int main(void) {
     CHECK_TEXT(cb_error_text(), "");
     every_field_has_its_range();
+    a_range_may_hang_on_another_field();
     what_is_fixed_at_creation_stays();
     settings_are_read_as_they_were_given();
     null_pointers();

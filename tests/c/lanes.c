@@ -28,7 +28,7 @@ static void arguments(void) {
 
 static void the_plain_forms_read_the_breakers_clock(void) {
     cb_config config = quantile_only();
-    config.threshold_ns = NEVER; /* no local pause is a trip */
+    be_patient(&config);
     cb_breaker *breaker = create(&config);
     cb_lane *lane = open_lane(breaker, 0);
     const uint64_t before_ns = cb_now_ns(breaker);
@@ -82,7 +82,7 @@ static void a_lane_has_as_much_room_as_it_was_given(void) {
 
 static void a_lane_has_two_halves(void) {
     cb_config config = quantile_only();
-    config.threshold_ns = NEVER; /* no local pause is a trip */
+    be_patient(&config);
     cb_breaker *breaker = create(&config);
     cb_lane *const garbage = (cb_lane *)(uintptr_t)8;
     cb_lane *begins = open_lane(breaker, 0), *ends = garbage;

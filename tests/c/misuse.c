@@ -354,16 +354,20 @@ static void sizes_that_were_never_set(void) {
     check_sizes(next_event, 88, true);
     cb_destroy(source);
 
-    /* cb_config_init tells the size alone, so that cb_create refuses it. */
+    /* cb_config_init and cb_config_init_for tell the size alone, so that cb_create refuses it. */
     static const size_t NO_VERSIONS[] = {4, 8, 16, 151, 4097, 5000, UINT32_MAX};
     for (size_t i = 0; i < sizeof NO_VERSIONS / sizeof *NO_VERSIONS; i++) {
         unsigned char *config = (unsigned char *)malloc(152);
         memset(config, 0x5a, 152);
-        cb_config_init((cb_config *)(void *)config, NO_VERSIONS[i]);
-        uint32_t told;
-        memcpy(&told, config, sizeof told);
-        CHECK_EQ(told, NO_VERSIONS[i]);
-        for (size_t at = 4; at < 152; at++) CHECK_EQ(config[at], 0x5a);
+        for (int is_for = 0; is_for < 2; is_for++) {
+            uint32_t told = 0;
+            memcpy(config, &told, sizeof told);
+            if (is_for) cb_config_init_for((cb_config *)(void *)config, NO_VERSIONS[i], SECOND);
+            else cb_config_init((cb_config *)(void *)config, NO_VERSIONS[i]);
+            memcpy(&told, config, sizeof told);
+            CHECK_EQ(told, NO_VERSIONS[i]);
+            for (size_t at = 4; at < 152; at++) CHECK_EQ(config[at], 0x5a);
+        }
         free(config);
     }
 }

@@ -65,11 +65,11 @@ static void values_have_names(void) {
     CHECK_TEXT(cb_state_text(CB_STATE_HALF_OPEN), "half_open");
     CHECK_TEXT(cb_state_text(3), "unknown");
     CHECK_TEXT(cb_state_text(UINT32_MAX), "unknown");
-    for (cb_status status = CB_STATUS_OK; status <= CB_STATUS_ODD_PAGE; status++) {
+    for (cb_status status = CB_STATUS_OK; status <= CB_STATUS_BAD_SETTINGS; status++) {
         CHECK(strlen(cb_status_text(status)) > 0);
         CHECK(strcmp(cb_status_text(status), cb_status_text(UINT32_MAX)) != 0);
     }
-    CHECK_TEXT(cb_status_text(CB_STATUS_ODD_PAGE + 1), cb_status_text(UINT32_MAX));
+    CHECK_TEXT(cb_status_text(CB_STATUS_BAD_SETTINGS + 1), cb_status_text(UINT32_MAX));
     CHECK_EQ(cb_abi_version(), CB_ABI_VERSION);
     CHECK(strchr(cb_version_text(), '.') != NULL);
 }

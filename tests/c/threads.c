@@ -99,9 +99,8 @@ static void everybody_at_once(void) {
     static void *(*const WORK[])(void *) = {asks, halts_and_resumes, reads_what_is_published};
     cb_config config = default_config();
     config.consecutive_failures = 1;
-    config.spike_count = 0; /* no local pause is a trip */
-    config.stall_limit_ns = 0;
-    config.threshold_ns = NEVER - 1;
+    config.spike_count = 0;
+    be_patient(&config);
     config.probes = 1;
     config.backoff_base_ns = 1000;
     config.backoff_max_ns = 1000;

@@ -57,7 +57,7 @@ static void close_lanes(struct trader *traders) {
 /* Nothing trips it by itself, however slow the machine is. */
 static cb_config patient(void) {
     cb_config config = quantile_only();
-    config.threshold_ns = NEVER;
+    be_patient(&config);
     return config;
 }
 
@@ -239,7 +239,7 @@ static void *trades_through_pauses(void *argument) {
 static void trading_goes_on_after_each_trip(void) {
     cb_config config = patient();
     config.consecutive_failures = 1;
-    config.recover_threshold_ns = NEVER;
+    config.recover_threshold_ns = config.threshold_ns;
     config.probes = 5;
     config.trials_in_flight = 2;
     config.backoff_base_ns = 1000;

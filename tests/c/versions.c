@@ -2,6 +2,8 @@
  * the end of a heap block, so that sanitizers and valgrind see an access beyond it. */
 #include "check.h"
 
+static char path[1024]; /* a file for settings */
+
 static void *block(size_t size, int fill) {
     void *memory = malloc(size);
     CHECK(memory != NULL);
@@ -44,7 +46,7 @@ static cb_config all_changed(void) {
     config.spike_limit_ns = 7;
     config.spike_count = 8;
     config.max_in_flight = 9;
-    config.stall_limit_ns = 10;
+    config.stall_limit_ns = 10000;
     config.recover_threshold_ns = 11;
     config.recovery = CB_RECOVERY_HEALTH_CHECKS;
     config.probes = 20;
@@ -60,6 +62,8 @@ static cb_config all_changed(void) {
     config.shadow = 1;
     config.latch_after = 20;
     config.owner_timeout_ns = 21000000;
+    config.min_slow = 22;
+    config.debt_limit = 23;
     return config;
 }
 
@@ -106,6 +110,83 @@ static void older_configurations_leave_the_rest_at_its_defaults(void) {
     }
 }
 
+/* The sizes of the versions so far, each with the settings that it has no field for. */
+static const struct {
+    size_t size;
+    const char *missing[3];
+} VERSIONS[] = {
+    {offsetof(cb_config, owner_timeout_ns), {"owner_timeout", "min_slow", "debt_limit"}},
+    {offsetof(cb_config, min_slow), {"min_slow", "debt_limit", NULL}},
+    {offsetof(cb_config, debt_limit), {"debt_limit", NULL, NULL}},
+    {sizeof(cb_config), {NULL, NULL, NULL}},
+};
+
+/* What cb_config_load makes of a file with this text, for a struct of this size that lies at the end of a block. */
+static cb_status try_load(const char *text, size_t size, cb_config *out) {
+    FILE *file = fopen(path, "w");
+    CHECK(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
+    char *copy = (char *)block(size, 0x5a);
+    const cb_status status = cb_config_load(path, (cb_config *)(void *)copy, size);
+    memset(out, 0x5a, sizeof *out);
+    memcpy(out, copy, size < sizeof *out ? size : sizeof *out);
+    for (size_t i = sizeof *out; i < size; i++) CHECK_EQ((unsigned char)copy[i], status == CB_STATUS_OK ? 0 : 0x5a);
+    free(copy);
+    return status;
+}
+
+static void older_configurations_are_loaded_as_far_as_they_go(void) {
+    cb_config expected, read, untouched;
+    memset(&untouched, 0x5a, sizeof untouched);
+    CHECK_EQ(VERSIONS[0].size, 152);
+    for (size_t i = 0; i < sizeof VERSIONS / sizeof *VERSIONS; i++) {
+        const size_t size = VERSIONS[i].size;
+        CHECK_EQ(try_load("threshold = \"5s\"\nlatch_after = 3\n", size, &read), CB_STATUS_OK);
+        memset(&expected, 0x5a, sizeof expected);
+        cb_config_init_for(&expected, size, 5 * SECOND);
+        expected.latch_after = 3;
+        CHECK(memcmp(&read, &expected, sizeof read) == 0);
+        CHECK_EQ(read.struct_size, size);
+
+        /* What it has no field for is refused: it would be lost. */
+        for (size_t other = 0; other < 3; other++) {
+            const char *name = VERSIONS[0].missing[other];
+            bool is_missing = false;
+            for (size_t at = 0; at < 3; at++)
+                is_missing |= VERSIONS[i].missing[at] != NULL && strcmp(VERSIONS[i].missing[at], name) == 0;
+            char text[128], told[1280];
+            snprintf(text, sizeof text, "%s = 20000000\n", name);
+            if (strcmp(name, "owner_timeout") != 0) snprintf(text, sizeof text, "%s = 7\n", name);
+            const cb_status status = try_load(text, size, &read);
+            CHECK_EQ(status, is_missing ? CB_STATUS_UNKNOWN_SETTING : CB_STATUS_OK);
+            if (!is_missing) continue;
+            snprintf(told, sizeof told, "%s: %s is a setting from after the caller's header", path, name);
+            CHECK_TEXT(cb_error_text(), told);
+            CHECK(memcmp(&read, &untouched, sizeof read) == 0);
+        }
+        /* At its default nothing is lost. */
+        CHECK_EQ(try_load("owner_timeout = \"1s\"\nmin_slow = 6\ndebt_limit = 0\n", size, &read), CB_STATUS_OK);
+    }
+    CHECK_EQ(try_load("debt_limit = 7\n", sizeof read + 64, &read), CB_STATUS_OK); /* a newer header's */
+    CHECK_EQ(read.debt_limit, 7);
+}
+
+static void no_version_is_loaded(void) {
+    cb_config config, untouched;
+    memset(&config, 0x5a, sizeof config);
+    untouched = config;
+    for (size_t size = 0; size <= 4200; size++) {
+        const bool is_version = size >= 152 && size <= 4096 && !cuts_a_field(size);
+        if (is_version || (size > sizeof config && size < 4090)) continue; /* above */
+        char text[128];
+        snprintf(text, sizeof text, "size is %zu, and %zu in this version; pass sizeof *config", size, sizeof config);
+        CHECK_EQ(cb_config_load(path, &config, size), CB_STATUS_STRUCT_SIZE);
+        CHECK_TEXT(cb_error_text(), text);
+        CHECK(memcmp(&config, &untouched, sizeof config) == 0);
+    }
+    CHECK_EQ(cb_config_load(path, &config, SIZE_MAX), CB_STATUS_STRUCT_SIZE);
+    CHECK(memcmp(&config, &untouched, sizeof config) == 0);
+}
+
 static void newer_configurations_pass_while_what_they_add_is_0(void) {
     const cb_config config = default_config();
     cb_breaker *breaker;
@@ -142,6 +223,8 @@ static void sizes_that_no_version_has(void) {
 
 /* Each fills a struct of this size (as it tells of itself), in a program compiled with another version. */
 static void init(void *out, size_t size) { cb_config_init((cb_config *)out, size); }
+
+static void init_for(void *out, size_t size) { cb_config_init_for((cb_config *)out, size, 5 * SECOND); }
 
 static cb_breaker *source;
 static void get_config(void *out, size_t size) { (void)size, cb_get_config(source, (cb_config *)out); }
@@ -195,6 +278,7 @@ static void outputs_keep_to_the_callers_version(void) {
     cb_record_at(source, 1, 7);
     cb_halt_at(source, 2);
     check_output(init, sizeof(cb_config), 152);
+    check_output(init_for, sizeof(cb_config), 152);
     check_output(get_config, sizeof(cb_config), 152);
     check_output(get_snapshot, sizeof(cb_snapshot), 144);
     check_output(get_published, sizeof(cb_snapshot), 144);
@@ -211,12 +295,18 @@ static void sizes_to_config_init_that_no_version_has_change_nothing(void) {
     cb_config config, untouched;
     memset(&config, 0x5a, sizeof config);
     untouched = config;
-    for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) cb_config_init(&config, SIZES[i]);
+    for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
+        cb_config_init(&config, SIZES[i]);
+        cb_config_init_for(&config, SIZES[i], SECOND);
+    }
     CHECK(memcmp(&config, &untouched, sizeof config) == 0);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    CHECK(argc == 2 && snprintf(path, sizeof path, "%s/node.toml", argv[1]) < (int)sizeof path);
     older_configurations_leave_the_rest_at_its_defaults();
+    older_configurations_are_loaded_as_far_as_they_go();
+    no_version_is_loaded();
     newer_configurations_pass_while_what_they_add_is_0();
     sizes_that_no_version_has();
     outputs_keep_to_the_callers_version();

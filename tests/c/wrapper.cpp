@@ -97,6 +97,8 @@ static void settings() {
     distinct.shadow = 1;
     distinct.latch_after = 114;
     distinct.owner_timeout_ns = 10000001;
+    distinct.min_slow = 115;
+    distinct.debt_limit = 116;
     const Breaker breaker(distinct);
     const cb_config back = Breaker(breaker.config()).config().to_c();
     CHECK(std::memcmp(&back, &distinct, sizeof back) == 0);
@@ -155,8 +157,12 @@ static void forms_of_the_wrappers_own() {
     CHECK((reasons(events) == std::vector<Reason>{Reason::Recovered}));
     CHECK(events.begin() == events.end() && events.missed() == 0);
 
+    /* A negative latency is none: it is counted, and nothing else. */
     Breaker endless(quick());
-    endless.record_at(3 * SECOND, nanoseconds(-1)); /* that is no latency: fail safe */
+    endless.record_at(3 * SECOND, nanoseconds(-1));
+    endless.record_failure_at(3 * SECOND, nanoseconds::min());
+    CHECK(endless.state() == State::Closed && endless.snapshot().misused == 2 && endless.snapshot().recorded == 0);
+    endless.record_at(3 * SECOND, nanoseconds::max());
     CHECK(endless.state() == State::Open);
 }
 
@@ -173,9 +179,7 @@ static void new_settings() {
 
 /* The plain forms: only what holds however long each step takes. */
 static void real_time() {
-    Config config;
-    config.threshold = std::chrono::hours(1);
-    Breaker breaker(config);
+    Breaker breaker(Config::for_threshold(std::chrono::hours(1)));
     const std::uint64_t before_ns = breaker.now_ns();
     CHECK(breaker.allow());
     const trip99::Call call = breaker.begin();
