@@ -409,7 +409,8 @@ fn the_cpp_config_has_every_setting() {
                 name,
                 "std::chrono::nanoseconds",
                 format!("{name}(detail::duration(config.{field}))"),
-                format!("detail::ns(\"{name}\", {name})"),
+                // Latencies end where durations do, and so do the limits that they are held against.
+                format!("detail::{}(\"{name}\", {name})", if name.ends_with("threshold") { "limit_ns" } else { "ns" }),
             ),
             SettingKind::Switch => (field, "bool", format!("{field}(config.{field} != 0)"), format!("{field} ? 1 : 0")),
             SettingKind::Recovery => (
