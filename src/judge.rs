@@ -117,8 +117,8 @@ impl Judge {
         if state != State::Closed {
             return (enters, None);
         }
-        if enters && self.rules.debt.is_on() {
-            self.take_debt(now_ns, latency_ns);
+        if enters && self.rules.debt.is_on() && latency_ns > self.window.threshold_ns {
+            self.rules.debt.take_slow(now_ns, self.window.pushed());
         }
         self.expire_overdue(now_ns);
         let counts = enters.then(|| self.counts(now_ns, state));
@@ -127,15 +127,6 @@ impl Judge {
             self.look_for_calm(now_ns);
         }
         (enters, reason)
-    }
-
-    /// A sample entered the window of a closed breaker.
-    #[cold]
-    fn take_debt(&mut self, now_ns: u64, latency_ns: u64) {
-        self.rules.debt.look(now_ns);
-        if latency_ns > self.window.threshold_ns {
-            self.rules.debt.take_slow(now_ns, self.window.pushed());
-        }
     }
 
     /// Whether this sample enters the window.

@@ -6,11 +6,11 @@
 #[path = "../../benches/common/mod.rs"]
 mod common;
 
-use std::time::Duration;
 use bench_instructions::{OPERATIONS, QUESTIONS};
 use gungraun::Callgrind;
 use gungraun::prelude::*;
 use std::hint::black_box;
+use std::time::Duration;
 use trip99::{Breaker, Call, Config, State};
 
 /// Samples in the window; it is full.
@@ -146,7 +146,11 @@ fn poll_at(mut load: Box<Load>) -> Box<Load> {
 /// One for each question, with windows that differ.
 fn never_asked() -> Vec<(Breaker, u64)> {
     // The load never reaches this threshold: some windows would have too many slow samples for a closed breaker.
-    let config = Config { window_len: WINDOW as u32, spike_count: 0, ..Config::for_threshold(Duration::from_nanos(i64::MAX as u64)) };
+    let config = Config {
+        window_len: WINDOW as u32,
+        spike_count: 0,
+        ..Config::for_threshold(Duration::from_nanos(i64::MAX as u64))
+    };
     let latencies_ns = common::latencies_ns(WINDOW + QUESTIONS * SLIDE);
     let windows = (0..QUESTIONS).map(|question| {
         let mut breaker = Breaker::new(config.clone()).expect("a legal config");

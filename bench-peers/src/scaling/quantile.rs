@@ -1,6 +1,5 @@
 //! What the value of a quantile costs as the window grows, beside reading each latency once, and beside what std has.
 
-use std::time::Duration;
 use super::{WINDOWS, thousands};
 use crate::effort::Effort;
 use crate::load::STEP_NS;
@@ -9,6 +8,7 @@ use crate::report::{ratio, spread, table};
 use crate::rounds::Spread;
 use crate::traces;
 use std::hint::black_box;
+use std::time::Duration;
 use std::time::Instant;
 use trip99::{Breaker, Config, PPM};
 
@@ -34,7 +34,8 @@ struct Trip99 {
 impl Trip99 {
     fn new(window_len: usize) -> Self {
         // The load is not judged: the breaker stays closed at every length.
-        let quiet = Config { spike_count: 0, min_samples: 64, ..Config::for_threshold(Duration::from_nanos(i64::MAX as u64)) };
+        let quiet =
+            Config { spike_count: 0, min_samples: 64, ..Config::for_threshold(Duration::from_nanos(i64::MAX as u64)) };
         Self { breaker: breaker(Config { window_len: window_len as u32, ..quiet }), now_ns: 0 }
     }
 }
