@@ -158,10 +158,17 @@ impl Judge {
     #[inline]
     pub(crate) fn expire(&mut self, now_ns: u64) {
         if self.rules.debt.is_on() {
-            self.rules.debt.look(self.window.newest_ns()); // which may leave now
+            self.look_at_debt();
         }
         self.window.expire(now_ns);
         self.expire_overdue(now_ns);
+    }
+
+    /// The debt was looked at last when the newest sample entered, which may leave now.
+    #[cold]
+    #[inline(never)]
+    fn look_at_debt(&mut self) {
+        self.rules.debt.look(self.window.newest_ns());
     }
 
     #[inline]
