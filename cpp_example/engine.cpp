@@ -38,9 +38,13 @@ constexpr std::uint64_t SWEEP_EVERY_NS = 100 * MS;
 constexpr std::uint64_t LOGON_PATIENCE_NS = 5000 * MS;
 constexpr std::uint64_t CLOSING_PATIENCE_NS = 500 * MS;
 
-// The defaults, but for a recovery that doesn't take longer than anybody wants to watch.
-trip99::Config settings() {
+// Those of the file, if there is one. Otherwise the defaults, but for a recovery that doesn't take longer than anybody wants
+// to watch.
+trip99::Config settings(const char *file) {
     using namespace std::chrono_literals;
+    if (file != nullptr) {
+        return trip99::Config::load(file);
+    }
     trip99::Config config;
     config.threshold = 200ms; // the default, too
     config.probes = 5;
@@ -135,7 +139,7 @@ class Engine {
         if (breaker_.allow()) {
             ++record_.tally.sent;
             orders_.add(*slot, nullptr);
-            send(*slot, Kind::Order, false, breaker_.begin());
+            send(*slot, Kind::Order, breaker_.begin());
         } else {
             ++record_.tally.refused;
         }
@@ -153,7 +157,7 @@ class Engine {
                 }
                 ++record_.tally.sent;
                 orders_.add(*slot, trader.get());
-                send(*slot, Kind::Order, false, request.call, request.asked_ns);
+                send(*slot, Kind::Order, request.call, request.asked_ns);
             }
         }
     }
@@ -187,24 +191,24 @@ class Engine {
                 order.stage = Stage::Cancelling;
                 ++record_.tally.cancels;
                 record_.tally.cancels_in_pauses += is_paused;
-                send(order, Kind::Cancel, is_paused, breaker_.begin());
+                send(order, Kind::Cancel, breaker_.begin());
             }
         });
     }
 
     // Cancels begin as orders do: their round trips tell as much of the node.
-    void send(Order &order, Kind kind, bool in_pause, trip99::Call call, std::uint64_t asked_ns) {
+    void send(Order &order, Kind kind, trip99::Call call, std::uint64_t asked_ns) {
         order.call = call;
         order.row = record_.rows.size();
-        record_.rows.push_back({asked_ns, call.start_ns, 0, kind == Kind::Order, in_pause, How::GivenUp});
+        record_.rows.push_back({asked_ns, call.start_ns, 0, kind == Kind::Order, How::GivenUp});
         if (!session_.send(Message::request(kind, order.id))) {
             settle(order, How::Failed);
         }
     }
 
     // The owner asks and begins in one go.
-    void send(Order &order, Kind kind, bool in_pause, trip99::Call call) {
-        send(order, kind, in_pause, call, call.start_ns);
+    void send(Order &order, Kind kind, trip99::Call call) {
+        send(order, kind, call, call.start_ns);
     }
 
     // The answer's ticket is found by the order's number. One that comes after the engine gave up has none.
@@ -312,15 +316,26 @@ class Engine {
 
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE *)>;
 
-int run(const char *program, const char *trace, std::size_t threads) {
+struct Options {
+    const char *program = "trip99";
+    const char *config = nullptr;
+    const char *trace = nullptr;
+    std::size_t threads = 0;
+};
+
+int run(const Options &options) {
+    const char *const trace = options.trace;
+    const trip99::Config config = settings(options.config);
+    for (const std::string &warning : config.warnings()) {
+        std::fprintf(stderr, "engine: warning: %s\n", warning.c_str());
+    }
     const File file(trace != nullptr ? std::fopen(trace, "w") : nullptr, &std::fclose);
     if (trace != nullptr && file == nullptr) {
         throw CannotRun(std::string(trace) + ": " + std::strerror(errno) + "; legal: --trace and a writable file");
     }
-    Node node(program);
-    const trip99::Config config = settings();
-    show_header(node.pid(), node.port(), config, threads);
-    Engine engine(config, node, threads);
+    Node node(options.program);
+    show_header(node.pid(), node.port(), config, options.threads);
+    Engine engine(config, node, options.threads);
     const Record record = engine.run();
     const std::vector<Episode> found = episodes(record);
     show_summary(record, found);
@@ -337,11 +352,12 @@ int run(const char *program, const char *trace, std::size_t threads) {
     return wrong.empty() ? 0 : 1;
 }
 
-const char USAGE[] = "usage: engine [--trip99 PATH] [--trace FILE] [--threads N]\n"
+const char USAGE[] = "usage: engine [--trip99 PATH] [--config FILE] [--trace FILE] [--threads N]\n"
                      "\n"
                      "Trades with trip99's demo node for some 12 seconds, through three troubles.\n"
                      "\n"
                      "  --trip99 PATH  the trip99 program, which is the node (default: trip99 on the PATH)\n"
+                     "  --config FILE  settings of the breaker, in TOML (default: the engine's own)\n"
                      "  --trace FILE   write the round trips there, for `trip99 replay`\n"
                      "  --threads N    trade in so many threads beside the breaker's owner, at most 64\n"
                      "                 (default: 0, one thread does it all)\n"
@@ -352,16 +368,14 @@ const char USAGE[] = "usage: engine [--trip99 PATH] [--trace FILE] [--threads N]
 } // namespace
 
 int main(int argc, char **argv) {
-    const char *program = "trip99";
-    const char *trace = nullptr;
-    std::size_t threads = 0;
+    Options options;
     for (int i = 1; i < argc; i += 2) {
         const std::string option = argv[i];
         if (option == "--help") {
             std::fputs(USAGE, stdout);
             return 0;
         }
-        if (option != "--trip99" && option != "--trace" && option != "--threads") {
+        if (option != "--trip99" && option != "--config" && option != "--trace" && option != "--threads") {
             std::fprintf(stderr, "engine: %s is no option\n\n%s", argv[i], USAGE);
             return 2;
         }
@@ -372,19 +386,21 @@ int main(int argc, char **argv) {
         const char *value = argv[i + 1];
         if (option == "--threads") {
             const char *end = value + std::strlen(value);
-            const auto [rest, error] = std::from_chars(value, end, threads);
-            if (error != std::errc() || rest != end || threads > MAX_THREADS) {
+            const auto [rest, error] = std::from_chars(value, end, options.threads);
+            if (error != std::errc() || rest != end || options.threads > MAX_THREADS) {
                 std::fprintf(stderr, "engine: --threads is %s; legal: 0 to %zu\n", value, MAX_THREADS);
                 return 2;
             }
+        } else if (option == "--trip99") {
+            options.program = value;
         } else {
-            (option == "--trip99" ? program : trace) = value;
+            (option == "--config" ? options.config : options.trace) = value;
         }
     }
     std::signal(SIGPIPE, SIG_IGN); // a node that is gone is an error to be reported, not an end
     std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ); // the timeline as it comes, into a pipe, too
     try {
-        return run(program, trace, threads);
+        return run(options);
     } catch (const std::exception &error) {
         std::fprintf(stderr, "engine: %s\n", error.what());
         return 2;

@@ -617,8 +617,14 @@ fn the_header_is_what_cbindgen_makes_of_the_rust_source() {
 fn the_snippets_in_the_docs_compile_as_they_stand() {
     let docs = include_str!("../docs/cpp.md");
     for (language, standard, file, mark, names) in [
-        (CPP, "c++14", "hot_loop", "```cpp\n", &["hot_loop.inc", "traders.inc"][..]),
-        (C, "c99", "docs", "```c\n", &["gate.inc", "snapshot.inc", "halts.inc", "shared.inc", "supervisor.inc"][..]),
+        (CPP, "c++14", "hot_loop", "```cpp\n", &["hot_loop.inc", "settings.inc", "traders.inc"][..]),
+        (
+            C,
+            "c99",
+            "docs",
+            "```c\n",
+            &["gate.inc", "settings.inc", "snapshot.inc", "halts.inc", "shared.inc", "supervisor.inc"][..],
+        ),
     ] {
         let snippets = docs.split(mark).skip(1).map(|rest| rest.split("```").next().expect("its end"));
         let directory = scratch("docs");

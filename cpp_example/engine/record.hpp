@@ -21,8 +21,6 @@ struct Row {
     std::uint64_t start_ns;
     std::uint64_t latency_ns;
     bool is_order;
-    // A cancel that was sent while trading was paused.
-    bool in_pause;
     How how;
 };
 

@@ -12,20 +12,32 @@ inline std::string show(std::chrono::nanoseconds duration) {
     return show_ns(static_cast<std::uint64_t>(duration.count()));
 }
 
+// The quantile that is judged, as in P99.9.
+inline std::string show_quantile(const trip99::Config &config) {
+    char text[32];
+    std::snprintf(text, sizeof text, "P%g", config.quantile_ppm / 1e4);
+    return text;
+}
+
 inline void show_header(int pid, unsigned port, const trip99::Config &config, std::size_t threads) {
     std::printf("trip99 engine, with version %s of the library\n\n", trip99::version());
     std::printf("  node      process %d on 127.0.0.1:%u\n", pid, port);
     if (threads > 0) {
         std::printf("  threads   %zu trade, each on a lane; one more owns breaker and connection\n", threads);
     }
-    std::printf("  latency   P99 over %s, once there are %" PRIu32 " samples\n", show(config.threshold).c_str(),
-                config.min_samples);
+    if (config.debt_limit > 0) {
+        std::printf("  latency   a debt of %" PRIu32 " calls over %s\n", config.debt_limit,
+                    show(config.threshold).c_str());
+    } else {
+        std::printf("  latency   %s over %s, once there are %" PRIu32 " samples\n",
+                    show_quantile(config).c_str(), show(config.threshold).c_str(), config.min_samples);
+    }
     std::printf("  failures  %" PRIu32 " in a row\n", config.consecutive_failures);
     std::printf("  stall     a call in flight for %s\n", show(config.stall_limit).c_str());
     std::printf("  recovery  %" PRIu32 " good trials; pauses of %s, x%" PRIu32 " each time, up to %s\n\n",
                 config.probes, show(config.backoff_base).c_str(), config.backoff_multiplier,
                 show(config.backoff_max).c_str());
-    std::printf("%10s  %-22s  %-20s  %8s  %8s\n", "time", "change", "reason", "P99", "pause");
+    std::printf("%10s  %-22s  %-20s  %8s  %8s\n", "time", "change", "reason", show_quantile(config).c_str(), "pause");
 }
 
 inline void show_time(std::uint64_t ns) { std::printf("%8.3f s  ", static_cast<double>(ns) / 1e9); }
@@ -65,18 +77,17 @@ inline void show_summary(const Record &record, const std::vector<Episode> &episo
                 tally.cancels, tally.cancels_in_pauses, tally.cancels_again);
 }
 
-// As `trip99 replay` reads it. Cancels of pauses are left out: it asks the breaker about each row, and they didn't ask.
+// As `trip99 replay` reads it: an order asks, a cancel doesn't. What never came back has neither latency nor result.
 inline bool write_trace(std::FILE *file, const Record &record) {
-    std::fputs("start_ns,latency_ns,ok\n", file);
+    std::fputs("start_ns,latency_ns,ok,kind\n", file);
     for (const Row &row : record.rows) {
-        if (row.in_pause) {
-            continue;
-        }
         std::fprintf(file, "%" PRIu64 ",", row.start_ns - record.rows.front().start_ns);
-        if (row.how != How::GivenUp) { // what never came back has no latency
-            std::fprintf(file, "%" PRIu64, row.latency_ns);
+        if (row.how != How::GivenUp) {
+            std::fprintf(file, "%" PRIu64 ",%d", row.latency_ns, row.how == How::Answered ? 1 : 0);
+        } else {
+            std::fputs(",", file);
         }
-        std::fprintf(file, ",%d\n", row.how == How::Answered ? 1 : 0);
+        std::fputs(row.is_order ? ",ask\n" : ",free\n", file);
     }
     return std::fflush(file) == 0 && std::ferror(file) == 0;
 }

@@ -1,8 +1,8 @@
 //! Structs that C and the library see in different versions.
 //!
-//! Each begins with `struct_size`, what `sizeof` gave the caller. New fields are added at the end only, and zero means
-//! the same to them as their absence. So a shorter struct is an older version, whose missing fields keep their
-//! defaults; a longer one is a newer version, which goes on with fields that this library doesn't know.
+//! Each begins with `struct_size`, what `sizeof` gave the caller. New fields are added at the end only. So a shorter struct is
+//! an older version, whose missing fields keep their defaults, whatever 0 means to them. A longer one is a newer version, which
+//! goes on while the fields that this library doesn't know are 0.
 
 use core::ptr;
 

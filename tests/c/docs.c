@@ -15,6 +15,10 @@ static void asks(cb_breaker *breaker) {
 #include "gate.inc"
 }
 
+static void loads(void) {
+#include "settings.inc"
+}
+
 static void looks(cb_breaker *breaker) {
 #include "snapshot.inc"
 }
@@ -39,6 +43,7 @@ int main(void) {
     cb_breaker *breaker;
     if (cb_create(NULL, &breaker) != CB_STATUS_OK) return 1;
     asks(breaker);
+    loads();
     looks(breaker);
     halts(breaker);
     shares();

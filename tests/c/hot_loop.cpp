@@ -2,6 +2,8 @@
 #include <trip99.hpp>
 
 #include <atomic>
+#include <iostream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -33,6 +35,10 @@ static void hot_loop() {
 #include "hot_loop.inc"
 }
 
+static void settings() {
+#include "settings.inc"
+}
+
 /* A trader's. */
 struct Session {
     void send(trip99::Call) {}
@@ -45,6 +51,7 @@ static void traders(trip99::Breaker &breaker, std::vector<Session> &sessions, st
 
 int main() {
     hot_loop();
+    settings();
     trip99::Breaker breaker;
     std::vector<Session> sessions;
     std::atomic<bool> trading(false);

@@ -106,10 +106,65 @@ static void a_call_may_take_no_such_time(void) {
     cb_destroy(breaker);
 }
 
+/* Half-open, and a trial granted; one trial closes it. */
+static cb_breaker *with_a_trial(void) {
+    cb_config config = default_config();
+    config.probes = 1;
+    cb_breaker *breaker = half_open(config);
+    CHECK(cb_allow_at(breaker, SECOND));
+    return breaker;
+}
+
+/* It has no result, so it reopens when the result is overdue. */
+static void a_trial_is_lost_by_one(void) {
+    cb_breaker *breaker = with_a_trial();
+    cb_record_at(breaker, SECOND + MS, NO_TIME);
+    cb_record_failure_at(breaker, SECOND + MS, UINT64_MAX);
+    CHECK_EQ(snapshot_of(breaker).misused, 2);
+    CHECK_EQ(snapshot_of(breaker).trials_out, 1);
+    CHECK(!cb_allow_at(breaker, SECOND + MS));
+    cb_poll_at(breaker, 3 * SECOND - 1);
+    CHECK_EQ(cb_get_state(breaker), CB_STATE_HALF_OPEN);
+    cb_poll_at(breaker, 3 * SECOND);
+    CHECK_EQ(cb_get_state(breaker), CB_STATE_OPEN);
+    CHECK_EQ(last_reason(breaker), CB_REASON_PROBE_LOST);
+    cb_destroy(breaker);
+
+    /* With a ticket, too. The time of such an end is so late that the trial was too slow before. */
+    breaker = with_a_trial();
+    const cb_call trial = cb_begin_at(breaker, SECOND);
+    cb_end_at(breaker, SECOND + NO_TIME, trial);
+    CHECK_EQ(snapshot_of(breaker).misused, 1);
+    CHECK_EQ(snapshot_of(breaker).in_flight, 0);
+    CHECK_EQ(snapshot_of(breaker).trials_good, 0);
+    CHECK_EQ(cb_get_state(breaker), CB_STATE_OPEN);
+    CHECK_EQ(last_reason(breaker), CB_REASON_PROBE_SLOW);
+    cb_destroy(breaker);
+
+    /* A lane's stamps don't move the owner's time. */
+    breaker = with_a_trial();
+    cb_release_at(breaker, SECOND);
+    cb_lane *lane = NULL;
+    CHECK_EQ(cb_lane_open(breaker, 0, &lane), CB_STATUS_OK);
+    CHECK(cb_lane_allow(lane));
+    cb_lane_end_at(lane, SECOND + NO_TIME, cb_lane_begin_at(lane, SECOND));
+    cb_poll_at(breaker, SECOND + MS);
+    CHECK_EQ(snapshot_of(breaker).misused, 1);
+    CHECK_EQ(snapshot_of(breaker).in_flight, 0);
+    CHECK_EQ(snapshot_of(breaker).trials_out, 1);
+    CHECK_EQ(cb_get_state(breaker), CB_STATE_HALF_OPEN);
+    cb_poll_at(breaker, 3 * SECOND + MS);
+    CHECK_EQ(cb_get_state(breaker), CB_STATE_OPEN);
+    CHECK_EQ(last_reason(breaker), CB_REASON_PROBE_LOST);
+    cb_lane_close(lane);
+    cb_destroy(breaker);
+}
+
 int main(void) {
     negative_delays_trip_nothing();
     the_limit_is_2_to_the_63();
     lanes_tell_them_too();
     a_call_may_take_no_such_time();
+    a_trial_is_lost_by_one();
     return 0;
 }
