@@ -324,7 +324,7 @@ pub(super) fn is_version(size: usize) -> bool {
 
 /// No version ends there.
 pub(super) fn ends_within_a_field(size: usize) -> bool {
-    size % 4 != 0 || size.checked_sub(4).is_some_and(|last| WIDE_FIELDS.contains(&last))
+    !size.is_multiple_of(4) || size.checked_sub(4).is_some_and(|last| WIDE_FIELDS.contains(&last))
 }
 
 /// Writes settings to a caller's struct of this size.
