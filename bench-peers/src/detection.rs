@@ -9,6 +9,7 @@ use failsafe::clock::MockClock;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hint::black_box;
+use std::thread;
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,29 +42,35 @@ pub(crate) fn compare(contestants: &[Contestant], effort: Effort) -> Vec<Row> {
         calms: Vec::new(),
     };
     let mut rows: Vec<_> = contestants.iter().map(new_row).collect();
-    let feed_all = |contestant: &Contestant, traces: &[Trace]| {
-        traces.iter().map(|trace| feed(&contestant.make, trace)).collect::<Vec<_>>()
-    };
     for trouble in &TROUBLES {
         let traces: Vec<_> = (0..effort.traces(TROUBLE_TRACES)).map(trouble.make).collect();
-        for (row, contestant) in rows.iter_mut().zip(contestants) {
-            row.troubles.push(feed_all(contestant, &traces));
+        for (row, trips) in rows.iter_mut().zip(feed_all(contestants, &traces)) {
+            row.troubles.push(trips);
         }
     }
     for calm in &CALMS {
         for fill in FILLS {
             let traces: Vec<_> = (0..effort.traces(CALM_TRACES)).map(|seed| calm.trace(seed, fill)).collect();
-            for (row, contestant) in rows.iter_mut().zip(contestants) {
-                row.calms.push(feed_all(contestant, &traces));
+            for (row, trips) in rows.iter_mut().zip(feed_all(contestants, &traces)) {
+                row.calms.push(trips);
             }
         }
     }
     rows
 }
 
+/// A thread for each, as some take long and time is virtual.
+fn feed_all(contestants: &[Contestant], traces: &[Trace]) -> Vec<Vec<Option<Trip>>> {
+    thread::scope(|scope| {
+        let feed_all = |contestant: &Contestant| traces.iter().map(|trace| feed(&contestant.make, trace)).collect();
+        let threads: Vec<_> = contestants.iter().map(|contestant| scope.spawn(move || feed_all(contestant))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no peer panics")).collect()
+    })
+}
+
 /// Feeds a new peer until it trips. At one instant timers come first, then calls that come back, then the one that is
 /// sent.
-pub(crate) fn feed(make: &impl Fn() -> Box<dyn Peer>, trace: &Trace) -> Option<Trip> {
+pub(crate) fn feed(make: &(impl Fn() -> Box<dyn Peer> + ?Sized), trace: &Trace) -> Option<Trip> {
     // failsafe reads this clock, and takes its start as it is made.
     failsafe::clock::freeze(|clock| {
         let origin = failsafe::clock::now();

@@ -67,7 +67,7 @@ pub(super) fn contestants() -> Vec<Contestant> {
                 name.push_str(if by_record_at { " by record_at" } else { "" });
                 name.push_str(&if debt_limit > 0 { format!(", debt {debt_limit}") } else { String::new() });
                 name.push_str(if spike_count == 0 { ", no spikes" } else { "" });
-                let make: Box<dyn Fn() -> Box<dyn Peer>> = if by_record_at {
+                let make: Box<dyn Fn() -> Box<dyn Peer> + Sync> = if by_record_at {
                     Box::new(move || Box::new(make(config.clone())))
                 } else {
                     Box::new(move || Box::new(make_in_flight(config.clone())))
