@@ -8,6 +8,8 @@ pub(crate) enum Command {
     Compare(Effort),
     /// The tables on detection alone, which need no calm machine.
     Detection,
+    /// The tables and plots of docs/judgement.md: writes them, or only checks them.
+    Judgement { is_check: bool },
 }
 
 impl Command {
@@ -18,7 +20,12 @@ impl Command {
             [] => Ok(Self::Compare(Effort::Full)),
             ["quick"] => Ok(Self::Compare(Effort::Quick)),
             ["detection"] => Ok(Self::Detection),
-            _ => Err(format!("unknown arguments: {}; there are: quick, detection", arguments.join(" "))),
+            ["judgement"] => Ok(Self::Judgement { is_check: false }),
+            ["judgement", "check"] => Ok(Self::Judgement { is_check: true }),
+            _ => Err(format!(
+                "unknown arguments: {}; there are: quick, detection, judgement, judgement check",
+                arguments.join(" ")
+            )),
         }
     }
 }
@@ -33,6 +40,8 @@ mod tests {
         assert_eq!(of(""), Ok(Command::Compare(Effort::Full)));
         assert_eq!(of("quick"), Ok(Command::Compare(Effort::Quick)));
         assert_eq!(of("detection"), Ok(Command::Detection));
+        assert_eq!(of("judgement"), Ok(Command::Judgement { is_check: false }));
+        assert_eq!(of("judgement check"), Ok(Command::Judgement { is_check: true }));
         assert!(of("fast").is_err() && of("quick quick").is_err());
     }
 }

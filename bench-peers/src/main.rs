@@ -16,6 +16,7 @@ mod cpp;
 mod machine;
 mod report;
 mod goals;
+mod judgement;
 
 use command::Command;
 use effort::Effort;
@@ -43,6 +44,7 @@ fn run(command: Command) -> Result<(), String> {
                 fs::write(path, text).map_err(|error| format!("RESULTS.md: {error}"))?;
             }
         }
+        Command::Judgement { is_check } => judgement::run(is_check)?,
         Command::Detection => {
             let rows = detection::compare(&peers::contestants(&peers::all()), Effort::Full);
             println!(
