@@ -7,10 +7,12 @@ use super::flow::Flow;
 
 /// No debt is forgiven by age.
 pub(crate) const NEVER: usize = usize::MAX;
+/// A solution above this would not be exact.
+pub(crate) const MOST_CALLS: f64 = 1e12;
 /// What a slow call adds, in what a fast one takes away.
 const SLOW: usize = 99;
 
-/// From no debt on. Above 10^12 it is infinite, as the solution is no longer exact there. Debt is forgiven when the slow call before is `forgiven_after` calls ago.
+/// From no debt on. Above [`MOST_CALLS`] it is infinite. Debt is forgiven when the slow call before is `forgiven_after` calls ago.
 pub(crate) fn mean_calls(debt_limit: usize, flow: Flow, forgiven_after: usize) -> f64 {
     // The state `i` is a debt of `SLOW + i`.
     let states = (debt_limit - 1) * SLOW;
@@ -18,7 +20,7 @@ pub(crate) fn mean_calls(debt_limit: usize, flow: Flow, forgiven_after: usize) -
     let slow_calls = 1.0 + if states > 0 { solve_first(&mut rows) } else { 0.0 };
     // By Wald's identity; the first slow call comes after a fast one.
     let calls = 1.0 / flow.begins() + (slow_calls - 1.0) / flow.share;
-    if (0.0..1e12).contains(&calls) { calls } else { f64::INFINITY }
+    if (0.0..MOST_CALLS).contains(&calls) { calls } else { f64::INFINITY }
 }
 
 /// The equation of a state, `m[i] - sum of p[i][j] * m[j] = 1`, with 1 as the last element.

@@ -60,7 +60,8 @@ impl Fed {
         self.breaker.state() != State::Closed
     }
 
-    /// The number of the call that trips it, counted from 1, if it is one of so many.
+    /// The number of the call that trips it, counted from 1, if it is one of so many. More calls may be taken than are fed: what comes
+    /// after a trip has to begin anew.
     pub(crate) fn trips(&mut self, calls: &mut Calls, most: u64) -> Option<u64> {
         let mut fed = 0;
         while fed < most {
@@ -96,8 +97,8 @@ pub(crate) fn mean_calls(config: &Config, flow: Flow, rate: Rate, seed: u64, tri
     let mut calls = Calls::new(flow, seed);
     let mut fed = 0;
     for _ in 0..trips {
-        fed += Fed::full(config, rate).trips(&mut calls, u64::MAX).expect("it trips at last");
         calls.begin_anew();
+        fed += Fed::full(config, rate).trips(&mut calls, u64::MAX).expect("it trips at last");
     }
     Mean { calls: fed as f64 / trips as f64, trips }
 }
@@ -109,6 +110,8 @@ pub(crate) fn mean_delay(config: &Config, calm: Flow, trouble: Flow, runs: u64) 
     let (mut done, mut delay) = (0, 0);
     while done < runs {
         let mut fed = Fed::full(config, OFTEN);
+        calm.begin_anew();
+        trouble.begin_anew();
         if fed.trips(&mut calm, 2 * u64::from(config.window_len)).is_some() {
             // It was no longer watching when the trouble came.
             continue;

@@ -36,12 +36,20 @@ impl Axis {
     }
 }
 
-#[derive(Default)]
 pub(crate) struct Line {
     pub(crate) name: String,
     pub(crate) points: Vec<(f64, f64)>,
-    /// What stands beside the points, if anything does.
+    /// What stands beside the points, if anything does: left above them, or right below them.
     pub(crate) labels: Vec<String>,
+    pub(crate) is_labelled_below: bool,
+    /// In pixels.
+    pub(crate) width: u32,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self { name: String::new(), points: Vec::new(), labels: Vec::new(), is_labelled_below: false, width: 2 }
+    }
 }
 
 type PlotError = Box<dyn std::error::Error>;
@@ -63,7 +71,7 @@ fn draw(title: &str, x: &Axis, y: &Axis, lines: &[Line]) -> Result<String, PlotE
             .margin(12)
             .margin_right(NAMES)
             .x_label_area_size(52)
-            .y_label_area_size(78)
+            .y_label_area_size(74)
             .build_cartesian_2d(
                 (x_from..x_to).log_scale().with_key_points(x.ticks.clone()),
                 (y_from..y_to).log_scale().with_key_points(y.ticks.clone()),
@@ -84,14 +92,18 @@ fn draw(title: &str, x: &Axis, y: &Axis, lines: &[Line]) -> Result<String, PlotE
         for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
             let is_seen = |&(x, y): &(f64, f64)| (x_from..=x_to).contains(&x) && (y_from..=y_to).contains(&y);
             let points: Vec<_> = line.points.iter().copied().filter(is_seen).collect();
-            chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
+            chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(line.width)))?;
             if points.len() < 50 {
                 chart.draw_series(points.iter().map(|&point| Circle::new(point, 3, colour.filled())))?;
             }
             for (point, label) in line.points.iter().zip(&line.labels).filter(|(point, _)| is_seen(point)) {
                 let (x, y) = chart.backend_coord(point);
-                let style = font(12.0).color(colour).pos(Pos::new(HPos::Right, VPos::Bottom));
-                root.draw(&Text::new(label.clone(), (x - 5, y - 3), style))?;
+                let (pos, place) = if line.is_labelled_below {
+                    (Pos::new(HPos::Left, VPos::Top), (x + 5, y + 4))
+                } else {
+                    (Pos::new(HPos::Right, VPos::Bottom), (x - 5, y - 3))
+                };
+                root.draw(&Text::new(label.clone(), place, font(12.0).color(colour).pos(pos)))?;
             }
             if let Some(last) = points.last() {
                 names.push((chart.backend_coord(last), line.name.clone(), colour));
@@ -117,7 +129,7 @@ fn placed(mut names: Vec<Name<'_>>) -> Vec<(Name<'_>, i32)> {
     for index in 1..heights.len() {
         heights[index] = heights[index].max(heights[index - 1] + NAME_HEIGHT);
     }
-    let lowest = SIZE.1 as i32 - 20;
+    let lowest = SIZE.1 as i32 - 70;
     if let Some(last) = heights.last_mut() {
         *last = (*last).min(lowest);
     }
@@ -135,13 +147,13 @@ mod tests {
     fn names_have_room() {
         let names = [100, 100, 400, 101, 499].map(|y| ((0, y), String::new(), &COLOURS[0]));
         let heights: Vec<_> = placed(names.to_vec()).into_iter().map(|(_, y)| y).collect();
-        assert_eq!(heights, [100, 117, 134, 400, 480]);
+        assert_eq!(heights, [100, 117, 134, 400, 430]);
     }
 
     #[test]
     fn a_chart_has_its_words_and_is_the_same_each_time() {
         let axis = |label| Axis { label, ticks: vec![1.0, 10.0, 100.0], text: |tick| format!("{tick} calls") };
-        let line = Line { name: "a line".to_owned(), points: vec![(2.0, 3.0), (50.0, 20.0)], labels: Vec::new() };
+        let line = Line { name: "a line".to_owned(), points: vec![(2.0, 3.0), (50.0, 20.0)], ..Line::default() };
         let draw = || chart("A title", &axis("across"), &axis("up"), std::slice::from_ref(&line)).expect("a chart");
         let svg = draw();
         for word in ["<svg", "A title", "across", "up", "a line", "10 calls"] {

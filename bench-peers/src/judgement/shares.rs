@@ -45,12 +45,12 @@ fn plot(window: &[Mean]) -> Result<String, String> {
     let window = Line {
         name: "the window's P99".to_owned(),
         points: points.map(|(share, mean)| (100.0 * share, mean.calls)).collect(),
-        labels: Vec::new(),
+        ..Line::default()
     };
     let debts = DEBT_LIMITS.map(|limit| Line {
         name: format!("debt_limit {limit}"),
         points: SHARES.iter().map(|&share| (100.0 * share, debt(limit, share))).collect(),
-        labels: Vec::new(),
+        ..Line::default()
     });
     let x = Axis {
         label: "slow calls, % of all",

@@ -56,13 +56,15 @@ pub(crate) fn part() -> Result<Part, String> {
     });
     let delays = ["10 % slow: min_samples 100, min_slow 1", "min_slow 6", "debt_limit 6"];
     let header = ["calls a second"].into_iter().chain(rules.each_ref().map(|(name, _)| *name)).chain(delays);
-    let lines = rules.iter().zip(&runs).map(|(&(name, _), runs)| {
+    // Where windows are alike, all their lines are to be seen.
+    let widths = [7, 4, 2, 2, 2, 2];
+    let lines = rules.iter().zip(&runs).zip(widths).map(|((&(name, _), runs), width)| {
         let points = RATES.iter().zip(runs).filter_map(|(&rate, calls)| match *calls {
             Calls::Mean(calls) => Some((a_second(rate), rate.hours(calls))),
             _ => None,
         });
         let name = name.replace("min_samples", "samples");
-        Line { name, points: points.collect(), labels: Vec::new() }
+        Line { name, points: points.collect(), width, ..Line::default() }
     });
     let x = Axis {
         label: "calls a second",
@@ -100,7 +102,8 @@ fn tick(hours: f64) -> String {
 fn calls(config: &Config, flow: Flow, rate: Rate) -> Calls {
     if config.debt_limit > 0 {
         let forgiven_after = config.window_age_ns.div_ceil(rate.step_ns());
-        return Calls::Mean(exact::mean_calls(config.debt_limit as usize, flow, forgiven_after as usize));
+        let calls = exact::mean_calls(config.debt_limit as usize, flow, forgiven_after as usize);
+        return if calls.is_finite() { Calls::Mean(calls) } else { Calls::MoreThan(exact::MOST_CALLS) };
     }
     let Some(window) = Window::full(config, rate) else {
         return Calls::Never;

@@ -13,7 +13,7 @@ pub(crate) fn calls(calls: f64) -> String {
 
 /// Likewise, of an axis with powers of ten.
 pub(crate) fn ticks(figure: f64) -> String {
-    calls(figure).replace(".0", "")
+    if figure < 1e12 { calls(figure).replace(".0", "") } else { format!("{:.0} G", figure / 1e9) }
 }
 
 pub(crate) fn hours(hours: f64) -> String {

@@ -3,7 +3,7 @@
 use super::fed::{OFTEN, alone, mean_delay};
 use super::flow::Flow;
 use super::plot::{Axis, Line, chart};
-use super::shares::{MOST_SLOW, TRIPS, seen};
+use super::shares::{FEW, MOST_SLOW, TRIPS, seen};
 use super::twin::Window;
 use super::{Part, exact, powers_of_ten, text};
 use trip99::Config;
@@ -24,12 +24,15 @@ pub(crate) fn part() -> Result<Part, String> {
     for (name, rules) in
         [("window_len", windows.to_vec()), ("confirm_verdicts", confirmed.to_vec()), ("debt_limit", debts.collect())]
     {
-        let mut line = Line { name: name.to_owned(), ..Line::default() };
+        let is_labelled_below = name == "confirm_verdicts";
+        let mut line = Line { name: name.to_owned(), is_labelled_below, ..Line::default() };
         for (rule, config) in rules {
             let delays = TROUBLES.map(|trouble| mean_delay(&config, CALM, trouble, RUNS));
             let runs = CALMS.map(|calm| run(&config, calm));
-            line.points.push((delays[1], runs[1].0));
-            line.labels.push(rule.trim_start_matches(name).trim().to_owned());
+            if let Some(calls) = runs[1].0 {
+                line.points.push((delays[1], calls));
+                line.labels.push(rule.trim_start_matches(name).trim().to_owned());
+            }
             let runs = runs.map(|(_, text)| text);
             rows.push([rule].into_iter().chain(runs).chain(delays.map(text::calls)).collect());
         }
@@ -38,7 +41,7 @@ pub(crate) fn part() -> Result<Part, String> {
     rows.push(spikes());
     let x = Axis {
         label: "calls until it is noticed that 10 % are slow, mean",
-        ticks: vec![20.0, 30.0, 50.0, 70.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0],
+        ticks: vec![20.0, 30.0, 50.0, 70.0, 100.0, 150.0, 200.0, 300.0],
         text: |calls| calls.to_string(),
     };
     let y =
@@ -49,15 +52,15 @@ pub(crate) fn part() -> Result<Part, String> {
     Ok(Part { name: "trade", header: header.map(str::to_owned).into(), rows, svg: Some(svg) })
 }
 
-/// How many calls until a false trip, and its text.
-fn run(config: &Config, calm: Flow) -> (f64, String) {
+/// How many calls until a false trip, if that is known, and its text.
+fn run(config: &Config, calm: Flow) -> (Option<f64>, String) {
     if config.debt_limit > 0 {
         let calls = exact::mean_calls(config.debt_limit as usize, calm, exact::NEVER);
-        (calls, text::calls(calls))
+        (Some(calls).filter(|calls| calls.is_finite()), text::calls(calls))
     } else {
         let window = Window::full(config, OFTEN).expect("it is armed");
         let mean = window.mean_calls(calm, 1, TRIPS, MOST_SLOW);
-        (mean.calls, seen(&mean))
+        ((mean.trips >= FEW).then_some(mean.calls), seen(&mean))
     }
 }
 
