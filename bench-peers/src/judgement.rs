@@ -82,6 +82,25 @@ fn powers_of_ten(from: i32, to: i32) -> Vec<f64> {
 mod tests {
     use super::*;
 
+    /// Of the page only what takes no time: `judgement check` compares all of it.
+    #[test]
+    fn the_page_has_the_means_that_are_worked_out() {
+        let page = read(PAGE).expect("the page");
+        let table = page.split_once(&begin("shares")).and_then(|(_, rest)| rest.split_once(END)).expect("its table").0;
+        let mut seen = 0;
+        for row in table.lines() {
+            let cells: Vec<_> = row.split('|').map(str::trim).collect();
+            let Some(percent) = cells.get(1).and_then(|cell| cell.strip_suffix(" %")) else { continue };
+            let share = percent.parse::<f64>().expect("a number") / 100.0;
+            assert_eq!(cells[3..5], [4, 5].map(|limit| text::calls(shares::debt(limit, share))), "{percent} %");
+            if share > 0.004 {
+                assert_eq!(cells[2], shares::seen(&shares::window(share)), "{percent} %");
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, 16);
+    }
+
     #[test]
     fn a_table_takes_its_place() {
         let page = "a\n<!-- table: x -->\nold\n<!-- end -->\nb\n<!-- table: y -->\n<!-- end -->\n";

@@ -15,8 +15,7 @@ pub(super) const TRIPS: u64 = 1000;
 pub(super) const MOST_SLOW: u64 = 20_000_000;
 
 pub(crate) fn part() -> Result<Part, String> {
-    let window = Window::full(&alone(), OFTEN).ok_or("it is armed")?;
-    let window = SHARES.map(|share| window.mean_calls(Flow::independent(share), 1, TRIPS, MOST_SLOW));
+    let window = SHARES.map(window);
     let rows = SHARES.iter().zip(&window).map(|(&share, mean)| {
         let debts = DEBT_LIMITS.map(|limit| text::calls(debt(limit, share)));
         [text::percent(share), seen(mean)].into_iter().chain(debts).collect()
@@ -30,7 +29,12 @@ pub(crate) fn part() -> Result<Part, String> {
     })
 }
 
-fn debt(limit: usize, share: f64) -> f64 {
+pub(super) fn window(share: f64) -> Mean {
+    let window = Window::full(&alone(), OFTEN).expect("it is armed");
+    window.mean_calls(Flow::independent(share), 1, TRIPS, MOST_SLOW)
+}
+
+pub(super) fn debt(limit: usize, share: f64) -> f64 {
     exact::mean_calls(limit, Flow::independent(share), exact::NEVER)
 }
 

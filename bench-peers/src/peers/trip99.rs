@@ -10,8 +10,8 @@ pub(crate) const IN_FLIGHT: &str = "trip99: allow_at + begin_at + end_at";
 const QUANTILE: &str = "trip99: allow_at + record_at + quantile_at";
 const TICKETS: &str = "trip99: allow + begin + end";
 
-const JUDGES: &str = "exact P99 of 1024 samples; 5 slow, or 5 failed, in a row; failure rate";
-const JUDGES_IN_FLIGHT: &str = "exact P99 of 1024 samples and the overdue calls in flight; the same rules; a stall";
+const JUDGES: &str = "exact P99 of 1024 samples, from 20 with 6 slow on; 5 slow, or 5 failed, in a row; failure rate";
+const JUDGES_IN_FLIGHT: &str = "the same, with the overdue calls in flight; a stall";
 
 pub(crate) fn entries() -> Vec<Entry> {
     vec![
