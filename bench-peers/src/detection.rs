@@ -1,12 +1,15 @@
 //! Feeds the peers traces in virtual time, until they trip.
 
+pub(crate) mod report;
+
 use crate::effort::Effort;
-use crate::peers::{Entry, Peer};
-use crate::traces::{KINDS, Trace};
+use crate::peers::{Contestant, Peer};
+use crate::traces::{CALM_TRACES, CALMS, FILLS, TROUBLE_TRACES, TROUBLES, Trace};
 use failsafe::clock::MockClock;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hint::black_box;
+use std::thread;
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,31 +20,57 @@ pub(crate) struct Trip {
     pub(crate) sent: usize,
     /// Calls in trouble that had come back.
     pub(crate) returned: usize,
-    /// All calls that were sent before the trip.
+    /// All calls that were sent before the trip, but those that filled the window.
     pub(crate) sent_in_all: usize,
 }
 
-/// What a peer does with the traces of each kind.
+/// What a peer does with the traces of each kind, trace by trace.
 pub(crate) struct Row {
-    pub(crate) name: &'static str,
-    pub(crate) trips: Vec<Vec<Option<Trip>>>,
+    pub(crate) name: String,
+    pub(crate) is_ours: bool,
+    /// In the order of [`TROUBLES`].
+    pub(crate) troubles: Vec<Vec<Option<Trip>>>,
+    /// In the order of [`CALMS`], at each of [`FILLS`].
+    pub(crate) calms: Vec<Vec<Option<Trip>>>,
 }
 
-pub(crate) fn compare(entries: &[Entry], effort: Effort) -> Vec<Row> {
-    let peers: Vec<_> = entries.iter().filter(|entry| entry.virtual_time.is_ok()).collect();
-    let mut rows: Vec<_> = peers.iter().map(|entry| Row { name: entry.name, trips: Vec::new() }).collect();
-    for kind in &KINDS {
-        let traces: Vec<_> = (0..if effort == Effort::Quick { 1 } else { kind.traces }).map(kind.make).collect();
-        for (row, entry) in rows.iter_mut().zip(&peers) {
-            row.trips.push(traces.iter().map(|trace| feed(entry.make, trace)).collect());
+pub(crate) fn compare(contestants: &[Contestant], effort: Effort) -> Vec<Row> {
+    let new_row = |contestant: &Contestant| Row {
+        name: contestant.name.clone(),
+        is_ours: contestant.is_ours,
+        troubles: Vec::new(),
+        calms: Vec::new(),
+    };
+    let mut rows: Vec<_> = contestants.iter().map(new_row).collect();
+    for trouble in &TROUBLES {
+        let traces: Vec<_> = (0..effort.traces(TROUBLE_TRACES)).map(trouble.make).collect();
+        for (row, trips) in rows.iter_mut().zip(feed_all(contestants, &traces)) {
+            row.troubles.push(trips);
+        }
+    }
+    for calm in &CALMS {
+        for fill in FILLS {
+            let traces: Vec<_> = (0..effort.traces(CALM_TRACES)).map(|seed| calm.trace(seed, fill)).collect();
+            for (row, trips) in rows.iter_mut().zip(feed_all(contestants, &traces)) {
+                row.calms.push(trips);
+            }
         }
     }
     rows
 }
 
+/// A thread for each, as some take long and time is virtual.
+fn feed_all(contestants: &[Contestant], traces: &[Trace]) -> Vec<Vec<Option<Trip>>> {
+    thread::scope(|scope| {
+        let feed_all = |contestant: &Contestant| traces.iter().map(|trace| feed(&contestant.make, trace)).collect();
+        let threads: Vec<_> = contestants.iter().map(|contestant| scope.spawn(move || feed_all(contestant))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no peer panics")).collect()
+    })
+}
+
 /// Feeds a new peer until it trips. At one instant timers come first, then calls that come back, then the one that is
 /// sent.
-pub(crate) fn feed(make: fn() -> Box<dyn Peer>, trace: &Trace) -> Option<Trip> {
+pub(crate) fn feed(make: &(impl Fn() -> Box<dyn Peer> + ?Sized), trace: &Trace) -> Option<Trip> {
     // failsafe reads this clock, and takes its start as it is made.
     failsafe::clock::freeze(|clock| {
         let origin = failsafe::clock::now();
@@ -54,7 +83,7 @@ pub(crate) fn feed(make: fn() -> Box<dyn Peer>, trace: &Trace) -> Option<Trip> {
             after_ns: feed.now_ns.checked_sub(onset_ns),
             sent: feed.sent.saturating_sub(trace.onset),
             returned: feed.returned,
-            sent_in_all: feed.sent,
+            sent_in_all: feed.sent.saturating_sub(trace.prefilled),
         })
     })
 }
@@ -77,8 +106,7 @@ impl Feed<'_> {
                 && end_ns <= call.start_ns
             {
                 returns.pop();
-                self.pass_time(end_ns);
-                if self.peer.is_open() {
+                if self.pass_time(end_ns) {
                     return true;
                 }
                 self.peer.returned(end_ns, returning, end_ns - trace.calls[returning].start_ns);
@@ -87,8 +115,7 @@ impl Feed<'_> {
                     return true;
                 }
             }
-            self.pass_time(call.start_ns);
-            if self.peer.is_open() {
+            if self.pass_time(call.start_ns) {
                 return true;
             }
             self.peer.sent(call.start_ns, number);
@@ -100,18 +127,19 @@ impl Feed<'_> {
         false
     }
 
-    /// Timers fire at their deadlines, until one of them trips the peer.
-    fn pass_time(&mut self, until_ns: u64) {
+    /// Timers fire at their deadlines, until one of them trips the peer. Whether one did.
+    fn pass_time(&mut self, until_ns: u64) -> bool {
         loop {
             let deadline_ns = self.peer.deadline_ns();
             if deadline_ns > until_ns {
-                return self.set_time(until_ns);
+                self.set_time(until_ns);
+                return false;
             }
             // A deadline may be past.
             self.set_time(deadline_ns.max(self.now_ns));
             self.peer.poll(self.now_ns);
             if self.peer.is_open() {
-                return;
+                return true;
             }
         }
     }
@@ -129,13 +157,50 @@ mod tests {
     use super::*;
     use crate::peers::{self, trip99};
 
-    /// 11 calls, 5 ms apart, are over 200 ms when the last of them is. Timers fire at that very time.
+    fn contestant(name: &str) -> Contestant {
+        let contestants = peers::contestants(&peers::all());
+        contestants.into_iter().find(|contestant| contestant.name == name).expect("such a contestant")
+    }
+
+    fn trip_when_silent(name: &str) -> Trip {
+        let silent = TROUBLES.iter().find(|trouble| trouble.name == "silent").expect("such a trouble");
+        feed(&contestant(name).make, &(silent.make)(1)).expect("it trips")
+    }
+
+    /// 11 calls, 5 ms apart, are over 200 ms when the last of them is; 6 are a debt. Timers fire at that very time.
     #[test]
     fn overdue_calls_trip_when_enough_of_them_are() {
-        let none_returns = KINDS.iter().find(|kind| kind.name == "none returns").expect("such a kind");
-        let in_flight = peers::all().into_iter().find(|entry| entry.name == trip99::IN_FLIGHT).expect("such a peer");
-        let trip = feed(in_flight.make, &(none_returns.make)(1));
-        let sent = 51;
-        assert_eq!(trip, Some(Trip { after_ns: Some(250_000_001), sent, returned: 0, sent_in_all: 6000 + sent }));
+        let (sent, returned) = (51, 0);
+        let trip = Trip { after_ns: Some(250_000_001), sent, returned, sent_in_all: 6000 + sent };
+        assert_eq!(trip_when_silent("trip99"), trip);
+        let sent = 46;
+        let trip = Trip { after_ns: Some(225_000_001), sent, returned, sent_in_all: 6000 + sent };
+        assert_eq!(trip_when_silent(trip99::DEBT_6), trip);
+    }
+
+    /// Nobody trips on it, and a trip after it is counted from its end on.
+    #[test]
+    fn a_prefill_trips_nobody() {
+        for contestant in peers::contestants(&peers::all()) {
+            for calm in &CALMS {
+                let mut trace = calm.trace(0, 1024);
+                trace.calls.truncate(1024);
+                assert_eq!(feed(&contestant.make, &trace), None, "{} {}", contestant.name, calm.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_prefill_fills_the_window() {
+        for fill in FILLS {
+            let mut breaker = trip99::breaker(::trip99::Config::default());
+            let calls = CALMS[0].trace(0, fill).calls;
+            for call in &calls[..fill] {
+                breaker
+                    .record_at(call.start_ns + call.latency_ns.expect("it comes back"), call.latency_ns.unwrap_or(0));
+            }
+            breaker.poll_at(calls[fill].start_ns);
+            assert_eq!(breaker.snapshot().samples as usize, fill);
+        }
     }
 }

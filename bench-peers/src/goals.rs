@@ -1,10 +1,13 @@
 //! The project's goals, and whether this run meets them.
 
 use crate::cpp;
+use crate::detection::{Row, Trip};
+use crate::peers::trip99::DEBT_6;
 use crate::report::{ratio, table, time};
 use crate::rounds::{Line, Spread};
 use crate::scaling::quantile::{Case, REPLACED, SLID};
 use crate::speed::{ALLOW, LOAD_AND_BRANCH, RDTSC, RECORD};
+use crate::traces::{CALMS, FILLS, TROUBLES};
 use crate::worst::Worst;
 
 /// About a cycle. Two loops of the same instructions differ by so much, as they lie in memory.
@@ -143,6 +146,58 @@ fn quantile_to_std(cases: &[Case]) -> Goal {
     Goal::ratio(of_window(SLID, 1024), "copy + std's select_nth_unstable", figure, 0.1)
 }
 
+/// Troubles that no peer may notice sooner.
+const SOONEST: [&str; 4] = ["step", "silent", "lost", "flapping"];
+
+fn detection_goals(rows: &[Row]) -> [Goal; 2] {
+    let ours = rows.iter().find(|row| row.name == DEBT_6).expect("such a row is fed");
+    let rivals: Vec<_> = rows.iter().filter(|row| !row.is_ours).collect();
+    [few_false_trips(ours), none_sooner(ours, &rivals)]
+}
+
+fn few_false_trips(ours: &Row) -> Goal {
+    let counts: Vec<_> = ours.calms.iter().map(|trips| trips.iter().flatten().count()).collect();
+    let traces = ours.calms.iter().map(Vec::len).min().unwrap_or(0);
+    let worst = counts.iter().max().copied().unwrap_or(0);
+    let by_calm = CALMS.iter().zip(counts.chunks(FILLS.len()));
+    let figures = by_calm.map(|(calm, counts)| format!("{} {}", calm.name, counts.iter().max().unwrap_or(&0)));
+    Goal {
+        what: format!("{DEBT_6}: false trips"),
+        goal: "at most 1 of 100 on each calm node, at each fill".to_owned(),
+        figure: format!("at most, of {traces}: {}", figures.collect::<Vec<_>>().join(", ")),
+        verdict: if worst * 100 <= traces { Verdict::Met } else { Verdict::Missed },
+    }
+}
+
+/// Trace by trace.
+fn none_sooner(ours: &Row, rivals: &[&Row]) -> Goal {
+    let after_ns = |trip: &Option<Trip>| trip.and_then(|trip| trip.after_ns).unwrap_or(u64::MAX);
+    let mut figures = Vec::new();
+    let mut verdict = Verdict::Met;
+    for (index, trouble) in TROUBLES.iter().enumerate().filter(|(_, trouble)| SOONEST.contains(&trouble.name)) {
+        let times_ns = |row: &Row| row.troubles[index].iter().map(after_ns).collect::<Vec<_>>();
+        let (own_ns, mut least_ns) = (times_ns(ours), u64::MAX);
+        let mut sooner = 0;
+        for rival in rivals {
+            let rival_ns = times_ns(rival);
+            sooner += own_ns.iter().zip(&rival_ns).filter(|(own_ns, rival_ns)| own_ns > rival_ns).count();
+            least_ns = rival_ns.into_iter().min().unwrap_or(u64::MAX).min(least_ns);
+        }
+        let ms = |ns: u64| if ns == u64::MAX { "never".to_owned() } else { format!("{} ms", ns / 1_000_000) };
+        let most_ns = own_ns.into_iter().max().unwrap_or(u64::MAX);
+        figures.push(format!("{} {}, peers {}", trouble.name, ms(most_ns), ms(least_ns)));
+        if sooner > 0 || most_ns == u64::MAX {
+            verdict = Verdict::Missed;
+        }
+    }
+    Goal {
+        what: format!("{DEBT_6}: {}", SOONEST.join(", ")),
+        goal: "it notices each, and no peer sooner, in any trace".to_owned(),
+        figure: format!("at most, beside the peers' least: {}", figures.join("; ")),
+        verdict,
+    }
+}
+
 /// A table. `record_at` is the line whose name comes first in the entries, `rivals` are the names of those that aren't
 /// trip99.
 pub(crate) fn report(
@@ -152,6 +207,7 @@ pub(crate) fn report(
     worst: &Worst,
     cases: &[Case],
     cpp: Option<&cpp::Figures>,
+    detection: &[Row],
 ) -> String {
     let (record, rdtsc) = (find(speed, RECORD), find(speed, RDTSC));
     let goals = [
@@ -165,8 +221,17 @@ pub(crate) fn report(
         quantile(cases, SLID, 65_536, 2.0),
         quantile(cases, REPLACED, 65_536, 2.0),
     ];
+    goals_table(goals.into_iter().chain(detection_goals(detection)))
+}
+
+/// The part of the table that comes from traces.
+pub(crate) fn of_detection(rows: &[Row]) -> String {
+    goals_table(detection_goals(rows).into_iter())
+}
+
+fn goals_table(goals: impl Iterator<Item = Goal>) -> String {
     let rows = goals.map(|goal| vec![goal.what, goal.goal, goal.figure, goal.verdict.text().to_owned()]);
-    table(&["what", "goal", "this run", "verdict"], &rows)
+    table(&["what", "goal", "this run", "verdict"], &rows.collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -202,5 +267,30 @@ mod tests {
         assert_eq!(fastest_rival(&speed, &speed[1], &["slow", "fast"]).figure, "0.33 (0.33 to 0.33)");
         assert_eq!(fastest_rival(&speed, &speed[3], &["slow"]).verdict, Verdict::Met);
         assert_eq!(fastest_rival(&speed, &speed[3], &["fast"]).verdict, Verdict::Missed);
+    }
+
+    fn row(name: &str, false_trips: usize, after_ms: Option<u64>) -> Row {
+        let trip = |after_ns| Trip { after_ns, sent: 0, returned: 0, sent_in_all: 0 };
+        let calms = vec![(0..100).map(|trace| (trace < false_trips).then(|| trip(None))).collect(); 9];
+        let troubles = vec![vec![after_ms.map(|ms| trip(Some(ms * 1_000_000))); 2]; TROUBLES.len()];
+        Row { name: name.to_owned(), is_ours: name == DEBT_6, troubles, calms }
+    }
+
+    #[test]
+    fn one_false_trip_of_a_hundred_is_the_limit() {
+        let verdict = |false_trips| detection_goals(&[row(DEBT_6, false_trips, Some(1))])[0].verdict;
+        assert_eq!([0, 1, 2].map(verdict), [Verdict::Met, Verdict::Met, Verdict::Missed]);
+    }
+
+    #[test]
+    fn no_rival_may_be_sooner() {
+        let verdict = |own_ms, rival_ms| {
+            let rows = [row(DEBT_6, 0, own_ms), row("slow", 0, None), row("rival", 0, rival_ms)];
+            detection_goals(&rows)[1].verdict
+        };
+        assert_eq!(verdict(Some(225), Some(225)), Verdict::Met);
+        assert_eq!(verdict(Some(226), Some(225)), Verdict::Missed);
+        assert_eq!(verdict(Some(226), None), Verdict::Met);
+        assert_eq!(verdict(None, None), Verdict::Missed, "it must notice");
     }
 }

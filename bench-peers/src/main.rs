@@ -2,6 +2,7 @@
 //! and writes them to RESULTS.md.
 
 mod effort;
+mod command;
 mod heap;
 mod traces;
 mod load;
@@ -15,35 +16,45 @@ mod cpp;
 mod machine;
 mod report;
 mod goals;
+mod judgement;
 
+use command::Command;
 use effort::Effort;
 use scaling::{many, memory, quantile, threads, window};
 use std::process::ExitCode;
 use std::{env, fs};
 
 fn main() -> ExitCode {
-    let effort = match Effort::of(env::args().skip(1)) {
-        Ok(effort) => effort,
+    match Command::of(env::args().skip(1)).and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("bench-peers: {why}");
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
-    };
-    let text = match compare(effort) {
-        Ok(text) => text,
-        Err(why) => {
-            eprintln!("bench-peers: {why}");
-            return ExitCode::FAILURE;
-        }
-    };
-    println!("{text}");
-    if effort == Effort::Full
-        && let Err(error) = fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md"), text)
-    {
-        eprintln!("bench-peers: RESULTS.md: {error}");
-        return ExitCode::FAILURE;
     }
-    ExitCode::SUCCESS
+}
+
+fn run(command: Command) -> Result<(), String> {
+    match command {
+        Command::Compare(effort) => {
+            let text = compare(effort)?;
+            println!("{text}");
+            if effort == Effort::Full {
+                let path = concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md");
+                fs::write(path, text).map_err(|error| format!("RESULTS.md: {error}"))?;
+            }
+        }
+        Command::Judgement { is_check } => judgement::run(is_check)?,
+        Command::Detection => {
+            let rows = detection::compare(&peers::contestants(&peers::all()), Effort::Full);
+            println!(
+                "## Goals\n\n{}\n## Detection\n\n{}",
+                goals::of_detection(&rows),
+                detection::report::report(&rows)
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The report.
@@ -67,9 +78,9 @@ fn compare(effort: Effort) -> Result<String, String> {
     let load_after = machine::load();
     let memory = memory::measure(&entries);
     eprintln!("feeding traces...");
-    let detection = detection::compare(&entries, effort);
+    let detection = detection::compare(&peers::contestants(&entries), effort);
     let rivals: Vec<_> = entries.iter().filter(|entry| !entry.is_ours()).map(|entry| entry.name).collect();
-    let goals = goals::report(&speed, entries[0].name, &rivals, &worst, &quantiles, cpp.as_ref());
+    let goals = goals::report(&speed, entries[0].name, &rivals, &worst, &quantiles, cpp.as_ref(), &detection);
     let cpp = cpp.as_ref().map_or_else(|| "No C++ compiler was found.\n".to_owned(), cpp::report);
     let not_to_be_read = if effort == Effort::Quick { "A quick run: its figures mean nothing.\n" } else { "" };
     Ok(format!(
@@ -90,14 +101,13 @@ fn compare(effort: Effort) -> Result<String, String> {
          ### Memory\n\n{memory}\n\
          ## C and C++\n\n{cpp}\n\
          ## Detection\n\n\
-         200 calls a second in virtual time; the trouble comes after 30 s without. Medians over the traces, and the least\n\
-         and most. Slow is what takes longer than 200 ms.\n{}",
+         In virtual time. trip99 is told of a call as it is sent and as it comes back, unless it says *by record_at*.\n\n{}",
         machine::describe(),
         machine::versions(),
         report::peers(&entries),
         report::speed(&speed, &entries),
         worst::report(&worst),
         quantile::report(&quantiles),
-        report::detection(&detection),
+        detection::report::report(&detection),
     ))
 }

@@ -89,6 +89,21 @@ pub(crate) struct Entry {
     pub(crate) make: fn() -> Box<dyn Peer>,
 }
 
+/// A breaker that is fed traces, under the name that the tables on detection call it.
+pub(crate) struct Contestant {
+    pub(crate) name: String,
+    pub(crate) is_ours: bool,
+    pub(crate) make: Box<dyn Fn() -> Box<dyn Peer> + Sync>,
+}
+
+/// trip99 in several settings, and the rivals that can be fed in virtual time.
+pub(crate) fn contestants(entries: &[Entry]) -> Vec<Contestant> {
+    let rivals = entries.iter().filter(|entry| !entry.is_ours() && entry.virtual_time.is_ok());
+    let rivals =
+        rivals.map(|entry| Contestant { name: entry.name.to_owned(), is_ours: false, make: Box::new(entry.make) });
+    trip99::contestants().into_iter().chain(rivals).collect()
+}
+
 impl Entry {
     pub(crate) fn is_ours(&self) -> bool {
         self.name.starts_with("trip99")
@@ -114,7 +129,7 @@ pub(crate) fn all() -> Vec<Entry> {
 mod tests {
     use super::*;
     use crate::detection;
-    use crate::traces::{Call, Trace};
+    use crate::traces::{Call, Trace, calm_ns};
 
     const MS: u64 = 1_000_000;
     const STEP_NS: u64 = 5 * MS;
@@ -125,8 +140,8 @@ mod tests {
             start_ns: number as u64 * STEP_NS,
             latency_ns: if number < good { Some(3 * MS) } else { bad_ns },
         };
-        let trace = Trace { calls: (0..good + bad).map(call).collect(), onset: good };
-        let trip = detection::feed(entry.make, &trace);
+        let trace = Trace { calls: (0..good + bad).map(call).collect(), prefilled: 0, onset: good };
+        let trip = detection::feed(&entry.make, &trace);
         assert!(trip.is_none_or(|trip| trip.after_ns.is_some()), "{} trips on good calls", entry.name);
         trip.is_some()
     }
@@ -158,8 +173,8 @@ mod tests {
                 start_ns: number * STEP_NS,
                 latency_ns: Some(if number % 20 == 7 { 2 * THRESHOLD_NS } else { 3 * MS }),
             });
-            let trace = Trace { calls: calls.collect(), onset: 0 };
-            assert!(detection::feed(entry.make, &trace).is_some(), "{} doesn't trip", entry.name);
+            let trace = Trace { calls: calls.collect(), prefilled: 0, onset: 0 };
+            assert!(detection::feed(&entry.make, &trace).is_some(), "{} doesn't trip", entry.name);
         }
     }
 
@@ -167,6 +182,25 @@ mod tests {
     fn only_who_watches_calls_in_flight_sees_those_that_never_return() {
         for entry in virtual_peers() {
             assert_eq!(trips(&entry, 3000, 3000, None), entry.name == trip99::IN_FLIGHT, "{}", entry.name);
+        }
+    }
+
+    /// So only one of the two is fed all traces.
+    #[test]
+    fn sort_and_select_trip_on_the_same_call() {
+        let entries = all();
+        let [select, sort] = [select::NAME, sort::NAME].map(|name| entries.iter().find(|entry| entry.name == name));
+        let [select, sort] = [select.expect("it is there").make, sort.expect("it is there").make];
+        for seed in 0..10 {
+            // Twice as slow as when it is calm, so that they trip soon.
+            let trip = |make: fn() -> Box<dyn Peer>| {
+                let mut peer = make();
+                calm_ns(seed).position(|latency_ns| {
+                    peer.call(0, 2 * latency_ns);
+                    peer.is_open()
+                })
+            };
+            assert_eq!(trip(select), trip(sort), "seed {seed}");
         }
     }
 

@@ -1,9 +1,7 @@
 //! The results as Markdown, which people can read as it stands.
 
-use crate::detection::{Row, Trip};
 use crate::peers::Entry;
 use crate::rounds::{Line, Spread};
-use crate::traces::KINDS;
 use std::fmt::Write;
 
 /// Columns as wide as their widest cell.
@@ -96,51 +94,6 @@ pub(crate) fn ratio(ratio: Spread) -> String {
     format!("{} ({} to {})", digits(ratio.median), digits(ratio.low), digits(ratio.high))
 }
 
-/// A table for each kind of trace.
-pub(crate) fn detection(rows: &[Row]) -> String {
-    let mut text = String::new();
-    for (index, kind) in KINDS.iter().enumerate() {
-        let (what, traces) = (kind.what, rows.first().map_or(0, |row| row.trips[index].len()));
-        let cells: Vec<_> = rows.iter().map(|row| outcome(row.name, &row.trips[index])).collect();
-        let header = ["breaker", "trips", "after", "calls sent by then", "of them back", "false trips"];
-        let table = table(&header, &cells);
-        write!(text, "\n### {}\n\n{what}; {traces} traces.\n\n{table}", kind.name).expect("strings take all");
-    }
-    text
-}
-
-fn outcome(name: &str, trips: &[Option<Trip>]) -> Vec<String> {
-    let (true_trips, false_trips): (Vec<&Trip>, Vec<&Trip>) =
-        trips.iter().flatten().partition(|trip| trip.after_ns.is_some());
-    let after_ms = range(true_trips.iter().map(|trip| trip.after_ns.unwrap_or(0) / 1_000_000));
-    let mut false_cell = share(false_trips.len(), trips.len());
-    if let Some(calls) = range(false_trips.iter().map(|trip| trip.sent_in_all as u64)) {
-        write!(false_cell, ", after {calls} calls").expect("strings take all");
-    }
-    let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "-".to_owned());
-    vec![
-        name.to_owned(),
-        share(true_trips.len(), trips.len()),
-        or_dash(after_ms.map(|ms| format!("{ms} ms"))),
-        or_dash(range(true_trips.iter().map(|trip| trip.sent as u64))),
-        or_dash(range(true_trips.iter().map(|trip| trip.returned as u64))),
-        false_cell,
-    ]
-}
-
-fn share(count: usize, of: usize) -> String {
-    if count == 0 { "never".to_owned() } else { format!("{count} of {of}") }
-}
-
-/// Median, and least to most if they differ.
-fn range(figures: impl Iterator<Item = u64>) -> Option<String> {
-    let mut figures: Vec<_> = figures.collect();
-    figures.sort();
-    let (&low, &high) = (figures.first()?, figures.last()?);
-    let median = figures[(figures.len() - 1) / 2];
-    Some(if low == high { low.to_string() } else { format!("{median} ({low} to {high})") })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,13 +116,5 @@ mod tests {
         assert_eq!(times, ["0.30 ns", "9999 ns", "12.3 µs", "2000 µs", "12.3 ms"]);
         let spread = Spread { low: 9000.0, median: 12_000.0, high: 123_000.0 };
         assert_eq!(quartiles(spread), "9.00 to 123");
-    }
-
-    #[test]
-    fn trips_are_counted_by_kind() {
-        let trip = |after_ns| Some(Trip { after_ns, sent: 7, returned: 3, sent_in_all: 50 });
-        let trips = [trip(Some(2_000_000)), trip(Some(4_999_999)), trip(None), None];
-        assert_eq!(outcome("x", &trips), ["x", "2 of 4", "2 (2 to 4) ms", "7", "3", "1 of 4, after 50 calls"]);
-        assert_eq!(outcome("x", &[None]), ["x", "never", "-", "-", "-", "never"]);
     }
 }

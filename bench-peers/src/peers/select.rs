@@ -3,9 +3,11 @@
 use super::Entry;
 use super::ring::Ring;
 
+pub(super) const NAME: &str = "std: select_nth_unstable";
+
 pub(crate) fn entry() -> Entry {
     Entry {
-        name: "std: select_nth_unstable",
+        name: NAME,
         judges: "exact P99 of the latest 1024 calls",
         clock: "no",
         virtual_time: Ok("yes"),

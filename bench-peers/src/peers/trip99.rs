@@ -1,6 +1,6 @@
-//! trip99 with its defaults, by each of the ways in which it is told of a call.
+//! trip99 with its defaults, by each of the ways in which it is told of a call; and in the settings that are fed traces.
 
-use super::{Entry, Peer};
+use super::{Contestant, Entry, Peer};
 use std::hint::black_box;
 use trip99::{Breaker, Call, Config, State};
 
@@ -10,8 +10,8 @@ pub(crate) const IN_FLIGHT: &str = "trip99: allow_at + begin_at + end_at";
 const QUANTILE: &str = "trip99: allow_at + record_at + quantile_at";
 const TICKETS: &str = "trip99: allow + begin + end";
 
-const JUDGES: &str = "exact P99 of 1024 samples; 5 slow, or 5 failed, in a row; failure rate";
-const JUDGES_IN_FLIGHT: &str = "exact P99 of 1024 samples and the overdue calls in flight; the same rules; a stall";
+const JUDGES: &str = "exact P99 of 1024 samples, from 20 with 6 slow on; 5 slow, or 5 failed, in a row; failure rate";
+const JUDGES_IN_FLIGHT: &str = "the same, with the overdue calls in flight; a stall";
 
 pub(crate) fn entries() -> Vec<Entry> {
     vec![
@@ -41,7 +41,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             judges: JUDGES_IN_FLIGHT,
             clock: "no: time is an argument",
             virtual_time: Ok("yes"),
-            make: || Box::new(InFlight { breaker: breaker(Config::default()), calls: Vec::new() }),
+            make: || Box::new(make_in_flight(Config::default())),
         },
         Entry {
             name: TICKETS,
@@ -51,6 +51,36 @@ pub(crate) fn entries() -> Vec<Entry> {
             make: || Box::new(Tickets(breaker(Config::default()))),
         },
     ]
+}
+
+/// The row of the tables on detection that the project has a goal for.
+pub(crate) const DEBT_6: &str = "trip99, debt 6, no spikes";
+
+/// In flight (`begin_at` and `end_at`) in each setting, and by `record_at` in some.
+pub(super) fn contestants() -> Vec<Contestant> {
+    let mut contestants = Vec::new();
+    for (by_record_at, debt_limits) in [(false, &[0, 5, 6, 8][..]), (true, &[0, 6])] {
+        for &debt_limit in debt_limits {
+            for spike_count in [Config::default().spike_count, 0] {
+                let config = Config { debt_limit, spike_count, ..Config::default() };
+                let mut name = "trip99".to_owned();
+                name.push_str(if by_record_at { " by record_at" } else { "" });
+                name.push_str(&if debt_limit > 0 { format!(", debt {debt_limit}") } else { String::new() });
+                name.push_str(if spike_count == 0 { ", no spikes" } else { "" });
+                let make: Box<dyn Fn() -> Box<dyn Peer> + Sync> = if by_record_at {
+                    Box::new(move || Box::new(make(config.clone())))
+                } else {
+                    Box::new(move || Box::new(make_in_flight(config.clone())))
+                };
+                contestants.push(Contestant { name, is_ours: true, make });
+            }
+        }
+    }
+    contestants
+}
+
+fn make_in_flight(config: Config) -> InFlight {
+    InFlight { breaker: breaker(config), calls: Vec::new() }
 }
 
 /// Told by `allow_at` and `record_at`.
@@ -183,6 +213,39 @@ pub(crate) fn measures_by_itself(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_row_with_a_goal_is_there_and_names_differ() {
+        let mut names: Vec<_> = contestants().into_iter().map(|contestant| contestant.name).collect();
+        assert!(names.iter().any(|name| name == DEBT_6));
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 12);
+    }
+
+    /// The `number`-th call of an outage by which a peer trips, fed calls in flight that don't come back.
+    fn overdue_calls_until_open(config: Config) -> usize {
+        const STEP_NS: u64 = 5_000_000;
+        let mut peer = make_in_flight(config);
+        for number in 0..40 {
+            peer.sent(number as u64 * STEP_NS, number);
+        }
+        (0..)
+            .find(|&number| {
+                // One more call is overdue each time.
+                peer.poll(number * STEP_NS + 200_000_001);
+                peer.is_open()
+            })
+            .map_or(0, |number| number as usize + 1)
+    }
+
+    #[test]
+    fn debt_counts_calls_that_are_overdue() {
+        for debt_limit in [5, 6, 8] {
+            assert_eq!(overdue_calls_until_open(Config { debt_limit, ..Config::default() }), debt_limit as usize);
+        }
+        assert_eq!(overdue_calls_until_open(Config::default()), 20, "as many as min_samples");
+    }
 
     #[test]
     fn what_the_two_measure_is_judged() {

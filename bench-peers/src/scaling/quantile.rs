@@ -8,8 +8,7 @@ use crate::report::{ratio, spread, table};
 use crate::rounds::Spread;
 use crate::traces;
 use std::hint::black_box;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use trip99::{Breaker, Config, PPM};
 
 const QUANTILE_PPM: u32 = 990_000;
@@ -19,6 +18,9 @@ const ROUNDS: usize = 101;
 /// Of windows whose rounds take many milliseconds.
 const LONG: usize = 100_000;
 const ROUNDS_OF_LONG: usize = 31;
+
+/// Longer than any latency of the load.
+const SLOWEST: Duration = Duration::from_secs(60);
 
 /// A window of latencies of which the P99, or its floor, is found.
 trait Window {
@@ -34,8 +36,7 @@ struct Trip99 {
 impl Trip99 {
     fn new(window_len: usize) -> Self {
         // The load is not judged: the breaker stays closed at every length.
-        let quiet =
-            Config { spike_count: 0, min_samples: 64, ..Config::for_threshold(Duration::from_nanos(i64::MAX as u64)) };
+        let quiet = Config { min_samples: 64, ..Config::for_threshold(SLOWEST) };
         Self { breaker: breaker(Config { window_len: window_len as u32, ..quiet }), now_ns: 0 }
     }
 }

@@ -12,6 +12,10 @@ use trip99::Config;
 const ROUNDS: usize = 101;
 /// The same for all windows: a round of the longest walks through a sixteenth of it.
 const CALLS: usize = 1 << 16;
+/// Latencies are made this many powers of two shorter, as the age of a window must be above its threshold, and calls are
+/// only 100 ns apart.
+const SHORTER: u32 = 18;
+const THRESHOLD_NS: u64 = crate::peers::THRESHOLD_NS >> SHORTER;
 /// What the others are compared to.
 const BASE: u32 = 1024;
 
@@ -20,11 +24,13 @@ const BASE: u32 = 1024;
 fn line(window_len: u32, by_age: bool) -> Line {
     let age_ns = if by_age { u64::from(window_len) * STEP_NS } else { Config::default().window_age_ns };
     // A window of 64 has no verdict otherwise.
-    let mut breaker = breaker(Config { window_len, window_age_ns: age_ns, min_samples: 64, ..Config::default() });
+    let config =
+        Config { window_len, window_age_ns: age_ns, threshold_ns: THRESHOLD_NS, min_samples: 64, ..Config::default() };
+    let mut breaker = breaker(config);
     let mut load = Load::new();
     let run = move |_: &mut Load, calls| {
         load.run(calls, |now_ns, latency_ns| {
-            black_box(&mut breaker).record_at(now_ns, latency_ns);
+            black_box(&mut breaker).record_at(now_ns, latency_ns >> SHORTER);
         });
         assert_eq!(breaker.snapshot().samples, window_len, "the window is full");
     };
