@@ -3,6 +3,7 @@
 use super::{Config, ConfigError, ConfigWarning, Setting};
 use core::fmt;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
@@ -121,7 +122,7 @@ impl Given {
         let file = path.display().to_string();
         let text = fs::read_to_string(path).map_err(|error| GivenError {
             text: format!("{file}: {error}; legal: a readable TOML file"),
-            is_unreadable: true,
+            is_unreadable: error.kind() != ErrorKind::InvalidData, // that is, UTF-8
         })?;
         self.set_from_toml(&text, &file)
     }

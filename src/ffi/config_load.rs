@@ -81,7 +81,8 @@ impl From<GivenError> for Failure {
 ///                  fine.
 /// @param capacity  The size of the buffer. 0: nothing is written.
 /// @return          The length of the text, without the zero. If that is capacity or more, nothing but an empty text was written. 0: there
-///                  are no more warnings, or the settings can't be read or aren't legal, as cb_create would say.
+///                  are no more warnings, or the settings aren't legal or can't be read, as cb_create would say (of what can't be read
+///                  cb_error_text() tells why).
 ///
 /// Thread: any. It allocates.
 #[must_use]
