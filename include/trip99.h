@@ -1027,16 +1027,16 @@ typedef struct cb_event {
      */
     uint32_t attempt;
     /**
-     * 0.
+     * 1 if this opened the breaker by its debt (debt_limit): then observed and limit are in ppm of a call. Otherwise 0.
      */
-    uint32_t reserved;
+    uint32_t by_debt;
     /**
-     * What was observed. The reason says what it is: CB_REASON_LATENCY the quantile, ns (with a debt_limit the debt, in ppm of a
-     * call, beside debt_limit * quantile_ppm); CB_REASON_FAILURE_RATE the share of the
-     * window that failed, ppm; CB_REASON_CONSECUTIVE_FAILURES how many failed in a row; CB_REASON_SPIKE the last latency, ns;
-     * CB_REASON_STALL the call's age, ns; CB_REASON_PROBE_FAILED the result's latency, ns; CB_REASON_PROBE_SLOW the result's
-     * latency or the trial's age, ns; CB_REASON_PROBE_LOST how long no result came, ns; CB_REASON_RECOVERED good results;
-     * CB_REASON_CLOCK_JUMPED how far back, ns; 0 for other reasons.
+     * What was observed. The reason says what it is: CB_REASON_LATENCY the quantile, ns (by debt the debt, in ppm of a call,
+     * beside debt_limit * quantile_ppm); CB_REASON_FAILURE_RATE the share of the window that failed, ppm;
+     * CB_REASON_CONSECUTIVE_FAILURES how many failed in a row; CB_REASON_SPIKE the last latency, ns; CB_REASON_STALL the call's
+     * age, ns; CB_REASON_PROBE_FAILED the result's latency, ns; CB_REASON_PROBE_SLOW the result's latency or the trial's age, ns;
+     * CB_REASON_PROBE_LOST how long no result came, ns; CB_REASON_RECOVERED good results; CB_REASON_CLOCK_JUMPED how far back,
+     * ns; 0 for other reasons.
      */
     uint64_t observed;
     /**

@@ -259,7 +259,8 @@ const FOLLOWERS: [(&str, u64); 3] = [("window_age_ns", 10), ("stall_limit_ns", 5
 
 impl Config {
     /// The defaults for this threshold. What has to be longer follows: `stall_limit` is 5 thresholds and at least 1 s, `probe_timeout`
-    /// 10 thresholds and at least 2 s, `window_age` 10 thresholds and at least 60 s.
+    /// 10 thresholds and at least 2 s, `window_age` 10 thresholds and at least 60 s. The tool's options and TOML files mean that, too: what
+    /// isn't given there follows the threshold.
     ///
     /// ```
     /// use std::time::Duration;
@@ -273,9 +274,8 @@ impl Config {
         Self::default().threshold(threshold).with_followers(|_| false)
     }
 
-    /// These settings, but what isn't given follows the threshold, as in [`for_threshold`](Self::for_threshold). The tool's options and
-    /// its TOML mean that.
-    pub fn with_followers(mut self, is_given: impl Fn(&Setting) -> bool) -> Self {
+    /// These settings, but what isn't given follows the threshold, as in [`for_threshold`](Self::for_threshold).
+    pub(crate) fn with_followers(mut self, is_given: impl Fn(&Setting) -> bool) -> Self {
         let default = Self::default();
         for setting in Self::SETTINGS.iter().filter(|setting| !is_given(setting)) {
             if let Some((_, times)) = FOLLOWERS.iter().find(|follower| follower.0 == setting.field) {

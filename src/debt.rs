@@ -24,6 +24,8 @@ pub(crate) struct Debt {
     latest_slow_ns: u64,
     /// How many samples had ever entered the window then.
     entered: u64,
+    /// How many had when debt was last looked at as of the newest of them.
+    looked: u64,
 }
 
 impl Debt {
@@ -36,6 +38,7 @@ impl Debt {
             owed_ppm: 0,
             latest_slow_ns: 0,
             entered: 0,
+            looked: 0,
         }
     }
 
@@ -57,12 +60,19 @@ impl Debt {
         (self.latest_slow_ns, self.entered) = (now_ns, entered);
     }
 
-    /// To be called when a sample has entered or a verdict is made, at this time, before settings change: debt that is too old is gone
-    /// for good then.
-    #[inline]
+    /// A verdict is made at this time. Debt that is too old by now is gone for good.
     pub(crate) fn look(&mut self, now_ns: u64) {
-        if self.owed_ppm > 0 && self.is_expired(now_ns) {
+        if self.is_expired(now_ns) {
             self.owed_ppm = 0;
+        }
+    }
+
+    /// [`look`](Self::look) as of the newest sample, which ended at this time as the `entered`-th of all: the hot half of a sample doesn't
+    /// look. To be called before that sample leaves, and before the age changes by which it was judged.
+    pub(crate) fn look_as_of_newest(&mut self, newest_ns: u64, entered: u64) {
+        if entered != self.looked {
+            self.looked = entered;
+            self.look(newest_ns);
         }
     }
 
@@ -88,8 +98,8 @@ impl Debt {
 
     /// Applies new settings. What is owed stays, unless `is_another`: what is slow, or how much it weighs, has changed.
     pub(crate) fn set_limits(&mut self, config: &Config, is_another: bool) {
-        let Self { owed_ppm, latest_slow_ns, entered, .. } = *self;
-        *self = Self { owed_ppm, latest_slow_ns, entered, ..Self::new(config) };
+        let Self { owed_ppm, latest_slow_ns, entered, looked, .. } = *self;
+        *self = Self { owed_ppm, latest_slow_ns, entered, looked, ..Self::new(config) };
         if is_another {
             self.clear();
         }

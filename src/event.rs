@@ -99,6 +99,9 @@ pub struct Event {
     pub observed: u64,
     /// The limit that `observed` is held against.
     pub limit: u64,
+    /// This opened the breaker by its debt ([`Config::debt_limit`](crate::Config::debt_limit)): `observed` and `limit` are in parts per
+    /// million of a call then.
+    pub by_debt: bool,
     /// Of a halt and a resume: the number of their entry in the operators' log, which is counted from 1 on. 0 = none.
     pub entry: u64,
     /// Of a change of the settings: the [hash](crate::Config::stable_hash) of the settings before it, and after it. 0 = none.
@@ -107,17 +110,8 @@ pub struct Event {
     pub settings_after: u64,
 }
 
-impl Event {
-    /// True if this opened the breaker by its debt ([`Config::debt_limit`](crate::Config::debt_limit)): `observed` and `limit` are in
-    /// parts per million of a call then. Of a quantile that is over, `observed` is `quantile_ns`; of a debt it would be by a chance of
-    /// one in millions.
-    pub fn is_by_debt(&self) -> bool {
-        self.reason == Reason::Latency && self.observed != self.quantile_ns
-    }
-}
-
 words!(
-    Event: sequence, t_ns, wall_ns, from + to + reason + attempt, quantile_ns, samples + slow, overdue + failures, retry_at_ns,
+    Event: sequence, t_ns, wall_ns, from + to + reason + by_debt + attempt, quantile_ns, samples + slow, overdue + failures, retry_at_ns,
     owner_gap_ns, observed, limit, entry, settings_before, settings_after
 );
 

@@ -164,11 +164,11 @@ impl Judge {
         self.expire_overdue(now_ns);
     }
 
-    /// The debt was looked at last when the newest sample entered, which may leave now.
+    /// The newest sample may leave now.
     #[cold]
     #[inline(never)]
     fn look_at_debt(&mut self) {
-        self.rules.debt.look(self.window.newest_ns());
+        self.rules.debt.look_as_of_newest(self.window.newest_ns(), self.window.pushed());
     }
 
     #[inline]
@@ -279,7 +279,7 @@ impl Judge {
         event.failures = failed as u32;
         match event.reason {
             Reason::Latency if self.rules.debt.is_on() => {
-                (event.observed, event.limit) = (debt_ppm, self.rules.debt.limit_ppm());
+                (event.observed, event.limit, event.by_debt) = (debt_ppm, self.rules.debt.limit_ppm(), true);
             }
             Reason::Latency => event.observed = event.quantile_ns,
             // The product stays below 2^41.

@@ -332,6 +332,7 @@ mod loom_tests {
         owner_gap_ns: 0,
         observed: 0,
         limit: 0,
+        by_debt: false,
         entry: 0,
         settings_before: 0,
         settings_after: 0,

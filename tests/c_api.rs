@@ -361,7 +361,7 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
             }
             cb_event {
                 struct_size, from, to, reason, sequence, t_ns, wall_ns, quantile_ns, retry_at_ns, owner_gap_ns,
-                samples, slow, overdue, failures, attempt, reserved, observed, limit, entry,
+                samples, slow, overdue, failures, attempt, by_debt, observed, limit, entry,
                 settings_before, settings_after
             }
             cb_call { start_ns, id }

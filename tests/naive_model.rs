@@ -323,7 +323,7 @@ fn random_operations_reach_every_reason_and_every_count() {
             snapshot.misused,
             pair.model.events.iter().filter(|event| event.overdue > 0 && event.reason == Reason::Latency).count()
                 as u64,
-            pair.breaker.events().filter(trip99::Event::is_by_debt).count() as u64,
+            pair.breaker.events().filter(|event| event.by_debt).count() as u64,
         ];
         counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
     }

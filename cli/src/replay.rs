@@ -18,8 +18,8 @@ use report::{Text, armed_verdict};
 use std::fs::File;
 use std::io::{self, BufWriter, Read};
 use std::path::{Path, PathBuf};
-use trip99::Config;
 use trip99::settings::Setting;
+use trip99::{Config, PPM};
 
 pub(crate) fn command() -> Command {
     Command::new("replay")
@@ -85,7 +85,13 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 
 /// Rows asked, but there never were enough samples for a verdict.
 fn no_verdict(config: &Config, summary: &Summary) -> Option<String> {
-    let verdict = armed_verdict(config).filter(|_| summary.asked > 0 && !summary.was_armed)?;
+    armed_verdict(config).filter(|_| summary.asked > 0 && !summary.was_armed)?;
+    // The other rules may have had theirs.
+    let verdict = match (config.debt_limit, config.failure_rate_ppm) {
+        (0, PPM) => "the quantile",
+        (0, _) => "the quantile or the failure rate",
+        _ => "the failure rate",
+    };
     let show =
         |name| Config::setting(name).map_or(String::new(), |setting| format!("{name} is {}", setting.show(config)));
     let (age, longer) = match config.window_age_ns {
@@ -95,7 +101,7 @@ fn no_verdict(config: &Config, summary: &Summary) -> Option<String> {
     let sampled = if config.sample_every > 1 { ", or a smaller sample_every" } else { "" };
     let most = show_counted(summary.most_samples.into(), "sample");
     Some(format!(
-        "{verdict} was never possible: there were at most {most} at a time{age}, and {}; try a smaller min_samples{longer}{sampled}",
+        "a verdict on {verdict} was never possible: there were at most {most} at a time{age}, and {}; try a smaller min_samples{longer}{sampled}",
         show("min_samples")
     ))
 }

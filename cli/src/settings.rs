@@ -2,6 +2,7 @@
 
 use crate::failure::{Failure, warn};
 use std::path::Path;
+use std::time::Duration;
 use trip99::settings::{Given, Setting, SettingKind};
 use trip99::{Config, Recovery, Start};
 
@@ -28,9 +29,13 @@ pub(crate) fn help(setting: &Setting) -> String {
     format!("{}{in_replay} [default: {}]", setting.doc(), setting.show(&Config::default()))
 }
 
-/// The options that make these settings out of the defaults.
+/// The options that make these settings out of the defaults, and of what follows the threshold.
 pub(crate) fn show_options(config: &Config) -> String {
-    let differ = |setting: &&Setting| setting.get(config) != setting.get(&Config::default());
+    let by_default = Config::for_threshold(Duration::from_nanos(config.threshold_ns));
+    let differ = |setting: &&Setting| match setting.name() {
+        "threshold" => config.threshold_ns != Config::default().threshold_ns,
+        _ => setting.get(config) != setting.get(&by_default),
+    };
     let options = Config::SETTINGS.iter().filter(differ).map(|setting| {
         let equals = if is_switch(setting) { "=" } else { " " };
         format!("--{}{equals}{}", option(setting), setting.show(config))
@@ -87,5 +92,8 @@ mod tests {
         let config = Config { threshold_ns: 5_000_000, failure_rate_ppm: 250_000, shadow: true, ..Config::default() };
         assert_eq!(show_options(&config), "--threshold 5ms --failure-rate 0.25 --shadow=true");
         assert_eq!(show_options(&Config::default()), "");
+        let slow = Config::for_threshold(Duration::from_secs(1));
+        assert_eq!(show_options(&slow), "--threshold 1s");
+        assert_eq!(show_options(&Config { stall_limit_ns: 2_000_000_000, ..slow }), "--threshold 1s --stall-limit 2s");
     }
 }

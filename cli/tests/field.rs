@@ -62,7 +62,7 @@ fn warnings(options: &str, trace: &str) -> String {
 #[test]
 fn a_trace_without_a_verdict_is_warned_about() {
     let calls = |count| trace(count, 10 * MS, 5 * MS, "");
-    let few = "warning: a verdict was never possible: there were at most 19 samples at a time (window_age is 1m), and \
+    let few = "warning: a verdict on the quantile or the failure rate was never possible: there were at most 19 samples at a time (window_age is 1m), and \
                min_samples is 20; try a smaller min_samples, or a longer window_age\n";
     assert_eq!(warnings("", &calls(19)), few);
     // The twentieth sample is the last step of this trace: nobody asks after it, yet there is a verdict.
@@ -100,7 +100,9 @@ fn where_no_verdict_takes_samples_nothing_is_warned_about() {
     let by_debt = warnings("--debt-limit 6", &calls);
     assert!(by_debt.starts_with("warning: a verdict on the failure rate was never possible: "), "{by_debt}");
     assert_eq!(warnings("--debt-limit 6 --failure-rate 1", &calls), "");
-    assert!(warnings("--failure-rate 1", &calls).starts_with("warning: a verdict was never possible: "));
+    assert!(
+        warnings("--failure-rate 1", &calls).starts_with("warning: a verdict on the quantile was never possible: ")
+    );
     // Nobody asked.
     assert_eq!(warnings("", "start_ns,latency_ns\n"), "");
     assert_eq!(warnings("", "start_ns,latency_ns,kind\n0,5,free\n"), "");

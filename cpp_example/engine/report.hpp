@@ -47,6 +47,37 @@ inline void show_phase(Phase phase, std::uint64_t since_first_ns) {
     std::printf("node: %s: %s\n", title(phase), describe(phase));
 }
 
+/* What the verdict rests on: a line of its own, for the reasons that have figures. */
+inline void show_evidence(const trip99::Event &event) {
+    const std::string observed = show_ns(event.observed), limit = show_ns(event.limit);
+    const auto line = [](const std::string &text) { std::printf("%12s%s\n", "", text.c_str()); };
+    switch (event.reason) {
+    case trip99::Reason::Latency:
+        if (event.by_debt) {
+            const auto calls = [](std::uint64_t ppm) { return std::to_string(static_cast<double>(ppm) / 1e6); };
+            return line("debt " + calls(event.observed) + " calls, limit " + calls(event.limit));
+        }
+        return line("the quantile was " + observed + ", limit " + limit);
+    case trip99::Reason::Spike:
+        return line("a call took " + observed + ", limit " + limit);
+    case trip99::Reason::Stall:
+        return line("a call has been out for " + observed + ", limit " + limit);
+    case trip99::Reason::ProbeFailed:
+        return line("a trial failed after " + observed);
+    case trip99::Reason::ProbeSlow:
+        return line("a trial took " + observed + ", limit " + limit);
+    case trip99::Reason::ProbeLost:
+        return line("no result for " + observed + ", limit " + limit);
+    case trip99::Reason::FailureRate:
+    case trip99::Reason::ConsecutiveFailures:
+        return line(std::to_string(event.observed) +
+                    (event.reason == trip99::Reason::FailureRate ? " ppm failed, limit " : " failed in a row, limit ") +
+                    std::to_string(event.limit));
+    default:
+        return;
+    }
+}
+
 inline void show_event(const trip99::Event &event, std::uint64_t since_first_ns) {
     show_time(since_first_ns);
     std::printf("%-9s -> %-9s  %-20s  %8s", to_string(event.from), to_string(event.to), to_string(event.reason),
@@ -55,6 +86,7 @@ inline void show_event(const trip99::Event &event, std::uint64_t since_first_ns)
         std::printf("  %8s", show_ns(static_cast<std::uint64_t>(event.pause().count())).c_str());
     }
     std::printf("\n");
+    show_evidence(event);
 }
 
 inline void show_summary(const Record &record, const std::vector<Episode> &episodes) {

@@ -45,6 +45,8 @@ struct Event {
     /** In the unit that the reason has: see cb_event. */
     std::uint64_t observed = 0;
     std::uint64_t limit = 0;
+    /** `observed` and `limit` are in ppm of a call: the breaker opened by its debt. */
+    bool by_debt = false;
     std::uint64_t entry = 0;
     std::uint64_t settings_before = 0;
     std::uint64_t settings_after = 0;
@@ -56,7 +58,7 @@ struct Event {
           to(static_cast<State>(event.to)), reason(static_cast<Reason>(event.reason)),
           quantile(detail::duration(event.quantile_ns)), owner_gap(detail::duration(event.owner_gap_ns)),
           retry_at_ns(event.retry_at_ns), samples(event.samples), slow(event.slow), overdue(event.overdue),
-          failures(event.failures), attempt(event.attempt), observed(event.observed), limit(event.limit), entry(event.entry),
+          failures(event.failures), attempt(event.attempt), observed(event.observed), limit(event.limit), by_debt(event.by_debt != 0), entry(event.entry),
           settings_before(event.settings_before), settings_after(event.settings_after) {}
 
     /** How long trading pauses from here; 0 unless `to` is open. */

@@ -58,7 +58,9 @@ impl ConfigError {
             Self::OutOfRange { value, min, max, or_zero, bound, .. } => {
                 let [value, least, greatest] = [*value, *min, *max].map(|number| show(field, number));
                 let range = match bound {
-                    Some((_, below)) if below.checked_add(1) == Some(*min) => format!("above {}", show(field, *below)),
+                    Some((_, below)) if below.checked_add(1) == Some(*min) && max > below => {
+                        format!("above {}", show(field, *below))
+                    }
                     _ if *max == u64::MAX => format!("at least {least}"),
                     _ => format!("{least} to {greatest}"),
                 };

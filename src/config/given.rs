@@ -8,7 +8,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 /// Settings under construction, with the place that each was given at: so a mistake is told with its place. What isn't given has its
-/// default, or [follows](Config::with_followers) the threshold. This needs the feature `toml`.
+/// default, or [follows](Config::for_threshold) the threshold. This needs the feature `toml`.
 ///
 /// ```
 /// use trip99::Config;
@@ -154,7 +154,7 @@ impl Given {
 /// These functions need the feature `toml`.
 impl Config {
     /// Reads settings from a TOML text: the one that the tool's `--config` takes. Its keys are the settings' [names](Setting::name). What
-    /// isn't given has its default, or [follows](Self::with_followers) the threshold.
+    /// isn't given has its default, or [follows](Self::for_threshold) the threshold.
     ///
     /// # Errors
     /// [`GivenError`] names line and key of the first mistake, and what is legal.

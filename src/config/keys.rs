@@ -33,7 +33,7 @@ impl Serialize for Config {
 }
 
 /// Reads a map of settings by name. Names may have underscores or dashes. A missing key leaves the setting's default, or
-/// what [follows](Config::with_followers) from the threshold. A value may
+/// what [follows](Config::for_threshold) from the threshold. A value may
 /// be a string (`"200ms"`, `"0.99"`), a number (a duration's is in nanoseconds) or a boolean. This needs the feature `serde`.
 ///
 /// It is an error if a key is unknown or comes twice, if a value can't be read, or if a value isn't legal. The message names the

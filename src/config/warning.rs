@@ -79,6 +79,14 @@ impl Config {
             "this can't matter, as debt trips at once",
         );
 
+        warn(
+            by_debt && self.min_slow != Self::default().min_slow,
+            "min_slow",
+            self.min_slow.into(),
+            Some(("debt_limit", self.debt_limit.into())),
+            "this can't matter, as debt asks for its limit",
+        );
+
         let spike_count = u64::from(self.spike_count);
         let is_spike_slow =
             self.spike_count > 0 && self.sample_every == 1 && self.effective_spike_limit_ns() >= self.threshold_ns;
@@ -148,6 +156,11 @@ mod tests {
                 Config { debt_limit: 6, confirm_verdicts: 2, ..config() },
                 Config { debt_limit: 0, confirm_verdicts: 2, ..config() },
                 "confirm_verdicts is 2 and debt_limit is 6: this can't matter, as debt",
+            ),
+            (
+                Config { debt_limit: 6, min_slow: 5, ..config() },
+                Config { debt_limit: 0, min_slow: 5, ..config() },
+                "min_slow is 5 and debt_limit is 6: this can't matter, as debt",
             ),
             (
                 Config { debt_limit: 5, spike_count: 5, ..config() },

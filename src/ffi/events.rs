@@ -117,14 +117,14 @@ pub struct cb_event {
     pub failures: u32,
     /// The attempt, as this event left it.
     pub attempt: u32,
-    /// 0.
-    pub reserved: u32,
-    /// What was observed. The reason says what it is: CB_REASON_LATENCY the quantile, ns (with a debt_limit the debt, in ppm of a
-    /// call, beside debt_limit * quantile_ppm); CB_REASON_FAILURE_RATE the share of the
-    /// window that failed, ppm; CB_REASON_CONSECUTIVE_FAILURES how many failed in a row; CB_REASON_SPIKE the last latency, ns;
-    /// CB_REASON_STALL the call's age, ns; CB_REASON_PROBE_FAILED the result's latency, ns; CB_REASON_PROBE_SLOW the result's
-    /// latency or the trial's age, ns; CB_REASON_PROBE_LOST how long no result came, ns; CB_REASON_RECOVERED good results;
-    /// CB_REASON_CLOCK_JUMPED how far back, ns; 0 for other reasons.
+    /// 1 if this opened the breaker by its debt (debt_limit): then observed and limit are in ppm of a call. Otherwise 0.
+    pub by_debt: u32,
+    /// What was observed. The reason says what it is: CB_REASON_LATENCY the quantile, ns (by debt the debt, in ppm of a call,
+    /// beside debt_limit * quantile_ppm); CB_REASON_FAILURE_RATE the share of the window that failed, ppm;
+    /// CB_REASON_CONSECUTIVE_FAILURES how many failed in a row; CB_REASON_SPIKE the last latency, ns; CB_REASON_STALL the call's
+    /// age, ns; CB_REASON_PROBE_FAILED the result's latency, ns; CB_REASON_PROBE_SLOW the result's latency or the trial's age, ns;
+    /// CB_REASON_PROBE_LOST how long no result came, ns; CB_REASON_RECOVERED good results; CB_REASON_CLOCK_JUMPED how far back,
+    /// ns; 0 for other reasons.
     pub observed: u64,
     /// The limit that the observed figure is held against, in the same unit. 0 if there is none.
     pub limit: u64,
@@ -165,7 +165,7 @@ impl From<Event> for cb_event {
             overdue: event.overdue,
             failures: event.failures,
             attempt: event.attempt,
-            reserved: 0,
+            by_debt: event.by_debt.into(),
             observed: event.observed,
             limit: event.limit,
             entry: event.entry,

@@ -216,6 +216,7 @@ mod tests {
             owner_gap_ns: 9,
             observed: 10,
             limit: u64::MAX,
+            by_debt: true,
             entry: 11,
             settings_before: 12,
             settings_after: 13,

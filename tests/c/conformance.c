@@ -158,6 +158,7 @@ static void print_event(bool found, const cb_event *event) {
     PRINT(*event, attempt);
     PRINT(*event, observed);
     PRINT(*event, limit);
+    PRINT(*event, by_debt);
     PRINT(*event, entry);
     printf("\n");
 }

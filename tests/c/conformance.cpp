@@ -155,6 +155,7 @@ static void print_event(bool found, const trip99::Event &event) {
     PRINT(event, attempt);
     PRINT(event, observed);
     PRINT(event, limit);
+    PRINT(event, by_debt);
     PRINT(event, entry);
     std::cout << '\n';
 }

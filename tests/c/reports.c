@@ -15,7 +15,7 @@ static void what_is_reserved_is_0_and_sizes_are_this_headers(void) {
     CHECK_EQ(published.struct_size, sizeof published);
     const cb_event event = last_event(breaker);
     CHECK_EQ(event.struct_size, sizeof event);
-    CHECK_EQ(event.reserved, 0);
+    CHECK_EQ(event.by_debt, 0);
     cb_destroy(breaker);
 }
 

@@ -358,6 +358,7 @@ fn event(event: Option<Event>) -> String {
     field(&mut text, "attempt", event.attempt);
     field(&mut text, "observed", event.observed);
     field(&mut text, "limit", event.limit);
+    field(&mut text, "by_debt", u8::from(event.by_debt));
     field(&mut text, "entry", event.entry);
     text
 }

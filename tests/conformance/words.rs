@@ -81,7 +81,7 @@ pub(crate) const OBSERVER: [&str; 4] = ["state", "halted", "note", "holders"];
 
 pub(crate) const LANE: [&str; 2] = ["passes", "dropped"];
 
-pub(crate) const EVENT: [&str; 16] = [
+pub(crate) const EVENT: [&str; 17] = [
     "sequence",
     "t_ns",
     "from",
@@ -97,6 +97,7 @@ pub(crate) const EVENT: [&str; 16] = [
     "attempt",
     "observed",
     "limit",
+    "by_debt",
     "entry",
 ];
 

@@ -69,6 +69,7 @@ pub(crate) struct Event {
     pub(crate) owner_gap_ns: u64,
     pub(crate) observed: u64,
     pub(crate) limit: u64,
+    pub(crate) by_debt: bool,
     /// The number of the entry in the operators' log; 0 if there is none.
     pub(crate) entry: u64,
 }

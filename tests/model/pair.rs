@@ -417,6 +417,7 @@ fn without_wall_time(event: Event) -> super::Event {
         owner_gap_ns: event.owner_gap_ns,
         observed: event.observed,
         limit: event.limit,
+        by_debt: event.by_debt,
         entry: event.entry,
     }
 }

@@ -118,6 +118,7 @@ impl Model {
             owner_gap_ns: if self.started { self.latest_ns - self.previous_ns } else { 0 },
             observed,
             limit,
+            by_debt: reason == Reason::Latency && self.config.debt_limit > 0,
             entry: 0,
         });
     }

@@ -64,6 +64,8 @@ fn lines(reading: &Reading) -> Vec<(&'static str, String)> {
         Some(snapshot) => lines.extend(figures(snapshot, reading.in_force.config.as_ref())),
         None => lines.push(("figures", "none: the owner has not done anything yet".to_owned())),
     }
+    let unwise = reading.in_force.config.as_ref().map_or(Vec::new(), Config::warnings);
+    lines.extend(unwise.iter().map(|warning| ("warning", warning.in_text(|setting| setting.name().to_owned()))));
     lines
 }
 

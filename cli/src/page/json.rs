@@ -136,6 +136,7 @@ pub(crate) fn event(event: &Event, logged: Option<&LogEntry>) -> Value {
         "owner_gap_ns": event.owner_gap_ns,
         "observed": event.observed,
         "limit": event.limit,
+        "by_debt": event.by_debt,
         "settings_before": hash(event.settings_before),
         "settings_after": hash(event.settings_after),
         "entry": (event.entry != 0).then_some(event.entry),

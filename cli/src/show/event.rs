@@ -97,7 +97,7 @@ pub(crate) fn evidence(event: &Event, quantile_ppm: Option<u32>) -> Option<Strin
     let limited = |what: String| format!("{what}, limit {}", show_ns(limit));
     let time = show_beside(observed, limit, show_ns, show_exact_ns);
     let text = match event.reason {
-        Reason::Latency if event.is_by_debt() => {
+        Reason::Latency if event.by_debt => {
             format!("debt {} calls, limit {}", show_calls(observed), show_calls(limit))
         }
         Reason::Latency => {

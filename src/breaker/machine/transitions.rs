@@ -119,6 +119,7 @@ impl Machine {
             owner_gap_ns: if self.started { self.latest_ns - self.previous_ns } else { 0 },
             observed,
             limit: self.limit(reason),
+            by_debt: false,
             entry: 0,
             settings_before: 0,
             settings_after: 0,
