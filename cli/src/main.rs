@@ -16,7 +16,6 @@ mod json;
 mod page;
 mod arguments;
 mod settings;
-mod trace;
 mod replay;
 mod demo;
 mod operate;

@@ -1,6 +1,5 @@
 //! `trip99 replay` drives a breaker over a recorded trace, in virtual time.
 
-mod drive;
 mod report;
 mod progress;
 
@@ -9,10 +8,8 @@ use crate::failure::{Failure, warn};
 use crate::json::Json;
 use crate::settings::{self, Settings};
 use crate::show::show_counted;
-use crate::trace::{Row, Trace};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use console::Term;
-use drive::{Report, Summary, replay};
 use progress::Progress;
 use report::{Text, armed_verdict};
 use std::fs::File;
@@ -20,6 +17,8 @@ use std::io::{self, BufWriter, Read};
 use std::path::{Path, PathBuf};
 use trip99::settings::Setting;
 use trip99::{Config, PPM};
+use trip99_logs::replay::{Report, Summary, replay};
+use trip99_logs::{Row, Trace};
 
 pub(crate) fn command() -> Command {
     Command::new("replay")
@@ -149,11 +148,11 @@ fn replay_rows(
     input: impl Read,
     name: String,
     sort: bool,
-    report: &mut impl Report,
+    report: &mut impl Report<Error = Failure>,
 ) -> Result<Summary, Failure> {
     let trace = Trace::new(input, name, !sort)?;
     if sort {
-        let mut rows = trace.collect::<Result<Vec<Row>, Failure>>()?;
+        let mut rows = trace.collect::<Result<Vec<Row>, _>>()?;
         rows.sort_by_key(|row| row.start_ns); // stable: equal starts stay in the order of the file
         replay(config, rows.into_iter().map(Ok), report)
     } else {

@@ -2,7 +2,6 @@
 
 use crate::failure::Failure;
 use crate::json::Json;
-use crate::replay::drive::{Report, Summary};
 use crate::show::{
     EventTable, show_count, show_ns, show_part, show_quantile, show_settings, show_timeline, wrap_lines, write_lines,
 };
@@ -11,6 +10,7 @@ use console::style;
 use serde::Serialize;
 use std::io::Write;
 use trip99::{Config, Event, PPM, State};
+use trip99_logs::replay::{Report, Summary};
 
 #[derive(Serialize)]
 struct TransitionLine {
@@ -46,6 +46,8 @@ struct SummaryLine {
 
 /// Prints one JSON object a line: transitions, then the summary. Output without a summary is not complete.
 impl<W: Write> Report for Json<W> {
+    type Error = Failure;
+
     fn begin(&mut self, _: &Config) -> Result<(), Failure> {
         Ok(())
     }
@@ -117,6 +119,8 @@ impl<W: Write> Text<W> {
 }
 
 impl<W: Write> Report for Text<W> {
+    type Error = Failure;
+
     fn begin(&mut self, config: &Config) -> Result<(), Failure> {
         self.config = config.clone();
         writeln!(self.out, "{} {}\n", style("trip99 replay").bold(), self.file)?;

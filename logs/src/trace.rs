@@ -1,55 +1,11 @@
 //! Traces, which are CSV with the header `start_ns,latency_ns,ok,kind`. They are read row by row.
 
-use crate::failure::Failure;
+use crate::error::LogError;
+use crate::row::{MAX_LATENCY_NS, Row, RowKind};
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-/// One call: when it was to be sent, and how it went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Row {
-    pub(crate) start_ns: u64,
-    /// `None` if the call never came back. `start_ns + latency_ns` is a `u64`.
-    pub(crate) latency_ns: Option<u64>,
-    pub(crate) ok: bool,
-    pub(crate) kind: RowKind,
-}
-
-/// Whether a call asks the breaker, and how it ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum RowKind {
-    /// It asks, and comes back, fails or is lost.
-    #[default]
-    Ask,
-    /// It doesn't ask, as a cancel. It begins in any state.
-    Free,
-    /// It asks. Who sent it gives it up after `latency_ns`, so its `ok` doesn't matter.
-    Withdrawn,
-    /// It asked, and was refused when it was recorded. So nobody knows how it would have gone: its latency and its `ok` don't matter.
-    Refused,
-}
-
-impl RowKind {
-    /// Every kind, with its name in a trace.
-    const NAMES: [(Self, &'static str); 4] =
-        [(Self::Ask, "ask"), (Self::Free, "free"), (Self::Withdrawn, "withdrawn"), (Self::Refused, "refused")];
-
-    fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
-    }
-
-    /// `None` if no kind has this name. No name is the default.
-    fn parse(name: &[u8]) -> Option<Self> {
-        match name {
-            b"" => Some(Self::default()),
-            _ => Self::NAMES.iter().find(|(_, known)| known.as_bytes() == name).map(|(kind, _)| *kind),
-        }
-    }
-}
-
-/// A latency of 2^63 ns or more is no time. It is a negative difference, as a rule.
-const MAX_LATENCY_NS: u64 = u64::MAX >> 1;
-
 /// Writes a trace that [`Trace`] reads back. It has kinds only if there is a row that doesn't just ask.
-pub(crate) fn write_trace(mut out: impl Write, rows: &[Row]) -> io::Result<()> {
+pub fn write_trace(mut out: impl Write, rows: &[Row]) -> io::Result<()> {
     let has_kinds = rows.iter().any(|row| row.kind != RowKind::default());
     writeln!(out, "start_ns,latency_ns,ok{}", if has_kinds { ",kind" } else { "" })?;
     for row in rows {
@@ -74,7 +30,7 @@ struct Columns {
 
 /// Reads a trace, and checks each row on the way. The format has no quotes, so a row is a line. So the line numbers in messages
 /// are exact, and a stray quote can't swallow the rows after it.
-pub(crate) struct Trace<R> {
+pub struct Trace<R> {
     lines: Lines<R>,
     columns: Columns,
     /// The name that messages use.
@@ -119,7 +75,7 @@ impl<R: Read> Lines<R> {
 
 impl<R: Read> Trace<R> {
     /// Reads the header. With `sorted`, a row that starts before the one above it is an error.
-    pub(crate) fn new(input: R, file: String, sorted: bool) -> Result<Self, Failure> {
+    pub fn new(input: R, file: String, sorted: bool) -> Result<Self, LogError> {
         let mut lines = Lines { input: BufReader::with_capacity(1 << 16, input), line: Vec::new(), number: 0 };
         let columns = match lines.next() {
             Ok(Some(line)) => Columns::find(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)),
@@ -128,7 +84,7 @@ impl<R: Read> Trace<R> {
         };
         match columns {
             Ok(columns) => Ok(Self { lines, columns, file, sorted, previous_ns: 0 }),
-            Err(wrong) => Err(Failure::new(format_args!("{file}: line {}: {wrong}", lines.number))),
+            Err(wrong) => Err(LogError::new(format_args!("{file}: line {}: {wrong}", lines.number))),
         }
     }
 
@@ -147,11 +103,11 @@ impl<R: Read> Trace<R> {
 }
 
 impl<R: Read> Iterator for Trace<R> {
-    type Item = Result<Row, Failure>;
+    type Item = Result<Row, LogError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.read_row()
-            .map_err(|wrong| Failure::new(format_args!("{}: line {}: {wrong}", self.file, self.lines.number)))
+            .map_err(|wrong| LogError::new(format_args!("{}: line {}: {wrong}", self.file, self.lines.number)))
             .transpose()
     }
 }
@@ -258,10 +214,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Vec<Row>, String> {
-        let message = |failure| match failure {
-            Failure::Message(message) => message,
-            other => unreachable!("{other:?}"),
-        };
+        let message = |error: LogError| error.to_string();
         Trace::new(text.as_bytes(), "t.csv".to_owned(), true)
             .map_err(message)?
             .map(|row| row.map_err(message))

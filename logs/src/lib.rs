@@ -1,0 +1,13 @@
+//! Logs of calls: read, written and replayed.
+//!
+//! A log is a series of [`Row`]s, each a call: when it was to be sent, how long it took, and how it went. [`Trace`] reads them from a
+//! trace, which is CSV. [`replay`](replay::replay) drives a breaker over them in virtual time.
+
+mod error;
+mod row;
+mod trace;
+pub mod replay;
+
+pub use error::LogError;
+pub use row::{MAX_LATENCY_NS, Row, RowKind};
+pub use trace::{Trace, write_trace};
