@@ -1,11 +1,12 @@
 //! Logs of calls: read, written and replayed.
 //!
 //! A log is a series of [`Row`]s, each a call: when it was to be sent, how long it took, and how it went. [`Trace`] reads them from a
-//! trace, which is CSV. [`replay`](replay::replay) drives a breaker over them in virtual time.
+//! trace, which is CSV. A [profile](profile::Profile) tells what is in a log, and what is odd about it. [`replay`](replay::replay) drives a breaker over them in virtual time.
 
 mod error;
 mod row;
 mod trace;
+pub mod profile;
 pub mod replay;
 
 pub use error::LogError;
