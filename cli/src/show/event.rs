@@ -208,13 +208,19 @@ mod tests {
             event.quantile_ns = quantile_ns;
             event
         };
+        // Its quantile may be the same number.
+        let by_debt = |observed, limit| {
+            let mut event = event(Reason::Latency, observed, limit);
+            (event.quantile_ns, event.by_debt) = (observed, true);
+            event
+        };
         for (event, quantile_ppm, text) in [
             (by_quantile(412 * MS), Some(990_000), "P99 was 412 ms, limit 200 ms"),
             (by_quantile(412 * MS), None, "the quantile was 412 ms, limit 200 ms"),
             (by_quantile(200 * MS + 1), Some(999_000), "P99.9 was 200.000001 ms, limit 200 ms"),
-            (event(Reason::Latency, 5_940_000, 5_940_000), Some(990_000), "debt 5.94 calls, limit 5.94"),
-            (event(Reason::Latency, 6_929_999, 5_940_000), Some(990_000), "debt 6.929 calls, limit 5.94"),
-            (event(Reason::Latency, 2_000_000, 2_000_000), None, "debt 2 calls, limit 2"),
+            (by_debt(5_940_000, 5_940_000), Some(990_000), "debt 5.94 calls, limit 5.94"),
+            (by_debt(6_929_999, 5_940_000), Some(990_000), "debt 6.929 calls, limit 5.94"),
+            (by_debt(2_000_000, 2_000_000), None, "debt 2 calls, limit 2"),
         ] {
             assert_eq!(evidence(&event, quantile_ppm).as_deref(), Some(text));
         }
