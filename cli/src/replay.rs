@@ -7,13 +7,13 @@ use crate::arguments::{format_arg, is_json};
 use crate::failure::{Failure, warn};
 use crate::json::Json;
 use crate::settings::{self, Settings};
-use crate::show::show_counted;
+use crate::show::{show_counted, show_ns};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use console::Term;
 use progress::Progress;
-use report::{Text, armed_verdict};
+use report::{Looked, Text, armed_verdict};
 use std::fs::File;
-use std::io::{self, BufWriter, Read};
+use std::io::{self, BufWriter, LineWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use trip99::settings::Setting;
 use trip99::{Config, PPM};
@@ -67,18 +67,23 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let path = matches.get_one::<PathBuf>("trace").cloned().unwrap_or_default();
     let Source { name, input, len } = open(&path)?;
     let progress = Progress::new(len);
-    let out = BufWriter::new(progress.output(io::stdout().lock()));
+    let out = progress.output(io::stdout().lock());
+    // What comes through a pipe may come slowly: each line is printed when it is known.
+    let is_live = path == Path::new("-");
+    let out: Box<dyn Write> = if is_live { Box::new(LineWriter::new(out)) } else { Box::new(BufWriter::new(out)) };
+    let looked = Looked::default();
     let result = if is_json(matches) {
-        replay_rows(&config, progress.input(input), name, sort, &mut Json(out))
+        replay_rows(&config, progress.input(input), name, sort, &looked, &mut Json(out))
     } else {
         let width = Term::stdout().size_checked().map(|(_, width)| width.into());
-        let mut text = Text::new(out, name.clone(), width);
-        replay_rows(&config, progress.input(input), name, sort, &mut text)
+        let mut text = Text::new(out, name.clone(), width, &looked, is_live);
+        replay_rows(&config, progress.input(input), name, sort, &looked, &mut text)
     };
     progress.finish();
-    if let Some(warning) = no_verdict(&config, &result?) {
-        warn(&warning);
-    }
+    let summary = result?;
+    looked.profile().warnings(&config, show_ns).iter().for_each(warn);
+    no_verdict(&config, &summary).iter().for_each(warn);
+    granted_anew(&summary).iter().for_each(warn);
     Ok(())
 }
 
@@ -103,6 +108,14 @@ fn no_verdict(config: &Config, summary: &Summary) -> Option<String> {
         "a verdict on {verdict} was never possible: there were at most {most} at a time{age}, and {}; try a smaller min_samples{longer}{sampled}",
         show("min_samples")
     ))
+}
+
+/// Calls that were refused when they were recorded were granted now.
+fn granted_anew(summary: &Summary) -> Option<String> {
+    let unknown = show_counted(summary.unknown, "ask");
+    (summary.unknown > 0).then(|| {
+        format!("{unknown} granted that the log has as refused: nobody knows how their calls would have gone, so they were released")
+    })
 }
 
 struct Source {
@@ -148,14 +161,15 @@ fn replay_rows(
     input: impl Read,
     name: String,
     sort: bool,
+    looked: &Looked,
     report: &mut impl Report<Error = Failure>,
 ) -> Result<Summary, Failure> {
     let trace = Trace::new(input, name, !sort)?;
     if sort {
         let mut rows = trace.collect::<Result<Vec<Row>, _>>()?;
         rows.sort_by_key(|row| row.start_ns); // stable: equal starts stay in the order of the file
-        replay(config, rows.into_iter().map(Ok), report)
+        replay(config, rows.into_iter().inspect(|row| looked.take(row)).map(Ok), report)
     } else {
-        replay(config, trace, report)
+        replay(config, trace.inspect(|row| row.iter().for_each(|row| looked.take(row))), report)
     }
 }

@@ -2,7 +2,7 @@
 
 mod warnings;
 
-use crate::row::Row;
+use crate::row::{Row, RowKind};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 pub use warnings::LogWarning;
@@ -48,7 +48,7 @@ struct Resolution(u64);
 impl Resolution {
     fn take(&mut self, value: u64) {
         // Most values are multiples already. (A value of 0 is one of every number.)
-        if self.0 != 1 && (self.0 == 0 || value % self.0 != 0) {
+        if self.0 != 1 && (self.0 == 0 || !value.is_multiple_of(self.0)) {
             self.0 = gcd(self.0, value);
         }
     }
@@ -102,6 +102,8 @@ impl Profiler {
                     self.ends_ns.push(Reverse(row.start_ns.saturating_add(latency_ns)));
                 }
             }
+            // Nobody knows how a call would have gone that was refused.
+            None if row.kind == RowKind::Refused => {}
             None => self.lost += 1,
         }
         if self.latest.len() == LATEST {
@@ -153,7 +155,7 @@ pub struct Profile {
     pub quantiles_ns: [Option<u64>; QUANTILES.len()],
     /// The greatest latency, in nanoseconds.
     pub greatest_ns: Option<u64>,
-    /// Rows without a latency: calls that never came back, as a rule.
+    /// Calls that never came back.
     pub lost: u64,
     /// Calls that came back and failed.
     pub failed: u64,
@@ -192,7 +194,6 @@ impl Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::RowKind;
 
     pub(super) fn row(start_ns: u64, latency_ns: Option<u64>, ok: bool) -> Row {
         Row { start_ns, latency_ns, ok, kind: RowKind::Ask }

@@ -19,6 +19,8 @@ impl fmt::Display for LogWarning {
 const IMPOSSIBLE_RATE: u64 = 10_000_000;
 /// From so few rows nothing is concluded.
 const FEW: u64 = 10;
+/// A share of fewer rows than these says little.
+const MANY: u64 = 100;
 const SECOND_NS: u64 = 1_000_000_000;
 
 impl Profile {
@@ -100,7 +102,7 @@ impl Profile {
         let bad = self.slower_than(limit_ns) + self.lost + self.failed;
         let good = 1.0 - bad.min(self.rows) as f64 / self.rows as f64;
         let chance = good.powf(config.probes.into());
-        (self.rows >= FEW && chance < 0.9).then(|| {
+        (self.rows >= MANY && chance < 0.9).then(|| {
             format!(
                 "rows 1 to {}: of {} trials in a row, all would be good with a chance of {:.0} % (up to {} is good); try a \
                  larger recover_threshold, or fewer probes",
