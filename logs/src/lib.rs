@@ -4,10 +4,12 @@
 //! trace, which is CSV. [`replay`](replay::replay) drives a breaker over them in virtual time.
 
 mod error;
+mod input;
 mod row;
 mod trace;
 pub mod replay;
 
 pub use error::LogError;
+pub use input::plain;
 pub use row::{MAX_LATENCY_NS, Row, RowKind};
 pub use trace::{Trace, write_trace};
