@@ -4,11 +4,13 @@
 //! trace, which is CSV. A [profile](profile::Profile) tells what is in a log, and what is odd about it. [`replay`](replay::replay) drives a breaker over them in virtual time.
 
 mod error;
+mod input;
 mod row;
 mod trace;
 pub mod profile;
 pub mod replay;
 
 pub use error::LogError;
+pub use input::plain;
 pub use row::{MAX_LATENCY_NS, Row, RowKind};
 pub use trace::{Trace, write_trace};
