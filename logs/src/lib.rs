@@ -5,9 +5,14 @@
 
 mod error;
 mod row;
+mod amount;
+mod lines;
 mod trace;
+mod bare;
 pub mod replay;
 
+pub use amount::Unit;
+pub use bare::{Bare, BareOptions};
 pub use error::LogError;
 pub use row::{MAX_LATENCY_NS, Row, RowKind};
 pub use trace::{Trace, write_trace};
