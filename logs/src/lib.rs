@@ -6,10 +6,15 @@
 mod error;
 mod input;
 mod row;
+mod amount;
+mod lines;
 mod trace;
+mod bare;
 pub mod profile;
 pub mod replay;
 
+pub use amount::Unit;
+pub use bare::{Bare, BareOptions};
 pub use error::LogError;
 pub use input::plain;
 pub use row::{MAX_LATENCY_NS, Row, RowKind};
