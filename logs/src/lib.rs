@@ -18,4 +18,4 @@ pub use bare::{Bare, BareOptions};
 pub use error::LogError;
 pub use input::plain;
 pub use row::{MAX_LATENCY_NS, Row, RowKind};
-pub use trace::{Trace, write_trace};
+pub use trace::{Trace, TraceWriter, write_trace};

@@ -5,18 +5,39 @@ use crate::row::{MAX_LATENCY_NS, Row, RowKind};
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 /// Writes a trace that [`Trace`] reads back. It has kinds only if there is a row that doesn't just ask.
-pub fn write_trace(mut out: impl Write, rows: &[Row]) -> io::Result<()> {
-    let has_kinds = rows.iter().any(|row| row.kind != RowKind::default());
-    writeln!(out, "start_ns,latency_ns,ok{}", if has_kinds { ",kind" } else { "" })?;
-    for row in rows {
-        let latency_ns = row.latency_ns.map_or(String::new(), |latency_ns| latency_ns.to_string());
-        write!(out, "{},{latency_ns},{}", row.start_ns, u8::from(row.ok))?;
-        if has_kinds {
-            write!(out, ",{}", row.kind.name())?;
-        }
-        writeln!(out)?;
+pub fn write_trace(out: impl Write, rows: &[Row]) -> io::Result<()> {
+    let mut writer = TraceWriter::new(out, rows.iter().any(|row| row.kind != RowKind::default()))?;
+    rows.iter().try_for_each(|row| writer.write(row))?;
+    writer.out.flush()
+}
+
+/// Writes a trace row by row. Nothing is flushed.
+pub struct TraceWriter<W> {
+    out: W,
+    has_kinds: bool,
+}
+
+impl<W: Write> TraceWriter<W> {
+    /// Writes the header. Without kinds each row is one that asks.
+    pub fn new(mut out: W, has_kinds: bool) -> io::Result<Self> {
+        writeln!(out, "start_ns,latency_ns,ok{}", if has_kinds { ",kind" } else { "" })?;
+        Ok(Self { out, has_kinds })
     }
-    out.flush()
+
+    /// Writes a row.
+    pub fn write(&mut self, row: &Row) -> io::Result<()> {
+        let latency_ns = row.latency_ns.map_or(String::new(), |latency_ns| latency_ns.to_string());
+        write!(self.out, "{},{latency_ns},{}", row.start_ns, u8::from(row.ok))?;
+        if self.has_kinds {
+            write!(self.out, ",{}", row.kind.name())?;
+        }
+        writeln!(self.out)
+    }
+
+    /// Gives the output back.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
 }
 
 /// Where each column stands in a line.
