@@ -5,11 +5,15 @@
 
 mod error;
 mod input;
+mod columns;
+mod order;
 mod row;
 mod trace;
 pub mod replay;
 
+pub use columns::{ColumnRows, Columns};
 pub use error::LogError;
 pub use input::plain;
+pub use order::{reordered, sorted};
 pub use row::{MAX_LATENCY_NS, Row, RowKind};
 pub use trace::{Trace, write_trace};
