@@ -92,7 +92,10 @@ impl Finder<'_> {
             }
             (None, _, Some(number)) => Ok(by_number(number)),
             (None, _, None) if self.columns.is_trace => Err(format!("no column {column}; {}", self.legal())),
-            (None, _, None) => Err(format!("no column {column:?} ({role}); {}", self.legal())),
+            (None, _, None) => {
+                let unit = if column.contains(':') { "; a unit is s, ms, us, ns or iso" } else { "" };
+                Err(format!("no column {column:?} ({role}); {}{unit}", self.legal()))
+            }
         }
     }
 

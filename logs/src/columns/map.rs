@@ -34,7 +34,8 @@ pub(super) fn parse(map: &str) -> Result<Columns, String> {
     for part in map.split(',') {
         let (field, column) = part.split_once('=').unwrap_or((part, ""));
         let (field, column) = (field.trim_ascii(), column.trim_ascii());
-        if column.is_empty() {
+        // What follows the name is a unit or a value.
+        if column.is_empty() || column.starts_with('=') || quantity(column).column.is_empty() {
             return Err(format!("{:?} names no column; {LEGAL}", part.trim_ascii()));
         }
         let is_twice = match field {
