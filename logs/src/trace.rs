@@ -133,7 +133,8 @@ impl<R: Read> Iterator for Trace<R> {
     }
 }
 
-fn show(field: &[u8]) -> String {
+/// The field as a message quotes it.
+pub(crate) fn show(field: &[u8]) -> String {
     // This is long enough for any number. A wrong file shouldn't flood the terminal.
     let text: String = String::from_utf8_lossy(field).chars().take(40).collect();
     format!("{text:?}")
