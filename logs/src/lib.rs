@@ -9,6 +9,7 @@ mod amount;
 mod lines;
 mod trace;
 mod bare;
+pub mod fix;
 pub mod replay;
 
 pub use amount::Unit;
