@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 use trip99_logs::fix::{self, FixOptions};
-use trip99_logs::ping::{Ping, PingOptions};
 use trip99_logs::{Bare, BareOptions, Columns, LogError, Row, Trace, Unit, plain, reordered, sorted};
 
 type Rows = Box<dyn Iterator<Item = Result<Row, LogError>>>;
@@ -104,7 +103,6 @@ impl Log {
             // There is one, as the argument is required.
             let Some((file, input)) = inputs.pop() else { return Err(Failure::new("no log; legal: one")) };
             match (form, get("columns"), get("every")) {
-                ("ping", ..) => Box::new(Ping::new(input, file, PingOptions::default())),
                 ("csv", ..) => Box::new(Columns::of_trace().read(input, &file)?),
                 (_, Some(map), _) => Box::new(table(matches, map)?.read(input, &file)?),
                 (_, _, Some(every)) => {
@@ -184,7 +182,8 @@ fn offset_minutes(zone: &str) -> Result<i32, Failure> {
         Some(("-", digits)) => (-1, digits.replace(':', "")),
         _ => return Err(wrong()),
     };
-    let number = digits.parse::<i32>().ok().filter(|_| digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let number =
+        digits.parse::<i32>().ok().filter(|_| digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit()));
     let number = number.filter(|number| number % 100 < 60).ok_or_else(wrong)?;
     Ok(sign * (number / 100 * 60 + number % 100))
 }

@@ -146,7 +146,7 @@ fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 impl Columns {
     fn find(header: &[u8]) -> Result<Self, String> {
-        let legal = "legal: start_ns,latency_ns and, if wanted, ok and kind";
+        let legal = "legal: start_ns,latency_ns and, if wanted, ok and kind (--from csv reads quotes and semicolons, --columns any table)";
         let (mut start_ns, mut latency_ns, mut ok, mut kind) = (None, None, None, None);
         for (index, name) in fields(header).enumerate() {
             let column = match name {
