@@ -1,7 +1,8 @@
 //! Logs of calls: read, written and replayed.
 //!
-//! A log is a series of [`Row`]s, each a call: when it was to be sent, how long it took, and how it went. [`Trace`] reads them from a
-//! trace, which is CSV. [`replay`](replay::replay) drives a breaker over them in virtual time.
+//! A log is a series of [`Row`]s, each a call: when it was to be sent, how long it took, and how it went. [`plain`] unpacks a file.
+//! [`Trace`] reads rows from a trace, which is CSV, and [`Columns`] from any delimited text. [`sorted`] and [`reordered`] put them in
+//! order. [`replay`](replay::replay) drives a breaker over them in virtual time.
 
 mod error;
 mod input;
