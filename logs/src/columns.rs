@@ -44,6 +44,7 @@ pub struct Columns {
     zone: Option<TimeZone>,
     lost: Vec<Vec<u8>>,
     filters: Vec<(String, Vec<u8>)>,
+    is_in_order: bool,
     /// The trace's own map. What is wrong in a trace is wrong here, too: other columns, and a failed call that never came back.
     /// Columns for `ok` and `kind` needn't be there.
     is_trace: bool,
@@ -62,6 +63,7 @@ impl Columns {
             zone: None,
             lost: Vec::new(),
             filters: Vec::new(),
+            is_in_order: false,
             is_trace: false,
         }
     }
@@ -150,7 +152,14 @@ impl Columns {
         self
     }
 
-    /// Reads the header, and then, as they are asked for, the rows. They come as they are written: see [`sorted`](crate::sorted) and
+    /// Rows have to come in order of their starts. A row that starts before the one above it is an error with its line.
+    #[must_use]
+    pub fn in_order(mut self) -> Self {
+        self.is_in_order = true;
+        self
+    }
+
+    /// Reads the header, and then, as they are asked for, the rows. They come in the order of the text: see [`sorted`](crate::sorted) and
     /// [`reordered`](crate::reordered). Memory is bounded. `file` is the name that messages use.
     ///
     /// # Errors

@@ -211,6 +211,14 @@ mod tests {
     }
 
     #[test]
+    fn a_zstd_window_that_needs_too_much_memory_is_refused() {
+        // A frame's header with a window of 2^31 bytes.
+        let message = "t: zstd with a window of 2147483648 bytes, above 134217728: zstd -dc --long=31 unpacks it; legal: a readable file";
+        let packed = [0x28, 0xb5, 0x2f, 0xfd, 0, (31 - 10) << 3, 1, 0, 0];
+        assert_eq!(read(&packed, "t"), Err(message.to_owned()));
+    }
+
+    #[test]
     fn other_packings_and_encodings_are_refused() {
         let wide = |text: &str, width: usize, little: bool| -> Vec<u8> {
             let one = |c: char| {

@@ -149,6 +149,16 @@ fn without_a_header_columns_have_numbers() {
 }
 
 #[test]
+fn rows_may_have_to_be_in_order() {
+    let columns = Columns::parse("end=back_ms,latency=took_ms").unwrap();
+    let text = "back_ms,took_ms\n5,1\n6,2\n7,4\n";
+    assert_eq!(columns.read(text.as_bytes(), "t.csv").unwrap().filter(Result::is_ok).count(), 3);
+    let message = "t.csv: line 4: it starts at 3000000 ns, before 4000000 ns of the row above; legal: ascending order, or --sort, \
+                   or --reorder for a log in order of completion";
+    assert_eq!(wrong(&columns.in_order(), text), message);
+}
+
+#[test]
 fn a_trace_stays_strict() {
     let legal = "legal: start_ns,latency_ns and, if wanted, ok and kind; --columns for other names";
     for (text, message) in [

@@ -19,12 +19,21 @@ pub struct ColumnRows<R> {
     is_first_read: bool,
     filtered: u64,
     failed_without_latency: u64,
+    previous_ns: u64,
 }
 
 impl<R: Read> ColumnRows<R> {
     pub(super) fn new(columns: &Columns, text: Text<R>, layout: Layout) -> Self {
         let is_first_read = !columns.has_header && !text.record().is_empty();
-        Self { columns: columns.clone(), layout, text, is_first_read, filtered: 0, failed_without_latency: 0 }
+        Self {
+            columns: columns.clone(),
+            layout,
+            text,
+            is_first_read,
+            filtered: 0,
+            failed_without_latency: 0,
+            previous_ns: 0,
+        }
     }
 
     /// How many rows were left out so far, since they didn't pass a filter.
@@ -48,10 +57,25 @@ impl<R: Read> ColumnRows<R> {
                 return Err(format!("{count} fields; legal: {legal} fields, as {whence}"));
             }
             if self.passes() {
-                return self.parse_row().map(Some);
+                let row = self.parse_row()?;
+                if self.columns.is_in_order {
+                    self.check_order(row.start_ns)?;
+                }
+                return Ok(Some(row));
             }
             self.filtered += 1;
         }
+    }
+
+    fn check_order(&mut self, start_ns: u64) -> Result<(), String> {
+        let previous_ns = std::mem::replace(&mut self.previous_ns, start_ns);
+        if start_ns < previous_ns {
+            return Err(format!(
+                "it starts at {start_ns} ns, before {previous_ns} ns of the row above; legal: ascending order, or --sort, or \
+                 --reorder for a log in order of completion"
+            ));
+        }
+        Ok(())
     }
 
     fn passes(&self) -> bool {

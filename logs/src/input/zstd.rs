@@ -23,6 +23,10 @@ impl<R: Read> Frames<R> {
 
     /// ruzstd has many errors for data that ends early. The input tells better.
     fn error(&mut self, error: FrameDecoderError) -> io::Error {
+        if let FrameDecoderError::WindowSizeTooBig { requested, max } = error {
+            let wrong = format!("zstd with a window of {requested} bytes, above {max}: zstd -dc --long=31 unpacks it");
+            return io::Error::new(ErrorKind::Unsupported, wrong);
+        }
         match self.is_at_end() {
             Ok(true) => ErrorKind::UnexpectedEof.into(),
             Ok(false) => io::Error::new(ErrorKind::InvalidData, error.to_string()),
