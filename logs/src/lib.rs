@@ -9,11 +9,13 @@ mod amount;
 mod lines;
 mod trace;
 mod bare;
+mod ping;
 pub mod fix;
 pub mod replay;
 
 pub use amount::Unit;
 pub use bare::{Bare, BareOptions};
 pub use error::LogError;
+pub use ping::{Ping, PingCounts, PingOptions};
 pub use row::{MAX_LATENCY_NS, Row, RowKind};
 pub use trace::{Trace, write_trace};
