@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 use trip99_logs::fix::{self, FixOptions};
-use trip99_logs::{Bare, BareOptions, Columns, LogError, Row, Trace, Unit, plain, reordered, sorted};
+use trip99_logs::{
+    Bare, BareOptions, Columns, LogError, Ping, PingOptions, Row, Trace, Unit, plain, reordered, sorted,
+};
 
 type Rows = Box<dyn Iterator<Item = Result<Row, LogError>>>;
 
@@ -103,6 +105,7 @@ impl Log {
             // There is one, as the argument is required.
             let Some((file, input)) = inputs.pop() else { return Err(Failure::new("no log; legal: one")) };
             match (form, get("columns"), get("every")) {
+                ("ping", ..) => Box::new(Ping::new(input, file, PingOptions::default())),
                 ("csv", ..) => Box::new(Columns::of_trace().read(input, &file)?),
                 (_, Some(map), _) => Box::new(table(matches, map)?.read(input, &file)?),
                 (_, _, Some(every)) => {

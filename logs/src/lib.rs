@@ -1,7 +1,7 @@
 //! Logs of calls: read, written, looked at and replayed.
 //!
 //! A log is a series of [`Row`]s, each a call: when it was to be sent, how long it took, and how it went. [`Trace`] reads them from a
-//! trace, which is CSV; [`Columns`] from any table; [`fix`] from FIX logs; [`Bare`] from bare latencies. [`plain`] unpacks what is packed.
+//! trace, which is CSV; [`Columns`] from any table; [`fix`] from FIX logs; [`Ping`] from what `ping` prints; [`Bare`] from bare latencies. [`plain`] unpacks what is packed.
 //! [`sorted`] and [`reordered`] put rows in order. A [profile](profile::Profile) tells what is in a log, and what is odd about it.
 //! [`replay`](replay::replay) drives a breaker over a log in virtual time.
 
@@ -14,6 +14,7 @@ mod order;
 mod trace;
 mod columns;
 mod bare;
+mod ping;
 pub mod fix;
 pub mod profile;
 pub mod replay;
@@ -24,5 +25,6 @@ pub use columns::{ColumnRows, Columns};
 pub use error::LogError;
 pub use input::plain;
 pub use order::{reordered, sorted};
+pub use ping::{Ping, PingCounts, PingOptions};
 pub use row::{MAX_LATENCY_NS, Row, RowKind};
 pub use trace::{Trace, TraceWriter, write_trace};
