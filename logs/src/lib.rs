@@ -1,7 +1,8 @@
 //! Logs of calls: read, written and replayed.
 //!
 //! A log is a series of [`Row`]s, each a call: when it was to be sent, how long it took, and how it went. [`Trace`] reads them from a
-//! trace, which is CSV. [`replay`](replay::replay) drives a breaker over them in virtual time.
+//! trace, which is CSV. [`fix`] reads them from the logs of a FIX engine, [`Ping`] from what ping prints, and [`Bare`] from bare latencies.
+//! [`replay`](replay::replay) drives a breaker over them in virtual time.
 
 mod error;
 mod row;
