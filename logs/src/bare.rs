@@ -60,7 +60,12 @@ impl<R: Read> Bare<R> {
             .checked_mul(self.options.every_ns)
             .filter(|start_ns| start_ns.checked_add(latency_ns.unwrap_or(0)).is_some())
             .ok_or_else(|| {
-                format!("starts at {} ns times the rows above, and ends too late; legal: a shorter time from call to call, so that it ends by {} ns", self.options.every_ns, u64::MAX)
+                format!(
+                    "the call starts at {} times {} ns; legal: a time from call to call so short that the last one ends by {} ns",
+                    self.lines.number - 1,
+                    self.options.every_ns,
+                    u64::MAX
+                )
             })?;
         Ok(Some(Row { start_ns, latency_ns, ok: true, kind: RowKind::Ask }))
     }
@@ -128,8 +133,9 @@ mod tests {
         ] {
             assert_eq!(read(text.as_bytes(), 1), Err(format!("t.txt: {message}")), "{text}");
         }
-        let late = read(b"0\n0\n1\n", u64::MAX / 2).unwrap_err();
-        assert!(late.starts_with("t.txt: line 3: starts at 9223372036854775807 ns times the rows above"), "{late}");
+        let late = "t.txt: line 3: the call starts at 2 times 9223372036854775808 ns; legal: a time from call to call so short that the \
+                    last one ends by 18446744073709551615 ns";
+        assert_eq!(read(b"0\n0\n1\n", 1 << 63), Err(late.to_owned()));
     }
 
     proptest::proptest! {

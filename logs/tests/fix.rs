@@ -186,6 +186,15 @@ fn only_the_first_answer_of_the_other_side_counts() {
 }
 
 #[test]
+fn a_fill_is_known_for_a_while() {
+    for (calls, unknown_answers) in [(65_536, 0), (65_537, 1)] {
+        let pairs: String = (0..calls).map(|n| format!("0 > D|11=c{n}\n0 < 8|11=c{n}\n")).collect();
+        let (rows, unpaired) = read(&log(&(pairs + "0 < 8|11=c0|150=2")), options()).unwrap();
+        assert_eq!((rows.len(), unpaired), (calls, Unpaired { unknown_answers, ..Unpaired::default() }));
+    }
+}
+
+#[test]
 fn resends_and_orders_without_id_are_no_calls() {
     let lines = "0 > D|11=a|34=1\n1 > D|11=a|34=2\n2 > D|97=Y|11=b\n3 < 8|11=a\n4 > D|43=Y|11=a\n5 > D|55=X\n6 > F|11=";
     check(lines, &[row(0, 3)], Unpaired { resends: 3, without_id: 2, ..Unpaired::default() });
@@ -203,6 +212,8 @@ fn a_lost_session_fails_what_is_open() {
         &[failed(2, 5), row(950, 1)],
         failed_by_session(1),
     );
+    let early = [failed(2, 5), row(901, 2)];
+    check(&format!("{logon}900 > A\n901 > D|11=b\n902 < A\n903 < 8|11=b"), &early, failed_by_session(1));
     let late = Unpaired { late_answers: 1, ..failed_by_session(1) };
     check(&format!("{logon}900 > A\n901 < A\n902 < 8|43=Y|11=a\n903 < 8|11=a"), &[failed(2, 5)], late);
     let lost_1 = Unpaired { lost: 1, ..Unpaired::default() };
@@ -268,8 +279,8 @@ fn lines_that_cannot_be_read_are_counted() {
     assert_eq!(rows, [row(0, 4)]);
     assert_eq!(
         unpaired.to_string(),
-        "1 lines have no readable message\nthe first of these lines: a.log: line 1: another message in the line; legal: each in a line of \
-         its own\n"
+        "lines without a readable message: 1\nthe first of these: a.log: line 1: another message in the line; legal: each in a line of its \
+         own\n"
     );
 }
 

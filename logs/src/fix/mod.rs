@@ -9,7 +9,8 @@
 //! - A reject is an answer: the venue was there. Only a business reject that says "application not available" (380=4) fails the call.
 //! - A lost session fails the calls that are open in it. A session is lost at a Logout (35=5) of either side, at the time of that Logout; and
 //!   at a second Logon (35=A) of one side without a Logout between, with 141=Y or not, at the time of the last message before that Logon.
-//!   Nothing else counts as a loss: not silence, a gap in MsgSeqNum, a first Logon, or a Logon that is marked as a duplicate.
+//!   Nothing else counts as a loss: not silence, a gap in MsgSeqNum, a first Logon, or a Logon that is marked as a duplicate. A session is a
+//!   pair of CompIDs (49, 56).
 //! - A call that nothing answers within `give_up_ns` never came back, and an answer after that is late. A call that is open at the end of
 //!   the log never came back either.
 //!
@@ -86,20 +87,20 @@ impl fmt::Display for Unpaired {
     /// A line for each thing that happened; nothing if all made pairs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = [
-            (self.without_id, "orders, cancels or replaces have no ClOrdID (11): they are no rows"),
-            (self.of_other_side, "orders, cancels or replaces are of the other side: they are no rows"),
-            (self.resends, "orders, cancels or replaces are resends: they are no rows"),
-            (self.unknown_answers, "answers are to orders that aren't in the log"),
-            (self.late_answers, "answers are to calls that had been given up or had failed with their session"),
-            (self.lost, "calls were never answered, or too late"),
-            (self.failed_by_session, "calls failed because their session was lost"),
-            (self.unreadable_lines, "lines have no readable message"),
+            ("orders, cancels or replaces without ClOrdID (11), which are no rows", self.without_id),
+            ("orders, cancels or replaces of the other side, which are no rows", self.of_other_side),
+            ("resent orders, cancels or replaces, which are no rows", self.resends),
+            ("answers to orders that aren't in the log", self.unknown_answers),
+            ("answers to calls that had been given up or had failed with their session", self.late_answers),
+            ("calls that were never answered, or too late", self.lost),
+            ("calls that failed because their session was lost", self.failed_by_session),
+            ("lines without a readable message", self.unreadable_lines),
         ];
-        for (count, what) in counts.iter().filter(|(count, _)| *count > 0) {
-            writeln!(f, "{count} {what}")?;
+        for (what, count) in counts.iter().filter(|(_, count)| *count > 0) {
+            writeln!(f, "{what}: {count}")?;
         }
         match &self.first_unreadable {
-            Some(first) => writeln!(f, "the first of these lines: {first}"),
+            Some(first) => writeln!(f, "the first of these: {first}"),
             None => Ok(()),
         }
     }

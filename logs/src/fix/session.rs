@@ -63,7 +63,6 @@ impl Session {
         if self.ours.is_none() {
             self.ours = Some(sender.to_vec());
         }
-        self.ended.remove(id);
         self.open.insert(id.to_vec(), number);
         if let Some(seq) = seq {
             self.open_by_seq.insert(seq, number);

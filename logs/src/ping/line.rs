@@ -40,13 +40,12 @@ pub(super) fn parse_line(line: &[u8]) -> Result<Line, String> {
     let found = [b"seq=", b"seq ", b"req="].iter().find_map(|word| split_at_word(text, *word));
     let Some((_, rest)) = found else { return Ok(Line::Other) };
     let digits = rest.split(|byte| !byte.is_ascii_digit()).next().unwrap_or_default();
-    let seq = str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| format!("icmp_seq is {}; legal: 0 to 65535", show(rest)))?;
-    if !is_reply {
-        return Ok(Line::NoReply { seq });
-    }
+    let seq = match str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()) {
+        Some(seq) if is_reply => seq,
+        Some(seq) => return Ok(Line::NoReply { seq }),
+        None if is_reply => return Err(format!("icmp_seq is {}; legal: 0 to 65535", show(rest))),
+        None => return Ok(Line::Other),
+    };
     let Some((_, rest)) = split_at_word(rest, b"time=") else {
         return Err(
             "the reply has no time; legal: time=0.543 ms, which ping prints for packets of 16 bytes or more (-s)"
@@ -116,6 +115,7 @@ mod tests {
             ("--- 10.0.0.1 ping statistics ---", Ok(Line::Other)),
             ("10 packets transmitted, 9 received, 10% packet loss, time 9012ms", Ok(Line::Sent { packets: 10 })),
             ("x packets transmitted", Ok(Line::Other)),
+            ("what seq is this?", Ok(Line::Other)),
             ("rtt min/avg/max/mdev = 0.4/0.5/0.6/0.1 ms", Ok(Line::Other)),
             ("[?] hello", Ok(Line::Other)),
             ("", Ok(Line::Other)),
