@@ -22,7 +22,6 @@ use crate::failure::Failure;
 use crate::page::place::Place;
 use crate::settings::show_options;
 use crate::show::show_count;
-use crate::trace::write_trace;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use engine::{Engine, Gauges};
 use intro::introduce;
@@ -37,6 +36,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use summary::conclude;
 use trip99::{Breaker, Config, Start};
+use trip99_logs::write_trace;
 use verdict::{episodes, judge};
 
 pub(crate) fn command() -> Command {

@@ -5,6 +5,7 @@ use console::style;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use trip99_logs::LogError;
 
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -41,6 +42,13 @@ impl Failure {
 pub(crate) fn warn(warning: impl Display) {
     let text = escape(&warning.to_string());
     let _ = writeln!(io::stderr(), "{} {text}", style("warning:").for_stderr().yellow());
+}
+
+/// A log has a mistake.
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        Self::new(error)
+    }
 }
 
 /// The report couldn't be written.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   command ─┬─▶ demo      a breaker at its job: a node, an engine and a script
-//!            ├─▶ replay    a breaker driven over a recorded trace
+//!            ├─▶ replay    a breaker driven over a log
+//!            ├─▶ trace     a log made a trace
 //!            └─▶ operate   ls, status, events, halt, resume: on pages of other processes' breakers
 //! ```
 //!
@@ -16,8 +17,9 @@ mod json;
 mod page;
 mod arguments;
 mod settings;
-mod trace;
+mod log;
 mod replay;
+mod trace;
 mod demo;
 mod operate;
 mod command;

@@ -1,25 +1,22 @@
 //! `trip99 replay` drives a breaker over a recorded trace, in virtual time.
 
-mod drive;
 mod report;
-mod progress;
 
 use crate::arguments::{format_arg, is_json};
 use crate::failure::{Failure, warn};
 use crate::json::Json;
+use crate::log::{self, Log};
 use crate::settings::{self, Settings};
-use crate::show::show_counted;
-use crate::trace::{Row, Trace};
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use crate::show::{show_counted, show_ns};
+use clap::{Arg, ArgMatches, Command, value_parser};
 use console::Term;
-use drive::{Report, Summary, replay};
-use progress::Progress;
-use report::{Text, armed_verdict};
-use std::fs::File;
-use std::io::{self, BufWriter, Read};
-use std::path::{Path, PathBuf};
+use report::{Looked, Text, armed_verdict};
+use std::io::{self, BufWriter, LineWriter, Write};
+use std::path::PathBuf;
 use trip99::settings::Setting;
 use trip99::{Config, PPM};
+use trip99_logs::replay::{Summary, replay};
+use trip99_logs::{LogError, Row};
 
 pub(crate) fn command() -> Command {
     Command::new("replay")
@@ -34,13 +31,7 @@ pub(crate) fn command() -> Command {
              recorded; granted now, it is not sent, and counts as unknown).\n\n\
              Durations are written like 200ms, 1.5s or 1m; a bare number is nanoseconds. Shares are fractions from 0 to 1.",
         )
-        .arg(Arg::new("trace").value_name("TRACE").required(true).value_parser(value_parser!(PathBuf)).help(
-            "The trace; - reads standard input",
-        ))
         .arg(format_arg("Text for people, or one JSON object a line: transitions, then a summary"))
-        .arg(Arg::new("sort").long("sort").action(ArgAction::SetTrue).help(
-            "Sort the rows by start_ns first (in memory); otherwise they must ascend",
-        ))
         .arg(
             Arg::new("config")
                 .long("config")
@@ -48,6 +39,8 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("A TOML file of the settings below, named with underscores; options override it"),
         )
+        .next_help_heading("How the log is read")
+        .args(log::args())
         .next_help_heading("Settings of the breaker")
         .args(Config::SETTINGS.iter().map(option))
 }
@@ -64,22 +57,26 @@ fn option(setting: &Setting) -> Arg {
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = read_settings(matches)?;
-    let sort = matches.get_flag("sort");
-    let path = matches.get_one::<PathBuf>("trace").cloned().unwrap_or_default();
-    let Source { name, input, len } = open(&path)?;
-    let progress = Progress::new(len);
-    let out = BufWriter::new(progress.output(io::stdout().lock()));
+    let mut log = Log::open(matches)?;
+    let out = log.progress.output(io::stdout().lock());
+    // What comes through a pipe may come slowly: each line is printed when it is known.
+    let is_live = log.is_live;
+    let out: Box<dyn Write> = if is_live { Box::new(LineWriter::new(out)) } else { Box::new(BufWriter::new(out)) };
+    let looked = Looked::default();
+    let name = log.name.clone();
+    let rows = log.rows.by_ref().inspect(|row: &Result<Row, LogError>| row.iter().for_each(|row| looked.take(row)));
     let result = if is_json(matches) {
-        replay_rows(&config, progress.input(input), name, sort, &mut Json(out))
+        replay(&config, rows, &mut Json(out))
     } else {
         let width = Term::stdout().size_checked().map(|(_, width)| width.into());
-        let mut text = Text::new(out, name.clone(), width);
-        replay_rows(&config, progress.input(input), name, sort, &mut text)
+        replay(&config, rows, &mut Text::new(out, name, width, &looked, is_live))
     };
-    progress.finish();
-    if let Some(warning) = no_verdict(&config, &result?) {
-        warn(&warning);
-    }
+    log.progress.finish();
+    let summary = result?;
+    log.warn();
+    looked.profile().warnings(&config, show_ns).iter().for_each(warn);
+    no_verdict(&config, &summary).iter().for_each(warn);
+    granted_anew(&summary).iter().for_each(warn);
     Ok(())
 }
 
@@ -106,29 +103,12 @@ fn no_verdict(config: &Config, summary: &Summary) -> Option<String> {
     ))
 }
 
-struct Source {
-    /// The name that messages use.
-    name: String,
-    input: Box<dyn Read>,
-    /// The length in bytes, if it is known.
-    len: Option<u64>,
-}
-
-fn open(path: &Path) -> Result<Source, Failure> {
-    if path == Path::new("-") {
-        return Ok(Source { name: "standard input".to_owned(), input: Box::new(io::stdin().lock()), len: None });
-    }
-    let name = path.display().to_string();
-    let file = File::open(path).map_err(|error| {
-        Failure::new(format_args!("{name}: {error}; legal: a file of CSV, or - for standard input"))
-    })?;
-    let metadata = file.metadata().ok();
-    if metadata.as_ref().is_some_and(std::fs::Metadata::is_dir) {
-        return Err(Failure::new(format_args!("{name}: a directory; legal: a file of CSV, or - for standard input")));
-    }
-    // A pipe has no length.
-    let len = metadata.filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
-    Ok(Source { name, input: Box::new(file), len })
+/// Calls that were refused when they were recorded were granted now.
+fn granted_anew(summary: &Summary) -> Option<String> {
+    let unknown = show_counted(summary.unknown, "ask");
+    (summary.unknown > 0).then(|| {
+        format!("{unknown} granted that the log has as refused: nobody knows how their calls would have gone, so they were released")
+    })
 }
 
 fn read_settings(matches: &ArgMatches) -> Result<Config, Failure> {
@@ -142,21 +122,4 @@ fn read_settings(matches: &ArgMatches) -> Result<Config, Failure> {
         }
     }
     given.finish()
-}
-
-fn replay_rows(
-    config: &Config,
-    input: impl Read,
-    name: String,
-    sort: bool,
-    report: &mut impl Report,
-) -> Result<Summary, Failure> {
-    let trace = Trace::new(input, name, !sort)?;
-    if sort {
-        let mut rows = trace.collect::<Result<Vec<Row>, Failure>>()?;
-        rows.sort_by_key(|row| row.start_ns); // stable: equal starts stay in the order of the file
-        replay(config, rows.into_iter().map(Ok), report)
-    } else {
-        replay(config, trace, report)
-    }
 }

@@ -1,380 +1,46 @@
-//! Traces, which are CSV with the header `start_ns,latency_ns,ok,kind`. They are read row by row.
+//! `trip99 trace` makes a trace of any log.
 
 use crate::failure::Failure;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use crate::log::{self, Log};
+use clap::{ArgMatches, Command};
+use std::io::{self, BufWriter, Write};
+use trip99_logs::{RowKind, TraceWriter};
 
-/// One call: when it was to be sent, and how it went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Row {
-    pub(crate) start_ns: u64,
-    /// `None` if the call never came back. `start_ns + latency_ns` is a `u64`.
-    pub(crate) latency_ns: Option<u64>,
-    pub(crate) ok: bool,
-    pub(crate) kind: RowKind,
+/// How many rows wait at most: some megabytes.
+const HELD: usize = 100_000;
+
+pub(crate) fn command() -> Command {
+    Command::new("trace")
+        .args_override_self(true)
+        .about("Make a trace of a log: CSV that trip99 replay reads")
+        .long_about(
+            "Make a trace of a log: CSV with the header start_ns,latency_ns,ok,kind, on standard output.\n\n\
+             What could not be read or paired is told on standard error.",
+        )
+        .args(log::args())
 }
 
-/// Whether a call asks the breaker, and how it ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum RowKind {
-    /// It asks, and comes back, fails or is lost.
-    #[default]
-    Ask,
-    /// It doesn't ask, as a cancel. It begins in any state.
-    Free,
-    /// It asks. Who sent it gives it up after `latency_ns`, so its `ok` doesn't matter.
-    Withdrawn,
-    /// It asked, and was refused when it was recorded. So nobody knows how it would have gone: its latency and its `ok` don't matter.
-    Refused,
-}
-
-impl RowKind {
-    /// Every kind, with its name in a trace.
-    const NAMES: [(Self, &'static str); 4] =
-        [(Self::Ask, "ask"), (Self::Free, "free"), (Self::Withdrawn, "withdrawn"), (Self::Refused, "refused")];
-
-    fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
-    }
-
-    /// `None` if no kind has this name. No name is the default.
-    fn parse(name: &[u8]) -> Option<Self> {
-        match name {
-            b"" => Some(Self::default()),
-            _ => Self::NAMES.iter().find(|(_, known)| known.as_bytes() == name).map(|(kind, _)| *kind),
+pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let mut log = Log::open(matches)?;
+    let out = BufWriter::new(log.progress.output(io::stdout().lock()));
+    // Most logs have only rows that ask. Then the trace needs no column for kinds: so the first rows wait for one that has another.
+    let mut held = Vec::new();
+    let mut has_kinds = false;
+    for row in log.rows.by_ref().take(HELD) {
+        let row = row?;
+        held.push(row);
+        if row.kind != RowKind::default() {
+            has_kinds = true;
+            break;
         }
     }
-}
-
-/// A latency of 2^63 ns or more is no time. It is a negative difference, as a rule.
-const MAX_LATENCY_NS: u64 = u64::MAX >> 1;
-
-/// Writes a trace that [`Trace`] reads back. It has kinds only if there is a row that doesn't just ask.
-pub(crate) fn write_trace(mut out: impl Write, rows: &[Row]) -> io::Result<()> {
-    let has_kinds = rows.iter().any(|row| row.kind != RowKind::default());
-    writeln!(out, "start_ns,latency_ns,ok{}", if has_kinds { ",kind" } else { "" })?;
-    for row in rows {
-        let latency_ns = row.latency_ns.map_or(String::new(), |latency_ns| latency_ns.to_string());
-        write!(out, "{},{latency_ns},{}", row.start_ns, u8::from(row.ok))?;
-        if has_kinds {
-            write!(out, ",{}", row.kind.name())?;
-        }
-        writeln!(out)?;
+    let mut trace = TraceWriter::new(out, has_kinds || held.len() == HELD)?;
+    held.iter().try_for_each(|row| trace.write(row))?;
+    for row in log.rows.by_ref() {
+        trace.write(&row?)?;
     }
-    out.flush()
-}
-
-/// Where each column stands in a line.
-struct Columns {
-    start_ns: usize,
-    latency_ns: usize,
-    ok: Option<usize>,
-    kind: Option<usize>,
-    count: usize,
-}
-
-/// Reads a trace, and checks each row on the way. The format has no quotes, so a row is a line. So the line numbers in messages
-/// are exact, and a stray quote can't swallow the rows after it.
-pub(crate) struct Trace<R> {
-    lines: Lines<R>,
-    columns: Columns,
-    /// The name that messages use.
-    file: String,
-    sorted: bool,
-    previous_ns: u64,
-}
-
-struct Lines<R> {
-    input: BufReader<R>,
-    line: Vec<u8>,
-    number: u64,
-}
-
-impl<R: Read> Lines<R> {
-    /// Every legal line is much shorter. The limit keeps a file without line ends out of memory.
-    const MAX_LEN: u64 = 1000;
-
-    /// The next line that isn't blank, without its end.
-    fn next(&mut self) -> Result<Option<&[u8]>, String> {
-        loop {
-            self.line.clear();
-            self.number += 1;
-            let mut input = (&mut self.input).take(Self::MAX_LEN);
-            let read = input.read_until(b'\n', &mut self.line);
-            let len = read.map_err(|error| format!("{error}; legal: a readable file of CSV"))?;
-            if len == 0 {
-                return Ok(None);
-            }
-            if len as u64 == Self::MAX_LEN && !self.line.ends_with(b"\n") {
-                return Err(format!("longer than {} bytes; legal: a few short fields", Self::MAX_LEN));
-            }
-            for end in *b"\n\r" {
-                self.line.pop_if(|byte| *byte == end);
-            }
-            if !self.line.is_empty() {
-                return Ok(Some(&self.line));
-            }
-        }
-    }
-}
-
-impl<R: Read> Trace<R> {
-    /// Reads the header. With `sorted`, a row that starts before the one above it is an error.
-    pub(crate) fn new(input: R, file: String, sorted: bool) -> Result<Self, Failure> {
-        let mut lines = Lines { input: BufReader::with_capacity(1 << 16, input), line: Vec::new(), number: 0 };
-        let columns = match lines.next() {
-            Ok(Some(line)) => Columns::find(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)),
-            Ok(None) => Err("empty; legal: a header like start_ns,latency_ns,ok, then rows".to_owned()),
-            Err(wrong) => Err(wrong),
-        };
-        match columns {
-            Ok(columns) => Ok(Self { lines, columns, file, sorted, previous_ns: 0 }),
-            Err(wrong) => Err(Failure::new(format_args!("{file}: line {}: {wrong}", lines.number))),
-        }
-    }
-
-    fn read_row(&mut self) -> Result<Option<Row>, String> {
-        let Some(line) = self.lines.next()? else { return Ok(None) };
-        let row = self.columns.parse(line)?;
-        if self.sorted && row.start_ns < self.previous_ns {
-            return Err(format!(
-                "start_ns is {}, before {} of the row above; legal: ascending order, or --sort",
-                row.start_ns, self.previous_ns
-            ));
-        }
-        self.previous_ns = row.start_ns;
-        Ok(Some(row))
-    }
-}
-
-impl<R: Read> Iterator for Trace<R> {
-    type Item = Result<Row, Failure>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.read_row()
-            .map_err(|wrong| Failure::new(format_args!("{}: line {}: {wrong}", self.file, self.lines.number)))
-            .transpose()
-    }
-}
-
-fn show(field: &[u8]) -> String {
-    // This is long enough for any number. A wrong file shouldn't flood the terminal.
-    let text: String = String::from_utf8_lossy(field).chars().take(40).collect();
-    format!("{text:?}")
-}
-
-fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(|&byte| byte == b',')
-}
-
-impl Columns {
-    fn find(header: &[u8]) -> Result<Self, String> {
-        let legal = "legal: start_ns,latency_ns and, if wanted, ok and kind";
-        let (mut start_ns, mut latency_ns, mut ok, mut kind) = (None, None, None, None);
-        for (index, name) in fields(header).enumerate() {
-            let column = match name {
-                b"start_ns" => &mut start_ns,
-                b"latency_ns" => &mut latency_ns,
-                b"ok" => &mut ok,
-                b"kind" => &mut kind,
-                _ => return Err(format!("unknown column {}; {legal}", show(name))),
-            };
-            if column.replace(index).is_some() {
-                return Err(format!("column {} twice; {legal}", show(name)));
-            }
-        }
-        match (start_ns, latency_ns) {
-            (Some(start_ns), Some(latency_ns)) => {
-                Ok(Self { start_ns, latency_ns, ok, kind, count: fields(header).count() })
-            }
-            (None, _) => Err(format!("no column start_ns; {legal}")),
-            (_, None) => Err(format!("no column latency_ns; {legal}")),
-        }
-    }
-
-    fn parse(&self, line: &[u8]) -> Result<Row, String> {
-        let mut found = [b"".as_slice(); 4];
-        let mut fields = fields(line);
-        let count = found.iter_mut().zip(&mut fields).map(|(slot, field)| *slot = field).count() + fields.count();
-        if count != self.count {
-            return Err(format!("{count} fields; legal: {} fields, as in the header", self.count));
-        }
-        let field = |index: usize| found.get(index).copied().unwrap_or_default();
-        let start = field(self.start_ns);
-        let start_ns = parse_u64(start)
-            .ok_or_else(|| format!("start_ns is {}; legal: whole nanoseconds from 0 to {}", show(start), u64::MAX))?;
-        let latency_ns = match field(self.latency_ns) {
-            b"" => None,
-            latency => Some(parse_u64(latency).filter(|&ns| ns <= MAX_LATENCY_NS).ok_or_else(|| {
-                format!(
-                    "latency_ns is {}; legal: whole nanoseconds from 0 to {MAX_LATENCY_NS}, or empty for a call that never came back",
-                    show(latency)
-                )
-            })?),
-        };
-        if let Some(latency_ns) = latency_ns
-            && start_ns.checked_add(latency_ns).is_none()
-        {
-            return Err(format!(
-                "start_ns is {start_ns} and latency_ns is {latency_ns}; legal: a sum of at most {}, when the call ends",
-                u64::MAX
-            ));
-        }
-        let ok = match self.ok.map_or(b"1".as_slice(), field) {
-            b"1" | b"" => true,
-            b"0" => false,
-            other => return Err(format!("ok is {}; legal: 1 or 0 (empty is 1)", show(other))),
-        };
-        let kind = self.kind.map_or(b"".as_slice(), field);
-        let kind = RowKind::parse(kind)
-            .ok_or_else(|| format!("kind is {}; legal: ask, free, withdrawn or refused (empty is ask)", show(kind)))?;
-        if !ok && latency_ns.is_none() && matches!(kind, RowKind::Ask | RowKind::Free) {
-            return Err(
-                "ok is \"0\" beside an empty latency_ns, but a call that never came back has no result; legal: \
-                        the latency_ns after which it failed, or ok 1 or empty"
-                    .to_owned(),
-            );
-        }
-        Ok(Row { start_ns, latency_ns, ok, kind })
-    }
-}
-
-/// A number of digits only, without a sign or a space. `None` if the text is no such `u64`.
-fn parse_u64(text: &[u8]) -> Option<u64> {
-    /// No number of so few digits is too large.
-    const SAFE: usize = 19;
-    let (head, tail) = text.split_at_checked(SAFE).unwrap_or((text, b""));
-    let mut digits = head.iter().map(|byte| byte.wrapping_sub(b'0'));
-    let first = digits.next().filter(|&digit| digit <= 9)?;
-    let number =
-        digits.try_fold(first.into(), |number: u64, digit| (digit <= 9).then(|| number * 10 + u64::from(digit)))?;
-    tail.iter().try_fold(number, |number, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 { None } else { number.checked_mul(10)?.checked_add(digit.into()) }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Vec<Row>, String> {
-        let message = |failure| match failure {
-            Failure::Message(message) => message,
-            other => unreachable!("{other:?}"),
-        };
-        Trace::new(text.as_bytes(), "t.csv".to_owned(), true)
-            .map_err(message)?
-            .map(|row| row.map_err(message))
-            .collect()
-    }
-
-    fn row(start_ns: u64, latency_ns: Option<u64>, ok: bool) -> Row {
-        row_of(RowKind::Ask, start_ns, latency_ns, ok)
-    }
-
-    fn row_of(kind: RowKind, start_ns: u64, latency_ns: Option<u64>, ok: bool) -> Row {
-        Row { start_ns, latency_ns, ok, kind }
-    }
-
-    #[test]
-    fn rows_are_read() {
-        let rows = [row(0, Some(5), true), row(0, None, true), row(7, Some(0), false)];
-        assert_eq!(read("start_ns,latency_ns,ok\n0,5,1\n0,,1\n7,0,0\n"), Ok(rows.to_vec()));
-        assert_eq!(read("start_ns,latency_ns,ok\r\n0,5,1\r\n\r\n0,,\r\n7,0,0"), Ok(rows.to_vec()));
-        assert_eq!(read("\u{feff}ok,latency_ns,start_ns\n1,5,0\n1,,0\n0,0,7\n"), Ok(rows.to_vec()));
-        assert_eq!(read("start_ns,latency_ns\n0,5\n0,\n"), Ok(rows[..2].to_vec()));
-        assert_eq!(read("start_ns,latency_ns,ok\n"), Ok(vec![]));
-        let half = u64::MAX / 2;
-        let most = format!("start_ns,latency_ns\n{},{half}\n{},0\n", half + 1, u64::MAX);
-        assert_eq!(read(&most), Ok(vec![row(half + 1, Some(half), true), row(u64::MAX, Some(0), true)]));
-    }
-
-    #[test]
-    fn kinds_are_read() {
-        use RowKind::{Ask, Free, Refused, Withdrawn};
-        let rows = [
-            row_of(Ask, 0, Some(5), false),
-            row_of(Free, 1, None, true),
-            row_of(Withdrawn, 2, Some(5), false),
-            row_of(Withdrawn, 3, None, false),
-            row_of(Refused, 4, None, false),
-            row_of(Refused, 5, Some(6), true),
-            row_of(Ask, 6, Some(7), true),
-        ];
-        let text = "start_ns,latency_ns,ok,kind\n0,5,0,ask\n1,,,free\n2,5,0,withdrawn\n3,,0,withdrawn\n4,,0,refused\n\
-                    5,6,1,refused\n6,7,1,\n";
-        assert_eq!(read(text), Ok(rows.to_vec()));
-        assert_eq!(read("kind,start_ns,latency_ns\nfree,1,\n"), Ok(rows[1..2].to_vec()), "in any order, without ok");
-    }
-
-    #[test]
-    fn what_is_written_is_read_back() {
-        let asks =
-            [row(0, Some(5), true), row(0, None, true), row(7, Some(MAX_LATENCY_NS), false), row(u64::MAX, None, true)];
-        let kinds = RowKind::NAMES.map(|(kind, _)| row_of(kind, u64::MAX, None, true));
-        for (rows, header) in [(&asks[..], "start_ns,latency_ns,ok\n"), (&kinds, "start_ns,latency_ns,ok,kind\n")] {
-            let mut written = Vec::new();
-            write_trace(&mut written, rows).unwrap();
-            let written = String::from_utf8(written).unwrap();
-            assert!(written.starts_with(header), "{written}");
-            assert_eq!(read(&written), Ok(rows.to_vec()));
-        }
-    }
-
-    #[test]
-    fn mistakes_name_their_line_and_what_is_legal() {
-        let header = "start_ns,latency_ns,ok\n0,1,1\n";
-        for (text, line, parts) in [
-            ("", "t.csv: line 1: empty", vec!["legal: a header"]),
-            ("start,latency\n", "t.csv: line 1: unknown column \"start\"", vec!["legal: start_ns,latency_ns"]),
-            ("start_ns,latency_ns,ok,ok\n", "t.csv: line 1: column \"ok\" twice", vec!["legal:"]),
-            ("start_ns,ok\n", "t.csv: line 1: no column latency_ns", vec!["legal:"]),
-            ("latency_ns\n", "t.csv: line 1: no column start_ns", vec!["legal:"]),
-            (&format!("{header}1,2\n"), "t.csv: line 3: 2 fields", vec!["legal: 3"]),
-            (&format!("{header}\n\n1,2,1,1\n"), "t.csv: line 5: 4 fields", vec!["legal: 3"]),
-            (&format!("{header}x,2,1\n"), "t.csv: line 3: start_ns is \"x\"", vec!["legal: whole"]),
-            (&format!("{header},2,1\n"), "t.csv: line 3: start_ns is \"\"", vec!["legal: whole"]),
-            (&format!("{header}-1,2,1\n"), "t.csv: line 3: start_ns is \"-1\"", vec!["legal: whole"]),
-            (
-                &format!("{header}1, 2,1\n"),
-                "t.csv: line 3: latency_ns is \" 2\"",
-                vec!["legal: whole", "never came back"],
-            ),
-            (&format!("{header}1,2.5,1\n"), "t.csv: line 3: latency_ns is \"2.5\"", vec!["legal: whole"]),
-            (
-                &format!("{header}18446744073709551616,2,1\n"),
-                "t.csv: line 3: start_ns is \"18446744073709551616\"",
-                vec!["to 18446744073709551615"],
-            ),
-            (
-                &format!("{header}1,9223372036854775808,1\n"),
-                "t.csv: line 3: latency_ns is \"9223372036854775808\"",
-                vec!["to 9223372036854775807"],
-            ),
-            (
-                &format!("{header}18446744073709551615,1,1\n"),
-                "t.csv: line 3: start_ns is 18446744073709551615 and latency_ns is 1",
-                vec!["legal: a sum of at most 18446744073709551615"],
-            ),
-            (&format!("{header}1,2,2\n"), "t.csv: line 3: ok is \"2\"", vec!["legal: 1 or 0"]),
-            (&format!("{header}1,,0\n"), "t.csv: line 3: ok is \"0\" beside an empty latency_ns", vec!["legal: the"]),
-            ("start_ns,latency_ns,ok,kind\n1,,0,free\n", "t.csv: line 2: ok is \"0\" beside", vec!["legal: the"]),
-            ("start_ns,latency_ns,ok,kind\n1,x,1,refused\n", "t.csv: line 2: latency_ns is \"x\"", vec!["legal:"]),
-            ("start_ns,latency_ns,ok,kind\n1,,2,refused\n", "t.csv: line 2: ok is \"2\"", vec!["legal:"]),
-            (
-                "start_ns,latency_ns,kind\n1,2,Ask\n",
-                "t.csv: line 2: kind is \"Ask\"",
-                vec!["legal: ask, free, withdrawn or refused", "empty is ask"],
-            ),
-            ("start_ns,latency_ns,kind,kind\n", "t.csv: line 1: column \"kind\" twice", vec!["legal:"]),
-            ("start_ns,latency_ns\r\n1,2\r\nx,2\r\n", "t.csv: line 3: start_ns is \"x\"", vec!["legal: whole"]),
-            (&format!("{header}\"1\",2,1\n"), "t.csv: line 3: start_ns is \"\\\"1\\\"\"", vec!["legal: whole"]),
-            (&format!("{header}{}\n", "1".repeat(2000)), "t.csv: line 3: longer than 1000 bytes", vec!["legal: a few"]),
-            (&format!("{header}5,2,1\n4,2,1\n"), "t.csv: line 4: start_ns is 4, before 5", vec!["--sort"]),
-        ] {
-            let message = read(text).expect_err(text);
-            assert!(message.starts_with(line), "{message}");
-            assert!(parts.iter().all(|part| message.contains(part)) && !message.contains('\n'), "{message}");
-        }
-    }
+    trace.into_inner().flush()?;
+    log.progress.finish();
+    log.warn();
+    Ok(())
 }

@@ -59,37 +59,97 @@ fn warnings(options: &str, trace: &str) -> String {
     err
 }
 
+/// Of these the ones that say that no verdict was possible.
+fn verdict_warnings(options: &str, trace: &str) -> String {
+    let of_verdicts = |line: &&str| line.contains("was never possible: ");
+    warnings(options, trace).lines().filter(of_verdicts).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn what_can_not_be_meant_so_is_warned_about() {
+    // Stamps and latencies in milliseconds.
+    let milliseconds = trace(300, 10, 5, "");
+    let text =
+        "warning: rows 1 to 300: 300 calls start within 2.99 µs; are the stamps in another unit than nanoseconds?\n";
+    assert_eq!(warnings("", &milliseconds), text);
+    // Starts that a 32-bit format cut off.
+    let cut = (0..300).map(|call| format!("2147483647,{},1\n", 15 * MS + call * 100_000)).collect::<String>();
+    let cut = format!("start_ns,latency_ns,ok\n{cut}");
+    assert!(
+        warnings("", &cut).starts_with("warning: row 1: all rows of 300 start at 2147483647; was the number cut off")
+    );
+    // Round trips of 20 ms, whose stamps are cut to seconds.
+    let second = |call: u64| (call * 30 * MS / SECOND * SECOND, (call % 34 / 33) * SECOND);
+    let cut = (0..900).map(second).map(|(start_ns, latency_ns)| format!("{start_ns},{latency_ns},1\n"));
+    let cut = format!("start_ns,latency_ns,ok\n{}", cut.collect::<String>());
+    let text =
+        "warning: rows 1 to 900: every start and latency is a multiple of 1 s, and the threshold is 200 ms; log finer";
+    assert!(warnings("", &cut).starts_with(text), "{}", warnings("", &cut));
+    assert_eq!(warnings("", &trace(900, 30 * MS, 20 * MS, "")), "");
+}
+
+#[test]
+fn asks_that_were_refused_when_recorded_are_told() {
+    let rows = (0..20).map(|call| format!("{},5000001,1,ask\n", call * 100 * MS)).collect::<String>();
+    let trace = |kind: &str| format!("start_ns,latency_ns,ok,kind\n{rows}3000000000,,,{kind}\n");
+    let text = "warning: 1 ask granted that the log has as refused: nobody knows how their calls would have gone";
+    assert!(warnings("", &trace("refused")).starts_with(text));
+    assert_eq!(warnings("", &trace("withdrawn")), "");
+}
+
+/// The profile comes first, unless the log comes through a pipe.
+#[test]
+fn a_report_begins_with_a_profile() {
+    let log = trace(20, 100 * MS, 5 * MS, "2000000000,,1\n");
+    common::write("profile.csv", &log);
+    let place = |text: &str, part: &str| text.find(part).unwrap_or_else(|| panic!("{part} in {text}"));
+    let of_file = run("replay profile.csv", "");
+    for line in [
+        "  log       21 calls over 2 s, 10.0 a second; the longest silence 100 ms, after 0 ns\n",
+        "P50 5 ms, P90 5 ms, P99 5 ms, P99.9 5 ms, greatest 5 ms\n",
+        "0 slower than 200 ms (0 %), 0 failed, 1 never came back, 0 in flight at the end\n",
+        "stamps are multiples of 100 ms, latencies of 5 ms\n",
+    ] {
+        assert!(place(&of_file, line) < place(&of_file, "  latency "), "{of_file}");
+    }
+    let of_pipe = run("replay -", &log);
+    assert!(place(&of_pipe, "  log ") > place(&of_pipe, "no transition"));
+    assert!(run("replay -", "start_ns,latency_ns\n").contains("  log       0 calls, none of which came back\n"));
+}
+
 #[test]
 fn a_trace_without_a_verdict_is_warned_about() {
     let calls = |count| trace(count, 10 * MS, 5 * MS, "");
     let few = "warning: a verdict on the quantile or the failure rate was never possible: there were at most 19 samples at a time (window_age is 1m), and \
                min_samples is 20; try a smaller min_samples, or a longer window_age\n";
-    assert_eq!(warnings("", &calls(19)), few);
+    assert_eq!(verdict_warnings("", &calls(19)), few);
     // The twentieth sample is the last step of this trace: nobody asks after it, yet there is a verdict.
-    assert_eq!(warnings("", &calls(20)), "");
-    assert_eq!(warnings("--min-samples 19", &calls(19)), "");
+    assert_eq!(verdict_warnings("", &calls(20)), "");
+    assert_eq!(verdict_warnings("--min-samples 19", &calls(19)), "");
 
     // One call each 4 s: 15 within a minute. One each 3 s: 20.
     let sparse = |every_ns| trace(100, every_ns, 5 * MS, "");
-    assert!(warnings("", &sparse(4 * SECOND)).contains(" at most 15 samples "));
-    assert_eq!(warnings("", &sparse(3 * SECOND)), "");
-    assert_eq!(warnings("--window-age 2m", &sparse(4 * SECOND)), "");
-    let of_any_age = warnings("--window-age 0", &calls(7));
+    assert!(verdict_warnings("", &sparse(4 * SECOND)).contains(" at most 15 samples "));
+    assert_eq!(verdict_warnings("", &sparse(3 * SECOND)), "");
+    assert_eq!(verdict_warnings("--window-age 2m", &sparse(4 * SECOND)), "");
+    let of_any_age = verdict_warnings("--window-age 0", &calls(7));
     assert!(of_any_age.contains(" at most 7 samples at a time, and ") && !of_any_age.contains("age"), "{of_any_age}");
     assert!(
-        warnings("--sample-every 5", &calls(95)).contains(" 19 samples ") && !warnings("", &calls(95)).contains("min")
+        verdict_warnings("--sample-every 5", &calls(95)).contains(" 19 samples ")
+            && !verdict_warnings("", &calls(95)).contains("min")
     );
-    assert!(warnings("--sample-every 5", &calls(95)).ends_with(", or a smaller sample_every\n"));
+    assert!(verdict_warnings("--sample-every 5", &calls(95)).ends_with(", or a smaller sample_every\n"));
 
     // Calls that are overdue count.
     let lost = (0..20).map(|call| format!("{call},,1\n")).collect::<String>();
     let trace_of = |rows: &str| format!("start_ns,latency_ns,ok\n{rows}1000000000,1,1\n");
-    assert_eq!(warnings("--stall-limit 0", &trace_of(&lost)), "");
+    assert_eq!(verdict_warnings("--stall-limit 0", &trace_of(&lost)), "");
     let one_fewer = lost.split_once('\n').map_or("", |(_, rest)| rest);
     // At 1 s the last call comes back, beside the 19: the twentieth sample.
-    assert_eq!(warnings("--stall-limit 0", &trace_of(one_fewer)), "");
+    assert_eq!(verdict_warnings("--stall-limit 0", &trace_of(one_fewer)), "");
     assert!(
-        warnings("--stall-limit 0", &trace_of(one_fewer).replace("1000000000,1,1\n", "")).contains("at most 0 samples")
+        verdict_warnings("--stall-limit 0", &trace_of(one_fewer).replace("1000000000,1,1\n", ""))
+            .contains("at most 0 samples")
     );
 }
 
@@ -97,15 +157,16 @@ fn a_trace_without_a_verdict_is_warned_about() {
 fn where_no_verdict_takes_samples_nothing_is_warned_about() {
     let calls = trace(5, 10 * MS, 5 * MS, "");
     // Debt is judged from the first sample on, but the failure rate isn't.
-    let by_debt = warnings("--debt-limit 6", &calls);
+    let by_debt = verdict_warnings("--debt-limit 6", &calls);
     assert!(by_debt.starts_with("warning: a verdict on the failure rate was never possible: "), "{by_debt}");
-    assert_eq!(warnings("--debt-limit 6 --failure-rate 1", &calls), "");
+    assert_eq!(verdict_warnings("--debt-limit 6 --failure-rate 1", &calls), "");
     assert!(
-        warnings("--failure-rate 1", &calls).starts_with("warning: a verdict on the quantile was never possible: ")
+        verdict_warnings("--failure-rate 1", &calls)
+            .starts_with("warning: a verdict on the quantile was never possible: ")
     );
     // Nobody asked.
-    assert_eq!(warnings("", "start_ns,latency_ns\n"), "");
-    assert_eq!(warnings("", "start_ns,latency_ns,kind\n0,5,free\n"), "");
+    assert_eq!(verdict_warnings("", "start_ns,latency_ns\n"), "");
+    assert_eq!(verdict_warnings("", "start_ns,latency_ns,kind\n0,5,free\n"), "");
 
     let text = |options: &str| run(&format!("replay - {options}"), &calls);
     assert_eq!(figure(&text(""), "armed"), "0  0 %: a verdict was possible");

@@ -62,7 +62,7 @@ fn a_bad_command_names_what_is_wrong_and_what_is_legal() {
     for (args, part) in [
         ("", "no command"),
         ("play", "play"),
-        ("replay", "TRACE"),
+        ("replay", "LOG"),
         ("replay - extra", "extra"),
         ("replay - --tolerance 5", "--tolerance"),
         ("replay - --format xml", "--format"),

@@ -320,9 +320,10 @@ fn a_follower_sees_what_happens_restarts_and_what_it_missed() {
 
     assert!(ok(&["events", &place.argument()]).contains("  not kept: 182 earlier events\n"));
 
+    // The owner goes first: one whose page is removed is halted, and the next owner would find that halt.
+    drop(breaker);
     fs::remove_file(&place.path).unwrap();
     assert_eq!(follower.next()["page"], "removed");
-    drop(breaker);
     let mut breaker = place.breaker(Start::Closed);
     assert_eq!(follower.next()["page"], "replaced");
     breaker.record_at(1, SECOND);

@@ -116,8 +116,14 @@ fn replay(trace: &str, options: &str) -> (Vec<Value>, Value) {
         .expect("the command starts");
     assert!(output.status.success(), "{trace} {options}: {output:?}");
     let [text, warnings] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("output is UTF-8"));
-    // Orders that are minutes apart never are enough for a verdict.
-    assert!(warnings.lines().all(|line| line.contains("was never possible: ")), "{trace} {options}: {warnings}");
+    // Orders that are minutes apart never are enough for a verdict. Many of these nodes are slow, by the default settings and by others.
+    let deserved = [
+        "was never possible: ",
+        " trials in a row, all would be good with a chance of ",
+        ": the log ends in an outage ",
+    ];
+    let is_deserved = |line: &str| deserved.iter().any(|part| line.contains(part));
+    assert!(warnings.lines().all(is_deserved), "{trace} {options}: {warnings}");
     let line = |line| serde_json::from_str(line).expect("a line is JSON");
     let mut lines: Vec<Value> = text.lines().map(line).collect();
     let summary = lines.pop().expect("a summary is last");

@@ -3,13 +3,13 @@
 use crate::demo::session::Session;
 use crate::demo::wire::{Kind, Message};
 use crate::failure::Failure;
-use crate::trace::{Row, RowKind};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use trip99::{Breaker, Call, Observer, State};
+use trip99_logs::{Row, RowKind};
 
 const MS: u64 = 1_000_000;
 

@@ -2,15 +2,19 @@
 
 use crate::failure::Failure;
 use crate::json::Json;
-use crate::replay::drive::{Report, Summary};
 use crate::show::{
-    EventTable, show_count, show_ns, show_part, show_quantile, show_settings, show_timeline, wrap_lines, write_lines,
+    EventTable, show_count, show_counted, show_ns, show_part, show_quantile, show_settings, show_timeline, wrap_lines,
+    write_lines,
 };
 use crate::timeline::Timeline;
 use console::style;
 use serde::Serialize;
-use std::io::Write;
+use std::cell::{OnceCell, RefCell};
+use std::io::{self, Write};
 use trip99::{Config, Event, PPM, State};
+use trip99_logs::Row;
+use trip99_logs::profile::{Profile, Profiler, QUANTILES};
+use trip99_logs::replay::{Report, Summary};
 
 #[derive(Serialize)]
 struct TransitionLine {
@@ -46,6 +50,8 @@ struct SummaryLine {
 
 /// Prints one JSON object a line: transitions, then the summary. Output without a summary is not complete.
 impl<W: Write> Report for Json<W> {
+    type Error = Failure;
+
     fn begin(&mut self, _: &Config) -> Result<(), Failure> {
         Ok(())
     }
@@ -95,9 +101,90 @@ pub(super) fn armed_verdict(config: &Config) -> Option<&'static str> {
     }
 }
 
-/// Prints text for people: the settings, each transition, a summary and a timeline.
-pub(crate) struct Text<W> {
+/// What is in a log: for each line its name, and what it says.
+fn show_profile(profile: &Profile, threshold_ns: u64) -> Vec<(&'static str, String)> {
+    let calls = show_counted(profile.rows, "call");
+    let Some(greatest_ns) = profile.greatest_ns else {
+        return vec![("log", format!("{calls}, none of which came back"))];
+    };
+    let rate =
+        profile.calls_in_1000_s().map_or(String::new(), |calls| format!(", {} a second", show_thousandth(calls)));
+    let silence = profile.silence;
+    let after_ns = silence.from_ns - profile.first_ns;
+    let quantiles = QUANTILES.iter().zip(profile.quantiles_ns);
+    let quantiles = quantiles.filter_map(|((_, name), ns)| Some(format!("{name} {}", show_ns(ns?))));
+    let quantiles: Vec<String> = quantiles.chain([format!("greatest {}", show_ns(greatest_ns))]).collect();
+    let slow = profile.slower_than(threshold_ns);
+    let finest = |ns: u64| if ns == 0 { "-".to_owned() } else { show_ns(ns) };
+    vec![
+        (
+            "log",
+            format!(
+                "{calls} over {}{rate}; the longest silence {}, after {}",
+                show_ns(profile.span_ns()),
+                show_ns(silence.len_ns),
+                show_ns(after_ns)
+            ),
+        ),
+        ("", quantiles.join(", ")),
+        (
+            "",
+            format!(
+                "{} slower than {} ({}), {} failed, {} never came back, {} in flight at the end",
+                show_count(slow),
+                show_ns(threshold_ns),
+                show_part(slow, profile.rows),
+                show_count(profile.failed),
+                show_count(profile.lost),
+                show_count(profile.in_flight)
+            ),
+        ),
+        (
+            "",
+            format!(
+                "stamps are multiples of {}, latencies of {}",
+                finest(profile.stamp_resolution_ns),
+                finest(profile.latency_resolution_ns)
+            ),
+        ),
+    ]
+}
+
+/// A number of thousandths, rounded down, with as many decimals as tell something.
+fn show_thousandth(thousandths: u64) -> String {
+    let (whole, rest) = (thousandths / 1000, thousandths % 1000);
+    match whole {
+        100.. => show_count(whole),
+        10.. => format!("{whole}.{}", rest / 100),
+        _ => format!("{whole}.{:02}", rest / 10),
+    }
+}
+
+/// What the rows make, taken note of as they pass by.
+#[derive(Default)]
+pub(crate) struct Looked {
+    profiler: RefCell<Profiler>,
+    profile: OnceCell<Profile>,
+}
+
+impl Looked {
+    pub(super) fn take(&self, row: &Row) {
+        self.profiler.borrow_mut().take(row);
+    }
+
+    /// To be called when all rows are taken.
+    pub(super) fn profile(&self) -> &Profile {
+        self.profile.get_or_init(|| self.profiler.take().finish())
+    }
+}
+
+/// Prints text for people: a profile of the log, the settings, each transition, a summary and a timeline.
+pub(crate) struct Text<'a, W> {
     out: W,
+    looked: &'a Looked,
+    /// Each line is printed when it is known, so that the profile comes last. Otherwise the lines wait here for it.
+    is_live: bool,
+    waiting: Vec<u8>,
     file: String,
     /// The columns of the terminal; plenty if the output is none.
     columns: usize,
@@ -107,21 +194,37 @@ pub(crate) struct Text<W> {
     timeline: Timeline,
 }
 
-impl<W: Write> Text<W> {
+impl<'a, W: Write> Text<'a, W> {
     /// `width` is that of the terminal, if there is one.
-    pub(crate) fn new(out: W, file: String, width: Option<usize>) -> Self {
+    pub(crate) fn new(out: W, file: String, width: Option<usize>, looked: &'a Looked, is_live: bool) -> Self {
         let columns = width.unwrap_or(usize::MAX);
         let (table, config) = (EventTable::new(columns), Config::default());
-        Self { out, file, columns, table, config, transitions: 0, timeline: Timeline::new() }
+        let (waiting, timeline) = (Vec::new(), Timeline::new());
+        Self { out, looked, is_live, waiting, file, columns, table, config, transitions: 0, timeline }
+    }
+
+    /// Where the lines before the summary go.
+    fn lines(&mut self) -> &mut dyn Write {
+        if self.is_live { &mut self.out } else { &mut self.waiting }
+    }
+
+    fn write_profile(&mut self) -> io::Result<()> {
+        let lines = show_profile(self.looked.profile(), self.config.threshold_ns);
+        write_lines(&mut self.out, wrap_lines(lines, self.columns))?;
+        writeln!(self.out)
     }
 }
 
-impl<W: Write> Report for Text<W> {
+impl<W: Write> Report for Text<'_, W> {
+    type Error = Failure;
+
     fn begin(&mut self, config: &Config) -> Result<(), Failure> {
         self.config = config.clone();
         writeln!(self.out, "{} {}\n", style("trip99 replay").bold(), self.file)?;
-        write_lines(&mut self.out, wrap_lines(show_settings(config), self.columns))?;
-        Ok(writeln!(self.out)?)
+        let lines = wrap_lines(show_settings(config), self.columns);
+        let mut out = self.lines();
+        write_lines(&mut out, lines)?;
+        Ok(writeln!(out)?)
     }
 
     fn span(&mut self, state: State, from_ns: u64, to_ns: u64) {
@@ -130,18 +233,22 @@ impl<W: Write> Report for Text<W> {
 
     fn transition(&mut self, event: &Event) -> Result<(), Failure> {
         if self.transitions == 0 {
-            writeln!(self.out, "{}", self.table.header("time", &show_quantile(self.config.quantile_ppm)))?;
+            let header = self.table.header("time", &show_quantile(self.config.quantile_ppm));
+            writeln!(self.lines(), "{header}")?;
         }
         self.transitions += 1;
         let row = self.table.since(event, self.timeline.first_ns(), self.config.quantile_ppm);
-        Ok(writeln!(self.out, "{row}")?)
+        Ok(writeln!(self.lines(), "{row}")?)
     }
 
     fn end(&mut self, summary: &Summary) -> Result<(), Failure> {
         if self.transitions == 0 {
-            writeln!(self.out, "  no transition")?;
+            writeln!(self.lines(), "  no transition")?;
         }
-        writeln!(self.out)?;
+        writeln!(self.lines())?;
+        self.write_profile()?;
+        let waiting = std::mem::take(&mut self.waiting);
+        self.out.write_all(&waiting)?;
         let whole_ns = summary.end_ns - summary.first_ns;
         let mut lines = vec![
             ("asked", show_count(summary.asked), format!("over {}", show_ns(whole_ns))),

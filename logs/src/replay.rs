@@ -1,50 +1,67 @@
-//! Drives a breaker over a trace, in virtual time.
+//! Drives a breaker over a log, in virtual time.
 //!
 //! At one instant timers come first, then calls that end (in sending order), then rows. After each such step the order begins
 //! again. Between steps the breaker is polled exactly at each of its deadlines. After the last step it is not
 //! polled any more.
 
-use crate::failure::Failure;
-use crate::trace::{Row, RowKind};
+use crate::error::LogError;
+use crate::row::{Row, RowKind};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use trip99::{Breaker, Call, Config, Event, Events, State};
 
 /// Learns what happens, as it happens.
-pub(crate) trait Report {
-    fn begin(&mut self, config: &Config) -> Result<(), Failure>;
+pub trait Report {
+    /// Why the report ends early: the log has a mistake, or nobody reads the report any more.
+    type Error: From<LogError>;
+
+    /// The replay begins, with these settings.
+    fn begin(&mut self, config: &Config) -> Result<(), Self::Error>;
     /// Time passes in one state. Each span begins where the one before ended, from the first row to the last step.
     fn span(&mut self, _state: State, _from_ns: u64, _to_ns: u64) {}
-    fn transition(&mut self, event: &Event) -> Result<(), Failure>;
-    fn end(&mut self, summary: &Summary) -> Result<(), Failure>;
+    /// The breaker changed its state.
+    fn transition(&mut self, event: &Event) -> Result<(), Self::Error>;
+    /// The replay is over.
+    fn end(&mut self, summary: &Summary) -> Result<(), Self::Error>;
 }
 
+/// What became of the calls of a log, and of the breaker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Summary {
+pub struct Summary {
     /// Rows that asked: those that were allowed, and those that were refused.
-    pub(crate) asked: u64,
-    pub(crate) allowed: u64,
-    pub(crate) refused: u64,
+    pub asked: u64,
+    /// Rows that asked, and were allowed.
+    pub allowed: u64,
+    /// Rows that asked, and were refused.
+    pub refused: u64,
     /// Rows that didn't ask.
-    pub(crate) free: u64,
+    pub free: u64,
     /// Those of the allowed rows that were refused when they were recorded: nobody knows how their calls would have gone.
-    pub(crate) unknown: u64,
+    pub unknown: u64,
     /// Calls that began and never came back.
-    pub(crate) lost: u64,
-    pub(crate) trips: u64,
-    pub(crate) reopens: u64,
-    pub(crate) open_ns: u64,
-    pub(crate) half_open_ns: u64,
-    pub(crate) first_ns: u64,
-    pub(crate) end_ns: u64,
-    pub(crate) state: State,
+    pub lost: u64,
+    /// How often the breaker opened while it was closed.
+    pub trips: u64,
+    /// How often it opened while it was half-open.
+    pub reopens: u64,
+    /// How long it was open, in nanoseconds.
+    pub open_ns: u64,
+    /// How long it was half-open, in nanoseconds.
+    pub half_open_ns: u64,
+    /// When the first row was.
+    pub first_ns: u64,
+    /// When the last row or completion was.
+    pub end_ns: u64,
+    /// The state at the end.
+    pub state: State,
     /// Rows that asked while a verdict was possible: while there were enough samples and overdue calls.
-    pub(crate) armed: u64,
+    pub armed: u64,
     /// Whether a verdict was possible at any time, and the most samples and overdue calls that there were before it was.
-    pub(crate) was_armed: bool,
-    pub(crate) most_samples: u32,
+    pub was_armed: bool,
+    /// See `was_armed`.
+    pub most_samples: u32,
     /// The longest time from leaving closed to closing again (or to the end).
-    pub(crate) longest_pause_ns: u64,
+    pub longest_pause_ns: u64,
 }
 
 /// The most that a breaker can track.
@@ -120,12 +137,12 @@ struct Replay<'a, R> {
 }
 
 /// Replays the rows, which start in ascending order. Returns the summary that the report has got, too.
-pub(crate) fn replay<R: Report>(
+pub fn replay<R: Report>(
     config: &Config,
-    rows: impl Iterator<Item = Result<Row, Failure>>,
+    rows: impl Iterator<Item = Result<Row, LogError>>,
     report: &mut R,
-) -> Result<Summary, Failure> {
-    let breaker = Breaker::new(lift_limits(config)).map_err(Failure::new)?;
+) -> Result<Summary, R::Error> {
+    let breaker = Breaker::new(lift_limits(config)).map_err(LogError::new)?;
     report.begin(config)?;
     let mut replay = Replay {
         events: breaker.events(),
@@ -142,7 +159,7 @@ pub(crate) fn replay<R: Report>(
 }
 
 impl<R: Report> Replay<'_, R> {
-    fn run(&mut self, mut rows: impl Iterator<Item = Result<Row, Failure>>) -> Result<(), Failure> {
+    fn run(&mut self, mut rows: impl Iterator<Item = Result<Row, LogError>>) -> Result<(), R::Error> {
         let mut next_row = rows.next().transpose()?;
         if let Some(row) = next_row {
             self.now_ns = row.start_ns;
@@ -168,7 +185,7 @@ impl<R: Report> Replay<'_, R> {
     }
 
     /// Fires each timer up to `until_ns` exactly at its deadline. Then the time is `until_ns`.
-    fn poll_until(&mut self, until_ns: u64) -> Result<(), Failure> {
+    fn poll_until(&mut self, until_ns: u64) -> Result<(), R::Error> {
         loop {
             let deadline_ns = self.breaker.next_deadline_ns();
             if deadline_ns > until_ns || deadline_ns == u64::MAX {
@@ -238,7 +255,7 @@ impl<R: Report> Replay<'_, R> {
     }
 
     /// Looks at what a step or a poll has done.
-    fn look(&mut self) -> Result<(), Failure> {
+    fn look(&mut self) -> Result<(), R::Error> {
         if !self.summary.was_armed {
             let snapshot = self.breaker.snapshot();
             self.note_samples(snapshot.samples + snapshot.overdue);
@@ -252,7 +269,7 @@ impl<R: Report> Replay<'_, R> {
         self.summary.was_armed |= samples >= self.breaker.config().min_samples;
     }
 
-    fn take_events(&mut self) -> Result<(), Failure> {
+    fn take_events(&mut self) -> Result<(), R::Error> {
         while let Some(event) = self.events.next() {
             // The verdict that trips sees overdue calls, which an open breaker doesn't count any more.
             self.note_samples(event.samples);
@@ -269,7 +286,7 @@ impl<R: Report> Replay<'_, R> {
         }
         match self.events.missed() {
             0 => Ok(()),
-            missed => Err(Failure::new(format_args!("{missed} transitions at {} ns were lost", self.now_ns))),
+            missed => Err(LogError::new(format_args!("{missed} transitions at {} ns were lost", self.now_ns)).into()),
         }
     }
 
@@ -279,14 +296,15 @@ impl<R: Report> Replay<'_, R> {
         }
     }
 
-    fn finish(mut self) -> Result<Summary, Failure> {
+    fn finish(mut self) -> Result<Summary, R::Error> {
         self.end_pause(self.now_ns);
         self.summary.end_ns = self.now_ns;
         self.summary.state = self.breaker.state();
         if self.breaker.snapshot().untracked > 0 {
-            return Err(Failure::new(format_args!(
-                "more than {MAX_IN_FLIGHT} calls are in flight at once; legal: no more, or a --stall-limit that ends it"
-            )));
+            return Err(LogError::new(format_args!(
+                "more than {MAX_IN_FLIGHT} calls are in flight at once; legal: no more, or a stall_limit that ends it"
+            ))
+            .into());
         }
         self.report.end(&self.summary)?;
         Ok(self.summary)

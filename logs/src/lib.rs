@@ -1,0 +1,30 @@
+//! Logs of calls: read, written, looked at and replayed.
+//!
+//! A log is a series of [`Row`]s, each a call: when it was to be sent, how long it took, and how it went. [`Trace`] reads them from a
+//! trace, which is CSV; [`Columns`] from any table; [`fix`] from FIX logs; [`Ping`] from what `ping` prints; [`Bare`] from bare latencies. [`plain`] unpacks what is packed.
+//! [`sorted`] and [`reordered`] put rows in order. A [profile](profile::Profile) tells what is in a log, and what is odd about it.
+//! [`replay`](replay::replay) drives a breaker over a log in virtual time.
+
+mod error;
+mod input;
+mod row;
+mod amount;
+mod lines;
+mod order;
+mod trace;
+mod columns;
+mod bare;
+mod ping;
+pub mod fix;
+pub mod profile;
+pub mod replay;
+
+pub use amount::Unit;
+pub use bare::{Bare, BareOptions};
+pub use columns::{ColumnRows, Columns};
+pub use error::LogError;
+pub use input::plain;
+pub use order::{reordered, sorted};
+pub use ping::{Ping, PingCounts, PingOptions};
+pub use row::{MAX_LATENCY_NS, Row, RowKind};
+pub use trace::{Trace, TraceWriter, write_trace};

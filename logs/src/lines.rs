@@ -1,0 +1,47 @@
+//! Lines of any text, with their numbers.
+
+use std::io::{BufRead, BufReader, Read};
+
+/// Reads a text line by line. No line is longer than a limit, which keeps a file without line ends out of memory.
+pub(crate) struct Lines<R> {
+    input: BufReader<R>,
+    line: Vec<u8>,
+    max_len: u64,
+    /// The number of the line that was read last, from 1 on.
+    pub(crate) number: u64,
+}
+
+impl<R: Read> Lines<R> {
+    pub(crate) fn new(input: R, max_len: u64) -> Self {
+        Self { input: BufReader::with_capacity(1 << 16, input), line: Vec::new(), max_len, number: 0 }
+    }
+
+    /// The next line, without its end. `None` at the end of the text.
+    pub(crate) fn next(&mut self) -> Result<Option<&[u8]>, String> {
+        self.line.clear();
+        self.number += 1;
+        let mut input = (&mut self.input).take(self.max_len);
+        let read = input.read_until(b'\n', &mut self.line);
+        let len = read.map_err(|error| format!("{error}; legal: a readable file of text"))?;
+        if len == 0 {
+            self.number -= 1;
+            return Ok(None);
+        }
+        if len as u64 == self.max_len && !self.line.ends_with(b"\n") {
+            return Err(format!("longer than {} bytes; legal: a text with line ends", self.max_len));
+        }
+        for end in *b"\n\r" {
+            self.line.pop_if(|byte| *byte == end);
+        }
+        if self.number == 1 && self.line.starts_with(b"\xef\xbb\xbf") {
+            self.line.drain(..3);
+        }
+        Ok(Some(&self.line))
+    }
+}
+
+/// A field as a message quotes it. A wrong file shouldn't flood the terminal.
+pub(crate) fn show(field: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(field).chars().take(40).collect();
+    format!("{text:?}")
+}
