@@ -62,7 +62,7 @@ fn a_fix_log_is_read_as_it_is() {
     let made = "start_ns,latency_ns,ok,kind\n1772495998500000000,46000000,1,ask\n1772495998600000000,31000000,1,free\n\
                 1772495998700000000,,1,ask\n";
     let (out, err) = trace("- --from fix", &log);
-    assert_eq!((out.as_str(), err.as_str()), (made, "warning: 1 calls were never answered, or too late\n"));
+    assert_eq!((out.as_str(), err.as_str()), (made, "warning: calls that were never answered, or too late: 1\n"));
     for (file, text) in [
         ("in.log", line("546", "35=8|49=VENUE|56=US|34=9|11=a")),
         ("out.log", line("500", "35=D|49=US|56=VENUE|34=1|11=a")),

@@ -58,6 +58,8 @@ pub struct Trace<R> {
     file: String,
     sorted: bool,
     previous_ns: u64,
+    /// There was an error. Nothing comes after it.
+    failed: bool,
 }
 
 struct Lines<R> {
@@ -104,7 +106,7 @@ impl<R: Read> Trace<R> {
             Err(wrong) => Err(wrong),
         };
         match columns {
-            Ok(columns) => Ok(Self { lines, columns, file, sorted, previous_ns: 0 }),
+            Ok(columns) => Ok(Self { lines, columns, file, sorted, previous_ns: 0, failed: false }),
             Err(wrong) => Err(LogError::new(format_args!("{file}: line {}: {wrong}", lines.number))),
         }
     }
@@ -127,8 +129,12 @@ impl<R: Read> Iterator for Trace<R> {
     type Item = Result<Row, LogError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.read_row()
-            .map_err(|wrong| LogError::new(format_args!("{}: line {}: {wrong}", self.file, self.lines.number)))
+        if self.failed {
+            return None;
+        }
+        let row = self.read_row();
+        self.failed = row.is_err();
+        row.map_err(|wrong| LogError::new(format_args!("{}: line {}: {wrong}", self.file, self.lines.number)))
             .transpose()
     }
 }
