@@ -38,6 +38,11 @@ pub struct Why {
     pub lane_full: bool,
     /// What led to the state. `None` if nothing did so far, or if the journal no longer has it.
     pub reason: Option<Reason>,
+    /// What was observed when that led to the state, and the limit that it was held against: [`Event::observed`] tells what they are for
+    /// each reason. 0 if `reason` is `None`.
+    pub observed: u64,
+    /// See `observed`.
+    pub limit: u64,
     /// Since when the state is what it is, in nanoseconds since the Unix epoch; 0 if `reason` is `None`.
     pub since_wall_ns: u64,
     /// When the latest pause ends or ended, on the breaker's clock; `u64::MAX` before the first.
@@ -63,6 +68,8 @@ impl Observer {
             shadow: gate.is_some_and(|gate| gate.shadow),
             ended: false,
             reason: latest.map(|event| event.reason),
+            observed: latest.map_or(0, |event| event.observed),
+            limit: latest.map_or(0, |event| event.limit),
             since_wall_ns: latest.map_or(0, |event| event.wall_ns),
             retry_at_ns: self.retry_at_ns(),
             holders: self.holders().notes().to_vec(),
@@ -82,6 +89,8 @@ impl Why {
             ended: true,
             lane_full: false,
             reason: None,
+            observed: 0,
+            limit: 0,
             since_wall_ns: 0,
             retry_at_ns: u64::MAX,
             holders: Vec::new(),
@@ -221,6 +230,7 @@ mod tests {
         assert_eq!(timeless(&text(&gate)), "refused: open since T: spike");
         let why = gate.why();
         assert_eq!((why.state, why.reason, why.retry_at_ns), (Some(State::Open), Some(Reason::Spike), 1_000_000_007));
+        assert_eq!((why.observed, why.limit), (u64::MAX >> 1, 200_000_000));
         breaker.poll_at(1_000_000_007);
         assert_eq!(timeless(&text(&gate)), "refused: half-open, for trials alone, since T: retry");
         gate.page.gate().set_unwatched();
