@@ -95,8 +95,7 @@ impl Window {
     /// leaves only once.
     #[cold]
     fn expire_some(&mut self, now_ns: u64) {
-        let newest = self.len().checked_sub(1).and_then(|age| self.ring.get(age));
-        if newest.is_some_and(|newest| self.is_expired(newest.end_ns, now_ns)) {
+        if self.len() > 0 && self.is_expired(self.newest_ns(), now_ns) {
             self.clear();
         }
         while let Some(oldest) = self.ring.get(0).filter(|oldest| self.is_expired(oldest.end_ns, now_ns)) {

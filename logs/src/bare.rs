@@ -129,7 +129,10 @@ mod tests {
             ("1\n\n-5\n", format!("line 3: the latency is \"-5\"; {legal}")),
             ("1 2\n", format!("line 1: the latency is \"1 2\"; {legal}")),
             ("1e3\n", format!("line 1: the latency is \"1e3\"; {legal}")),
-            (&"1".repeat(2000), "line 1: longer than 1000 bytes; legal: a text with line ends".to_owned()),
+            (
+                &"1".repeat(2000),
+                "line 1: longer than 1000 bytes; legal: a few short fields, then a line end".to_owned(),
+            ),
         ] {
             assert_eq!(read(text.as_bytes(), 1), Err(format!("t.txt: {message}")), "{text}");
         }

@@ -18,6 +18,21 @@ impl<R: Read> Lines<R> {
 
     /// The next line, without its end. `None` at the end of the text.
     pub(crate) fn next(&mut self) -> Result<Option<&[u8]>, String> {
+        Ok(if self.read()? { Some(&self.line) } else { None })
+    }
+
+    /// The next line that isn't blank.
+    pub(crate) fn next_filled(&mut self) -> Result<Option<&[u8]>, String> {
+        while self.read()? {
+            if !self.line.is_empty() {
+                return Ok(Some(&self.line));
+            }
+        }
+        Ok(None)
+    }
+
+    /// False at the end of the text.
+    fn read(&mut self) -> Result<bool, String> {
         self.line.clear();
         self.number += 1;
         let mut input = (&mut self.input).take(self.max_len);
@@ -25,10 +40,10 @@ impl<R: Read> Lines<R> {
         let len = read.map_err(|error| format!("{error}; legal: a readable file of text"))?;
         if len == 0 {
             self.number -= 1;
-            return Ok(None);
+            return Ok(false);
         }
         if len as u64 == self.max_len && !self.line.ends_with(b"\n") {
-            return Err(format!("longer than {} bytes; legal: a text with line ends", self.max_len));
+            return Err(format!("longer than {} bytes; legal: a few short fields, then a line end", self.max_len));
         }
         for end in *b"\n\r" {
             self.line.pop_if(|byte| *byte == end);
@@ -36,7 +51,7 @@ impl<R: Read> Lines<R> {
         if self.number == 1 && self.line.starts_with(b"\xef\xbb\xbf") {
             self.line.drain(..3);
         }
-        Ok(Some(&self.line))
+        Ok(true)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Traces, which are CSV with the header `start_ns,latency_ns,ok,kind`. They are read row by row.
 
 use crate::error::LogError;
+use crate::lines::{Lines, show};
 use crate::row::{MAX_LATENCY_NS, Row, RowKind};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 
 /// Writes a trace that [`Trace`] reads back. It has kinds only if there is a row that doesn't just ask.
 pub fn write_trace(out: impl Write, rows: &[Row]) -> io::Result<()> {
@@ -62,57 +63,26 @@ pub struct Trace<R> {
     failed: bool,
 }
 
-struct Lines<R> {
-    input: BufReader<R>,
-    line: Vec<u8>,
-    number: u64,
-}
-
-impl<R: Read> Lines<R> {
-    /// Every legal line is much shorter. The limit keeps a file without line ends out of memory.
+impl<R: Read> Trace<R> {
+    /// Every legal line is much shorter.
     const MAX_LEN: u64 = 1000;
 
-    /// The next line that isn't blank, without its end.
-    fn next(&mut self) -> Result<Option<&[u8]>, String> {
-        loop {
-            self.line.clear();
-            self.number += 1;
-            let mut input = (&mut self.input).take(Self::MAX_LEN);
-            let read = input.read_until(b'\n', &mut self.line);
-            let len = read.map_err(|error| format!("{error}; legal: a readable file of CSV"))?;
-            if len == 0 {
-                return Ok(None);
-            }
-            if len as u64 == Self::MAX_LEN && !self.line.ends_with(b"\n") {
-                return Err(format!("longer than {} bytes; legal: a few short fields", Self::MAX_LEN));
-            }
-            for end in *b"\n\r" {
-                self.line.pop_if(|byte| *byte == end);
-            }
-            if !self.line.is_empty() {
-                return Ok(Some(&self.line));
-            }
-        }
-    }
-}
-
-impl<R: Read> Trace<R> {
     /// Reads the header. With `sorted`, a row that starts before the one above it is an error.
     pub fn new(input: R, file: String, sorted: bool) -> Result<Self, LogError> {
-        let mut lines = Lines { input: BufReader::with_capacity(1 << 16, input), line: Vec::new(), number: 0 };
-        let columns = match lines.next() {
-            Ok(Some(line)) => Columns::find(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)),
+        let mut lines = Lines::new(input, Self::MAX_LEN);
+        let columns = match lines.next_filled() {
+            Ok(Some(line)) => Columns::find(line),
             Ok(None) => Err("empty; legal: a header like start_ns,latency_ns,ok, then rows".to_owned()),
             Err(wrong) => Err(wrong),
         };
         match columns {
             Ok(columns) => Ok(Self { lines, columns, file, sorted, previous_ns: 0, failed: false }),
-            Err(wrong) => Err(LogError::new(format_args!("{file}: line {}: {wrong}", lines.number))),
+            Err(wrong) => Err(LogError::new(format_args!("{file}: line {}: {wrong}", lines.number.max(1)))),
         }
     }
 
     fn read_row(&mut self) -> Result<Option<Row>, String> {
-        let Some(line) = self.lines.next()? else { return Ok(None) };
+        let Some(line) = self.lines.next_filled()? else { return Ok(None) };
         let row = self.columns.parse(line)?;
         if self.sorted && row.start_ns < self.previous_ns {
             return Err(format!(
@@ -137,13 +107,6 @@ impl<R: Read> Iterator for Trace<R> {
         row.map_err(|wrong| LogError::new(format_args!("{}: line {}: {wrong}", self.file, self.lines.number)))
             .transpose()
     }
-}
-
-/// The field as a message quotes it.
-pub(crate) fn show(field: &[u8]) -> String {
-    // This is long enough for any number. A wrong file shouldn't flood the terminal.
-    let text: String = String::from_utf8_lossy(field).chars().take(40).collect();
-    format!("{text:?}")
 }
 
 fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -3,7 +3,7 @@
 use super::Columns;
 use super::map::{Form, Quantity};
 use super::number::Unit;
-use crate::trace::show;
+use crate::lines::show;
 use csv::ByteRecord;
 
 /// A column that the text has.

@@ -6,8 +6,8 @@ use super::map::Form;
 use super::text::Text;
 use super::{date, number};
 use crate::error::LogError;
+use crate::lines::show;
 use crate::row::{MAX_LATENCY_NS, Row, RowKind};
-use crate::trace::show;
 use std::io::Read;
 
 /// Reads the rows of a delimited text, and checks each on the way. See [`Columns::read`].
