@@ -1,11 +1,15 @@
 //! Faults that are put into a log: would these settings have seen them?
 
 mod injection;
+mod injector;
 mod text;
+mod watch;
 
 use crate::row::{MAX_LATENCY_NS, Row, RowKind};
-pub use injection::{Injection, InjectionSpan, inject};
+pub use injection::{Injection, InjectionSpan};
+pub use injector::{Injector, median_ns};
 pub use text::FaultText;
+pub use watch::{Fate, Noticed, Watched};
 
 const MILLION: u128 = 1_000_000;
 

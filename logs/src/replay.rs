@@ -4,65 +4,16 @@
 //! again. Between steps the breaker is polled exactly at each of its deadlines. After the last step it is not
 //! polled any more.
 
+mod due;
+mod report;
+
 use crate::error::LogError;
 use crate::row::{Row, RowKind};
-use std::cmp::{Ordering, Reverse};
+use due::{Due, End};
+pub use report::{Report, Summary};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use trip99::{Breaker, Call, Config, Event, Events, State};
-
-/// Learns what happens, as it happens.
-pub trait Report {
-    /// Why the report ends early: the log has a mistake, or nobody reads the report any more.
-    type Error: From<LogError>;
-
-    /// The replay begins, with these settings.
-    fn begin(&mut self, config: &Config) -> Result<(), Self::Error>;
-    /// Time passes in one state. Each span begins where the one before ended, from the first row to the last step.
-    fn span(&mut self, _state: State, _from_ns: u64, _to_ns: u64) {}
-    /// The breaker changed its state.
-    fn transition(&mut self, event: &Event) -> Result<(), Self::Error>;
-    /// The replay is over.
-    fn end(&mut self, summary: &Summary) -> Result<(), Self::Error>;
-}
-
-/// What became of the calls of a log, and of the breaker.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Rows that asked: those that were allowed, and those that were refused.
-    pub asked: u64,
-    /// Rows that asked, and were allowed.
-    pub allowed: u64,
-    /// Rows that asked, and were refused.
-    pub refused: u64,
-    /// Rows that didn't ask.
-    pub free: u64,
-    /// Those of the allowed rows that were refused when they were recorded: nobody knows how their calls would have gone.
-    pub unknown: u64,
-    /// Calls that began and never came back.
-    pub lost: u64,
-    /// How often the breaker opened while it was closed.
-    pub trips: u64,
-    /// How often it opened while it was half-open.
-    pub reopens: u64,
-    /// How long it was open, in nanoseconds.
-    pub open_ns: u64,
-    /// How long it was half-open, in nanoseconds.
-    pub half_open_ns: u64,
-    /// When the first row was.
-    pub first_ns: u64,
-    /// When the last row or completion was.
-    pub end_ns: u64,
-    /// The state at the end.
-    pub state: State,
-    /// Rows that asked while a verdict was possible: while there were enough samples and overdue calls.
-    pub armed: u64,
-    /// Whether a verdict was possible at any time, and the most samples and overdue calls that there were before it was.
-    pub was_armed: bool,
-    /// See `was_armed`.
-    pub most_samples: u32,
-    /// The longest time from leaving closed to closing again (or to the end).
-    pub longest_pause_ns: u64,
-}
+use trip99::{Breaker, Config, Events, State};
 
 /// The most that a breaker can track.
 const MAX_IN_FLIGHT: u32 = 1 << 20;
@@ -72,67 +23,38 @@ fn lift_limits(config: &Config) -> Config {
     Config { max_in_flight: MAX_IN_FLIGHT, jitter_ppm: 0, latch_after: 0, ..config.clone() }
 }
 
-/// A call that will end. Calls are ordered by when they end, then by when they were sent.
-struct Due {
-    end_ns: u64,
-    /// The number of the call, counted from when the calls were sent.
-    sequence: u64,
-    how: End,
-    call: Call,
-}
-
-#[derive(Clone, Copy)]
-enum End {
-    Good,
-    Failed,
-    Abandoned,
-}
-
-impl End {
-    fn of(row: &Row) -> Self {
-        match (row.kind, row.ok) {
-            (RowKind::Withdrawn, _) => Self::Abandoned,
-            (_, true) => Self::Good,
-            (_, false) => Self::Failed,
-        }
-    }
-}
-
-impl Due {
-    fn key(&self) -> (u64, u64) {
-        (self.end_ns, self.sequence)
-    }
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key())
-    }
-}
-
-struct Replay<'a, R> {
+/// A replay under way, that takes row by row. Several may go over one log side by side.
+///
+/// ```
+/// use trip99::{Config, Event};
+/// use trip99_logs::replay::{Replay, Report, Summary};
+/// use trip99_logs::{LogError, Row, RowKind};
+///
+/// struct Silent;
+///
+/// impl Report for Silent {
+///     type Error = LogError;
+///     fn begin(&mut self, _: &Config) -> Result<(), LogError> { Ok(()) }
+///     fn transition(&mut self, _: &Event) -> Result<(), LogError> { Ok(()) }
+///     fn end(&mut self, _: &Summary) -> Result<(), LogError> { Ok(()) }
+/// }
+///
+/// let mut replay = Replay::new(&Config::default(), Silent)?;
+/// replay.push(Row { start_ns: 0, latency_ns: Some(5_000_000), ok: true, kind: RowKind::Ask })?;
+/// let (summary, _) = replay.finish()?;
+/// assert_eq!((summary.asked, summary.end_ns), (1, 5_000_000));
+/// # Ok::<(), LogError>(())
+/// ```
+pub struct Replay<R> {
     breaker: Breaker,
     events: Events,
-    report: &'a mut R,
+    report: R,
     due: BinaryHeap<Reverse<Due>>,
     /// How many calls have begun.
     begun: u64,
     summary: Summary,
-    now_ns: u64,
+    /// `None` before the first row.
+    now_ns: Option<u64>,
     paused_since_ns: Option<u64>,
 }
 
@@ -142,46 +64,88 @@ pub fn replay<R: Report>(
     rows: impl Iterator<Item = Result<Row, LogError>>,
     report: &mut R,
 ) -> Result<Summary, R::Error> {
-    let breaker = Breaker::new(lift_limits(config)).map_err(LogError::new)?;
-    report.begin(config)?;
-    let mut replay = Replay {
-        events: breaker.events(),
-        summary: Summary { state: breaker.state(), ..Summary::default() },
-        breaker,
-        report,
-        due: BinaryHeap::new(),
-        begun: 0,
-        now_ns: 0,
-        paused_since_ns: None,
-    };
-    replay.run(rows)?;
-    replay.finish()
+    let mut replay = Replay::new(config, report)?;
+    for row in rows {
+        replay.push(row?)?;
+    }
+    let (summary, report) = replay.finish()?;
+    report.end(&summary)?;
+    Ok(summary)
 }
 
-impl<R: Report> Replay<'_, R> {
-    fn run(&mut self, mut rows: impl Iterator<Item = Result<Row, LogError>>) -> Result<(), R::Error> {
-        let mut next_row = rows.next().transpose()?;
-        if let Some(row) = next_row {
-            self.now_ns = row.start_ns;
+impl<R: Report> Replay<R> {
+    /// Begins a report.
+    ///
+    /// # Errors
+    ///
+    /// No breaker has these settings; or the report fails.
+    pub fn new(config: &Config, mut report: R) -> Result<Self, R::Error> {
+        let breaker = Breaker::new(lift_limits(config)).map_err(LogError::new)?;
+        report.begin(config)?;
+        Ok(Self {
+            events: breaker.events(),
+            summary: Summary { state: breaker.state(), ..Summary::default() },
+            breaker,
+            report,
+            due: BinaryHeap::new(),
+            begun: 0,
+            now_ns: None,
+            paused_since_ns: None,
+        })
+    }
+
+    /// Takes the next row, which doesn't start before the one before, and all that comes before it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the report.
+    pub fn push(&mut self, row: Row) -> Result<(), R::Error> {
+        if self.now_ns.is_none() {
+            self.now_ns = Some(row.start_ns);
             self.summary.first_ns = row.start_ns;
             self.paused_since_ns = (self.breaker.state() != State::Closed).then_some(row.start_ns);
         }
-        loop {
-            let next_end_ns = self.due.peek().map(|Reverse(due)| due.end_ns);
-            match (next_end_ns, next_row) {
-                (Some(end_ns), row) if row.is_none_or(|row| end_ns <= row.start_ns) => {
-                    self.poll_until(end_ns)?;
-                    self.complete();
-                }
-                (_, Some(row)) => {
-                    self.poll_until(row.start_ns)?;
-                    self.take_row(row);
-                    next_row = rows.next().transpose()?;
-                }
-                (_, None) => return Ok(()),
-            }
+        self.complete_until(row.start_ns)?;
+        self.poll_until(row.start_ns)?;
+        self.take_row(row);
+        self.look()
+    }
+
+    /// Takes the calls that are in flight to their ends. Gives the report back, whose [`end`](Report::end) is not called.
+    ///
+    /// # Errors
+    ///
+    /// Those of the report; or there were more calls in flight than a breaker tracks.
+    pub fn finish(mut self) -> Result<(Summary, R), R::Error> {
+        self.complete_until(u64::MAX)?;
+        let now_ns = self.now();
+        self.end_pause(now_ns);
+        self.summary.end_ns = now_ns;
+        self.summary.state = self.breaker.state();
+        if self.breaker.snapshot().untracked > 0 {
+            return Err(LogError::new(format_args!(
+                "more than {MAX_IN_FLIGHT} calls are in flight at once; legal: no more, or a stall_limit that ends it"
+            ))
+            .into());
+        }
+        Ok((self.summary, self.report))
+    }
+
+    /// 0 before the first row.
+    fn now(&self) -> u64 {
+        self.now_ns.unwrap_or(0)
+    }
+
+    /// Takes the calls to their ends that end by `until_ns`, each after the timers before it.
+    fn complete_until(&mut self, until_ns: u64) -> Result<(), R::Error> {
+        while let Some(end_ns) = self.due.peek().map(|Reverse(due)| due.end_ns)
+            && end_ns <= until_ns
+        {
+            self.poll_until(end_ns)?;
+            self.complete();
             self.look()?;
         }
+        Ok(())
     }
 
     /// Fires each timer up to `until_ns` exactly at its deadline. Then the time is `until_ns`.
@@ -192,8 +156,8 @@ impl<R: Report> Replay<'_, R> {
                 break;
             }
             // A deadline may be past: that of a call that became overdue before the breaker closed.
-            self.advance(deadline_ns.max(self.now_ns));
-            self.breaker.poll_at(self.now_ns);
+            self.advance(deadline_ns.max(self.now()));
+            self.breaker.poll_at(self.now());
             self.look()?;
         }
         self.advance(until_ns);
@@ -201,8 +165,8 @@ impl<R: Report> Replay<'_, R> {
     }
 
     fn advance(&mut self, to_ns: u64) {
-        let (from_ns, state) = (self.now_ns, self.breaker.state());
-        self.now_ns = to_ns;
+        let (from_ns, state) = (self.now(), self.breaker.state());
+        self.now_ns = Some(to_ns);
         let span_ns = to_ns - from_ns;
         match state {
             State::Closed => {}
@@ -218,11 +182,11 @@ impl<R: Report> Replay<'_, R> {
             return self.begin(row);
         }
         self.summary.asked += 1;
-        if !self.breaker.allow_at(self.now_ns) {
+        if !self.breaker.allow_at(self.now()) {
             self.summary.refused += 1;
         } else if row.kind == RowKind::Refused {
             (self.summary.allowed, self.summary.unknown) = (self.summary.allowed + 1, self.summary.unknown + 1);
-            self.breaker.release_at(self.now_ns);
+            self.breaker.release_at(self.now());
         } else {
             self.summary.allowed += 1;
             self.begin(row);
@@ -233,8 +197,9 @@ impl<R: Report> Replay<'_, R> {
     }
 
     fn begin(&mut self, row: Row) {
-        let call = self.breaker.begin_at(self.now_ns);
+        let call = self.breaker.begin_at(self.now());
         self.begun += 1;
+        self.report.began(&row);
         match row.latency_ns {
             Some(latency_ns) => {
                 let end_ns = row.start_ns.saturating_add(latency_ns);
@@ -246,10 +211,11 @@ impl<R: Report> Replay<'_, R> {
 
     fn complete(&mut self) {
         if let Some(Reverse(Due { how, call, .. })) = self.due.pop() {
+            let now_ns = self.now();
             match how {
-                End::Good => self.breaker.end_at(self.now_ns, call),
-                End::Failed => self.breaker.fail_at(self.now_ns, call),
-                End::Abandoned => self.breaker.abandon_at(self.now_ns, call),
+                End::Good => self.breaker.end_at(now_ns, call),
+                End::Failed => self.breaker.fail_at(now_ns, call),
+                End::Abandoned => self.breaker.abandon_at(now_ns, call),
             }
         }
     }
@@ -286,7 +252,7 @@ impl<R: Report> Replay<'_, R> {
         }
         match self.events.missed() {
             0 => Ok(()),
-            missed => Err(LogError::new(format_args!("{missed} transitions at {} ns were lost", self.now_ns)).into()),
+            missed => Err(LogError::new(format_args!("{missed} transitions at {} ns were lost", self.now())).into()),
         }
     }
 
@@ -294,19 +260,5 @@ impl<R: Report> Replay<'_, R> {
         if let Some(since_ns) = self.paused_since_ns.take() {
             self.summary.longest_pause_ns = self.summary.longest_pause_ns.max(now_ns - since_ns);
         }
-    }
-
-    fn finish(mut self) -> Result<Summary, R::Error> {
-        self.end_pause(self.now_ns);
-        self.summary.end_ns = self.now_ns;
-        self.summary.state = self.breaker.state();
-        if self.breaker.snapshot().untracked > 0 {
-            return Err(LogError::new(format_args!(
-                "more than {MAX_IN_FLIGHT} calls are in flight at once; legal: no more, or a stall_limit that ends it"
-            ))
-            .into());
-        }
-        self.report.end(&self.summary)?;
-        Ok(self.summary)
     }
 }

@@ -1,9 +1,8 @@
 //! A fault, for how long, and when: `slow:x5:5m@12:00`.
 
+use super::FaultText;
 use super::text::parse_len;
-use super::{Fault, FaultText, random_of};
 use crate::error::LogError;
-use crate::row::Row;
 use jiff::Timestamp;
 use jiff::civil::Time;
 use std::fmt;
@@ -166,12 +165,6 @@ fn show_stamp(ns: u64) -> String {
     }
 }
 
-/// The row with every fault that it has. Each injection draws numbers of its own, of which `index`, the row's, is a part.
-pub fn inject<'a>(row: &Row, index: u64, faults: impl Iterator<Item = (Fault, &'a InjectionSpan)>) -> Row {
-    let hit = faults.zip(0..).filter(|((_, span), _)| span.has(row.start_ns));
-    hit.fold(*row, |row, ((fault, _), seed)| fault.apply(&row, random_of(seed, index)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,15 +264,5 @@ mod tests {
             assert!(message.starts_with(&format!("{text:?}: ")) && message.contains(part), "{message}");
             assert!(message.contains("legal: ") && !message.contains('\n'), "{message}");
         }
-    }
-
-    #[test]
-    fn rows_within_the_span_have_the_fault() {
-        use crate::row::RowKind;
-        let row = |start_ns, latency_ns| Row { start_ns, latency_ns, ok: true, kind: RowKind::Ask };
-        let span = InjectionSpan { from_ns: 10, to_ns: 20 };
-        let faults = [(Fault::Slower { times_ppm: 2_000_000 }, &span), (Fault::Slower { times_ppm: 3_000_000 }, &span)];
-        let made = [9, 10, 19, 20].map(|start_ns| inject(&row(start_ns, Some(5)), 0, faults.into_iter()).latency_ns);
-        assert_eq!(made, [Some(5), Some(30), Some(30), Some(5)]);
     }
 }
