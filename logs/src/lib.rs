@@ -19,6 +19,7 @@ pub mod fix;
 pub mod profile;
 pub mod replay;
 pub mod fault;
+pub mod pauses;
 
 pub use amount::Unit;
 pub use bare::{Bare, BareOptions};
