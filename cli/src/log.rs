@@ -2,7 +2,8 @@
 
 mod progress;
 
-use crate::failure::{Failure, warn};
+use crate::failure::Failure;
+use crate::warnings::Warnings;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use progress::Progress;
 use std::cell::RefCell;
@@ -16,7 +17,7 @@ use trip99_logs::{
     Bare, BareOptions, Columns, LogError, Ping, PingOptions, Row, Trace, Unit, plain, reordered, sorted,
 };
 
-type Rows = Box<dyn Iterator<Item = Result<Row, LogError>>>;
+pub(crate) type Rows = Box<dyn Iterator<Item = Result<Row, LogError>>>;
 
 /// What tells how a log is to be read.
 pub(crate) fn args() -> Vec<Arg> {
@@ -127,10 +128,10 @@ impl Log {
         Ok(Self { name, is_live, rows, progress, fix })
     }
 
-    /// Tells what was odd about how the log was read. To be called after the last row.
-    pub(crate) fn warn(&self) {
+    /// Keeps what was odd about how the log was read. To be called after the last row.
+    pub(crate) fn warn(&self, warnings: &mut Warnings) {
         if let Some(fix) = &self.fix {
-            fix.borrow().unpaired().to_string().lines().for_each(warn);
+            fix.borrow().unpaired().to_string().lines().for_each(|line| warnings.keep(line));
         }
     }
 }

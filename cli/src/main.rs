@@ -13,6 +13,7 @@
 mod timeline;
 mod show;
 mod failure;
+mod warnings;
 mod json;
 mod page;
 mod arguments;

@@ -1,22 +1,31 @@
 //! `trip99 replay` drives a breaker over a recorded trace, in virtual time.
 
+mod profile;
+mod oddities;
+mod faults;
+mod feed;
 mod report;
+mod against;
 
 use crate::arguments::{format_arg, is_json};
-use crate::failure::{Failure, warn};
+use crate::failure::Failure;
 use crate::json::Json;
 use crate::log::{self, Log};
 use crate::settings::{self, Settings};
-use crate::show::{show_counted, show_ns};
+use crate::show::show_ns;
+use crate::warnings::Warnings;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use console::Term;
-use report::{Looked, Text, armed_verdict};
+use feed::Feed;
+use oddities::warn_of_replay;
+use profile::Looked;
+use report::{Findings, Text};
 use std::io::{self, BufWriter, LineWriter, Write};
 use std::path::PathBuf;
+use trip99::Config;
 use trip99::settings::Setting;
-use trip99::{Config, PPM};
-use trip99_logs::replay::{Summary, replay};
-use trip99_logs::{LogError, Row};
+use trip99_logs::fault::{Injection, Watched};
+use trip99_logs::replay::Replay;
 
 pub(crate) fn command() -> Command {
     Command::new("replay")
@@ -39,6 +48,14 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("A TOML file of the settings below, named with underscores; options override it"),
         )
+        .arg(
+            Arg::new("against")
+                .long("against")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("Tell what would have differed, pause by pause, by the settings of this TOML file; options don't override it"),
+        )
+        .arg(faults::arg())
         .next_help_heading("How the log is read")
         .args(log::args())
         .next_help_heading("Settings of the breaker")
@@ -56,62 +73,102 @@ fn option(setting: &Setting) -> Arg {
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let config = read_settings(matches)?;
+    let mut warnings = Warnings::default();
+    let config = read_settings(matches, &mut warnings)?;
+    let new = read_new_settings(matches, &mut warnings)?;
+    let injections = faults::read(matches)?;
     let mut log = Log::open(matches)?;
-    let out = log.progress.output(io::stdout().lock());
-    // What comes through a pipe may come slowly: each line is printed when it is known.
-    let is_live = log.is_live;
-    let out: Box<dyn Write> = if is_live { Box::new(LineWriter::new(out)) } else { Box::new(BufWriter::new(out)) };
     let looked = Looked::default();
-    let name = log.name.clone();
-    let rows = log.rows.by_ref().inspect(|row: &Result<Row, LogError>| row.iter().for_each(|row| looked.take(row)));
-    let result = if is_json(matches) {
-        replay(&config, rows, &mut Json(out))
-    } else {
-        let width = Term::stdout().size_checked().map(|(_, width)| width.into());
-        replay(&config, rows, &mut Text::new(out, name, width, &looked, is_live))
-    };
+    let result = Feed::new(&mut log, &injections, &looked).and_then(|feed| {
+        let replayed = Replayed { log: &log, looked: &looked, injections: &injections, is_json: is_json(matches) };
+        match new {
+            Some((new, name)) => replayed.against([&config, &new], [&old_name(matches), &name], feed, &mut warnings),
+            None => replayed.alone(&config, feed, &mut warnings),
+        }
+    });
     log.progress.finish();
-    let summary = result?;
-    log.warn();
-    looked.profile().warnings(&config, show_ns).iter().for_each(warn);
-    no_verdict(&config, &summary).iter().for_each(warn);
-    granted_anew(&summary).iter().for_each(warn);
+    result?;
+    warnings.tell_all();
     Ok(())
 }
 
-/// Rows asked, but there never were enough samples for a verdict.
-fn no_verdict(config: &Config, summary: &Summary) -> Option<String> {
-    armed_verdict(config).filter(|_| summary.asked > 0 && !summary.was_armed)?;
-    // The other rules may have had theirs.
-    let verdict = match (config.debt_limit, config.failure_rate_ppm) {
-        (0, PPM) => "the quantile",
-        (0, _) => "the quantile or the failure rate",
-        _ => "the failure rate",
-    };
-    let show =
-        |name| Config::setting(name).map_or(String::new(), |setting| format!("{name} is {}", setting.show(config)));
-    let (age, longer) = match config.window_age_ns {
-        0 => (String::new(), ""),
-        _ => (format!(" ({})", show("window_age")), ", or a longer window_age"),
-    };
-    let sampled = if config.sample_every > 1 { ", or a smaller sample_every" } else { "" };
-    let most = show_counted(summary.most_samples.into(), "sample");
-    Some(format!(
-        "a verdict on {verdict} was never possible: there were at most {most} at a time{age}, and {}; try a smaller min_samples{longer}{sampled}",
-        show("min_samples")
-    ))
+/// What both kinds of replay need.
+struct Replayed<'a> {
+    log: &'a Log,
+    looked: &'a Looked,
+    injections: &'a [Injection],
+    is_json: bool,
 }
 
-/// Calls that were refused when they were recorded were granted now.
-fn granted_anew(summary: &Summary) -> Option<String> {
-    let unknown = show_counted(summary.unknown, "ask");
-    (summary.unknown > 0).then(|| {
-        format!("{unknown} granted that the log has as refused: nobody knows how their calls would have gone, so they were released")
-    })
+impl Replayed<'_> {
+    /// By one breaker.
+    fn alone(&self, config: &Config, feed: Feed<'_>, warnings: &mut Warnings) -> Result<(), Failure> {
+        // What comes through a pipe may come slowly: each line is printed when it is known.
+        let is_live = self.log.is_live;
+        let out = self.log.progress.output(io::stdout().lock());
+        let out: Box<dyn Write> = if is_live { Box::new(LineWriter::new(out)) } else { Box::new(BufWriter::new(out)) };
+        if self.is_json {
+            self.play(config, feed, Json(out), warnings)
+        } else {
+            let text = Text::new(out, self.log.name.clone(), width(), self.looked, is_live);
+            self.play(config, feed, text, warnings)
+        }
+    }
+
+    fn play(
+        &self,
+        config: &Config,
+        mut feed: Feed<'_>,
+        report: impl Findings,
+        warnings: &mut Warnings,
+    ) -> Result<(), Failure> {
+        let mut replay = Replay::new(config, Watched::new(report, feed.spans()))?;
+        for row in feed.by_ref() {
+            replay.push(row?)?;
+        }
+        feed.finish()?;
+        let (summary, watched) = replay.finish()?;
+        let (mut report, fates) = watched.into_parts();
+        self.log.progress.finish();
+        self.warn(config, warnings);
+        warn_of_replay(config, &summary, warnings);
+        report.found(&faults::pair(self.injections, fates), warnings.texts())?;
+        report.end(&summary)
+    }
+
+    /// By two breakers.
+    fn against(
+        &self,
+        configs: [&Config; 2],
+        [old_name, new_name]: [&str; 2],
+        mut feed: Feed<'_>,
+        warnings: &mut Warnings,
+    ) -> Result<(), Failure> {
+        let compared = against::compare(configs, &mut feed, self.injections)?;
+        self.log.progress.finish();
+        self.warn(configs[0], warnings);
+        compared.warn(warnings);
+        let mut out = BufWriter::new(io::stdout().lock());
+        if self.is_json {
+            return against::write_json(&compared, warnings.texts(), &mut Json(out));
+        }
+        let names = [&self.log.name, old_name, new_name];
+        against::write_text(&compared, names, self.looked, width(), &mut out)
+    }
+
+    /// Keeps what is odd about the log.
+    fn warn(&self, config: &Config, warnings: &mut Warnings) {
+        self.log.warn(warnings);
+        self.looked.profile().warnings(config, show_ns).iter().for_each(|warning| warnings.keep(warning));
+    }
 }
 
-fn read_settings(matches: &ArgMatches) -> Result<Config, Failure> {
+/// That of the terminal, if there is one.
+fn width() -> Option<usize> {
+    Term::stdout().size_checked().map(|(_, width)| width.into())
+}
+
+fn read_settings(matches: &ArgMatches, warnings: &mut Warnings) -> Result<Config, Failure> {
     let mut given = Settings::default();
     if let Some(path) = matches.get_one::<PathBuf>("config") {
         given.set_from_file(path)?;
@@ -121,5 +178,24 @@ fn read_settings(matches: &ArgMatches) -> Result<Config, Failure> {
             given.set(setting, text, format!("--{}", settings::option(setting)))?;
         }
     }
-    given.finish()
+    given.finish(warnings)
+}
+
+/// The settings of `--against`, and the file's name.
+fn read_new_settings(matches: &ArgMatches, warnings: &mut Warnings) -> Result<Option<(Config, String)>, Failure> {
+    let Some(path) = matches.get_one::<PathBuf>("against") else { return Ok(None) };
+    let mut given = Settings::default();
+    given.set_from_file(path)?;
+    Ok(Some((given.finish(warnings)?, path.display().to_string())))
+}
+
+/// What a report calls the settings that aren't those of `--against`.
+fn old_name(matches: &ArgMatches) -> String {
+    let has_options = Config::SETTINGS.iter().any(|setting| matches.contains_id(setting.name()));
+    match (matches.get_one::<PathBuf>("config"), has_options) {
+        (Some(path), false) => path.display().to_string(),
+        (Some(path), true) => format!("{} and options", path.display()),
+        (None, false) => "the defaults".to_owned(),
+        (None, true) => "the options".to_owned(),
+    }
 }

@@ -1,6 +1,7 @@
 //! Settings by name: command-line options and TOML keys, which the library declares, reads and checks.
 
-use crate::failure::{Failure, warn};
+use crate::failure::Failure;
+use crate::warnings::Warnings;
 use std::path::Path;
 use std::time::Duration;
 use trip99::settings::{Given, Setting, SettingKind};
@@ -59,7 +60,7 @@ impl Settings {
     }
 
     /// The settings, if every one is in its legal range, and a replay can do them. Warns of what is legal but unwise.
-    pub(crate) fn finish(self) -> Result<Config, Failure> {
+    pub(crate) fn finish(self, warnings: &mut Warnings) -> Result<Config, Failure> {
         let place = |name: &str| Config::setting(name).map_or_else(String::new, |setting| self.0.place(setting));
         let config = self.0.clone().finish().map_err(Failure::new)?;
         if config.recovery == Recovery::HealthChecks {
@@ -76,9 +77,12 @@ impl Settings {
         }
         if config.latch_after > 0 {
             let place = place("latch_after");
-            warn(format_args!("{place} is {}; a replay ignores it, as nobody is there to resume", config.latch_after));
+            warnings.tell(format_args!(
+                "{place} is {}; a replay ignores it, as nobody is there to resume",
+                config.latch_after
+            ));
         }
-        config.warnings().iter().for_each(|warning| warn(self.0.show_warning(warning)));
+        config.warnings().iter().for_each(|warning| warnings.tell(self.0.show_warning(warning)));
         Ok(config)
     }
 }

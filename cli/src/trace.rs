@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::log::{self, Log};
+use crate::warnings::Warnings;
 use clap::{ArgMatches, Command};
 use std::io::{self, BufWriter, Write};
 use trip99_logs::{RowKind, TraceWriter};
@@ -41,6 +42,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     }
     trace.into_inner().flush()?;
     log.progress.finish();
-    log.warn();
+    let mut warnings = Warnings::default();
+    log.warn(&mut warnings);
+    warnings.tell_all();
     Ok(())
 }

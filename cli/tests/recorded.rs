@@ -127,6 +127,7 @@ fn replay(trace: &str, options: &str) -> (Vec<Value>, Value) {
     let line = |line| serde_json::from_str(line).expect("a line is JSON");
     let mut lines: Vec<Value> = text.lines().map(line).collect();
     let summary = lines.pop().expect("a summary is last");
+    lines.retain(|line| line["warnings"].is_null());
     (lines, summary)
 }
 

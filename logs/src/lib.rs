@@ -18,7 +18,9 @@ mod ping;
 pub mod fix;
 pub mod profile;
 pub mod replay;
+mod moment;
 pub mod fault;
+pub mod pauses;
 pub mod tune;
 
 pub use amount::Unit;
@@ -26,6 +28,7 @@ pub use bare::{Bare, BareOptions};
 pub use columns::{ColumnRows, Columns};
 pub use error::LogError;
 pub use input::plain;
+pub use moment::{Moment, UTC_FROM_NS};
 pub use order::{reordered, sorted};
 pub use ping::{Ping, PingCounts, PingOptions};
 pub use row::{MAX_LATENCY_NS, Row, RowKind};

@@ -1,19 +1,18 @@
 //! What a replay prints: lines of JSON, or text for people.
 
+use super::faults::{Injected, InjectedLine, show_injected};
+use super::oddities::armed_verdict;
+use super::profile::{Looked, show_profile};
 use crate::failure::Failure;
 use crate::json::Json;
 use crate::show::{
-    EventTable, show_count, show_counted, show_ns, show_part, show_quantile, show_settings, show_timeline, wrap_lines,
-    write_lines,
+    EventTable, show_count, show_ns, show_part, show_quantile, show_settings, show_timeline, wrap_lines, write_lines,
 };
 use crate::timeline::Timeline;
 use console::style;
 use serde::Serialize;
-use std::cell::{OnceCell, RefCell};
 use std::io::{self, Write};
-use trip99::{Config, Event, PPM, State};
-use trip99_logs::Row;
-use trip99_logs::profile::{Profile, Profiler, QUANTILES};
+use trip99::{Config, Event, State};
 use trip99_logs::replay::{Report, Summary};
 
 #[derive(Serialize)]
@@ -32,8 +31,14 @@ struct TransitionLine {
     retry_at_ns: Option<u64>,
 }
 
+/// What is odd about the log, or the settings.
 #[derive(Serialize)]
-struct SummaryLine {
+pub(super) struct WarningsLine<'a> {
+    pub(super) warnings: &'a [String],
+}
+
+#[derive(Serialize)]
+pub(super) struct SummaryLine {
     asked: u64,
     allowed: u64,
     refused: u64,
@@ -46,6 +51,38 @@ struct SummaryLine {
     half_open_ns: u64,
     end_ns: u64,
     state: &'static str,
+}
+
+impl SummaryLine {
+    pub(super) fn new(summary: &Summary) -> Self {
+        Self {
+            asked: summary.asked,
+            allowed: summary.allowed,
+            refused: summary.refused,
+            free: summary.free,
+            unknown: summary.unknown,
+            lost: summary.lost,
+            trips: summary.trips,
+            reopens: summary.reopens,
+            open_ns: summary.open_ns,
+            half_open_ns: summary.half_open_ns,
+            end_ns: summary.end_ns,
+            state: summary.state.name(),
+        }
+    }
+}
+
+/// A report that tells, before its summary, what is known when the replay is over.
+pub(super) trait Findings: Report<Error = Failure> {
+    /// What became of the faults that were put into the log, and what is odd.
+    fn found(&mut self, faults: &[Injected], warnings: &[String]) -> Result<(), Failure>;
+}
+
+impl<W: Write> Findings for Json<W> {
+    fn found(&mut self, faults: &[Injected], warnings: &[String]) -> Result<(), Failure> {
+        faults.iter().try_for_each(|fault| self.line(&InjectedLine::new(fault)))?;
+        if warnings.is_empty() { Ok(()) } else { self.line(&WarningsLine { warnings }) }
+    }
 }
 
 /// Prints one JSON object a line: transitions, then the summary. Output without a summary is not complete.
@@ -74,107 +111,8 @@ impl<W: Write> Report for Json<W> {
     }
 
     fn end(&mut self, summary: &Summary) -> Result<(), Failure> {
-        self.line(&SummaryLine {
-            asked: summary.asked,
-            allowed: summary.allowed,
-            refused: summary.refused,
-            free: summary.free,
-            unknown: summary.unknown,
-            lost: summary.lost,
-            trips: summary.trips,
-            reopens: summary.reopens,
-            open_ns: summary.open_ns,
-            half_open_ns: summary.half_open_ns,
-            end_ns: summary.end_ns,
-            state: summary.state.name(),
-        })?;
+        self.line(&SummaryLine::new(summary))?;
         Ok(self.0.flush()?)
-    }
-}
-
-/// The verdicts that `min_samples` has to do with. `None` if there are none: debt is judged from the first sample on.
-pub(super) fn armed_verdict(config: &Config) -> Option<&'static str> {
-    match (config.debt_limit, config.failure_rate_ppm) {
-        (0, _) => Some("a verdict"),
-        (_, PPM) => None,
-        _ => Some("a verdict on the failure rate"),
-    }
-}
-
-/// What is in a log: for each line its name, and what it says.
-fn show_profile(profile: &Profile, threshold_ns: u64) -> Vec<(&'static str, String)> {
-    let calls = show_counted(profile.rows, "call");
-    let Some(greatest_ns) = profile.greatest_ns else {
-        return vec![("log", format!("{calls}, none of which came back"))];
-    };
-    let rate =
-        profile.calls_in_1000_s().map_or(String::new(), |calls| format!(", {} a second", show_thousandth(calls)));
-    let silence = profile.silence;
-    let after_ns = silence.from_ns - profile.first_ns;
-    let quantiles = QUANTILES.iter().zip(profile.quantiles_ns);
-    let quantiles = quantiles.filter_map(|((_, name), ns)| Some(format!("{name} {}", show_ns(ns?))));
-    let quantiles: Vec<String> = quantiles.chain([format!("greatest {}", show_ns(greatest_ns))]).collect();
-    let slow = profile.slower_than(threshold_ns);
-    let finest = |ns: u64| if ns == 0 { "-".to_owned() } else { show_ns(ns) };
-    vec![
-        (
-            "log",
-            format!(
-                "{calls} over {}{rate}; the longest silence {}, after {}",
-                show_ns(profile.span_ns()),
-                show_ns(silence.len_ns),
-                show_ns(after_ns)
-            ),
-        ),
-        ("", quantiles.join(", ")),
-        (
-            "",
-            format!(
-                "{} slower than {} ({}), {} failed, {} never came back, {} in flight at the end",
-                show_count(slow),
-                show_ns(threshold_ns),
-                show_part(slow, profile.rows),
-                show_count(profile.failed),
-                show_count(profile.lost),
-                show_count(profile.in_flight)
-            ),
-        ),
-        (
-            "",
-            format!(
-                "stamps are multiples of {}, latencies of {}",
-                finest(profile.stamp_resolution_ns),
-                finest(profile.latency_resolution_ns)
-            ),
-        ),
-    ]
-}
-
-/// A number of thousandths, rounded down, with as many decimals as tell something.
-fn show_thousandth(thousandths: u64) -> String {
-    let (whole, rest) = (thousandths / 1000, thousandths % 1000);
-    match whole {
-        100.. => show_count(whole),
-        10.. => format!("{whole}.{}", rest / 100),
-        _ => format!("{whole}.{:02}", rest / 10),
-    }
-}
-
-/// What the rows make, taken note of as they pass by.
-#[derive(Default)]
-pub(crate) struct Looked {
-    profiler: RefCell<Profiler>,
-    profile: OnceCell<Profile>,
-}
-
-impl Looked {
-    pub(super) fn take(&self, row: &Row) {
-        self.profiler.borrow_mut().take(row);
-    }
-
-    /// To be called when all rows are taken.
-    pub(super) fn profile(&self) -> &Profile {
-        self.profile.get_or_init(|| self.profiler.take().finish())
     }
 }
 
@@ -208,10 +146,33 @@ impl<'a, W: Write> Text<'a, W> {
         if self.is_live { &mut self.out } else { &mut self.waiting }
     }
 
+    /// What stands below the transitions.
+    fn end_table(&mut self) -> io::Result<()> {
+        if self.transitions == 0 {
+            writeln!(self.lines(), "  no transition")?;
+        }
+        writeln!(self.lines())
+    }
+
     fn write_profile(&mut self) -> io::Result<()> {
         let lines = show_profile(self.looked.profile(), self.config.threshold_ns);
         write_lines(&mut self.out, wrap_lines(lines, self.columns))?;
         writeln!(self.out)
+    }
+}
+
+/// Warnings go to standard error alone.
+impl<W: Write> Findings for Text<'_, W> {
+    fn found(&mut self, faults: &[Injected], _: &[String]) -> Result<(), Failure> {
+        self.end_table()?;
+        for fault in faults {
+            let lines = wrap_lines([("fault", show_injected(fault))], self.columns);
+            write_lines(&mut self.lines(), lines)?;
+        }
+        if !faults.is_empty() {
+            writeln!(self.lines())?;
+        }
+        Ok(())
     }
 }
 
@@ -242,10 +203,6 @@ impl<W: Write> Report for Text<'_, W> {
     }
 
     fn end(&mut self, summary: &Summary) -> Result<(), Failure> {
-        if self.transitions == 0 {
-            writeln!(self.lines(), "  no transition")?;
-        }
-        writeln!(self.lines())?;
         self.write_profile()?;
         let waiting = std::mem::take(&mut self.waiting);
         self.out.write_all(&waiting)?;

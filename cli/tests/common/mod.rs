@@ -63,9 +63,13 @@ pub(crate) fn unexpected(err: &str) -> Vec<&str> {
     err.lines().filter(|line| !is_deserved(line)).collect()
 }
 
-/// Replays a trace from standard input.
+/// Replays a trace from standard input: the transitions and the summary, without the line of warnings which traces of tests deserve.
 pub(crate) fn json(options: &str, trace: &str) -> String {
-    run(&format!("replay - --format json {options}"), trace)
+    without_warnings(&run(&format!("replay - --format json {options}"), trace))
+}
+
+pub(crate) fn without_warnings(json: &str) -> String {
+    json.lines().filter(|line| !line.starts_with("{\"warnings\":")).map(|line| format!("{line}\n")).collect()
 }
 
 /// Runs what must fail: with status 2, one line that names all of `parts`, and no summary.

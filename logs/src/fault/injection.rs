@@ -1,15 +1,9 @@
 //! A fault, for how long, and when: `slow:x5:5m@12:00`.
 
 use super::FaultText;
-use super::text::parse_len;
 use crate::error::LogError;
-use jiff::Timestamp;
-use jiff::civil::Time;
+use crate::moment::{Moment, parse_len, show_stamp};
 use std::fmt;
-
-/// Stamps from here on (September 2001) are taken for nanoseconds since 1970. Smaller ones count from any origin.
-const UTC_FROM_NS: u64 = 1_000_000_000_000_000_000;
-const DAY_NS: u64 = 86_400_000_000_000;
 
 /// A fault that is to be put into a log, for how long, and when.
 ///
@@ -28,17 +22,7 @@ pub struct Injection {
     pub fault: FaultText,
     /// How long it lasts, in nanoseconds.
     pub len_ns: u64,
-    at: At,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum At {
-    /// So long after midnight, UTC.
-    TimeOfDay(u64),
-    /// So long after 1970.
-    Stamp(u64),
-    /// So long after the first row.
-    AfterFirst(u64),
+    at: Moment,
 }
 
 /// When a fault begins and ends. A call that is sent at `from_ns` has it, one that is sent at `to_ns` hasn't.
@@ -58,11 +42,7 @@ impl InjectionSpan {
 }
 
 impl Injection {
-    /// Reads `FAULT:DURATION@TIME`. The fault is one of [`FaultText`]. The time is one of three:
-    ///
-    /// - `12:00` or `12:00:30`: that time of the log's first day, UTC, or of the next day if the first row is later.
-    /// - `2026-11-28T12:00:00Z`: a date of ISO 8601 with its zone.
-    /// - `+90s`: so long after the first row.
+    /// Reads `FAULT:DURATION@TIME`. The fault is one of [`FaultText`], the time a [`Moment`].
     ///
     /// # Errors
     ///
@@ -76,12 +56,7 @@ impl Injection {
         let len_ns = parse_len(len).ok_or_else(|| {
             wrong(&format!("it lasts {len:?}; legal: a duration above 0, like 5m or 90s, between the fault and the @"))
         })?;
-        let at = At::parse(at).ok_or_else(|| {
-            wrong(&format!(
-                "it begins at {at:?}; legal: a time of the day like 12:00 or 12:00:30 (UTC), a date like 2026-11-28T12:00:00Z, or \
-                 +90s (after the first row)"
-            ))
-        })?;
+        let at = Moment::parse(at).map_err(|error| wrong(&format!("it begins at {error}")))?;
         Ok(Self { text: text.to_owned(), fault, len_ns, at })
     }
 
@@ -92,19 +67,9 @@ impl Injection {
     /// It begins before the first row. Or it has a date or a time of the day, and the log's stamps have none.
     pub fn span(&self, first_ns: u64) -> Result<InjectionSpan, LogError> {
         let wrong = |wrong: fmt::Arguments<'_>| Err(LogError::new(format_args!("{:?}: {wrong}", self.text)));
-        if first_ns < UTC_FROM_NS && !matches!(self.at, At::AfterFirst(_)) {
-            return wrong(format_args!(
-                "the log has no dates (its first stamp is {first_ns} ns, and nanoseconds since 1970 have 19 digits); legal: a \
-                 time after the first row, like +90s"
-            ));
-        }
-        let from_ns = match self.at {
-            At::AfterFirst(ns) => first_ns.saturating_add(ns),
-            At::Stamp(ns) => ns,
-            At::TimeOfDay(ns) => {
-                let at_ns = (first_ns - first_ns % DAY_NS).saturating_add(ns);
-                if at_ns < first_ns { at_ns.saturating_add(DAY_NS) } else { at_ns }
-            }
+        let from_ns = match self.at.ns(first_ns) {
+            Ok(from_ns) => from_ns,
+            Err(error) => return wrong(format_args!("{error}")),
         };
         if from_ns < first_ns {
             return wrong(format_args!(
@@ -140,34 +105,10 @@ impl fmt::Display for Injection {
     }
 }
 
-impl At {
-    fn parse(text: &str) -> Option<Self> {
-        if let Some(len) = text.strip_prefix('+') {
-            // A fault from the first row on is at +0s.
-            let is_zero = matches!(len, "0" | "0s");
-            return if is_zero { Some(Self::AfterFirst(0)) } else { parse_len(len).map(Self::AfterFirst) };
-        }
-        let is_time = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':') && text.contains(':');
-        if is_time {
-            let time: Time = text.parse().ok()?;
-            return u64::try_from(time.duration_since(Time::midnight()).as_nanos()).ok().map(Self::TimeOfDay);
-        }
-        let stamp: Timestamp = text.parse().ok()?;
-        u64::try_from(stamp.as_nanosecond()).ok().map(Self::Stamp)
-    }
-}
-
-/// A stamp as the reader of a message knows it.
-fn show_stamp(ns: u64) -> String {
-    match Timestamp::from_nanosecond(ns.into()) {
-        Ok(stamp) if ns >= UTC_FROM_NS => stamp.to_string(),
-        _ => format!("{ns} ns"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::moment::{DAY_NS, UTC_FROM_NS};
 
     /// 2026-11-28T09:30:00Z.
     const MORNING_NS: u64 = 1_795_858_200_000_000_000;

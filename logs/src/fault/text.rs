@@ -2,8 +2,8 @@
 
 use super::{Fault, MILLION};
 use crate::error::LogError;
+use crate::moment::parse_len;
 use crate::row::MAX_LATENCY_NS;
-use jiff::SignedDuration;
 use std::fmt;
 
 const LEGAL: &str = "legal: slow:x5 (all calls 5 times as slow), slow:10%:x10 (10 % of them at 10 times the log's median), \
@@ -151,20 +151,6 @@ fn decimal(number: u64, decimals: usize) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// A length of time above 0, as `300ms`, `1.5h` or `1m30s`, in nanoseconds. A bare number is nanoseconds.
-pub(super) fn parse_len(text: &str) -> Option<u64> {
-    let is_bare = text.bytes().all(|byte| byte.is_ascii_digit());
-    let ns = if is_bare { text.parse().ok() } else { parse_friendly(text) };
-    ns.filter(|ns| (1..=MAX_LATENCY_NS).contains(ns))
-}
-
-/// Numbers with units alone: the library would take signs, `ago` and ISO 8601, too.
-fn parse_friendly(text: &str) -> Option<u64> {
-    let is_plain = text.starts_with(|first: char| first.is_ascii_digit()) && !text.contains(['+', '-']);
-    let duration: SignedDuration = is_plain.then(|| text.parse().ok()).flatten()?;
-    u64::try_from(duration.as_nanos()).ok()
-}
-
 /// A length in its largest unit that has no decimals.
 fn show_len(ns: u64) -> String {
     let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")];
@@ -243,26 +229,5 @@ mod tests {
         let slow = |median_ns| fault.resolve(median_ns);
         let some = |slow_ns| Fault::SomeSlower { share_ppm: 100_000, slow_ns };
         assert_eq!([slow(3), slow(0), slow(MAX_LATENCY_NS)], [some(4), some(0), some(MAX_LATENCY_NS)]);
-    }
-
-    #[test]
-    fn lengths() {
-        for (text, ns) in [
-            ("5m", Some(300_000_000_000)),
-            ("1.5h", Some(5_400_000_000_000)),
-            ("300ms", Some(300_000_000)),
-            ("10us", Some(10_000)),
-            ("1ns", Some(1)),
-            ("9223372036854775807", Some(MAX_LATENCY_NS)),
-            ("0s", None),
-            ("", None),
-            ("-5m", None),
-            ("+5m", None),
-            ("5m ago", None),
-            ("PT5M", None),
-            ("5", Some(5)),
-        ] {
-            assert_eq!(parse_len(text), ns, "{text}");
-        }
     }
 }

@@ -8,6 +8,7 @@ use super::side_by_side::side_by_side;
 use super::tail::count_at_most;
 use crate::error::LogError;
 use crate::fault::{Fault, random_of};
+use crate::pauses::{Pause, Pauses};
 use crate::replay::{Report, Summary, replay};
 use crate::row::{Row, RowKind};
 use trip99::{Config, Event, State};
@@ -21,11 +22,13 @@ const CALLS_BEFORE: usize = 2_000;
 const CALLS_AFTER: usize = 5_000;
 
 /// What settings would have done with a log, or a part of it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Proof {
     /// The time that the rows take, without outages, in nanoseconds.
     pub span_ns: u64,
-    /// When the breaker would have tripped, and why.
+    /// When trading would have been paused, and why.
+    pub pauses: Vec<Pause>,
+    /// What led to the pauses.
     pub trips: Vec<Event>,
     /// Those of the trips that no outage explains.
     pub false_trips: Vec<Event>,
@@ -44,7 +47,6 @@ impl Proof {
         let mut seen = Seen::default();
         let config = Config { shadow: true, ..config.clone() };
         let summary = replay(&config, rows.iter().copied().map(Ok), &mut seen)?;
-        seen.pauses.extend(seen.since_ns.map(|from_ns| Span { from_ns, to_ns: summary.end_ns }));
         let of_rows = |outage: &&Span| outage.to_ns >= first.start_ns && outage.from_ns <= last.start_ns;
         let outages: Vec<Span> = outages.iter().filter(of_rows).copied().collect();
         let with_after = |outage: &Span| Span { to_ns: outage.to_ns.saturating_add(AFTER_OUTAGE_NS), ..*outage };
@@ -57,13 +59,15 @@ impl Proof {
             .iter()
             .map(|outage| outage.to_ns.min(last.start_ns).saturating_sub(outage.from_ns.max(first.start_ns)))
             .sum();
+        let trips: Vec<Event> = seen.pauses.iter().filter_map(|pause| pause.opening).collect();
         Ok(Self {
             span_ns: (last.start_ns - first.start_ns).saturating_sub(left_out_ns),
-            false_trips: seen.trips.iter().filter(is_false).copied().collect(),
+            false_trips: trips.iter().filter(is_false).copied().collect(),
             noticed: outages.iter().filter(is_noticed).count(),
             outages: outages.len(),
             paused_ns: summary.open_ns + summary.half_open_ns,
-            trips: seen.trips,
+            trips,
+            pauses: seen.pauses,
         })
     }
 
@@ -73,12 +77,11 @@ impl Proof {
     }
 }
 
-/// Takes note of trips and pauses.
+/// Takes note of pauses.
 #[derive(Default)]
 struct Seen {
-    trips: Vec<Event>,
-    pauses: Vec<Span>,
-    since_ns: Option<u64>,
+    current: Pauses,
+    pauses: Vec<Pause>,
 }
 
 impl Report for Seen {
@@ -89,16 +92,12 @@ impl Report for Seen {
     }
 
     fn transition(&mut self, event: &Event) -> Result<(), LogError> {
-        if event.from == State::Closed {
-            self.trips.push(*event);
-            self.since_ns = Some(event.t_ns);
-        } else if event.to == State::Closed {
-            self.pauses.extend(self.since_ns.take().map(|from_ns| Span { from_ns, to_ns: event.t_ns }));
-        }
+        self.current.transition(event);
         Ok(())
     }
 
-    fn end(&mut self, _: &Summary) -> Result<(), LogError> {
+    fn end(&mut self, summary: &Summary) -> Result<(), LogError> {
+        self.pauses = std::mem::take(&mut self.current).finish(summary);
         Ok(())
     }
 }
