@@ -16,10 +16,10 @@ use trip99::{Config, Event, State};
 /// A trip so long after an outage is still due to it.
 pub const AFTER_OUTAGE_NS: u64 = 60_000_000_000;
 
-/// So many calls come before a fault, at most, so that the window is as it would have been.
-const CALLS_BEFORE: usize = 2_000;
+/// So many calls come before a fault, so that debts are as they would have been.
+const CALLS_BEFORE: usize = 500;
 /// A fault that isn't noticed within so many calls isn't noticed.
-const CALLS_AFTER: usize = 5_000;
+pub const CALLS_AFTER: usize = 2_000;
 
 /// What settings would have done with a log, or a part of it.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +73,16 @@ impl Proof {
 
     /// False trips in 30 days: no more are to be expected, 19 times of 20, by this proof alone.
     pub fn bound_a_month(&self) -> f64 {
-        count_at_most(self.false_trips.len() as u64) * MONTH_NS as f64 / self.span_ns.max(1) as f64
+        self.at_most_a_month(self.false_trips.len())
+    }
+
+    /// The same if each trip is false.
+    pub fn bound_with_suspects_a_month(&self) -> f64 {
+        self.at_most_a_month(self.trips.len())
+    }
+
+    fn at_most_a_month(&self, trips: usize) -> f64 {
+        count_at_most(trips as u64) * MONTH_NS as f64 / self.span_ns.max(1) as f64
     }
 }
 
@@ -109,7 +118,7 @@ pub struct FaultProof {
     pub fault: Fault,
     /// How often it was tried.
     pub tried: usize,
-    /// How often it was noticed within 5000 calls.
+    /// How often it was noticed within [`CALLS_AFTER`].
     pub noticed: usize,
     /// The median number of calls that began before it was noticed. `None` if it was noticed less than half the time.
     pub median_calls: Option<u64>,
