@@ -19,8 +19,8 @@ use trip99::{Breaker, Config, Events, State};
 const MAX_IN_FLIGHT: u32 = 1 << 20;
 
 /// A replay tracks every call, and two replays of one trace are the same. Nobody is there to resume after a halt.
-fn lift_limits(config: &Config) -> Config {
-    Config { max_in_flight: MAX_IN_FLIGHT, jitter_ppm: 0, latch_after: 0, ..config.clone() }
+fn lift_limits(config: &Config, max_in_flight: u32) -> Config {
+    Config { max_in_flight, jitter_ppm: 0, latch_after: 0, ..config.clone() }
 }
 
 /// A replay under way, that takes row by row. Several may go over one log side by side.
@@ -79,8 +79,13 @@ impl<R: Report> Replay<R> {
     /// # Errors
     ///
     /// No breaker has these settings; or the report fails.
-    pub fn new(config: &Config, mut report: R) -> Result<Self, R::Error> {
-        let breaker = Breaker::new(lift_limits(config)).map_err(LogError::new)?;
+    pub fn new(config: &Config, report: R) -> Result<Self, R::Error> {
+        Self::of_few(config, report, MAX_IN_FLIGHT)
+    }
+
+    /// A replay of so few calls, or of more of which no more are in flight at once. It takes less memory, and time to make it ready.
+    pub(crate) fn of_few(config: &Config, mut report: R, calls: u32) -> Result<Self, R::Error> {
+        let breaker = Breaker::new(lift_limits(config, calls.clamp(1, MAX_IN_FLIGHT))).map_err(LogError::new)?;
         report.begin(config)?;
         Ok(Self {
             events: breaker.events(),

@@ -9,7 +9,7 @@ use super::tail::count_at_most;
 use crate::error::LogError;
 use crate::fault::{Fault, random_of};
 use crate::pauses::{Pause, Pauses};
-use crate::replay::{Report, Summary, replay};
+use crate::replay::{Replay, Report, Summary, replay};
 use crate::row::{Row, RowKind};
 use trip99::{Config, Event, State};
 
@@ -181,14 +181,14 @@ fn noticed_after(config: &Config, rows: &[Row], begin: usize, fault: &Fault) -> 
     let part = (from..).zip(rows.iter().skip(from).take(begin - from + CALLS_AFTER));
     let made = part.map(
         |(index, row)| {
-            if index < begin { Ok(*row) } else { Ok(fault.apply(row, random_of(SEED, index as u64))) }
+            if index < begin { *row } else { fault.apply(row, random_of(SEED, index as u64)) }
         },
     );
     let mut first = First { begin_ns, state: State::Closed, trip: None };
     let config = Config { shadow: true, ..config.clone() };
-    match replay(&config, made, &mut first) {
+    match until_enough(&config, made, &mut first) {
         Err(Stop::Log(error)) => return Err(error),
-        Ok(_) | Err(Stop::Enough) => {}
+        Ok(()) | Err(Stop::Enough) => {}
     }
     if first.state != State::Closed {
         return Ok(None);
@@ -197,6 +197,15 @@ fn noticed_after(config: &Config, rows: &[Row], begin: usize, fault: &Fault) -> 
         let calls = rows.iter().skip(begin).take_while(|row| row.start_ns <= trip.t_ns).count();
         (calls as u64, trip.t_ns - begin_ns)
     }))))
+}
+
+fn until_enough(config: &Config, rows: impl Iterator<Item = Row>, first: &mut First) -> Result<(), Stop> {
+    let mut replay = Replay::of_few(config, first, (CALLS_BEFORE + CALLS_AFTER) as u32)?;
+    for row in rows {
+        replay.push(row)?;
+    }
+    replay.finish()?;
+    Ok(())
 }
 
 /// Looks for the first trip from a moment on.
