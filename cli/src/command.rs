@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::operate::{events, halt, ls, resume, status};
 use crate::replay;
 use crate::trace;
+use crate::tune;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command};
 use std::ffi::OsString;
@@ -12,11 +13,12 @@ use std::ffi::OsString;
 /// A command's arguments, and how it runs.
 type Entry = (fn() -> Command, fn(&ArgMatches) -> Result<(), Failure>);
 
-const COMMANDS: [Entry; 9] = [
+const COMMANDS: [Entry; 10] = [
     (demo::command, demo::run),
     (demo::node_command, demo::run_node),
     (replay::command, replay::run),
     (trace::command, trace::run),
+    (tune::command, tune::run),
     (ls::command, ls::run),
     (status::command, status::run),
     (events::command, events::run),
@@ -54,7 +56,7 @@ fn usage(error: &clap::Error, help: &str) -> Result<(), Failure> {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Ok(error.print()?),
         ErrorKind::MissingSubcommand => {
             return Err(Failure::new(
-                "no command; legal: ls, status, events, halt, resume, demo, replay or trace, see trip99 --help",
+                "no command; legal: ls, status, events, halt, resume, demo, replay, trace or tune, see trip99 --help",
             ));
         }
         _ => {}

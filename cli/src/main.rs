@@ -4,6 +4,7 @@
 //!   command ─┬─▶ demo      a breaker at its job: a node, an engine and a script
 //!            ├─▶ replay    a breaker driven over a log
 //!            ├─▶ trace     a log made a trace
+//!            ├─▶ tune      settings made of a log
 //!            └─▶ operate   ls, status, events, halt, resume: on pages of other processes' breakers
 //! ```
 //!
@@ -21,6 +22,7 @@ mod settings;
 mod log;
 mod replay;
 mod trace;
+mod tune;
 mod demo;
 mod operate;
 mod command;

@@ -1,6 +1,6 @@
 //! `trip99 replay` drives a breaker over a recorded trace, in virtual time.
 
-mod profile;
+pub(crate) mod profile;
 mod oddities;
 mod faults;
 mod feed;

@@ -140,6 +140,16 @@ pub(crate) fn show_ns(ns: u64) -> String {
     }
 }
 
+/// How often something is, of which there are so many in 30 days: `1 in 12 d 3 h`.
+pub(crate) fn show_every(in_30_days: f64) -> String {
+    const MONTH_NS: f64 = 30.0 * 86_400.0 * 1e9;
+    // So rarely that it is never becomes the longest time that there is.
+    let text = show_ns((MONTH_NS / in_30_days) as u64);
+    // A round time has one unit.
+    let round = [" 0 h", " 0 min", " 0 s"].iter().find_map(|end| text.strip_suffix(end));
+    format!("1 in {}", round.unwrap_or(&text))
+}
+
 /// A duration with all its digits.
 pub(crate) fn show_exact_ns(ns: u64) -> String {
     let (unit_ns, digits, unit) = match ns {
@@ -282,6 +292,12 @@ mod tests {
         ] {
             assert_eq!(show_ns(ns), text);
         }
+    }
+
+    #[test]
+    fn rates_are_shown_as_one_in_a_time() {
+        let shown = [1.0, 2.0, 30.0 * 24.0, 30.0 * 86_400.0, 0.0].map(show_every);
+        assert_eq!(shown, ["1 in 30 d", "1 in 15 d", "1 in 60 min", "1 in 1 s", "1 in 213503 d 23 h"]);
     }
 
     #[test]

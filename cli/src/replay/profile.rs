@@ -6,7 +6,7 @@ use trip99_logs::Row;
 use trip99_logs::profile::{Profile, Profiler, QUANTILES};
 
 /// What is in a log: for each line its name, and what it says.
-pub(super) fn show_profile(profile: &Profile, threshold_ns: u64) -> Vec<(&'static str, String)> {
+pub(crate) fn show_profile(profile: &Profile, threshold_ns: u64) -> Vec<(&'static str, String)> {
     let calls = show_counted(profile.rows, "call");
     let Some(greatest_ns) = profile.greatest_ns else {
         return vec![("log", format!("{calls}, none of which came back"))];

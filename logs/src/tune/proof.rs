@@ -179,11 +179,8 @@ fn noticed_after(config: &Config, rows: &[Row], begin: usize, fault: &Fault) -> 
     let from = begin.saturating_sub(CALLS_BEFORE);
     let Some(begin_ns) = rows.get(begin).map(|row| row.start_ns) else { return Ok(None) };
     let part = (from..).zip(rows.iter().skip(from).take(begin - from + CALLS_AFTER));
-    let made = part.map(
-        |(index, row)| {
-            if index < begin { *row } else { fault.apply(row, random_of(SEED, index as u64)) }
-        },
-    );
+    let made =
+        part.map(|(index, row)| if index < begin { *row } else { fault.apply(row, random_of(SEED, index as u64)) });
     let mut first = First { begin_ns, state: State::Closed, trip: None };
     let config = Config { shadow: true, ..config.clone() };
     match until_enough(&config, made, &mut first) {
