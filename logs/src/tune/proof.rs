@@ -11,7 +11,7 @@ use crate::fault::{Fault, random_of};
 use crate::pauses::{Pause, Pauses};
 use crate::replay::{Replay, Report, Summary, replay};
 use crate::row::{Row, RowKind};
-use trip99::{Config, Event, State};
+use trip99::{Config, Event, Reason, State};
 
 /// A trip so long after an outage is still due to it.
 pub const AFTER_OUTAGE_NS: u64 = 60_000_000_000;
@@ -50,7 +50,12 @@ impl Proof {
         let of_rows = |outage: &&Span| outage.to_ns >= first.start_ns && outage.from_ns <= last.start_ns;
         let outages: Vec<Span> = outages.iter().filter(of_rows).copied().collect();
         let with_after = |outage: &Span| Span { to_ns: outage.to_ns.saturating_add(AFTER_OUTAGE_NS), ..*outage };
-        let is_false = |event: &&Event| !outages.iter().any(|outage| with_after(outage).has(event.t_ns));
+        // A stall is due to the call that stalls. In shadow a call may be lost while the breaker is half-open, and stall once it is closed.
+        let is_due_to = |event: &Event, outage: &Span| {
+            let due = with_after(outage);
+            due.has(event.t_ns) || event.reason == Reason::Stall && due.has(event.t_ns.saturating_sub(event.observed))
+        };
+        let is_false = |event: &&Event| !outages.iter().any(|outage| is_due_to(event, outage));
         let is_noticed = |outage: &&Span| {
             let due = with_after(outage);
             seen.pauses.iter().any(|pause| pause.from_ns <= due.to_ns && due.from_ns <= pause.to_ns)
