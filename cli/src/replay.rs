@@ -46,7 +46,7 @@ pub(crate) fn command() -> Command {
                 .long("config")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
-                .help("A TOML file of the settings below, named with underscores; options override it"),
+                .help("A TOML file of the settings below, named with underscores, and with a table [columns] that says what --columns does; options override it"),
         )
         .arg(
             Arg::new("against")

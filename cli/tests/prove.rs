@@ -175,7 +175,7 @@ fn other_settings_are_held_against_these_pause_by_pause() {
         assert_eq!(begins, trips, "{side}");
     }
     assert_eq!((&new["old"], &new["later_ns"]), (&json!([]), &Value::Null));
-    assert_eq!((&new["new"][0]["reason"], &new["new"][0]["limit"]), (&json!("latency"), &json!(100 * MS)));
+    assert_eq!((&new["new"][0]["reason"], &new["new"][0]["limit"]), (&json!("spike"), &json!(100 * MS)));
 
     let shown = text("--config old.toml --against against.toml", &trace);
     has(&shown, &["old", "old.toml"]);
