@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use trip99_logs::fix::{self, FixOptions};
 use trip99_logs::{
-    Bare, BareOptions, Columns, LogError, Ping, PingOptions, Row, Trace, Unit, plain, reordered, sorted,
+    Bare, BareOptions, Columns, LogError, Notes, Ping, PingOptions, Row, Trace, Unit, plain, reordered, sorted,
 };
 
 pub(crate) type Rows = Box<dyn Iterator<Item = Result<Row, LogError>>>;
@@ -70,6 +70,8 @@ pub(crate) struct Log {
     pub(crate) progress: Progress,
     /// What made no pair, if the log is of FIX.
     fix: Option<Rc<RefCell<fix::FixRows>>>,
+    /// What was odd about its text.
+    notes: Notes,
 }
 
 impl Log {
@@ -92,7 +94,7 @@ impl Log {
         for source in sources {
             inputs.push((source.name.clone(), plain(progress.input(source.input), &source.name)?));
         }
-        let (mut fix, name) = (None, names.join(", "));
+        let (mut fix, mut notes, name) = (None, Notes::default(), names.join(", "));
         let mut rows: Rows = if form == "fix" {
             let options = FixOptions {
                 side: get("side").map(str::to_owned),
@@ -107,15 +109,27 @@ impl Log {
             let Some((file, input)) = inputs.pop() else { return Err(Failure::new("no log; legal: one")) };
             match (form, &columns, get("every")) {
                 ("ping", ..) => Box::new(Ping::new(input, file, PingOptions::default())),
-                ("csv", ..) => Box::new(Columns::of_trace().read(input, &file)?),
-                (_, Some(columns), _) => Box::new(columns.read(input, &file)?),
+                ("csv", ..) => {
+                    let rows = Columns::of_trace().read(input, &file)?;
+                    notes = rows.notes();
+                    Box::new(rows)
+                }
+                (_, Some(columns), _) => {
+                    let rows = columns.read(input, &file)?;
+                    notes = rows.notes();
+                    Box::new(rows)
+                }
                 (_, _, Some(every)) => {
                     let unit = get("unit").unwrap_or("ns");
                     let unit = Unit::parse(unit)
                         .ok_or_else(|| Failure::new(format_args!("--unit is {unit}; legal: s, ms, us or ns")))?;
                     Box::new(Bare::new(input, file, BareOptions { every_ns: duration("--every", every)?, unit }))
                 }
-                _ => Box::new(Trace::new(input, file, matches!(order, Order::Ascending))?),
+                _ => {
+                    let rows = Trace::new(input, file, matches!(order, Order::Ascending))?;
+                    notes = rows.notes();
+                    Box::new(rows)
+                }
             }
         };
         rows = match order {
@@ -124,11 +138,12 @@ impl Log {
             Order::Ascending if columns.is_some() || form == "csv" => Box::new(reordered(rows, 0)),
             Order::Ascending => rows,
         };
-        Ok(Self { name, is_live, rows, progress, fix })
+        Ok(Self { name, is_live, rows, progress, fix, notes })
     }
 
     /// Keeps what was odd about how the log was read. To be called after the last row.
     pub(crate) fn warn(&self, warnings: &mut Warnings) {
+        self.notes.texts().iter().for_each(|note| warnings.keep(note));
         if let Some(fix) = &self.fix {
             fix.borrow().unpaired().to_string().lines().for_each(|line| warnings.keep(line));
         }

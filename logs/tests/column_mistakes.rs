@@ -220,3 +220,60 @@ fn mistakes_in_options_are_told() {
     let message = "zone \"Mars/Base\"; legal: an offset like +09:00, UTC, or a name like Europe/London";
     assert_eq!(map().zone("Mars/Base").unwrap_err().to_string(), message);
 }
+
+#[test]
+fn a_last_line_that_was_cut_off_is_told() {
+    let read = |map: &str, text: &str| {
+        let rows = Columns::parse(map).unwrap().read(text.as_bytes(), "t.csv").unwrap();
+        let notes = rows.notes();
+        let rows: Vec<_> = rows.collect::<Result<_, _>>().unwrap();
+        (rows.len(), notes.texts())
+    };
+    let map = "start=a:ms,latency=b:ms";
+    for (map, text, rows, part) in [
+        (
+            map,
+            "a,b\n10,500\n20",
+            1,
+            "line 3: the last line has no line end, and 1 of 2 fields: it was cut off, and is left out",
+        ),
+        (map, "a,b\n20", 0, "line 2: the last line has no line end, and 1 of 2 fields"),
+        (
+            map,
+            "a,b\n10,500\n20,6",
+            2,
+            "line 3: the last line has no line end, and b (latency) is \"6\", shorter than each above it",
+        ),
+        (map, "a,b\n10,500\n20,", 2, "line 3: the last line has no line end, and b (latency) is empty"),
+        (
+            "start=a:ms,latency=b:ms,kind=c",
+            "a,b,c\n10,500,free\n\"20\",6,",
+            2,
+            "line 3: the last line has no line end, and c (kind) is empty",
+        ),
+        (map, "a;b;c\n10;500;\"x\ny\"\n20;6;\"x\n", 2, ""),
+        (map, "a;b;c\n10;500;\"x\ny\"\n20;\"6\n7", 1, "line 4: the last line has no line end, and 2 of 3 fields"),
+    ] {
+        let (count, notes) = read(map, text);
+        assert_eq!((count, notes.len()), (rows, usize::from(!part.is_empty())), "{text}: {notes:?}");
+        assert!(notes.iter().all(|note| note.starts_with(&format!("t.csv: {part}"))), "{notes:?}");
+    }
+    // These are whole, as far as anybody can tell.
+    for text in [
+        "a,b\n10,500\n20,600",
+        "a,b\n10,500\n20,6\n",
+        "a,b\n10,500\n20,\n",
+        "a,b,c\n10,500,x\n20,6,",
+        "a,b",
+        "a,b\n10,500\n20,600\r\n",
+    ] {
+        assert_eq!(read(map, text).1, Vec::<String>::new(), "{text}");
+    }
+    // In the middle, or with a line end, too few fields are a mistake.
+    for text in ["a,b\n10\n20,5", "a,b\n10\n", "a,b\n10,5,7", "a,b\n10\n20"] {
+        let mut rows = Columns::parse(map).unwrap().read(text.as_bytes(), "t.csv").unwrap();
+        let error = rows.next().unwrap().expect_err(text).to_string();
+        assert!(error.starts_with("t.csv: line 2: ") && error.contains("fields; legal: 2 fields"), "{error}");
+        assert!(rows.next().is_none());
+    }
+}
