@@ -301,54 +301,6 @@ mod tests {
         }
     }
 
-    /// The rows, and what is odd.
-    fn read_odd(text: &str) -> (usize, Vec<String>) {
-        let trace = Trace::new(text.as_bytes(), "t.csv".to_owned(), true).unwrap();
-        let notes = trace.notes();
-        (trace.map(Result::unwrap).count(), notes.texts())
-    }
-
-    #[test]
-    fn a_last_line_that_was_cut_off_is_told() {
-        let header = "start_ns,latency_ns,ok\n10,500,1\n20,600,1\n";
-        for (text, rows, part) in [
-            (
-                format!("{header}30"),
-                2,
-                "line 4: the last line has no line end, and 1 of 3 fields: it was cut off, and is left out",
-            ),
-            (format!("{header}30,7"), 2, "line 4: the last line has no line end, and 2 of 3 fields"),
-            (format!("{header}30,700,"), 3, "line 4: the last line has no line end, and ok is empty; was it cut off?"),
-            (
-                "start_ns,latency_ns\n10,500\n20,60".to_owned(),
-                2,
-                "line 3: the last line has no line end, and latency_ns is \"60\"",
-            ),
-            (
-                "start_ns,latency_ns\n10,\n20,".to_owned(),
-                2,
-                "line 3: the last line has no line end, and latency_ns is empty",
-            ),
-        ] {
-            let (count, notes) = read_odd(&text);
-            assert_eq!((count, notes.len()), (rows, 1), "{text}: {notes:?}");
-            assert!(notes[0].starts_with(&format!("t.csv: {part}")), "{notes:?}");
-        }
-        // These are whole, as far as anybody can tell.
-        for text in [
-            format!("{header}30,7,1"),
-            format!("{header}30,700,1\n"),
-            format!("{header}30,700,\n"),
-            format!("{header}30,700,\n40,700,"),
-            "start_ns,latency_ns\n10,500\n20,600".to_owned(),
-            "start_ns,latency_ns\n10,500\n20,60\n".to_owned(),
-            "start_ns,latency_ns\n10,5\n20,".to_owned() + "\n",
-            "start_ns,latency_ns".to_owned(),
-        ] {
-            assert_eq!(read_odd(&text).1, Vec::<String>::new(), "{text}");
-        }
-    }
-
     #[test]
     fn mistakes_name_their_line_and_what_is_legal() {
         let header = "start_ns,latency_ns,ok\n0,1,1\n";
