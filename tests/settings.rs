@@ -305,6 +305,25 @@ fn a_missing_key_leaves_its_default() {
 }
 
 #[test]
+fn the_tools_table_of_a_logs_columns_is_skipped() {
+    let expected = Config::default().probes(3);
+    for table in ["[columns]\nstart = \"t:ms\"\nwhere = { a = 1 }", "[columns]", "[columns.where]\nprobes = 0"] {
+        assert_eq!(Config::from_toml(&format!("probes = 3\n{table}\n")), Ok(expected.clone()), "{table}");
+    }
+    assert_eq!(Config::from_toml("columns.start = \"t\"\nprobes = 3\n"), Ok(expected));
+    for (toml, error) in [
+        ("probes = 3\ncolumns = 5", "line 2: columns is of type integer; legal: a table, which is the tool's"),
+        ("[[columns]]\nstart = 1", "line 1: columns is of type array; legal: a table"),
+        ("[column]\nstart = 1", "line 1: column is not a setting; legal: quantile, "),
+        ("[columns]\nstart = 1\n[backoff]\nbase = 1", "line 3: backoff is not a setting"),
+        ("[columns]\nstart = 1\nstart = 1", "line 3: duplicate key"),
+    ] {
+        let found = Config::from_toml(toml).expect_err(toml).to_string();
+        assert!(found.starts_with(error), "{toml}: {found}");
+    }
+}
+
+#[test]
 fn a_mistake_names_key_value_and_what_is_legal() {
     let names: Vec<&str> = Config::SETTINGS.iter().map(Setting::name).collect();
     let unknown = format!("threshhold is not a setting; legal: {}", names.join(", "));

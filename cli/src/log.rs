@@ -1,20 +1,22 @@
 //! The log that a command reads: which files, in which form, in which order.
 
 mod progress;
+mod table;
+mod how;
 
 use crate::failure::Failure;
 use crate::warnings::Warnings;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use how::{How, Order, duration};
 use progress::Progress;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
 use trip99_logs::fix::{self, FixOptions};
 use trip99_logs::{
-    Bare, BareOptions, Columns, LogError, Ping, PingOptions, Row, Trace, Unit, plain, reordered, sorted,
+    Bare, BareOptions, Columns, LogError, Notes, Ping, PingOptions, Row, Trace, Unit, plain, reordered, sorted,
 };
 
 pub(crate) type Rows = Box<dyn Iterator<Item = Result<Row, LogError>>>;
@@ -42,14 +44,11 @@ pub(crate) fn args() -> Vec<Arg> {
         Arg::new("no-header")
             .long("no-header")
             .action(ArgAction::SetTrue)
-            .requires("columns")
             .help("With --columns: the table has no header; columns have numbers"),
-        text("delimiter", "SIGN", "What stands between two fields, or tab [default: found out]").requires("columns"),
+        text("delimiter", "SIGN", "What stands between two fields, or tab [default: found out]"),
         text("zone", "ZONE", "The zone of stamps without one: +09:00, Europe/London [default: UTC; of dates none]"),
-        text("lost", "VALUES", "Latencies that mean that the call never came back, as LOSS,-,timeout; an empty one always does")
-            .requires("columns"),
+        text("lost", "VALUES", "Latencies that mean that the call never came back, as LOSS,-,timeout; an empty one always does"),
         text("where", "COLUMN=VALUE", "Only rows whose column has this value; may be given more than once")
-            .requires("columns")
             .action(ArgAction::Append),
         text("side", "COMPID", "With --from fix: our SenderCompID [default: who sends the orders]"),
         Arg::new("sort")
@@ -71,12 +70,16 @@ pub(crate) struct Log {
     pub(crate) progress: Progress,
     /// What made no pair, if the log is of FIX.
     fix: Option<Rc<RefCell<fix::FixRows>>>,
+    /// What was odd about its text.
+    notes: Notes,
 }
 
 impl Log {
     pub(crate) fn open(matches: &ArgMatches) -> Result<Self, Failure> {
         let paths: Vec<&PathBuf> = matches.get_many("log").into_iter().flatten().collect();
-        let get = |name: &str| matches.get_one::<String>(name).map(String::as_str);
+        let how = How::new(matches)?;
+        let get = |name: &str| how.get(name);
+        let (order, columns) = (how.order()?, how.columns()?);
         let form = get("from").unwrap_or("trace");
         if let (Some(second), false) = (paths.get(1), form == "fix") {
             let second = second.display();
@@ -91,8 +94,7 @@ impl Log {
         for source in sources {
             inputs.push((source.name.clone(), plain(progress.input(source.input), &source.name)?));
         }
-        let (mut fix, name) = (None, names.join(", "));
-        let is_ordered = !matches.get_flag("sort") && get("reorder").is_none();
+        let (mut fix, mut notes, name) = (None, Notes::default(), names.join(", "));
         let mut rows: Rows = if form == "fix" {
             let options = FixOptions {
                 side: get("side").map(str::to_owned),
@@ -105,74 +107,47 @@ impl Log {
         } else {
             // There is one, as the argument is required.
             let Some((file, input)) = inputs.pop() else { return Err(Failure::new("no log; legal: one")) };
-            match (form, get("columns"), get("every")) {
+            match (form, &columns, get("every")) {
                 ("ping", ..) => Box::new(Ping::new(input, file, PingOptions::default())),
-                ("csv", ..) => Box::new(Columns::of_trace().read(input, &file)?),
-                (_, Some(map), _) => Box::new(table(matches, map)?.read(input, &file)?),
+                ("csv", ..) => {
+                    let rows = Columns::of_trace().read(input, &file)?;
+                    notes = rows.notes();
+                    Box::new(rows)
+                }
+                (_, Some(columns), _) => {
+                    let rows = columns.read(input, &file)?;
+                    notes = rows.notes();
+                    Box::new(rows)
+                }
                 (_, _, Some(every)) => {
                     let unit = get("unit").unwrap_or("ns");
                     let unit = Unit::parse(unit)
                         .ok_or_else(|| Failure::new(format_args!("--unit is {unit}; legal: s, ms, us or ns")))?;
                     Box::new(Bare::new(input, file, BareOptions { every_ns: duration("--every", every)?, unit }))
                 }
-                _ => Box::new(Trace::new(input, file, is_ordered)?),
+                _ => {
+                    let rows = Trace::new(input, file, matches!(order, Order::Ascending))?;
+                    notes = rows.notes();
+                    Box::new(rows)
+                }
             }
         };
-        if matches.get_flag("sort") {
-            rows = Box::new(sorted(rows));
-        } else if let Some(within) = get("reorder") {
-            rows = Box::new(reordered(rows, duration("--reorder", within)?));
-        } else if get("columns").is_some() || form == "csv" {
-            rows = Box::new(reordered(rows, 0));
-        }
-        Ok(Self { name, is_live, rows, progress, fix })
+        rows = match order {
+            Order::Any => Box::new(sorted(rows)),
+            Order::Within(within_ns) => Box::new(reordered(rows, within_ns)),
+            Order::Ascending if columns.is_some() || form == "csv" => Box::new(reordered(rows, 0)),
+            Order::Ascending => rows,
+        };
+        Ok(Self { name, is_live, rows, progress, fix, notes })
     }
 
     /// Keeps what was odd about how the log was read. To be called after the last row.
     pub(crate) fn warn(&self, warnings: &mut Warnings) {
+        self.notes.texts().iter().for_each(|note| warnings.keep(note));
         if let Some(fix) = &self.fix {
             fix.borrow().unpaired().to_string().lines().for_each(|line| warnings.keep(line));
         }
     }
-}
-
-/// How a table is read.
-fn table(matches: &ArgMatches, map: &str) -> Result<Columns, Failure> {
-    let get = |name: &str| matches.get_one::<String>(name).map(String::as_str);
-    let mut columns = Columns::parse(map)?;
-    if matches.get_flag("no-header") {
-        columns = columns.no_header();
-    }
-    if let Some(delimiter) = get("delimiter") {
-        let mut signs = delimiter.chars();
-        columns = match (delimiter, signs.next(), signs.next()) {
-            ("tab" | "\\t", ..) => columns.delimiter('\t')?,
-            (_, Some(sign), None) => columns.delimiter(sign)?,
-            _ => return Err(Failure::new(format_args!("--delimiter is {delimiter:?}; legal: one sign, or tab"))),
-        };
-    }
-    if let Some(zone) = get("zone") {
-        columns = columns.zone(zone)?;
-    }
-    if let Some(lost) = get("lost") {
-        columns = columns.lost(lost.split(','));
-    }
-    for filter in matches.get_many::<String>("where").into_iter().flatten() {
-        let Some((column, value)) = filter.split_once('=') else {
-            return Err(Failure::new(format_args!("--where is {filter:?}; legal: COLUMN=VALUE")));
-        };
-        columns = columns.only(column, value);
-    }
-    Ok(columns)
-}
-
-fn duration(option: &str, text: &str) -> Result<u64, Failure> {
-    let number = || text.parse::<u64>().ok();
-    let duration = || humantime::parse_duration(text).ok().map(|duration: Duration| duration.as_nanos());
-    let ns = number().or_else(|| duration().and_then(|ns| u64::try_from(ns).ok()));
-    ns.ok_or_else(|| {
-        Failure::new(format_args!("{option} is {text:?}; legal: a duration like 5s or 1ms, or a number of nanoseconds"))
-    })
 }
 
 /// `+09:00`, `-0530`, `UTC`.

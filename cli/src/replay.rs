@@ -46,7 +46,7 @@ pub(crate) fn command() -> Command {
                 .long("config")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
-                .help("A TOML file of the settings below, named with underscores; options override it"),
+                .help("A TOML file of the settings below, named with underscores, and with a table [columns] that says what --columns does; options override it"),
         )
         .arg(
             Arg::new("against")
@@ -130,7 +130,8 @@ impl Replayed<'_> {
         let (summary, watched) = replay.finish()?;
         let (mut report, fates) = watched.into_parts();
         self.log.progress.finish();
-        self.warn(config, warnings);
+        self.log.warn(warnings);
+        self.looked.profile().warnings(config, show_ns).iter().for_each(|warning| warnings.keep(warning));
         warn_of_replay(config, &summary, warnings);
         report.found(&faults::pair(self.injections, fates), warnings.texts())?;
         report.end(&summary)
@@ -146,20 +147,14 @@ impl Replayed<'_> {
     ) -> Result<(), Failure> {
         let compared = against::compare(configs, &mut feed, self.injections)?;
         self.log.progress.finish();
-        self.warn(configs[0], warnings);
-        compared.warn(warnings);
+        self.log.warn(warnings);
+        compared.warn(self.looked.profile(), warnings);
         let mut out = BufWriter::new(io::stdout().lock());
         if self.is_json {
             return against::write_json(&compared, warnings.texts(), &mut Json(out));
         }
         let names = [&self.log.name, old_name, new_name];
         against::write_text(&compared, names, self.looked, width(), &mut out)
-    }
-
-    /// Keeps what is odd about the log.
-    fn warn(&self, config: &Config, warnings: &mut Warnings) {
-        self.log.warn(warnings);
-        self.looked.profile().warnings(config, show_ns).iter().for_each(|warning| warnings.keep(warning));
     }
 }
 

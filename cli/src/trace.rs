@@ -2,9 +2,11 @@
 
 use crate::failure::Failure;
 use crate::log::{self, Log};
+use crate::settings::Settings;
 use crate::warnings::Warnings;
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command, value_parser};
 use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use trip99_logs::{RowKind, TraceWriter};
 
 /// How many rows wait at most: some megabytes.
@@ -18,10 +20,17 @@ pub(crate) fn command() -> Command {
             "Make a trace of a log: CSV with the header start_ns,latency_ns,ok,kind, on standard output.\n\n\
              What could not be read or paired is told on standard error.",
         )
+        .arg(Arg::new("config").long("config").value_name("FILE").value_parser(value_parser!(PathBuf)).help(
+            "A TOML file whose table [columns] tells what --columns and the options below it do; they override it",
+        ))
         .args(log::args())
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    if let Some(path) = matches.get_one::<PathBuf>("config") {
+        // A table by another name is a mistake, and so is a setting.
+        Settings::default().set_from_file(path)?;
+    }
     let mut log = Log::open(matches)?;
     let out = BufWriter::new(log.progress.output(io::stdout().lock()));
     // Most logs have only rows that ask. Then the trace needs no column for kinds: so the first rows wait for one that has another.

@@ -175,7 +175,7 @@ fn other_settings_are_held_against_these_pause_by_pause() {
         assert_eq!(begins, trips, "{side}");
     }
     assert_eq!((&new["old"], &new["later_ns"]), (&json!([]), &Value::Null));
-    assert_eq!((&new["new"][0]["reason"], &new["new"][0]["limit"]), (&json!("latency"), &json!(100 * MS)));
+    assert_eq!((&new["new"][0]["reason"], &new["new"][0]["limit"]), (&json!("spike"), &json!(100 * MS)));
 
     let shown = text("--config old.toml --against against.toml", &trace);
     has(&shown, &["old", "old.toml"]);
@@ -256,4 +256,28 @@ fn warnings_are_in_the_json_too() {
     );
     let (_, out, err) = finish(start("replay - --format json"), &trace(300, 0));
     assert_eq!((without_warnings(&out), err.as_str()), (out, ""));
+}
+
+#[test]
+fn warnings_of_two_settings_say_whose_they_are() {
+    write("many.toml", "min_samples = 30\n");
+    let warned = |calls| {
+        let (status, out, err) = finish(start("replay - --format json --against many.toml"), &trace(calls, 0));
+        assert_eq!(status, Some(0), "{err}");
+        let line = out.lines().find(|line| line.contains("\"warnings\"")).map(str::to_owned);
+        let line: Option<Value> = line.map(|line| serde_json::from_str(&line).expect("a line is JSON"));
+        let texts = line.map_or(vec![], |line| line["warnings"].as_array().expect("a list").clone());
+        let told: Vec<&str> = err.lines().map(|line| line.trim_start_matches("warning: ")).collect();
+        assert_eq!(texts, told);
+        texts.iter().map(|text| text.as_str().expect("a text").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(warned(30), Vec::<String>::new());
+    let found = warned(29);
+    assert!(found.len() == 1 && found[0].starts_with("by the new settings: a verdict on "), "{found:?}");
+    let found = warned(19);
+    assert!(found.len() == 2 && found[0].starts_with("by the old settings: a verdict on "), "{found:?}");
+    // Of a log that ends in an outage both know.
+    let lost = (290..300).map(|call| format!("{},\n", call * 100 * MS)).collect::<String>();
+    let (_, _, err) = finish(start("replay - --format json --against many.toml"), &(trace(290, 0) + &lost));
+    assert!(err.lines().count() == 1 && err.contains("warning: rows 296 to 300: the log ends in an outage"), "{err}");
 }

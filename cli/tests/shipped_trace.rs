@@ -31,9 +31,23 @@ fn the_readme_shows_what_a_replay_of_it_prints() {
         let (_, block) = readme.split_once(begin).expect(begin);
         block.split_once("```").expect("the block ends").0.lines().filter(|line| line.trim() != "...")
     };
-    for (begin, printed) in
-        [("-- replay traces/outage.csv\n", replay(&[])), ("```json\n", replay(&["--format", "json"]))]
-    {
+    let new = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("shipped-new.toml");
+    std::fs::write(&new, "threshold = \"50ms\"\ndebt_limit = 6\n").expect("the file is written");
+    let inject = ["--inject", "slow:x20:5s@+20s", "--inject", "silent:10s@+100s", "--format"];
+    let against = ["--against", new.to_str().expect("UTF-8"), "--format"];
+    let with = |options: &[&'static str], format| replay(&[options, &[format]].concat());
+    let held_against = |format| replay(&[&against[..], &[format]].concat());
+    for (begin, printed) in [
+        ("-- replay traces/outage.csv\n", replay(&[])),
+        ("```json\n", with(&["--format"], "json")),
+        ("replay traces/outage.csv --inject slow:x20:5s@+20s --inject silent:10s@+100s\n", with(&inject, "text")),
+        (
+            "replay traces/outage.csv --against new.toml   # threshold = \"50ms\", debt_limit = 6\n",
+            held_against("text"),
+        ),
+        ("That of a fault:\n\n```json\n", with(&inject, "json")),
+        ("last both summaries:\n\n```json\n", held_against("json")),
+    ] {
         for line in shown(begin) {
             assert!(printed.lines().any(|printed| printed == line), "{line:?} is not in\n{printed}");
         }

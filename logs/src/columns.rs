@@ -87,6 +87,15 @@ impl Columns {
         map::parse(map).map_err(|wrong| LogError::new(format_args!("columns {map:?}: {wrong}")))
     }
 
+    /// A map like that of [`parse`](Self::parse), by its fields: `("start", "timeStamp:ms")`. So the names of columns may have commas.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn from_fields<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, LogError> {
+        map::of_fields(fields).map_err(LogError::new)
+    }
+
     /// The map of a trace: `start=start_ns,latency=latency_ns,ok=ok,kind=kind`, of which `ok` and `kind` needn't be there. It reads
     /// traces that [`Trace`](crate::Trace) refuses for how they are written: quoted, with semicolons, spaces, or `true` for 1.
     pub fn of_trace() -> Self {

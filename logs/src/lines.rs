@@ -9,11 +9,13 @@ pub(crate) struct Lines<R> {
     max_len: u64,
     /// The number of the line that was read last, from 1 on.
     pub(crate) number: u64,
+    /// Whether it had a line end. Only the last one may have none.
+    pub(crate) has_end: bool,
 }
 
 impl<R: Read> Lines<R> {
     pub(crate) fn new(input: R, max_len: u64) -> Self {
-        Self { input: BufReader::with_capacity(1 << 16, input), line: Vec::new(), max_len, number: 0 }
+        Self { input: BufReader::with_capacity(1 << 16, input), line: Vec::new(), max_len, number: 0, has_end: true }
     }
 
     /// The next line, without its end. `None` at the end of the text.
@@ -31,6 +33,11 @@ impl<R: Read> Lines<R> {
         Ok(None)
     }
 
+    /// The line that was read last, without its end.
+    pub(crate) fn line(&self) -> &[u8] {
+        &self.line
+    }
+
     /// False at the end of the text.
     fn read(&mut self) -> Result<bool, String> {
         self.line.clear();
@@ -45,6 +52,7 @@ impl<R: Read> Lines<R> {
         if len as u64 == self.max_len && !self.line.ends_with(b"\n") {
             return Err(format!("longer than {} bytes; legal: a few short fields, then a line end", self.max_len));
         }
+        self.has_end = self.line.ends_with(b"\n");
         for end in *b"\n\r" {
             self.line.pop_if(|byte| *byte == end);
         }

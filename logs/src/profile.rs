@@ -13,7 +13,7 @@ pub const QUANTILES: [(u32, &str); 4] = [(500_000, "P50"), (900_000, "P90"), (99
 /// So many of the latest calls in a row are looked at for an outage at the end.
 const LATEST: usize = 5;
 
-/// Takes note of a log's rows, one after another. It keeps 8 bytes for each call that came back.
+/// Takes note of a log's rows, one after another. It keeps 8 bytes for each call that came back, and as many more if it failed.
 #[derive(Clone, Debug, Default)]
 pub struct Profiler {
     rows: u64,
@@ -21,7 +21,8 @@ pub struct Profiler {
     last_ns: u64,
     latencies_ns: Vec<u64>,
     lost: u64,
-    failed: u64,
+    /// The latencies of calls that failed.
+    failed_ns: Vec<u64>,
     /// When calls end that are in flight.
     ends_ns: BinaryHeap<Reverse<u64>>,
     silence: Silence,
@@ -97,7 +98,9 @@ impl Profiler {
             Some(latency_ns) => {
                 self.latencies_ns.push(latency_ns);
                 self.latencies.take(latency_ns);
-                self.failed += u64::from(!row.ok);
+                if !row.ok {
+                    self.failed_ns.push(latency_ns);
+                }
                 if latency_ns > 0 {
                     self.ends_ns.push(Reverse(row.start_ns.saturating_add(latency_ns)));
                 }
@@ -129,7 +132,8 @@ impl Profiler {
             quantiles_ns,
             greatest_ns: self.latencies_ns.last().copied(),
             lost: self.lost,
-            failed: self.failed,
+            failed: self.failed_ns.len() as u64,
+            failed_ns: self.failed_ns,
             in_flight: self.ends_ns.len() as u64,
             silence: self.silence,
             stamp_resolution_ns: self.stamps.0,
@@ -171,6 +175,7 @@ pub struct Profile {
     latest: Vec<Row>,
     /// Sorted.
     latencies_ns: Vec<u64>,
+    failed_ns: Vec<u64>,
 }
 
 impl Profile {

@@ -1,6 +1,7 @@
 //! Traces, which are CSV with the header `start_ns,latency_ns,ok,kind`. They are read row by row.
 
 use crate::error::LogError;
+use crate::last_line::{LastField, Notes};
 use crate::lines::{Lines, show};
 use crate::row::{MAX_LATENCY_NS, Row, RowKind};
 use std::io::{self, Read, Write};
@@ -61,6 +62,7 @@ pub struct Trace<R> {
     previous_ns: u64,
     /// There was an error. Nothing comes after it.
     failed: bool,
+    last_field: LastField,
 }
 
 impl<R: Read> Trace<R> {
@@ -76,14 +78,36 @@ impl<R: Read> Trace<R> {
             Err(wrong) => Err(wrong),
         };
         match columns {
-            Ok(columns) => Ok(Self { lines, columns, file, sorted, previous_ns: 0, failed: false }),
+            Ok(columns) => {
+                let last_field = columns.last_field();
+                Ok(Self { lines, columns, file, sorted, previous_ns: 0, failed: false, last_field })
+            }
             Err(wrong) => Err(LogError::new(format_args!("{file}: line {}: {wrong}", lines.number.max(1)))),
         }
     }
 
+    /// What was odd about the text: a last line that was cut off, as far as it was read.
+    pub fn notes(&self) -> Notes {
+        self.last_field.notes()
+    }
+
     fn read_row(&mut self) -> Result<Option<Row>, String> {
-        let Some(line) = self.lines.next_filled()? else { return Ok(None) };
+        if self.lines.next_filled()?.is_none() {
+            return Ok(None);
+        }
+        let line = self.lines.line();
+        if !self.lines.has_end {
+            let (count, legal) = (fields(line).count(), self.columns.count);
+            if count < legal {
+                self.last_field.leave_out(&self.file, self.lines.number, count, legal);
+                return Ok(None);
+            }
+        }
         let row = self.columns.parse(line)?;
+        self.last_field.take(fields(line).next_back().unwrap_or_default());
+        if !self.lines.has_end {
+            self.last_field.doubt(&self.file, self.lines.number);
+        }
         if self.sorted && row.start_ns < self.previous_ns {
             return Err(format!(
                 "start_ns is {}, before {} of the row above; legal: ascending order, or --sort",
@@ -109,7 +133,7 @@ impl<R: Read> Iterator for Trace<R> {
     }
 }
 
-fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn fields(line: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     line.split(|&byte| byte == b',')
 }
 
@@ -136,6 +160,18 @@ impl Columns {
             (None, _) => Err(format!("no column start_ns; {legal}")),
             (_, None) => Err(format!("no column latency_ns; {legal}")),
         }
+    }
+
+    /// What the last field of a line is.
+    fn last_field(&self) -> LastField {
+        let columns = [
+            (Some(self.start_ns), "start_ns", true),
+            (Some(self.latency_ns), "latency_ns", true),
+            (self.ok, "ok", false),
+            (self.kind, "kind", false),
+        ];
+        let last = columns.into_iter().find(|(index, ..)| index.is_some_and(|index| index + 1 == self.count));
+        LastField::new(last.map(|(_, name, _)| name.to_owned()), last.is_some_and(|(.., is_number)| is_number))
     }
 
     fn parse(&self, line: &[u8]) -> Result<Row, String> {

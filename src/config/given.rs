@@ -31,6 +31,9 @@ pub struct Given {
     places: Vec<(&'static str, String)>,
 }
 
+/// A table that isn't about the breaker. It tells the tool what the columns of a log mean, so that one file has all about a node.
+const LOG_TABLE: &str = "columns";
+
 /// What is wrong with the settings that were given, and where, and what is legal. It is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenError {
@@ -70,7 +73,8 @@ impl Given {
     }
 
     /// Sets what a TOML text holds. Its keys are the settings' names, with underscores or dashes. A duration is a string like `"200ms"`
-    /// or a number of nanoseconds. `file` is what messages call the text; it may be empty.
+    /// or a number of nanoseconds. `file` is what messages call the text; it may be empty. A table `[columns]` is skipped: it tells the
+    /// tool how to read a log.
     ///
     /// # Errors
     /// The text is no TOML, a key is unknown or comes twice, or a value is none of its setting. The first mistake is told.
@@ -90,6 +94,17 @@ impl Given {
         let mut seen = Vec::new();
         for (key, value) in entries {
             let at = format!("{file}line {}: {}", line(key.span().start), key.get_ref());
+            if key.get_ref() == LOG_TABLE {
+                match value.get_ref() {
+                    DeValue::Table(_) => continue,
+                    other => {
+                        let kind = other.type_str();
+                        return Err(GivenError::new(format!(
+                            "{at} is of type {kind}; legal: a table, which is the tool's"
+                        )));
+                    }
+                }
+            }
             let Some(setting) = Config::setting(key.get_ref()) else {
                 let names: Vec<&str> = Config::SETTINGS.iter().map(Setting::name).collect();
                 return Err(GivenError::new(format!("{at} is not a setting; legal: {}", names.join(", "))));
@@ -154,7 +169,7 @@ impl Given {
 /// These functions need the feature `toml`.
 impl Config {
     /// Reads settings from a TOML text: the one that the tool's `--config` takes. Its keys are the settings' [names](Setting::name). What
-    /// isn't given has its default, or [follows](Self::for_threshold) the threshold.
+    /// isn't given has its default, or [follows](Self::for_threshold) the threshold. The tool's table `[columns]` is skipped.
     ///
     /// # Errors
     /// [`GivenError`] names line and key of the first mistake, and what is legal.

@@ -98,6 +98,11 @@ static void a_file_has_what_differs(void) {
     expected.shadow = 1;
     CHECK(memcmp(&read, &expected, sizeof read) == 0);
     cb_destroy(create(&read));
+
+    /* How the tool reads a log is none of the breaker's business. */
+    read = load("threshold = \"5s\"\n\n[columns]\nstart = \"timeStamp:ms\"\nprobes = 0\nwhere = { label = \"order\" }\n");
+    expected = for_threshold(5 * SECOND);
+    CHECK(memcmp(&read, &expected, sizeof read) == 0);
 }
 
 /* The text of an error has the path for each @. */

@@ -3,6 +3,7 @@
 use super::Columns;
 use super::map::{Form, Quantity};
 use super::number::Unit;
+use crate::last_line::LastField;
 use crate::lines::show;
 use csv::ByteRecord;
 
@@ -60,6 +61,15 @@ impl Layout {
             finder.check_others(&layout)?;
         }
         Ok(layout)
+    }
+
+    /// What the last field of a row is.
+    pub(super) fn last_field(&self) -> LastField {
+        let times = [&self.start, &self.end, &self.latency].into_iter().flatten();
+        let times = times.map(|times| (&times.place, matches!(times.form, Form::Number(_)) && !times.may_be_date));
+        let others = [&self.ok, &self.kind].into_iter().flatten().map(|place| (place, false));
+        let last = times.chain(others).find(|(place, _)| place.index + 1 == self.count);
+        LastField::new(last.map(|(place, _)| place.label.clone()), last.is_some_and(|(_, is_number)| is_number))
     }
 }
 

@@ -30,13 +30,17 @@ const LEGAL: &str = "legal: start=COLUMN:UNIT,latency=COLUMN:UNIT and, if wanted
                      end for start if stamps are those of the end, or both for the latency";
 
 pub(super) fn parse(map: &str) -> Result<Columns, String> {
+    of_fields(map.split(',').map(|part| part.split_once('=').unwrap_or((part, ""))))
+}
+
+/// Fields, each with what stands for it.
+pub(super) fn of_fields<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Columns, String> {
     let mut columns = Columns::empty();
-    for part in map.split(',') {
-        let (field, column) = part.split_once('=').unwrap_or((part, ""));
+    for (field, column) in fields {
         let (field, column) = (field.trim_ascii(), column.trim_ascii());
         // What follows the name is a unit or a value.
         if column.is_empty() || column.starts_with('=') || quantity(column).column.is_empty() {
-            return Err(format!("{:?} names no column; {LEGAL}", part.trim_ascii()));
+            return Err(format!("{field:?} names no column; {LEGAL}"));
         }
         let is_twice = match field {
             "start" => columns.start.replace(quantity(column)).is_some(),

@@ -6,6 +6,7 @@ use super::map::Form;
 use super::text::Text;
 use super::{date, number};
 use crate::error::LogError;
+use crate::last_line::{LastField, Notes};
 use crate::lines::show;
 use crate::row::{MAX_LATENCY_NS, Row, RowKind};
 use std::io::Read;
@@ -20,12 +21,17 @@ pub struct ColumnRows<R> {
     filtered: u64,
     failed_without_latency: u64,
     previous_ns: u64,
+    last_field: LastField,
+    /// The line of the latest row.
+    last_line: u64,
 }
 
 impl<R: Read> ColumnRows<R> {
     pub(super) fn new(columns: &Columns, text: Text<R>, layout: Layout) -> Self {
         let is_first_read = !columns.has_header && !text.record().is_empty();
         Self {
+            last_field: layout.last_field(),
+            last_line: 0,
             columns: columns.clone(),
             layout,
             text,
@@ -46,16 +52,35 @@ impl<R: Read> ColumnRows<R> {
         self.failed_without_latency
     }
 
+    /// What was odd about the text: a last line that was cut off, as far as it was read.
+    pub fn notes(&self) -> Notes {
+        self.last_field.notes()
+    }
+
     fn read_row(&mut self) -> Result<Option<Row>, String> {
         loop {
             if !std::mem::take(&mut self.is_first_read) && !self.text.next()? {
+                if self.text.ends_without_line_end() && self.last_line > 0 {
+                    self.last_field.doubt(self.text.file(), self.last_line);
+                }
                 return Ok(None);
             }
             let (count, legal) = (self.text.record().len(), self.layout.count);
             if count != legal {
+                let line = self.text.line();
+                // A quote that doesn't end has the last line end of the text, which isn't counted then.
+                let is_open = self.text.record().as_slice().ends_with(b"\n");
+                // Only the text's next record tells that this one is the last.
+                if count < legal && self.text.next() == Ok(false) && self.text.ends_without_line_end() {
+                    self.last_field.leave_out(self.text.file(), line + u64::from(is_open), count, legal);
+                    return Ok(None);
+                }
+                self.text.go_back_to(line);
                 let whence = if self.columns.has_header { "in the header" } else { "in the first row" };
                 return Err(format!("{count} fields; legal: {legal} fields, as {whence}"));
             }
+            self.last_line = self.text.line();
+            self.last_field.take(self.text.field(legal.saturating_sub(1)));
             if self.passes() {
                 let row = self.parse_row()?;
                 if self.columns.is_in_order {

@@ -13,7 +13,7 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// What is left of the input after its first line was looked at.
-type Input<R> = Chain<Chain<Cursor<Vec<u8>>, R>, &'static [u8]>;
+type Input<R> = Chain<Ending<Chain<Cursor<Vec<u8>>, R>>, &'static [u8]>;
 
 pub(super) struct Text<R> {
     records: Reader<Bounded<Input<R>>>,
@@ -21,6 +21,8 @@ pub(super) struct Text<R> {
     /// The line that the record begins at, from 1.
     line: u64,
     budget: Rc<Cell<u64>>,
+    /// The last byte so far.
+    last_byte: Rc<Cell<u8>>,
     /// The name that messages use.
     file: String,
     /// The input is at its end, or can't be read any further.
@@ -34,7 +36,9 @@ impl<R: Read> Text<R> {
             .map_err(|error| LogError::new(format_args!("{file}: line 1: {error}; legal: a readable file of CSV")))?;
         let delimiter = delimiter.unwrap_or_else(|| find_delimiter(&head));
         // A line end after the last line, which may have none, keeps the count of lines simple.
-        let input = Cursor::new(head).chain(input).chain(b"\n".as_slice());
+        let last_byte = Rc::new(Cell::new(b'\n'));
+        let input = Ending { input: Cursor::new(head).chain(input), last_byte: last_byte.clone() };
+        let input = input.chain(b"\n".as_slice());
         let budget = Rc::new(Cell::new(0));
         let records = ReaderBuilder::new()
             .has_headers(false)
@@ -44,7 +48,15 @@ impl<R: Read> Text<R> {
             .terminator(Terminator::Any(b'\n'))
             .buffer_capacity(BUFFER_LEN)
             .from_reader(Bounded { input, budget: budget.clone() });
-        Ok(Self { records, record: ByteRecord::new(), line: 1, budget, file: file.to_owned(), is_over: false })
+        Ok(Self {
+            records,
+            record: ByteRecord::new(),
+            line: 1,
+            budget,
+            last_byte,
+            file: file.to_owned(),
+            is_over: false,
+        })
     }
 
     /// Moves to the next record that isn't blank. False at the end.
@@ -79,6 +91,26 @@ impl<R: Read> Text<R> {
                 return Ok(!self.is_over);
             }
         }
+    }
+
+    /// Whether the text is over, and has no line end after its last line.
+    pub(super) fn ends_without_line_end(&self) -> bool {
+        self.is_over && self.last_byte.get() != b'\n'
+    }
+
+    /// The line that the record begins at.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// An error is about a record that was passed.
+    pub(super) fn go_back_to(&mut self, line: u64) {
+        self.line = line;
+    }
+
+    /// The name that messages use.
+    pub(super) fn file(&self) -> &str {
+        &self.file
     }
 
     pub(super) fn record(&self) -> &ByteRecord {
@@ -139,6 +171,22 @@ fn find_delimiter(text: &[u8]) -> u8 {
     };
     // Of equal counts the last one wins, so the comma comes last.
     DELIMITERS.into_iter().rev().max_by_key(|&delimiter| count(delimiter)).unwrap_or(b',')
+}
+
+/// Knows the last byte that was read.
+struct Ending<R> {
+    input: R,
+    last_byte: Rc<Cell<u8>>,
+}
+
+impl<R: Read> Read for Ending<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.input.read(buffer)?;
+        if let Some(last) = buffer.get(..len).and_then(<[u8]>::last) {
+            self.last_byte.set(*last);
+        }
+        Ok(len)
+    }
 }
 
 /// Reads until the budget is used up.

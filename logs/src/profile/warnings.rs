@@ -78,9 +78,14 @@ impl Profile {
         })
     }
 
-    fn outage_at_the_end(&self, show: &impl Fn(u64) -> String) -> Option<String> {
+    /// A call that takes longer than this is one of an outage.
+    fn outage_ns(&self) -> u64 {
         let median_ns = self.quantiles_ns.first().copied().flatten().unwrap_or(0);
-        let limit_ns = median_ns.saturating_mul(5).max(SECOND_NS);
+        median_ns.saturating_mul(5).max(SECOND_NS)
+    }
+
+    fn outage_at_the_end(&self, show: &impl Fn(u64) -> String) -> Option<String> {
+        let limit_ns = self.outage_ns();
         let is_bad = |row: &Row| !row.ok || row.latency_ns.is_none_or(|latency_ns| latency_ns > limit_ns);
         let is_outage = self.rows >= 2 * FEW && self.latest.len() == super::LATEST && self.latest.iter().all(is_bad);
         is_outage.then(|| {
@@ -95,14 +100,18 @@ impl Profile {
         })
     }
 
-    /// The chance that all trials of a node that is as well as this log are good.
+    /// The chance that all trials of a node are good that is as well as this log, but for its outages: calls that never came back, or that
+    /// took as long as in an outage.
     #[expect(clippy::float_arithmetic, reason = "a chance is told to people; no decision hangs on it")]
     fn trials(&self, config: &Config, show: &impl Fn(u64) -> String) -> Option<String> {
-        let limit_ns = config.effective_recover_threshold_ns();
-        let bad = self.slower_than(limit_ns) + self.lost + self.failed;
-        let good = 1.0 - bad.min(self.rows) as f64 / self.rows as f64;
+        let (limit_ns, outage_ns) = (config.effective_recover_threshold_ns(), self.outage_ns());
+        let healthy = self.latencies_ns.len() as u64 - self.slower_than(outage_ns);
+        let slow = self.slower_than(limit_ns).saturating_sub(self.slower_than(outage_ns));
+        let within_ns = limit_ns.min(outage_ns);
+        let failed = self.failed_ns.iter().filter(|&&latency_ns| latency_ns <= within_ns).count() as u64;
+        let good = 1.0 - (slow + failed) as f64 / healthy.max(1) as f64;
         let chance = good.powf(config.probes.into());
-        (self.rows >= MANY && chance < 0.9).then(|| {
+        (healthy >= MANY && chance < 0.9).then(|| {
             format!(
                 "rows 1 to {}: of {} trials in a row, all would be good with a chance of {:.0} % (up to {} is good); try a \
                  larger recover_threshold, or fewer probes",
@@ -188,5 +197,30 @@ mod tests {
             })
         };
         check(&slow(2), "of 10 trials in a row, all would be good with a chance of 82 % (up to 160000000 ns", &slow(1));
+        // Failed calls are bad, once each.
+        let failed = |share: u64, latency_ns: u64| {
+            rows(1000, move |call| {
+                let is_bad = call % 100 < share;
+                row(call * 100 * MS, Some(if is_bad { latency_ns } else { 5 * MS + call }), !is_bad)
+            })
+        };
+        check(&failed(2, 6 * MS), "a chance of 82 %", &failed(1, 6 * MS));
+        check(&failed(2, 161 * MS), "a chance of 82 %", &failed(1, 161 * MS));
+    }
+
+    #[test]
+    fn trials_do_not_meet_the_outages_of_the_log() {
+        // A tenth of the calls never came back, or took longer than a second: those of an outage in the middle.
+        let outage = |latency_ns: Option<u64>, ok| {
+            rows(1000, move |call| match call {
+                400..500 => row(call * 100 * MS, latency_ns, ok),
+                _ => row(call * 100 * MS, Some(5 * MS + call), true),
+            })
+        };
+        for (latency_ns, ok) in [(None, true), (Some(SECOND_NS + 1), true), (Some(SECOND_NS + 1), false)] {
+            assert_eq!(warnings(&outage(latency_ns, ok)), Vec::<String>::new(), "{latency_ns:?}");
+        }
+        let found = warnings(&outage(Some(SECOND_NS), true));
+        assert!(found.iter().any(|text| text.contains("a chance of 35 %")), "{found:?}");
     }
 }
