@@ -28,7 +28,7 @@ pub(crate) fn args() -> Vec<Arg> {
     };
     let files = Arg::new("log").value_name("LOG").required(true).num_args(1..).value_parser(value_parser!(PathBuf));
     vec![
-        files.help("The log; - reads standard input. Packed by gzip or zstd is fine. With --from fix several are read as one"),
+        files.help("The log; - reads standard input. Packed by gzip or zstd is fine. Several are read as one, in this order"),
         text("from", "FORM", "What the log is, if it is no trace: csv (a trace as others write it: quoted, ; for a comma, true for 1), fix or ping")
             .value_parser(["trace", "csv", "fix", "ping"])
             .conflicts_with_all(["columns", "every"]),
@@ -70,8 +70,8 @@ pub(crate) struct Log {
     pub(crate) progress: Progress,
     /// What made no pair, if the log is of FIX.
     fix: Option<Rc<RefCell<fix::FixRows>>>,
-    /// What was odd about its text.
-    notes: Notes,
+    /// What was odd about the texts.
+    notes: Vec<Notes>,
 }
 
 impl Log {
@@ -81,10 +81,6 @@ impl Log {
         let get = |name: &str| how.get(name);
         let (order, columns) = (how.order()?, how.columns()?);
         let form = get("from").unwrap_or("trace");
-        if let (Some(second), false) = (paths.get(1), form == "fix") {
-            let second = second.display();
-            return Err(Failure::new(format_args!("{second}: a second log; legal: one, or several with --from fix")));
-        }
         let sources = paths.iter().map(|path| Source::open(path)).collect::<Result<Vec<_>, _>>()?;
         let is_live = paths.iter().any(|path| path.as_path() == Path::new("-"));
         let len = sources.iter().map(|source| source.len).sum::<Option<u64>>();
@@ -94,7 +90,7 @@ impl Log {
         for source in sources {
             inputs.push((source.name.clone(), plain(progress.input(source.input), &source.name)?));
         }
-        let (mut fix, mut notes, name) = (None, Notes::default(), names.join(", "));
+        let (mut fix, mut notes, name) = (None, Vec::new(), names.join(", "));
         let mut rows: Rows = if form == "fix" {
             let options = FixOptions {
                 side: get("side").map(str::to_owned),
@@ -105,45 +101,50 @@ impl Log {
             fix = Some(Rc::clone(&rows));
             Box::new(std::iter::from_fn(move || rows.borrow_mut().next()))
         } else {
-            // There is one, as the argument is required.
-            let Some((file, input)) = inputs.pop() else { return Err(Failure::new("no log; legal: one")) };
-            match (form, &columns, get("every")) {
-                ("ping", ..) => Box::new(Ping::new(input, file, PingOptions::default())),
-                ("csv", ..) => {
-                    let rows = Columns::of_trace().read(input, &file)?;
-                    notes = rows.notes();
-                    Box::new(rows)
-                }
-                (_, Some(columns), _) => {
-                    let rows = columns.read(input, &file)?;
-                    notes = rows.notes();
-                    Box::new(rows)
-                }
-                (_, _, Some(every)) => {
-                    let unit = get("unit").unwrap_or("ns");
-                    let unit = Unit::parse(unit)
-                        .ok_or_else(|| Failure::new(format_args!("--unit is {unit}; legal: s, ms, us or ns")))?;
-                    Box::new(Bare::new(input, file, BareOptions { every_ns: duration("--every", every)?, unit }))
-                }
-                _ => {
-                    let rows = Trace::new(input, file, matches!(order, Order::Ascending))?;
-                    notes = rows.notes();
-                    Box::new(rows)
-                }
+            // One after another. Each is opened now, so that a mistake in the last one is told before the first one is read.
+            let mut logs: Vec<Rows> = Vec::new();
+            for (file, input) in inputs {
+                let rows: Rows = match (form, &columns, get("every")) {
+                    ("ping", ..) => Box::new(Ping::new(input, file, PingOptions::default())),
+                    ("csv", ..) => {
+                        let rows = Columns::of_trace().read(input, &file)?;
+                        notes.push(rows.notes());
+                        Box::new(rows)
+                    }
+                    (_, Some(columns), _) => {
+                        let rows = columns.read(input, &file)?;
+                        notes.push(rows.notes());
+                        Box::new(rows)
+                    }
+                    (_, _, Some(every)) => {
+                        let unit = get("unit").unwrap_or("ns");
+                        let unit = Unit::parse(unit)
+                            .ok_or_else(|| Failure::new(format_args!("--unit is {unit}; legal: s, ms, us or ns")))?;
+                        Box::new(Bare::new(input, file, BareOptions { every_ns: duration("--every", every)?, unit }))
+                    }
+                    _ => {
+                        let rows = Trace::new(input, file, matches!(order, Order::Ascending))?;
+                        notes.push(rows.notes());
+                        Box::new(rows)
+                    }
+                };
+                logs.push(rows);
             }
+            Box::new(logs.into_iter().flatten())
         };
+        let is_checked = columns.is_none() && form != "csv" && paths.len() == 1;
         rows = match order {
             Order::Any => Box::new(sorted(rows)),
             Order::Within(within_ns) => Box::new(reordered(rows, within_ns)),
-            Order::Ascending if columns.is_some() || form == "csv" => Box::new(reordered(rows, 0)),
-            Order::Ascending => rows,
+            Order::Ascending if is_checked => rows,
+            Order::Ascending => Box::new(reordered(rows, 0)),
         };
         Ok(Self { name, is_live, rows, progress, fix, notes })
     }
 
     /// Keeps what was odd about how the log was read. To be called after the last row.
     pub(crate) fn warn(&self, warnings: &mut Warnings) {
-        self.notes.texts().iter().for_each(|note| warnings.keep(note));
+        self.notes.iter().flat_map(Notes::texts).for_each(|note| warnings.keep(note));
         if let Some(fix) = &self.fix {
             fix.borrow().unpaired().to_string().lines().for_each(|line| warnings.keep(line));
         }

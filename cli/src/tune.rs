@@ -61,6 +61,13 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("Write the settings to this TOML file"),
         )
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("A TOML file whose table [columns] tells how the log is read"),
+        )
         .next_help_heading("How the log is read")
         .args(log::args())
 }
