@@ -108,7 +108,7 @@ impl Difference {
 pub fn differences(old: Vec<Pause>, new: Vec<Pause>) -> Vec<Difference> {
     let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
     let mut found: Vec<Difference> = Vec::new();
-    // When the last pause of each side ends that belongs to the last difference.
+    // When the last pause of each side ends. One of an earlier difference is over before any other one begins.
     let (mut old_to_ns, mut new_to_ns) = (None, None);
     loop {
         let next_ns = [&mut old, &mut new].map(|side| side.peek().map(|pause| pause.from_ns));
@@ -124,7 +124,6 @@ pub fn differences(old: Vec<Pause>, new: Vec<Pause>) -> Vec<Difference> {
         let Some(pause) = (if is_old { old.next() } else { new.next() }) else { return found };
         if !(if is_old { old_joins } else { new_joins }) {
             found.push(Difference::default());
-            (old_to_ns, new_to_ns) = (None, None);
         }
         let to_ns = Some(pause.to_ns);
         if let Some(last) = found.last_mut() {

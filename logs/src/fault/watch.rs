@@ -175,6 +175,14 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_is_noticed_as_long_as_it_lasts() {
+        // The call that stalls began before it.
+        let rows = [(0, None), (200, Some(5)), (700, Some(5))];
+        assert_eq!(noticed(&rows, 200, 501), Some((500, 300, "stall", 1)));
+        assert_eq!(noticed(&rows, 200, 500), None);
+    }
+
+    #[test]
     fn a_call_that_never_comes_back_is_noticed_when_it_stalls() {
         let rows = [(0, Some(5)), (200, None), (300, Some(5)), (2000, Some(5)), (2100, None), (2700, Some(5))];
         assert_eq!(noticed(&rows[..4], 200, 201), Some((700, 500, "stall", 2)));
