@@ -2,7 +2,7 @@
 
 mod progress;
 
-use crate::failure::{Failure, warn};
+use crate::failure::Failure;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use progress::Progress;
 use std::cell::RefCell;
@@ -127,11 +127,10 @@ impl Log {
         Ok(Self { name, is_live, rows, progress, fix })
     }
 
-    /// Tells what was odd about how the log was read. To be called after the last row.
-    pub(crate) fn warn(&self) {
-        if let Some(fix) = &self.fix {
-            fix.borrow().unpaired().to_string().lines().for_each(warn);
-        }
+    /// What was odd about how the log was read. To be called after the last row.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let fix = self.fix.iter().map(|fix| fix.borrow().unpaired().to_string());
+        fix.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 }
 

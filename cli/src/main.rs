@@ -18,6 +18,7 @@ mod page;
 mod arguments;
 mod settings;
 mod log;
+mod report;
 mod replay;
 mod trace;
 mod demo;

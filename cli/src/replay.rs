@@ -1,21 +1,26 @@
 //! `trip99 replay` drives a breaker over a recorded trace, in virtual time.
 
+mod html;
 mod report;
 
 use crate::arguments::{format_arg, is_json};
 use crate::failure::{Failure, warn};
 use crate::json::Json;
 use crate::log::{self, Log};
+use crate::report::{Target, report_arg};
 use crate::settings::{self, Settings};
-use crate::show::{show_counted, show_ns};
+use crate::show::{evidence, show_counted, show_ns};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use console::Term;
+use html::Replayed;
 use report::{Looked, Text, armed_verdict};
+use std::cell::RefCell;
 use std::io::{self, BufWriter, LineWriter, Write};
 use std::path::PathBuf;
 use trip99::settings::Setting;
-use trip99::{Config, PPM};
+use trip99::{Config, Event, PPM};
 use trip99_logs::replay::{Summary, replay};
+use trip99_logs::report::{Both, Pauses, Thinner};
 use trip99_logs::{LogError, Row};
 
 pub(crate) fn command() -> Command {
@@ -39,6 +44,7 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("A TOML file of the settings below, named with underscores; options override it"),
         )
+        .arg(report_arg())
         .next_help_heading("How the log is read")
         .args(log::args())
         .next_help_heading("Settings of the breaker")
@@ -57,6 +63,7 @@ fn option(setting: &Setting) -> Arg {
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = read_settings(matches)?;
+    let target = Target::of(matches, &["log", "config"])?;
     let mut log = Log::open(matches)?;
     let out = log.progress.output(io::stdout().lock());
     // What comes through a pipe may come slowly: each line is printed when it is known.
@@ -64,20 +71,40 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let out: Box<dyn Write> = if is_live { Box::new(LineWriter::new(out)) } else { Box::new(BufWriter::new(out)) };
     let looked = Looked::default();
     let name = log.name.clone();
-    let rows = log.rows.by_ref().inspect(|row: &Result<Row, LogError>| row.iter().for_each(|row| looked.take(row)));
+    let thinner = target.as_ref().map(|_| RefCell::new(Thinner::default()));
+    let look = |row: &Row| {
+        looked.take(row);
+        thinner.iter().for_each(|thinner| thinner.borrow_mut().take(row));
+    };
+    let rows = log.rows.by_ref().inspect(|row: &Result<Row, LogError>| row.iter().for_each(look));
+    let show_evidence = |event: &Event| evidence(event, Some(config.quantile_ppm)).unwrap_or_default();
+    let mut pauses = target.as_ref().map(|_| Pauses::new(show_evidence));
     let result = if is_json(matches) {
-        replay(&config, rows, &mut Json(out))
+        replay(&config, rows, &mut Both(&mut Json(out), &mut pauses))
     } else {
         let width = Term::stdout().size_checked().map(|(_, width)| width.into());
-        replay(&config, rows, &mut Text::new(out, name, width, &looked, is_live))
+        replay(&config, rows, &mut Both(&mut Text::new(out, name.clone(), width, &looked, is_live), &mut pauses))
     };
     log.progress.finish();
     let summary = result?;
-    log.warn();
-    looked.profile().warnings(&config, show_ns).iter().for_each(warn);
-    no_verdict(&config, &summary).iter().for_each(warn);
-    granted_anew(&summary).iter().for_each(warn);
+    let warnings = warnings(&log, &looked, &config, &summary);
+    warnings.iter().for_each(warn);
+    if let (Some(target), Some(thinner), Some(pauses)) = (target, thinner, pauses) {
+        let (latencies, pauses) = (thinner.into_inner().finish(), pauses.finish());
+        let replayed = Replayed { name: &name, profile: looked.profile(), config: &config, summary: &summary };
+        target.write(&replayed.report(latencies, pauses, warnings))?;
+    }
     Ok(())
+}
+
+/// What is odd about how the log was read, about the log, and about what came of it.
+fn warnings(log: &Log, looked: &Looked, config: &Config, summary: &Summary) -> Vec<String> {
+    let of_profile = looked.profile().warnings(config, show_ns);
+    let mut warnings = log.warnings();
+    warnings.extend(of_profile.iter().map(ToString::to_string));
+    warnings.extend(no_verdict(config, summary));
+    warnings.extend(granted_anew(summary));
+    warnings
 }
 
 /// Rows asked, but there never were enough samples for a verdict.

@@ -1,6 +1,6 @@
 //! `trip99 trace` makes a trace of any log.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
 use crate::log::{self, Log};
 use clap::{ArgMatches, Command};
 use std::io::{self, BufWriter, Write};
@@ -41,6 +41,6 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     }
     trace.into_inner().flush()?;
     log.progress.finish();
-    log.warn();
+    log.warnings().iter().for_each(warn);
     Ok(())
 }

@@ -67,6 +67,27 @@ impl<F: Fn(&Event) -> String> Report for Pauses<F> {
     }
 }
 
+/// Without a report nobody learns anything.
+impl<A: Report<Error = LogError>> Report for Option<A> {
+    type Error = LogError;
+
+    fn begin(&mut self, config: &Config) -> Result<(), LogError> {
+        self.iter_mut().try_for_each(|report| report.begin(config))
+    }
+
+    fn span(&mut self, state: State, from_ns: u64, to_ns: u64) {
+        self.iter_mut().for_each(|report| report.span(state, from_ns, to_ns));
+    }
+
+    fn transition(&mut self, event: &Event) -> Result<(), LogError> {
+        self.iter_mut().try_for_each(|report| report.transition(event))
+    }
+
+    fn end(&mut self, summary: &Summary) -> Result<(), LogError> {
+        self.iter_mut().try_for_each(|report| report.end(summary))
+    }
+}
+
 /// Two reports of one replay.
 pub struct Both<'a, A, B>(pub &'a mut A, pub &'a mut B);
 
