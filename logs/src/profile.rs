@@ -76,7 +76,7 @@ impl Profiler {
     /// Takes note of a row. Its start is not before that of the row before.
     pub fn take(&mut self, row: &Row) {
         if self.rows == 0 {
-            (self.first_ns, self.last_ns) = (row.start_ns, row.start_ns);
+            (self.first_ns, self.last_ns, self.silence.from_ns) = (row.start_ns, row.start_ns, row.start_ns);
         }
         self.rows += 1;
         let since_ns = row.start_ns.saturating_sub(self.last_ns);
@@ -260,6 +260,12 @@ mod tests {
         let profile = profile(&[]);
         assert_eq!((profile.rows, profile.quantiles_ns, profile.greatest_ns), (0, [None; 4], None));
         assert_eq!((profile.calls_in_1000_s(), profile.slower_than(0)), (None, 0));
+    }
+
+    #[test]
+    fn of_one_instant_the_silence_begins_there() {
+        let profile = profile(&[row(7, Some(1), true), row(7, Some(1), true)]);
+        assert_eq!(profile.silence, Silence { len_ns: 0, from_ns: 7 });
     }
 
     #[test]

@@ -19,10 +19,14 @@ use trip99_logs::report::{Bucket, Candidate, Pause, Report, Run};
 fn start() -> Option<Chromium> {
     let browser = chromium::find();
     if browser.is_none() {
-        assert!(std::env::var_os("TRIP99_BROWSER").is_none_or(|need| need != "needed"), "there is no Chromium");
-        harness::skip("there is no Chromium");
+        skip("there is no Chromium");
     }
     browser.map(|browser| Chromium::start(&browser))
+}
+
+fn skip(why: &str) {
+    assert!(std::env::var_os("TRIP99_BROWSER").is_none_or(|need| need != "needed"), "{why}");
+    harness::skip(why);
 }
 
 fn keep(name: &str, bytes: &[u8]) -> PathBuf {
@@ -178,7 +182,7 @@ fn it_prints() {
     assert!((3..=12).contains(&pages), "{pages} pages");
     let pages_at = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-page");
     let Ok(made) = Command::new("pdftoppm").args(["-png", "-r", "60"]).arg(&file).arg(&pages_at).status() else {
-        return harness::skip("the look of the printed pages, as there is no pdftoppm");
+        return skip("the look of the printed pages, as there is no pdftoppm");
     };
     assert!(made.success());
     let (digits, mut drawn) = (if pages > 9 { 2 } else { 1 }, 0);

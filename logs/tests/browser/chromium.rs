@@ -30,6 +30,8 @@ pub(crate) struct Chromium {
     /// The page's.
     session: String,
     profile: PathBuf,
+    /// What the page is written to.
+    file: PathBuf,
     sent: u64,
     /// What the page did that it shouldn't: errors, messages on the console, requests, dialogs.
     pub(crate) complaints: Vec<String>,
@@ -39,7 +41,10 @@ pub(crate) struct Chromium {
 
 impl Chromium {
     pub(crate) fn start(program: &Path) -> Self {
-        let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chromium-{}", std::process::id()));
+        let own = |name: &str| {
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.replace('#', &std::process::id().to_string()))
+        };
+        let (profile, file) = (own("chromium-#"), own("report-#.html"));
         let mut child = Command::new("sh")
             // The browser listens on descriptor 3, and answers on 4.
             .args(["-c", "exec 3<&0 4>&1 </dev/null >/dev/null; exec \"$@\"", "sh"])
@@ -69,7 +74,7 @@ impl Chromium {
             }
         });
         let (complaints, events) = (Vec::new(), Vec::new());
-        let mut browser = Self { child, to, from, session: String::new(), profile, sent: 0, complaints, events };
+        let mut browser = Self { child, to, from, session: String::new(), profile, file, sent: 0, complaints, events };
         let target = browser.call("Target.createTarget", &json!({ "url": "about:blank" }));
         let target = target["targetId"].as_str().expect("a target");
         let attached = browser.call("Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
@@ -119,11 +124,10 @@ impl Chromium {
 
     /// Shows a page of this HTML.
     pub(crate) fn open(&mut self, html: &str) {
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report-{}.html", std::process::id()));
-        fs::write(&file, html).expect("the file is written");
+        fs::write(&self.file, html).expect("the file is written");
         self.complaints.clear();
         self.events.clear();
-        self.call("Page.navigate", &json!({ "url": format!("file://{}", file.display()) }));
+        self.call("Page.navigate", &json!({ "url": format!("file://{}", self.file.display()) }));
         while !self.events.iter().any(|name| name == "Page.loadEventFired") {
             self.next("the page is loaded");
         }
@@ -178,6 +182,7 @@ impl Drop for Chromium {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.profile);
+        let _ = fs::remove_file(&self.file);
     }
 }
 
