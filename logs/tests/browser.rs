@@ -173,6 +173,15 @@ fn it_prints() {
     let state = "[...document.querySelectorAll('canvas')].map(canvas => canvas.width).concat(\
                  [...document.querySelectorAll('details')].map(fold => fold.open))";
     let before = browser.evaluate(state);
+    // Chromium prints light anyway, but not every browser does.
+    let median = |browser: &mut Chromium, event: &str| {
+        let style = "getComputedStyle(document.documentElement).getPropertyValue('--median').trim()";
+        let colour = browser.evaluate(&format!("dispatchEvent(new Event('{event}')), {style}"));
+        browser.settle();
+        assert!(drawn(browser, "median").iter().all(|&count| count > 500), "{event}");
+        colour
+    };
+    assert_eq!([median(&mut browser, "beforeprint"), median(&mut browser, "afterprint")], ["#1a56b0", "#7db2ff"]);
     let pdf = browser.print();
     browser.settle();
     assert_eq!(browser.evaluate(state), before);
@@ -192,10 +201,10 @@ fn it_prints() {
         let (corner, others) = ground(&png);
         assert_eq!(corner, [255; 3], "page {page}");
         assert!(others > 200, "page {page}: {others}");
-        // Nothing else on paper is blue in so many places.
-        drawn += pixels(&png).iter().filter(|[red, _, blue]| blue.saturating_sub(*red) > 60).count();
+        // Nothing else on paper is blue in so many places. The blue of dark pages is lighter.
+        drawn += pixels(&png).iter().filter(|[red, _, blue]| *red < 90 && blue.saturating_sub(*red) > 60).count();
     }
-    assert!(drawn > 5_000, "{drawn}");
+    assert!(drawn > 1_000, "{drawn}");
 }
 
 /// Reports with little in them, and with odd figures.
