@@ -20,6 +20,7 @@ mod page;
 mod arguments;
 mod settings;
 mod log;
+mod report;
 mod replay;
 mod trace;
 mod tune;

@@ -4,6 +4,7 @@ pub(crate) mod profile;
 mod oddities;
 mod faults;
 mod feed;
+mod html;
 mod report;
 mod against;
 
@@ -11,12 +12,14 @@ use crate::arguments::{format_arg, is_json};
 use crate::failure::Failure;
 use crate::json::Json;
 use crate::log::{self, Log};
+use crate::report::{Target, report_arg};
 use crate::settings::{self, Settings};
 use crate::show::show_ns;
 use crate::warnings::Warnings;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use console::Term;
 use feed::Feed;
+use html::{Over, WithPauses};
 use oddities::warn_of_replay;
 use profile::Looked;
 use report::{Findings, Text};
@@ -26,6 +29,7 @@ use trip99::Config;
 use trip99::settings::Setting;
 use trip99_logs::fault::{Injection, Watched};
 use trip99_logs::replay::Replay;
+use trip99_logs::report::Thinner;
 
 pub(crate) fn command() -> Command {
     Command::new("replay")
@@ -56,6 +60,7 @@ pub(crate) fn command() -> Command {
                 .help("Tell what would have differed, pause by pause, by the settings of this TOML file; options don't override it"),
         )
         .arg(faults::arg())
+        .arg(report_arg().conflicts_with("against"))
         .next_help_heading("How the log is read")
         .args(log::args())
         .next_help_heading("Settings of the breaker")
@@ -77,10 +82,12 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = read_settings(matches, &mut warnings)?;
     let new = read_new_settings(matches, &mut warnings)?;
     let injections = faults::read(matches)?;
+    let target = Target::of(matches, &["log", "config"])?;
     let mut log = Log::open(matches)?;
     let looked = Looked::default();
     let result = Feed::new(&mut log, &injections, &looked).and_then(|feed| {
-        let replayed = Replayed { log: &log, looked: &looked, injections: &injections, is_json: is_json(matches) };
+        let replayed =
+            Replayed { log: &log, looked: &looked, injections: &injections, target, is_json: is_json(matches) };
         match new {
             Some((new, name)) => replayed.against([&config, &new], [&old_name(matches), &name], feed, &mut warnings),
             None => replayed.alone(&config, feed, &mut warnings),
@@ -97,6 +104,8 @@ struct Replayed<'a> {
     log: &'a Log,
     looked: &'a Looked,
     injections: &'a [Injection],
+    /// Where the report in HTML goes.
+    target: Option<Target>,
     is_json: bool,
 }
 
@@ -122,19 +131,28 @@ impl Replayed<'_> {
         report: impl Findings,
         warnings: &mut Warnings,
     ) -> Result<(), Failure> {
-        let mut replay = Replay::new(config, Watched::new(report, feed.spans()))?;
+        let mut replay = Replay::new(config, Watched::new(WithPauses::new(report), feed.spans()))?;
+        let mut thinner = self.target.is_some().then(Thinner::default);
         for row in feed.by_ref() {
-            replay.push(row?)?;
+            let row = row?;
+            thinner.iter_mut().for_each(|thinner| thinner.take(&row));
+            replay.push(row)?;
         }
         feed.finish()?;
         let (summary, watched) = replay.finish()?;
-        let (mut report, fates) = watched.into_parts();
+        let (with_pauses, fates) = watched.into_parts();
+        let (mut report, pauses) = with_pauses.into_parts(&summary);
         self.log.progress.finish();
         self.log.warn(warnings);
         self.looked.profile().warnings(config, show_ns).iter().for_each(|warning| warnings.keep(warning));
         warn_of_replay(config, &summary, warnings);
         report.found(&faults::pair(self.injections, fates), warnings.texts())?;
-        report.end(&summary)
+        report.end(&summary)?;
+        if let (Some(target), Some(thinner)) = (&self.target, thinner) {
+            let over = Over { name: &self.log.name, profile: self.looked.profile(), config, summary: &summary };
+            target.write(&over.report(thinner.finish(), &pauses, warnings.texts().to_vec()))?;
+        }
+        Ok(())
     }
 
     /// By two breakers.

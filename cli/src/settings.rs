@@ -30,14 +30,36 @@ pub(crate) fn help(setting: &Setting) -> String {
     format!("{}{in_replay} [default: {}]", setting.doc(), setting.show(&Config::default()))
 }
 
+/// The settings that differ from the defaults, and from what follows the threshold, each with that other value as text.
+pub(crate) fn differing(config: &Config) -> impl Iterator<Item = (&'static Setting, String)> {
+    let by_default = Config::for_threshold(Duration::from_nanos(config.threshold_ns));
+    Config::SETTINGS.iter().filter_map(move |setting| {
+        let other = if setting.name() == "threshold" { &Config::default() } else { &by_default };
+        (setting.get(config) != setting.get(other)).then(|| (setting, setting.show(other)))
+    })
+}
+
+/// The TOML that makes these settings. It is empty if they are the defaults.
+pub(crate) fn show_toml(config: &Config) -> String {
+    let line = |setting: &Setting| {
+        let text = setting.show(config);
+        match setting.kind() {
+            // TOML has no greater integers.
+            SettingKind::Number if setting.get(config) > i64::MAX as u64 => {
+                format!("{} = \"{text}\"\n", setting.name())
+            }
+            SettingKind::Share | SettingKind::Count | SettingKind::Number | SettingKind::Switch => {
+                format!("{} = {text}\n", setting.name())
+            }
+            _ => format!("{} = \"{text}\"\n", setting.name()),
+        }
+    };
+    differing(config).map(|(setting, _)| line(setting)).collect()
+}
+
 /// The options that make these settings out of the defaults, and of what follows the threshold.
 pub(crate) fn show_options(config: &Config) -> String {
-    let by_default = Config::for_threshold(Duration::from_nanos(config.threshold_ns));
-    let differ = |setting: &&Setting| match setting.name() {
-        "threshold" => config.threshold_ns != Config::default().threshold_ns,
-        _ => setting.get(config) != setting.get(&by_default),
-    };
-    let options = Config::SETTINGS.iter().filter(differ).map(|setting| {
+    let options = differing(config).map(|(setting, _)| {
         let equals = if is_switch(setting) { "=" } else { " " };
         format!("--{}{equals}{}", option(setting), setting.show(config))
     });
@@ -90,6 +112,17 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn toml_has_what_differs_and_is_read_again() {
+        let mut config = Config { threshold_ns: 5_000_000, shadow: true, start: Start::HalfOpen, ..Config::default() };
+        assert_eq!(show_toml(&config), "threshold = \"5ms\"\nstart = \"half-open\"\nshadow = true\n");
+        (config.failure_rate_ppm, config.jitter_ppm, config.jitter_seed) = (250_000, 1_000_000, u64::MAX);
+        assert_eq!(Config::from_toml(&show_toml(&config)).ok(), Some(config));
+        assert_eq!(show_toml(&Config::default()), "");
+        let slow = Config::for_threshold(Duration::from_secs(1));
+        assert_eq!(Config::from_toml(&show_toml(&slow)).ok(), Some(slow));
+    }
 
     #[test]
     fn options_are_those_that_differ() {

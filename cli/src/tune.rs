@@ -1,5 +1,6 @@
 //! `trip99 tune` makes settings that fit a log.
 
+mod html;
 mod json;
 mod options;
 mod settings;
@@ -9,6 +10,7 @@ use crate::arguments::{format_arg, is_json};
 use crate::failure::Failure;
 use crate::json::Json;
 use crate::log::{self, Log};
+use crate::report::{Target, report_arg};
 use crate::show::{columns, show_every, show_ns};
 use crate::warnings::Warnings;
 use clap::{Arg, ArgMatches, Command, value_parser};
@@ -20,6 +22,7 @@ use std::time::Duration;
 use trip99::Reason;
 use trip99_logs::Row;
 use trip99_logs::profile::{Profile, Profiler};
+use trip99_logs::report::Thinner;
 use trip99_logs::tune::{Difference, LEAST_HELD_BACK, Step, TuneOptions, Tuned, tune_telling};
 
 pub(crate) fn command() -> Command {
@@ -61,6 +64,7 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("Write the settings to this TOML file"),
         )
+        .arg(report_arg())
         .arg(
             Arg::new("config")
                 .long("config")
@@ -75,12 +79,15 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let mut warnings = Warnings::default();
     let asked = options::read(matches)?;
+    let target = Target::of(matches, &["log", "config", "out"])?;
     let mut log = Log::open(matches)?;
     let mut profiler = Profiler::default();
+    let mut thinner = target.is_some().then(Thinner::default);
     let mut rows: Vec<Row> = Vec::new();
     for row in log.rows.by_ref() {
         let row = row?;
         profiler.take(&row);
+        thinner.iter_mut().for_each(|thinner| thinner.take(&row));
         rows.push(row);
     }
     log.progress.finish();
@@ -102,6 +109,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         text::write(&found, matches.get_one::<PathBuf>("out").map(PathBuf::as_path), columns(), &mut out)?;
     }
     out.flush()?;
+    if let (Some(target), Some(thinner)) = (&target, thinner) {
+        target.write(&html::report(&found, &rows, thinner.finish(), warnings.texts().to_vec()))?;
+    }
     warnings.tell_all();
     Ok(())
 }

@@ -3,9 +3,11 @@
 //! A log is a series of [`Row`]s, each a call: when it was to be sent, how long it took, and how it went. [`Trace`] reads them from a
 //! trace, which is CSV; [`Columns`] from any table; [`fix`] from FIX logs; [`Ping`] from what `ping` prints; [`Bare`] from bare latencies. [`plain`] unpacks what is packed.
 //! [`sorted`] and [`reordered`] put rows in order. A [profile](profile::Profile) tells what is in a log, and what is odd about it.
-//! [`replay`](replay::replay) drives a breaker over a log in virtual time. A [fault](fault::Fault) may be put into it.
+//! [`replay`](replay::replay) drives a breaker over a log in virtual time. A [fault](fault::Fault) may be put into it. A
+//! [report](report::Report) is all of that as one page of HTML.
 
 mod error;
+pub mod show;
 mod input;
 mod row;
 mod amount;
@@ -23,6 +25,7 @@ mod moment;
 pub mod fault;
 pub mod pauses;
 pub mod tune;
+pub mod report;
 
 pub use amount::Unit;
 pub use bare::{Bare, BareOptions};

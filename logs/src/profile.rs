@@ -77,7 +77,7 @@ impl Profiler {
     /// Takes note of a row. Its start is not before that of the row before.
     pub fn take(&mut self, row: &Row) {
         if self.rows == 0 {
-            (self.first_ns, self.last_ns) = (row.start_ns, row.start_ns);
+            (self.first_ns, self.last_ns, self.silence.from_ns) = (row.start_ns, row.start_ns, row.start_ns);
         }
         self.rows += 1;
         let since_ns = row.start_ns.saturating_sub(self.last_ns);
@@ -190,6 +190,25 @@ impl Profile {
         calls.checked_div(self.span_ns().into()).map(|calls| u64::try_from(calls).unwrap_or(u64::MAX))
     }
 
+    /// Quantiles for a chart whose axis has a step for each nine: from 0 to below 1, each with its latency in nanoseconds, by nearest
+    /// rank. The last one has the greatest latency.
+    pub fn percentiles(&self) -> Vec<(f64, u64)> {
+        /// So many points for each nine.
+        const STEPS: u32 = 20;
+        let len = self.latencies_ns.len();
+        let quantile = |step: u32| 1.0 - 10_f64.powf(-f64::from(step) / f64::from(STEPS));
+        // Of the last one's share there is half a call.
+        let last = 1.0 - 0.5 / len as f64;
+        let steps = (0..).map(quantile).take_while(|&quantile| quantile < last).chain([last]);
+        steps
+            .filter_map(|quantile| {
+                let rank = (quantile * len as f64).ceil() as usize;
+                let latency_ns = self.latencies_ns.get(rank.clamp(1, len.max(1)) - 1)?;
+                Some((quantile, *latency_ns))
+            })
+            .collect()
+    }
+
     /// How many calls were slower than this.
     pub fn slower_than(&self, limit_ns: u64) -> u64 {
         (self.latencies_ns.len() - self.latencies_ns.partition_point(|&latency_ns| latency_ns <= limit_ns)) as u64
@@ -230,10 +249,28 @@ mod tests {
     }
 
     #[test]
+    fn percentiles_go_from_the_least_to_the_greatest() {
+        let rows: Vec<Row> = (1..=1000).map(|ns| row(ns, Some(ns), true)).collect();
+        let percentiles = profile(&rows).percentiles();
+        assert!(percentiles.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
+        assert_eq!((percentiles[0], percentiles.last()), ((0.0, 1), Some(&(0.9995, 1000))));
+        let near = |quantile: f64| percentiles.iter().find(|(near, _)| (near - quantile).abs() < 1e-9).unwrap().1;
+        assert_eq!([near(0.9), near(0.99), near(0.999)], [900, 990, 999]);
+        assert_eq!(profile(&rows[..1]).percentiles().last(), Some(&(0.5, 1)));
+        assert_eq!(profile(&[]).percentiles(), []);
+    }
+
+    #[test]
     fn of_nothing_there_is_nothing() {
         let profile = profile(&[]);
         assert_eq!((profile.rows, profile.quantiles_ns, profile.greatest_ns), (0, [None; 4], None));
         assert_eq!((profile.calls_in_1000_s(), profile.slower_than(0)), (None, 0));
+    }
+
+    #[test]
+    fn of_one_instant_the_silence_begins_there() {
+        let profile = profile(&[row(7, Some(1), true), row(7, Some(1), true)]);
+        assert_eq!(profile.silence, Silence { len_ns: 0, from_ns: 7 });
     }
 
     #[test]

@@ -116,6 +116,38 @@ impl<W: Write> Report for Json<W> {
     }
 }
 
+/// What became of the calls: for each line a name, a figure and a note, which may be empty.
+pub(super) fn show_figures(config: &Config, summary: &Summary) -> Vec<(&'static str, String, String)> {
+    let whole_ns = summary.end_ns - summary.first_ns;
+    let mut lines = vec![
+        ("asked", show_count(summary.asked), format!("over {}", show_ns(whole_ns))),
+        ("allowed", show_count(summary.allowed), String::new()),
+        ("refused", show_count(summary.refused), show_part(summary.refused, summary.asked)),
+    ];
+    for (name, count, note) in [
+        ("free", summary.free, "rows that don't ask"),
+        ("unknown", summary.unknown, "of the allowed; they were refused when they were recorded, and were not sent"),
+        ("lost", summary.lost, "never came back"),
+    ] {
+        if count > 0 {
+            lines.push((name, show_count(count), note.to_owned()));
+        }
+    }
+    if let Some(verdict) = armed_verdict(config) {
+        let part = show_part(summary.armed, summary.asked);
+        let note = if part.is_empty() { part } else { format!("{part}: {verdict} was possible") };
+        lines.push(("armed", show_count(summary.armed), note));
+    }
+    lines.extend([
+        ("trips", show_count(summary.trips), format!("and {} reopened", show_count(summary.reopens))),
+        ("open", show_ns(summary.open_ns), show_part(summary.open_ns, whole_ns)),
+        ("half-open", show_ns(summary.half_open_ns), show_part(summary.half_open_ns, whole_ns)),
+        ("longest pause", show_ns(summary.longest_pause_ns), String::new()),
+        ("at the end", summary.state.to_string(), String::new()),
+    ]);
+    lines
+}
+
 /// Prints text for people: a profile of the log, the settings, each transition, a summary and a timeline.
 pub(crate) struct Text<'a, W> {
     out: W,
@@ -206,43 +238,12 @@ impl<W: Write> Report for Text<'_, W> {
         self.write_profile()?;
         let waiting = std::mem::take(&mut self.waiting);
         self.out.write_all(&waiting)?;
-        let whole_ns = summary.end_ns - summary.first_ns;
-        let mut lines = vec![
-            ("asked", show_count(summary.asked), format!("over {}", show_ns(whole_ns))),
-            ("allowed", show_count(summary.allowed), String::new()),
-            ("refused", show_count(summary.refused), show_part(summary.refused, summary.asked)),
-        ];
-        for (name, count, note) in [
-            ("free", summary.free, "rows that don't ask"),
-            (
-                "unknown",
-                summary.unknown,
-                "of the allowed; they were refused when they were recorded, and were not sent",
-            ),
-            ("lost", summary.lost, "never came back"),
-        ] {
-            if count > 0 {
-                lines.push((name, show_count(count), note.to_owned()));
-            }
-        }
-        if let Some(verdict) = armed_verdict(&self.config) {
-            let part = show_part(summary.armed, summary.asked);
-            let note = if part.is_empty() { part } else { format!("{part}: {verdict} was possible") };
-            lines.push(("armed", show_count(summary.armed), note));
-        }
-        lines.extend([
-            ("trips", show_count(summary.trips), format!("and {} reopened", show_count(summary.reopens))),
-            ("open", show_ns(summary.open_ns), show_part(summary.open_ns, whole_ns)),
-            ("half-open", show_ns(summary.half_open_ns), show_part(summary.half_open_ns, whole_ns)),
-            ("longest pause", show_ns(summary.longest_pause_ns), String::new()),
-            ("at the end", summary.state.to_string(), String::new()),
-        ]);
-        for (name, value, note) in lines {
+        for (name, value, note) in show_figures(&self.config, summary) {
             let line = format!("  {} {value:>12}  {}", style(format_args!("{name:<13}")).dim(), style(note).dim());
             writeln!(self.out, "{}", line.trim_end())?;
         }
         let width = if self.columns == usize::MAX { 80 } else { self.columns.min(120) };
-        writeln!(self.out, "\n{}", show_timeline(&self.timeline, width, whole_ns))?;
+        writeln!(self.out, "\n{}", show_timeline(&self.timeline, width, summary.end_ns - summary.first_ns))?;
         Ok(self.out.flush()?)
     }
 }

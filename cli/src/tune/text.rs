@@ -42,7 +42,7 @@ pub(super) fn write(
         wrap(&text, columns - 2).iter().try_for_each(|line| writeln!(out, "  {line}"))?;
     }
     heading(out, "The log, replayed in shadow")?;
-    table(out, &replayed(found))?;
+    table(out, &show_replayed(found))?;
     for text in show_false_trips(found) {
         wrap(&text, columns - 2).iter().try_for_each(|line| writeln!(out, "  {}", style(line).dim()))?;
     }
@@ -77,7 +77,7 @@ fn heading(out: &mut impl Write, text: &str) -> Result<(), Failure> {
 }
 
 /// The healthy calls, and what was left out.
-fn show_healthy(found: &Found) -> Vec<(&'static str, String)> {
+pub(super) fn show_healthy(found: &Found) -> Vec<(&'static str, String)> {
     let tuned = &found.tuned;
     let names = QUANTILES.iter().map(|(_, name)| *name).chain(["greatest"]);
     let quantiles: Vec<String> =
@@ -148,9 +148,10 @@ pub(super) fn show_odds(found: &Found) -> Vec<String> {
     texts
 }
 
-type Row = [String; 3];
+/// A name, and what these settings and the defaults have.
+pub(super) type Row = [String; 3];
 
-fn replayed(found: &Found) -> Vec<Row> {
+pub(super) fn show_replayed(found: &Found) -> Vec<Row> {
     let tuned = &found.tuned;
     let row =
         |name: &str, text: fn(&Proof) -> String| [name.to_owned(), text(&tuned.whole), text(&tuned.whole_by_default)];

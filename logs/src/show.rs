@@ -1,0 +1,90 @@
+//! How figures are shown to people.
+
+/// A duration, rounded down, in three to four significant digits and a unit. From two minutes on it has two units.
+pub fn show_ns(ns: u64) -> String {
+    let scaled = |unit_ns: u64, unit: &str| {
+        let (whole, milli) = (ns / unit_ns, ns % unit_ns * 1000 / unit_ns);
+        let text = match whole {
+            100.. => format!("{whole}.{}", milli / 100),
+            10.. => format!("{whole}.{:02}", milli / 10),
+            _ => format!("{whole}.{milli:03}"),
+        };
+        format!("{} {unit}", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    let seconds = ns / 1_000_000_000;
+    match seconds {
+        0 if ns < 1_000 => format!("{ns} ns"),
+        0 if ns < 1_000_000 => scaled(1_000, "µs"),
+        0 => scaled(1_000_000, "ms"),
+        1..120 => scaled(1_000_000_000, "s"),
+        120..7_200 => format!("{} min {} s", seconds / 60, seconds % 60),
+        7_200..172_800 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+/// A time in seconds to the millisecond, rounded down, with spaces between thousands. Less than a second is shown as a duration.
+pub fn show_time(ns: u64) -> String {
+    if ns < 1_000_000_000 {
+        return show_ns(ns);
+    }
+    format!("{}.{:03} s", show_count(ns / 1_000_000_000), ns % 1_000_000_000 / 1_000_000)
+}
+
+/// A number with spaces between thousands.
+pub fn show_count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 event`, `2 events`.
+pub fn show_counted(count: u64, what: &str) -> String {
+    format!("{} {what}{}", show_count(count), if count == 1 { "" } else { "s" })
+}
+
+/// `P99`, `P99.9`, `P50`.
+pub fn show_quantile(ppm: u32) -> String {
+    let text = format!("P{}.{:04}", ppm / 10_000, ppm % 10_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_shown_short() {
+        for (ns, text) in [
+            (0, "0 ns"),
+            (999, "999 ns"),
+            (1_000, "1 µs"),
+            (1_500, "1.5 µs"),
+            (200_000_001, "200 ms"),
+            (12_345_678, "12.34 ms"),
+            (999_999_999, "999.9 ms"),
+            (60_000_000_000, "60 s"),
+            (119_999_999_999, "119.9 s"),
+            (120_000_000_000, "2 min 0 s"),
+            (7_199_999_999_999, "119 min 59 s"),
+            (9_000_000_000_000, "2 h 30 min"),
+            (u64::MAX, "213503 d 23 h"),
+        ] {
+            assert_eq!(show_ns(ns), text);
+        }
+    }
+
+    #[test]
+    fn counts_times_and_quantiles_are_shown_for_people() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(show_count), ["0", "999", "1 000", "1 234 567"]);
+        assert_eq!([show_counted(1, "event"), show_counted(2_000, "event")], ["1 event", "2 000 events"]);
+        assert_eq!(show_time(1_234_567_899_999), "1 234.567 s");
+        assert_eq!([990_000, 999_000, 500_000, 999_999].map(show_quantile), ["P99", "P99.9", "P50", "P99.9999"]);
+    }
+}
