@@ -80,8 +80,9 @@ function label(ctx, text, x, y, dot, align, colourName) {
     ctx.fillText(text, x, y);
 }
 
-// Dashed lines across the chart at thresholds: milliseconds, with texts. A text stands below its line if the one above has no room.
-function thresholds(chart, dot, lines) {
+// Dashed lines across the chart at thresholds: milliseconds, with texts at the `side` that they begin or end at. A text stands below its
+// line if there is no room above.
+function thresholds(chart, dot, lines, side) {
     within(chart, (ctx, bbox) => {
         let above = Infinity;
         for (const [ms, text] of [...lines].sort(([one], [other]) => one - other)) {
@@ -97,7 +98,8 @@ function thresholds(chart, dot, lines) {
             const isBelow = y - bbox.top < 20 * dot;
             // Lines go upwards: the one before is below this one.
             const at = isBelow ? y + 15 * dot : Math.min(y - 5 * dot, above - 15 * dot);
-            label(ctx, text, bbox.left + bbox.width - 6 * dot, at, dot, "right", "threshold");
+            const x = side === "left" ? bbox.left + 6 * dot : bbox.left + bbox.width - 6 * dot;
+            label(ctx, text, x, at, dot, side, "threshold");
             above = at;
         }
     });

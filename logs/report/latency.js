@@ -110,7 +110,7 @@ function latencyChart(holder, width, height, scale) {
         hooks: {
             drawClear: [chart => shade(chart, dot(), run.pauses)],
             draw: [
-                chart => run.threshold_ms > 0 && thresholds(chart, dot(), [[run.threshold_ms, text]]),
+                chart => run.threshold_ms > 0 && thresholds(chart, dot(), [[run.threshold_ms, text]], "right"),
                 chart => markLost(chart, dot()),
             ],
             setCursor: [chart => tellLatency(chart, holder)],

@@ -53,7 +53,8 @@ function percentileChart(holder, width, height, scale) {
             { stroke: () => colour("median"), width: 2 * scale, points: { show: nines.length < 3, size: 5 * scale, fill: () => colour("median") } },
         ],
         hooks: {
-            draw: [chart => thresholds(chart, dot(), judged), chart => verdicts(chart, dot(), runs)],
+            // To the left the curve is low.
+            draw: [chart => thresholds(chart, dot(), judged, "left"), chart => verdicts(chart, dot(), runs)],
             setCursor: [
                 ({ cursor: { idx } }) => readout(holder, idx == null ? "" : percent(nines[idx]) + " of the calls took " + duration(ms[idx]) + " or less"),
             ],
