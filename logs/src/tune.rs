@@ -22,6 +22,8 @@ mod score;
 mod choice;
 mod limits;
 mod proof;
+#[cfg(test)]
+mod odds;
 
 use crate::error::LogError;
 use crate::profile::QUANTILES;

@@ -26,28 +26,35 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// The tail of some peaks. `scale_at_least` is that of calls which are slow independently of each other. `lower` is the tail at a lower
-    /// threshold, where there are more peaks.
+    /// The tail of some peaks of debt. `scale_at_least` is that of calls which are slow independently of each other.
+    /// `lower` is the tail at a lower threshold, where there are more peaks.
     ///
-    /// The mean excess over a level is the scale of an exponential tail (the peaks-over-threshold method).
+    /// The mean excess over a level is the scale of an exponential tail (the peaks-over-threshold method). The level is that of the greatest
+    /// peak that isn't counted, so that the excesses are as exponentials that are independent of it.
     pub(super) fn new(mut peaks: Vec<f64>, scale_at_least: f64, lower: Option<&Self>) -> Self {
         peaks.sort_unstable_by(|a, b| b.total_cmp(a));
         let k = (peaks.len() / 20).clamp(LEAST_K, MOST_K);
-        match (peaks.get(k - 1), peaks.first()) {
-            (Some(&level), _) if peaks.len() >= FEW => {
+        match peaks.get(k) {
+            Some(&level) if peaks.len() >= FEW => {
                 let excess = peaks.iter().take(k).map(|peak| peak - level).sum::<f64>() / k as f64;
-                let scale = excess.max(scale_at_least);
-                let spread = Z / (k as f64).sqrt();
-                let count_bound = k as f64 * (1.0 + spread);
-                Self { count: k as f64, level, scale, scale_bound: scale * (1.0 + spread), count_bound }
+                Self {
+                    count: k as f64,
+                    level,
+                    scale: excess.max(scale_at_least),
+                    scale_bound: excess.max(scale_at_least) * mean_at_most(k),
+                    count_bound: count_at_most(k as u64),
+                }
             }
-            (_, greatest) => {
-                let level = greatest.copied().unwrap_or(0.0);
+            _ => {
                 // Nothing is known of the scale but from below; otherwise as for the fewest peaks.
-                let bound_of_few = scale_at_least * (1.0 + Z / (LEAST_K as f64).sqrt());
-                let scale = lower.map_or(scale_at_least, |lower| lower.scale.max(scale_at_least));
-                let scale_bound = lower.map_or(bound_of_few, |lower| lower.scale_bound.max(scale_at_least));
-                Self { count: COUNT_OF_FEW, level, scale, scale_bound, count_bound: COUNT_OF_FEW }
+                let bound_of_few = scale_at_least * mean_at_most(LEAST_K);
+                Self {
+                    count: COUNT_OF_FEW,
+                    level: peaks.first().copied().unwrap_or(0.0),
+                    scale: lower.map_or(scale_at_least, |lower| lower.scale.max(scale_at_least)),
+                    scale_bound: lower.map_or(bound_of_few, |lower| lower.scale_bound.max(scale_at_least)),
+                    count_bound: COUNT_OF_FEW,
+                }
             }
         }
     }
@@ -99,6 +106,15 @@ pub(super) fn independent_scale(share: f64, quantile: f64) -> Option<f64> {
     }
     // Where no call is slow, theta has no end.
     (high > 0.0).then_some(1.0 / high)
+}
+
+/// The mean of exponentials is at most so many times the mean of so many that were seen, 19 times of 20.
+///
+/// Twice their sum, in means, is distributed as chi-square with twice as many degrees of freedom, whose quantile is near that of Wilson and
+/// Hilferty (1931).
+fn mean_at_most(seen: usize) -> f64 {
+    let spread = 1.0 / (9.0 * seen as f64);
+    (1.0 - spread - Z * spread.sqrt()).powi(-3)
 }
 
 /// No more than so many are expected, 19 times of 20, when this many came (the upper end of a Poisson mean: Garwood 1936).
@@ -157,13 +173,23 @@ mod tests {
     }
 
     #[test]
+    fn means_at_most_are_those_of_the_tables() {
+        // By the 5 % quantiles of chi-square with twice as many degrees of freedom: 10.851 (20), 26.509 (40), 77.929 (100).
+        for (seen, quantile) in [(10, 10.851), (20, 26.509), (50, 77.929)] {
+            let bound = mean_at_most(seen) * quantile / (2.0 * seen as f64);
+            assert!((bound - 1.0).abs() < 0.002, "{seen} {bound}");
+        }
+    }
+
+    #[test]
     fn a_tail_is_what_its_peaks_are() {
         // 1000 peaks, each e times rarer than those lower by 0.5: the 50 greatest tell.
         let peaks: Vec<f64> = (0..1000).map(|rank| 1.0 + 0.5 * (1000.0 / (f64::from(rank) + 0.5)).ln()).collect();
         let tail = Tail::new(peaks, 0.1, None);
         assert_eq!(tail.count, 50.0);
-        near(tail.count_bound, 50.0 + Z * 50.0_f64.sqrt());
+        near(tail.count_bound, 63.287);
         assert!((tail.scale - 0.5).abs() < 0.02, "{tail:?}");
+        near(tail.scale_bound / tail.scale, 100.0 / 77.929);
         let limit = tail.limit(0.01);
         near(tail.bound(limit), 0.01);
         assert!(tail.expected(limit) < 0.01 && tail.bound(limit + 0.1) < 0.01);
@@ -172,14 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn few_peaks_are_taken_for_four() {
+    fn few_peaks_are_taken_for_four_above_the_greatest() {
         let lower = Tail::new((0..100).map(f64::from).collect(), 0.1, None);
         let tail = Tail::new(vec![2.0; 19], 0.1, Some(&lower));
         assert_eq!((tail.count, tail.level, tail.scale), (4.0, 2.0, lower.scale));
         assert_eq!(tail.bound(2.0), 4.0);
+        assert_eq!(Tail::new(vec![2.0; 20], 0.1, Some(&lower)).count, 10.0);
         let none = Tail::new(Vec::new(), 0.3, None);
         assert_eq!((none.level, none.scale), (0.0, 0.3));
         assert!(none.scale_bound > 0.4);
-        assert_eq!(Tail::new(vec![2.0; 20], 0.1, Some(&lower)).count, 10.0);
     }
 }

@@ -1,9 +1,10 @@
 //! A report to look at: the trace that the repository ships, replayed by two settings, with figures beside it that are made up.
 
 use trip99::{Config, Event};
+use trip99_logs::pauses::Pauses;
 use trip99_logs::profile::Profiler;
-use trip99_logs::replay::replay;
-use trip99_logs::report::{Candidate, FaultRow, Pauses, Report, Run, Span, Thinner};
+use trip99_logs::replay::{self, Summary, replay};
+use trip99_logs::report::{Candidate, FaultRow, Pause, Report, Run, Span, Thinner};
 use trip99_logs::show::show_ns;
 use trip99_logs::{LogError, Row, Trace};
 
@@ -19,16 +20,42 @@ fn rows(first_ns: u64) -> Vec<Row> {
     moved.collect::<Result<_, LogError>>().expect("it has no mistake")
 }
 
+struct Watch(Pauses);
+
+impl replay::Report for Watch {
+    type Error = LogError;
+
+    fn begin(&mut self, _: &Config) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    fn transition(&mut self, event: &Event) -> Result<(), LogError> {
+        self.0.transition(event);
+        Ok(())
+    }
+
+    fn end(&mut self, _: &Summary) -> Result<(), LogError> {
+        Ok(())
+    }
+}
+
 fn run(name: &str, config: &Config, rows: &[Row]) -> Run {
     let evidence = |event: &Event| format!("observed {}, limit {}", show_ns(event.observed), show_ns(event.limit));
-    let mut pauses = Pauses::new(evidence);
-    let summary = replay(config, rows.iter().map(|row| Ok(*row)), &mut pauses).expect("it replays");
+    let mut watch = Watch(Pauses::default());
+    let summary = replay(config, rows.iter().map(|row| Ok(*row)), &mut watch).expect("it replays");
+    let pauses = watch.0.finish(&summary).into_iter().map(|pause| Pause {
+        from_ns: pause.from_ns,
+        to_ns: pause.to_ns,
+        reason: pause.opening.as_ref().map_or("start", |event| event.reason.name()).to_owned(),
+        evidence: pause.opening.as_ref().map(evidence).unwrap_or_default(),
+        reopened: pause.reopens,
+    });
     let pair = |name: &str, value: String| (name.to_owned(), value);
     Run {
         name: name.to_owned(),
         threshold_ns: config.threshold_ns,
         quantile_ppm: config.quantile_ppm,
-        pauses: pauses.finish(),
+        pauses: pauses.collect(),
         summary: vec![
             pair("asked", summary.asked.to_string()),
             pair("refused", summary.refused.to_string()),
