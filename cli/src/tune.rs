@@ -116,6 +116,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Who notices a link that is five times slower only after more calls than this is told so.
+const MANY_CALLS: u64 = 100;
+
 /// Work that takes less time than this shows no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -194,6 +197,14 @@ impl Found {
                 show_ns(tuned.healthy_span_ns),
                 show_every(odds.bound_a_month),
                 show_ns(options::enough_ns(&self.options))
+            ));
+        }
+        let five_times = tuned.faults.first().and_then(|fault| fault.median_calls);
+        if five_times.is_none_or(|calls| calls > MANY_CALLS) {
+            warnings.keep(format_args!(
+                "a link that is five times slower is noticed {}: the log has slow times of its own, and the budget lets few of them trip; \
+                 leave out what was no healthy time (--bad), or allow more false trips (--false-trips)",
+                five_times.map_or("seldom".to_owned(), |calls| format!("after {calls} calls"))
             ));
         }
         if let (Some(within_ns), false) = (options.detect_within_ns, tuned.is_quick) {

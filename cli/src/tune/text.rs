@@ -141,10 +141,12 @@ pub(super) fn show_odds(found: &Found) -> Vec<String> {
         "So false trips are no more frequent than {bound}{with_suspects}, 19 times of 20. The budget is {}.",
         show_every(found.budget_a_month())
     ));
-    texts.push(format!(
-        "By the tail of the log's own debts {} is to be expected; no forecast goes beyond ten times the log's length.",
-        show_every(odds.expected_a_month)
-    ));
+    let expected = show_every(odds.expected_a_month);
+    texts.push(if tuned.chosen.expected_a_month < odds.expected_a_month {
+        format!("By the tail of the log's own debts they are rarer than {expected}; no forecast goes beyond ten times the log's length.")
+    } else {
+        format!("By the tail of the log's own debts {expected} is to be expected.")
+    });
     texts
 }
 
