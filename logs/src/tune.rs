@@ -199,7 +199,7 @@ impl Step {
 
 /// Makes settings that fit the log. The rows are in ascending order of their start.
 ///
-/// It takes all cores that there are, some 100 bytes of memory a row, and a few seconds for a million rows.
+/// It takes all cores that there are, some 160 bytes of memory a row, and a few seconds for a million rows.
 ///
 /// # Errors
 /// There is too little in the log, or the options leave no room.
