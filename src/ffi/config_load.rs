@@ -28,7 +28,7 @@ pub unsafe extern "C" fn cb_config_init_for(config: *mut cb_config, size: usize,
 
 /// Reads settings from a TOML file, as `trip99 replay --config` does: its keys are the names of the fields without _ns and _ppm, with
 /// underscores or dashes. A duration is a string like "200ms" or a number of nanoseconds, a share is a fraction like 0.99. What isn't
-/// given is as cb_config_init_for sets it for the file's threshold. The tool's table [columns], about logs, is skipped.
+/// given is as cb_config_init_for sets it for the file's threshold. The tool's table "columns", about logs, is skipped.
 ///
 /// @param path    The file, in UTF-8. Must not be NULL.
 /// @param config  Where the settings go, which are legal then. It is left as it is if there is an error. Must not be NULL.
