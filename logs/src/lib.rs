@@ -19,6 +19,7 @@ mod columns;
 mod bare;
 mod ping;
 pub mod fix;
+pub mod outages;
 pub mod profile;
 pub mod replay;
 mod moment;

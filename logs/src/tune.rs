@@ -12,7 +12,6 @@
 
 #![expect(clippy::float_arithmetic, reason = "odds are estimates; the breaker decides by none of them")]
 
-mod outages;
 mod healthy;
 mod candidates;
 mod excursions;
@@ -26,6 +25,8 @@ mod proof;
 mod odds;
 
 use crate::error::LogError;
+use crate::fault;
+use crate::outages::{Span, outage_limit_ns, outages, united};
 use crate::profile::QUANTILES;
 use crate::row::Row;
 use candidates::has_room;
@@ -33,8 +34,6 @@ pub use choice::Candidate;
 use choice::{best, candidates, pairs};
 use healthy::Healthy;
 use limits::{settings, window_age_ns};
-pub use outages::{OUTAGE_GAP_NS, Span, outage_limit_ns, outages};
-use outages::{has_outcome, united};
 use proof::fault_proofs;
 pub use proof::{AFTER_OUTAGE_NS, CALLS_AFTER, FaultProof, Proof};
 use std::fmt;
@@ -225,7 +224,7 @@ pub fn tune(rows: &[Row], options: &TuneOptions) -> Result<Tuned, TuneError> {
 /// As those of [`tune`].
 pub fn tune_telling(rows: &[Row], options: &TuneOptions, mut tell: impl FnMut(Step)) -> Result<Tuned, TuneError> {
     tell(Step::Outages);
-    let median_ns = median_ns(rows);
+    let median_ns = fault::median_ns(rows).unwrap_or(0);
     let outage_limit_ns = outage_limit_ns(median_ns);
     let suspects = outages(rows, outage_limit_ns);
     let left_out = united(suspects.iter().chain(&options.bad).copied().collect());
@@ -313,16 +312,6 @@ impl Tuned {
             bound_a_month: proof.bound_a_month(),
             bound_with_suspects_a_month: proof.bound_with_suspects_a_month(),
         }
-    }
-}
-
-/// Of the calls that came back, by nearest rank.
-fn median_ns(rows: &[Row]) -> u64 {
-    let mut latencies_ns: Vec<u64> =
-        rows.iter().filter(|row| has_outcome(row)).filter_map(|row| row.latency_ns).collect();
-    match latencies_ns.len().div_ceil(2).checked_sub(1) {
-        Some(middle) => *latencies_ns.select_nth_unstable(middle).1,
-        None => 0,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::show::show_quantile;
 use trip99::Config;
 use trip99_logs::report::{Bucket, Candidate, FaultRow, Pause, Report, Run, Span};
 use trip99_logs::tune::{self, Proof};
-use trip99_logs::{Row, RowKind};
+use trip99_logs::{Row, RowKind, outages};
 
 pub(super) fn report(found: &Found, rows: &[Row], latencies: Vec<Bucket>, warnings: Vec<String>) -> Report {
     let tuned = &found.tuned;
@@ -16,7 +16,7 @@ pub(super) fn report(found: &Found, rows: &[Row], latencies: Vec<Bucket>, warnin
     let names = ["calls", "latency", "", "resolution"];
     let lines = names.into_iter().zip(show_profile(&found.profile, tuned.config.threshold_ns));
     let lines = lines.map(|(name, (_, text))| (name, text)).chain(show_healthy(found));
-    let spans = |spans: &[tune::Span], label: &'static str| -> Vec<Span> {
+    let spans = |spans: &[outages::Span], label: &'static str| -> Vec<Span> {
         spans.iter().map(|span| Span { from_ns: span.from_ns, to_ns: span.to_ns, label: label.to_owned() }).collect()
     };
     let mut suspects = spans(&tuned.suspects, "an outage by hindsight");

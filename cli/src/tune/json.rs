@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use std::io::Write;
 use trip99::{Config, Event};
+use trip99_logs::outages::Span;
 use trip99_logs::profile::QUANTILES;
-use trip99_logs::tune::{Candidate, FaultProof, HeldBack, Proof, Span};
+use trip99_logs::tune::{Candidate, FaultProof, HeldBack, Proof};
 
 #[derive(Serialize)]
 struct Tuned<'a> {
@@ -127,7 +128,7 @@ impl From<&Proof> for ProofJson {
         };
         Self {
             span_ns: proof.span_ns,
-            trips: proof.trips.len(),
+            trips: proof.pauses.len(),
             false_trips: proof.false_trips.iter().map(trip).collect(),
             outages: proof.outages,
             noticed: proof.noticed,

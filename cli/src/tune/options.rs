@@ -6,7 +6,8 @@ use std::fmt::Display;
 use std::time::Duration;
 use trip99::{Config, PPM};
 use trip99_logs::Moment;
-use trip99_logs::tune::{MONTH_NS, Span, TuneOptions};
+use trip99_logs::outages::Span;
+use trip99_logs::tune::{MONTH_NS, TuneOptions};
 
 /// The most that may be held back, in percent.
 const MOST_HELD_BACK: u32 = 90;

@@ -1,6 +1,7 @@
 //! What is odd about a log: it is likely not what it is taken for.
 
 use super::Profile;
+use crate::outages::outage_limit_ns;
 use crate::row::Row;
 use std::fmt;
 use trip99::Config;
@@ -80,8 +81,7 @@ impl Profile {
 
     /// A call that takes longer than this is one of an outage.
     fn outage_ns(&self) -> u64 {
-        let median_ns = self.quantiles_ns.first().copied().flatten().unwrap_or(0);
-        median_ns.saturating_mul(5).max(SECOND_NS)
+        outage_limit_ns(self.quantiles_ns.first().copied().flatten().unwrap_or(0))
     }
 
     fn outage_at_the_end(&self, show: &impl Fn(u64) -> String) -> Option<String> {

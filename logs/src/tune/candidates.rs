@@ -1,7 +1,7 @@
 //! The pairs of quantile and threshold that are tried.
 
 use super::healthy::Healthy;
-use super::outages::outage_limit_ns;
+use crate::outages::outage_limit_ns;
 use trip99::PPM;
 
 /// The quantiles to judge, in ppm.

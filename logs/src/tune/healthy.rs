@@ -1,6 +1,6 @@
 //! The healthy calls of a log: what is left when outages are left out.
 
-use super::outages::{Span, has_outcome};
+use crate::outages::{Span, has_outcome};
 use crate::row::Row;
 
 /// The calls of a log that came back, without those of outages.

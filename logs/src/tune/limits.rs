@@ -5,7 +5,7 @@ use super::TuneOptions;
 use super::candidates::{percent, two_digits_up};
 use super::choice::Candidate;
 use super::healthy::Healthy;
-use super::outages::outage_limit_ns;
+use crate::outages::outage_limit_ns;
 use std::time::Duration;
 use trip99::{Config, PPM};
 

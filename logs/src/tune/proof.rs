@@ -2,12 +2,12 @@
 #![expect(clippy::float_arithmetic, reason = "odds are estimates; the breaker decides by none of them")]
 
 use super::MONTH_NS;
-use super::outages::Span;
 use super::score::{SEED, STARTS, faults};
 use super::side_by_side::side_by_side;
 use super::tail::count_at_most;
 use crate::error::LogError;
 use crate::fault::{Fault, random_of};
+use crate::outages::Span;
 use crate::pauses::{Pause, Pauses};
 use crate::replay::{Replay, Report, Summary, replay};
 use crate::row::{Row, RowKind};
@@ -28,9 +28,7 @@ pub struct Proof {
     pub span_ns: u64,
     /// When trading would have been paused, and why.
     pub pauses: Vec<Pause>,
-    /// What led to the pauses.
-    pub trips: Vec<Event>,
-    /// Those of the trips that no outage explains.
+    /// What led to those of the pauses that no outage explains.
     pub false_trips: Vec<Event>,
     /// The outages in the rows, and how many of them would have been noticed.
     pub outages: usize,
@@ -55,7 +53,7 @@ impl Proof {
             let due = with_after(outage);
             due.has(event.t_ns) || event.reason == Reason::Stall && due.has(event.t_ns.saturating_sub(event.observed))
         };
-        let is_false = |event: &&Event| !outages.iter().any(|outage| is_due_to(event, outage));
+        let is_false = |event: &Event| !outages.iter().any(|outage| is_due_to(event, outage));
         let is_noticed = |outage: &&Span| {
             let due = with_after(outage);
             seen.pauses.iter().any(|pause| pause.from_ns <= due.to_ns && due.from_ns <= pause.to_ns)
@@ -64,14 +62,12 @@ impl Proof {
             .iter()
             .map(|outage| outage.to_ns.min(last.start_ns).saturating_sub(outage.from_ns.max(first.start_ns)))
             .sum();
-        let trips: Vec<Event> = seen.pauses.iter().filter_map(|pause| pause.opening).collect();
         Ok(Self {
             span_ns: (last.start_ns - first.start_ns).saturating_sub(left_out_ns),
-            false_trips: trips.iter().filter(is_false).copied().collect(),
+            false_trips: seen.pauses.iter().filter_map(|pause| pause.opening).filter(is_false).collect(),
             noticed: outages.iter().filter(is_noticed).count(),
             outages: outages.len(),
             paused_ns: summary.open_ns + summary.half_open_ns,
-            trips,
             pauses: seen.pauses,
         })
     }
@@ -83,7 +79,7 @@ impl Proof {
 
     /// The same if each trip is false.
     pub fn bound_with_suspects_a_month(&self) -> f64 {
-        self.at_most_a_month(self.trips.len())
+        self.at_most_a_month(self.pauses.len())
     }
 
     fn at_most_a_month(&self, trips: usize) -> f64 {

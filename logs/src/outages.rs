@@ -57,7 +57,7 @@ pub fn outages(rows: &[Row], limit_ns: u64) -> Vec<Span> {
 }
 
 /// Spans that overlap or touch become one. The result is in ascending order.
-pub(super) fn united(mut spans: Vec<Span>) -> Vec<Span> {
+pub(crate) fn united(mut spans: Vec<Span>) -> Vec<Span> {
     spans.sort_unstable_by_key(|span| span.from_ns);
     let mut united: Vec<Span> = Vec::new();
     for span in spans {
@@ -70,7 +70,7 @@ pub(super) fn united(mut spans: Vec<Span>) -> Vec<Span> {
 }
 
 /// Nobody knows how a call would have gone that was refused, or given up.
-pub(super) fn has_outcome(row: &Row) -> bool {
+pub(crate) fn has_outcome(row: &Row) -> bool {
     matches!(row.kind, RowKind::Ask | RowKind::Free)
 }
 
