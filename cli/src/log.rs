@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::warnings::Warnings;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use how::{How, Order, duration};
+pub(crate) use progress::PATIENCE;
 use progress::Progress;
 use std::cell::RefCell;
 use std::fs::File;

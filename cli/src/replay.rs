@@ -1,6 +1,5 @@
 //! `trip99 replay` drives a breaker over a recorded trace, in virtual time.
 
-pub(crate) mod profile;
 mod oddities;
 mod faults;
 mod feed;
@@ -12,16 +11,17 @@ use crate::arguments::{format_arg, is_json};
 use crate::failure::Failure;
 use crate::json::Json;
 use crate::log::{self, Log};
-use crate::report::{Target, report_arg};
+use crate::profile::Looked;
+use crate::report::report_arg;
 use crate::settings::{self, Settings};
 use crate::show::show_ns;
+use crate::target::Target;
 use crate::warnings::Warnings;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use console::Term;
 use feed::Feed;
 use html::{Over, WithPauses};
 use oddities::warn_of_replay;
-use profile::Looked;
 use report::{Findings, Text};
 use std::io::{self, BufWriter, LineWriter, Write};
 use std::path::PathBuf;
@@ -82,7 +82,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = read_settings(matches, &mut warnings)?;
     let new = read_new_settings(matches, &mut warnings)?;
     let injections = faults::read(matches)?;
-    let target = Target::of(matches, &["log", "config"])?;
+    let target = Target::of(matches, "report", &["log", "config"])?;
     let mut log = Log::open(matches)?;
     let looked = Looked::default();
     let result = Feed::new(&mut log, &injections, &looked).and_then(|feed| {
@@ -150,7 +150,7 @@ impl Replayed<'_> {
         report.end(&summary)?;
         if let (Some(target), Some(thinner)) = (&self.target, thinner) {
             let over = Over { name: &self.log.name, profile: self.looked.profile(), config, summary: &summary };
-            target.write(&over.report(thinner.finish(), &pauses, warnings.texts().to_vec()))?;
+            target.write(&over.report(thinner.finish(), &pauses, warnings.texts().to_vec()).html())?;
         }
         Ok(())
     }

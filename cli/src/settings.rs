@@ -41,20 +41,21 @@ pub(crate) fn differing(config: &Config) -> impl Iterator<Item = (&'static Setti
 
 /// The TOML that makes these settings. It is empty if they are the defaults.
 pub(crate) fn show_toml(config: &Config) -> String {
-    let line = |setting: &Setting| {
-        let text = setting.show(config);
-        match setting.kind() {
-            // TOML has no greater integers.
-            SettingKind::Number if setting.get(config) > i64::MAX as u64 => {
-                format!("{} = \"{text}\"\n", setting.name())
-            }
-            SettingKind::Share | SettingKind::Count | SettingKind::Number | SettingKind::Switch => {
-                format!("{} = {text}\n", setting.name())
-            }
-            _ => format!("{} = \"{text}\"\n", setting.name()),
-        }
+    differing(config).map(|(setting, _)| show_toml_line(setting, config)).collect()
+}
+
+/// A setting as a line of TOML.
+pub(crate) fn show_toml_line(setting: &Setting, config: &Config) -> String {
+    let text = setting.show(config);
+    let is_bare = match setting.kind() {
+        // TOML has no greater integers.
+        SettingKind::Number => setting.get(config) <= i64::MAX as u64,
+        SettingKind::Share | SettingKind::Count | SettingKind::Switch => true,
+        // 0 turns a setting off, or leaves it to another one.
+        _ => text == "0",
     };
-    differing(config).map(|(setting, _)| line(setting)).collect()
+    let quote = if is_bare { "" } else { "\"" };
+    format!("{} = {quote}{text}{quote}\n", setting.name())
 }
 
 /// The options that make these settings out of the defaults, and of what follows the threshold.

@@ -9,16 +9,15 @@ mod text;
 use crate::arguments::{format_arg, is_json};
 use crate::failure::Failure;
 use crate::json::Json;
-use crate::log::{self, Log};
-use crate::report::{Target, report_arg};
+use crate::log::{self, Log, PATIENCE};
+use crate::report::report_arg;
 use crate::show::{columns, show_every, show_ns};
+use crate::target::Target;
 use crate::warnings::Warnings;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 use trip99::Reason;
 use trip99_logs::Row;
 use trip99_logs::profile::{Profile, Profiler};
@@ -79,10 +78,14 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let mut warnings = Warnings::default();
     let asked = options::read(matches)?;
-    let target = Target::of(matches, &["log", "config", "out"])?;
+    let report = Target::of(matches, "report", &["log", "config"])?;
+    let settings = Target::of(matches, "out", &["log", "config"])?;
+    if let (Some(report), Some(settings)) = (&report, &settings) {
+        settings.check_other(report)?;
+    }
     let mut log = Log::open(matches)?;
     let mut profiler = Profiler::default();
-    let mut thinner = target.is_some().then(Thinner::default);
+    let mut thinner = report.is_some().then(Thinner::default);
     let mut rows: Vec<Row> = Vec::new();
     for row in log.rows.by_ref() {
         let row = row?;
@@ -99,8 +102,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let found = Found { name: log.name.clone(), profile: profiler.finish(), options, tuned };
     log.warn(&mut warnings);
     found.warn(&mut warnings);
-    if let Some(path) = matches.get_one::<PathBuf>("out") {
-        write_settings(path, &found.toml())?;
+    if let Some(settings) = &settings {
+        settings.write(&found.toml())?;
     }
     let mut out = BufWriter::new(io::stdout().lock());
     if is_json(matches) {
@@ -109,8 +112,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         text::write(&found, matches.get_one::<PathBuf>("out").map(PathBuf::as_path), columns(), &mut out)?;
     }
     out.flush()?;
-    if let (Some(target), Some(thinner)) = (&target, thinner) {
-        target.write(&html::report(&found, &rows, thinner.finish(), warnings.texts().to_vec()))?;
+    if let (Some(report), Some(thinner)) = (&report, thinner) {
+        report.write(&html::report(&found, &rows, thinner.finish(), warnings.texts().to_vec()).html())?;
     }
     warnings.tell_all();
     Ok(())
@@ -118,9 +121,6 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 
 /// Who notices a link that is five times slower only after more calls than this is told so.
 const MANY_CALLS: u64 = 100;
-
-/// Work that takes less time than this shows no bar.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -139,16 +139,6 @@ fn show_step(bar: &ProgressBar, step: Step) {
         Step::Faults => "putting faults into the log",
     });
     bar.set_position(Step::ALL.iter().position(|&other| other == step).unwrap_or(0) as u64);
-}
-
-/// Beside the file first, so that whoever reads it finds a whole one.
-fn write_settings(path: &Path, toml: &str) -> Result<(), Failure> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let written = fs::write(&beside, toml).and_then(|()| fs::rename(&beside, path));
-    written.map_err(|error| {
-        Failure::new(format_args!("--out {}: {error}; legal: a file that can be written", path.display()))
-    })
 }
 
 /// A log, and what was made of it.

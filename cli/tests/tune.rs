@@ -135,6 +135,11 @@ fn mistakes_name_what_is_legal() {
         ("--threshold fast", "legal: a duration"),
         ("--threshold 1ns", "no threshold has room at any quantile"),
         ("--out /nowhere/made.toml", "--out /nowhere/made.toml: "),
+        ("--out link.csv", "--out link.csv: it is read, too; legal: a file of its own"),
+        (
+            "--out same.out --report same.out",
+            "--out same.out: it is that of --report same.out; legal: a file of its own",
+        ),
     ] {
         fails(&format!("tune link.csv {args}"), "", &[message]);
     }

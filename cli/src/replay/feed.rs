@@ -1,8 +1,8 @@
 //! The rows that a replay gets: those of a log, with faults put into them.
 
-use super::profile::Looked;
 use crate::failure::Failure;
 use crate::log::{Log, Rows};
+use crate::profile::Looked;
 use trip99_logs::fault::{Injection, InjectionSpan, Injector, median_ns};
 use trip99_logs::{LogError, Row};
 

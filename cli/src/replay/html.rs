@@ -1,7 +1,7 @@
 //! What a replay's report in HTML tells.
 
-use super::profile::show_profile;
 use super::report::show_figures;
+use crate::profile::show_named_profile;
 use crate::report::{report_of, show_pauses};
 use crate::show::show_settings;
 use trip99::{Config, Event, State};
@@ -61,10 +61,7 @@ impl Over<'_> {
     /// `warnings` are those of the log and of the replay.
     pub(super) fn report(&self, latencies: Vec<Bucket>, pauses: &[Pause], warnings: Vec<String>) -> Report {
         let &Self { name, profile, config, summary } = self;
-        // The lines of the text, by names that tell more where there are no columns.
-        let names = ["calls", "latency", "", "resolution"];
-        let lines = names.into_iter().zip(show_profile(profile, config.threshold_ns));
-        let lines = lines.map(|(name, (_, text))| (name, text));
+        let lines = show_named_profile(profile, config.threshold_ns);
         let rules = show_settings(config).into_iter().enumerate();
         let rules = rules.map(|(at, (rule, text))| (if at == 0 { "rules" } else { "" }, format!("{rule}: {text}")));
         let figures = show_figures(config, summary).into_iter().map(|(name, figure, note)| {

@@ -2,9 +2,9 @@
 
 use super::faults::{Injected, InjectedLine, show_injected};
 use super::oddities::armed_verdict;
-use super::profile::{Looked, show_profile};
 use crate::failure::Failure;
 use crate::json::Json;
+use crate::profile::{Looked, show_profile};
 use crate::show::{
     EventTable, show_count, show_ns, show_part, show_quantile, show_settings, show_timeline, wrap_lines, write_lines,
 };

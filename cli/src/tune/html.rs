@@ -2,7 +2,7 @@
 
 use super::Found;
 use super::text::{show_fault, show_healthy, show_noticed, show_odds, show_replayed};
-use crate::replay::profile::show_profile;
+use crate::profile::show_named_profile;
 use crate::report::{report_of, show_pauses};
 use crate::show::show_quantile;
 use trip99::Config;
@@ -12,10 +12,7 @@ use trip99_logs::{Row, RowKind, outages};
 
 pub(super) fn report(found: &Found, rows: &[Row], latencies: Vec<Bucket>, warnings: Vec<String>) -> Report {
     let tuned = &found.tuned;
-    // The lines of the text, by names that tell more where there are no columns.
-    let names = ["calls", "latency", "", "resolution"];
-    let lines = names.into_iter().zip(show_profile(&found.profile, tuned.config.threshold_ns));
-    let lines = lines.map(|(name, (_, text))| (name, text)).chain(show_healthy(found));
+    let lines = show_named_profile(&found.profile, tuned.config.threshold_ns).chain(show_healthy(found));
     let spans = |spans: &[outages::Span], label: &'static str| -> Vec<Span> {
         spans.iter().map(|span| Span { from_ns: span.from_ns, to_ns: span.to_ns, label: label.to_owned() }).collect()
     };

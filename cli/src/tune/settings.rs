@@ -1,9 +1,9 @@
 //! The settings that were made, each with its reason; and as a TOML file.
 
 use super::Found;
+use crate::settings::show_toml_line;
 use crate::show::{show_count, show_every, show_ns, show_part, show_quantile, wrap};
 use trip99::Config;
-use trip99::settings::{Setting, SettingKind};
 
 /// The columns that a comment of the file takes at most.
 const COLUMNS: usize = 100;
@@ -117,7 +117,7 @@ impl Found {
             if let Some(setting) = Config::setting(name) {
                 toml.push('\n');
                 comment(&sentence(&reason), &mut toml);
-                toml += &format!("{name} = {}\n", value(setting, &self.tuned.config));
+                toml += &show_toml_line(setting, &self.tuned.config);
             }
         }
         toml
@@ -141,14 +141,4 @@ impl Found {
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
-}
-
-/// As TOML has it.
-fn value(setting: &Setting, config: &Config) -> String {
-    let text = setting.show(config);
-    match setting.kind() {
-        SettingKind::Share | SettingKind::Count | SettingKind::Number | SettingKind::Switch => text,
-        _ if text == "0" => text,
-        _ => format!("\"{text}\""),
-    }
 }

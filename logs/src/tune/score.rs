@@ -87,7 +87,8 @@ impl Trial {
         let (mut starts_ns, mut latencies_ns) = (Vec::new(), Vec::new());
         let calls = calls.iter().cycle().skip(begin).take(HORIZON);
         for (index, &(start_ns, latency_ns)) in (begin as u64..).zip(calls) {
-            now_ns += before_ns.map_or(0, |before_ns| start_ns.checked_sub(before_ns).unwrap_or(gap_ns));
+            let after_ns = before_ns.map_or(0, |before_ns| start_ns.checked_sub(before_ns).unwrap_or(gap_ns));
+            now_ns = u64::saturating_add(now_ns, after_ns);
             before_ns = Some(start_ns);
             let row = Row { start_ns: now_ns, latency_ns: Some(latency_ns), ok: true, kind: RowKind::Ask };
             let row = fault.apply(&row, random_of(SEED, index));

@@ -1,9 +1,9 @@
 //! What would have differed, as text for people.
 
 use super::super::faults::show_fate;
-use super::super::profile::{Looked, show_profile};
 use super::{Compared, sides};
 use crate::failure::Failure;
+use crate::profile::{Looked, show_profile};
 use crate::show::{evidence, show_count, show_ns, show_part, show_time, show_timeline, wrap, wrap_lines, write_lines};
 use console::style;
 use std::io::Write;

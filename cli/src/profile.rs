@@ -54,6 +54,12 @@ pub(crate) fn show_profile(profile: &Profile, threshold_ns: u64) -> Vec<(&'stati
     ]
 }
 
+/// The same lines, by names that tell more where there are no columns.
+pub(crate) fn show_named_profile(profile: &Profile, threshold_ns: u64) -> impl Iterator<Item = (&'static str, String)> {
+    let names = ["calls", "latency", "", "resolution"];
+    names.into_iter().zip(show_profile(profile, threshold_ns)).map(|(name, (_, text))| (name, text))
+}
+
 /// A number of thousandths, rounded down, with as many decimals as tell something.
 fn show_thousandth(thousandths: u64) -> String {
     let (whole, rest) = (thousandths / 1000, thousandths % 1000);
@@ -72,12 +78,12 @@ pub(crate) struct Looked {
 }
 
 impl Looked {
-    pub(super) fn take(&self, row: &Row) {
+    pub(crate) fn take(&self, row: &Row) {
         self.profiler.borrow_mut().take(row);
     }
 
     /// To be called when all rows are taken.
-    pub(super) fn profile(&self) -> &Profile {
+    pub(crate) fn profile(&self) -> &Profile {
         self.profile.get_or_init(|| self.profiler.take().finish())
     }
 }
