@@ -16,7 +16,7 @@ fn link(calls: u64, outage: Option<u64>) -> String {
     for call in 0..calls {
         let random = trip99_logs::fault::random_of(7, call);
         let is_out = outage.is_some_and(|outage| (outage..outage + 20).contains(&call));
-        let slow = if random % 331 == 0 { random / 331 % (21 * MS) } else { 0 };
+        let slow = if random.is_multiple_of(331) { random / 331 % (21 * MS) } else { 0 };
         let latency_ns = if is_out { 2000 * MS } else { 5 * MS + random % (4 * MS) + slow };
         let _ = writeln!(log, "{},{latency_ns}", call * 100 * MS);
     }

@@ -2,6 +2,7 @@
 
 use super::{Fault, Injection, InjectionSpan, random_of};
 use crate::error::LogError;
+use crate::outages::has_outcome;
 use crate::row::Row;
 
 /// Puts faults into a log, row by row. It is the same at each run.
@@ -75,9 +76,11 @@ impl Injector {
     }
 }
 
-/// The median of the latencies of the calls that came back, by nearest rank. `None` if none did.
+/// The median of the latencies of the calls that came back, by nearest rank. `None` if none did. What was refused or given up tells nothing
+/// of the node.
 pub fn median_ns(rows: &[Row]) -> Option<u64> {
-    let mut latencies_ns: Vec<u64> = rows.iter().filter_map(|row| row.latency_ns).collect();
+    let mut latencies_ns: Vec<u64> =
+        rows.iter().filter(|row| has_outcome(row)).filter_map(|row| row.latency_ns).collect();
     let middle = latencies_ns.len().checked_sub(1)? / 2;
     Some(*latencies_ns.select_nth_unstable(middle).1)
 }
@@ -124,6 +127,8 @@ mod tests {
         let median = |latencies: &[Option<u64>]| median_ns(&rows(latencies));
         assert_eq!([median(&[]), median(&[None])], [None, None]);
         assert_eq!(median(&[Some(9), None, Some(1), Some(5), Some(2)]), Some(2), "the 2nd of 4");
+        let kinds = [RowKind::Refused, RowKind::Withdrawn].map(|kind| Row { kind, ..row(0, Some(1)) });
+        assert_eq!((median_ns(&kinds), median_ns(&[kinds[0], row(0, Some(9))])), (None, Some(9)));
         let text = "slow:100%:x10:1s@+0s";
         assert_eq!(injector(&[text], Some(7)).unwrap().inject(&row(100, Some(7))).latency_ns, Some(70));
         let message = injector(&[text], None).expect_err("there is none").to_string();

@@ -113,9 +113,9 @@ fn pass(piece: &Piece, threshold_ns: u64, window_age_ns: u64, debts: &mut [Debt]
 mod tests {
     use super::*;
     use crate::error::LogError;
+    use crate::outages::Span;
     use crate::replay::{Report, Summary, replay};
     use crate::row::{Row, RowKind};
-    use crate::tune::outages::Span;
     use proptest::prelude::*;
     use trip99::{Config, Event, Reason, State};
 
