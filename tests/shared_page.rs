@@ -53,9 +53,9 @@ const FOLDER: u64 = 256;
 const GATE: u64 = 4096;
 const BOARD: u64 = 8192;
 const HALTS: u64 = BOARD + 768;
-const SNAPSHOT: u64 = BOARD + 1792;
-const EVENTS: u64 = 39_168;
-const SAMPLES: u64 = 170_496;
+const SNAPSHOT: u64 = BOARD + 1920;
+const EVENTS: u64 = 39_296;
+const SAMPLES: u64 = 170_624;
 
 #[test]
 fn the_file_is_laid_out_as_drawn() {
