@@ -17,6 +17,7 @@ mod failure;
 mod warnings;
 mod json;
 mod profile;
+mod labels;
 mod page;
 mod arguments;
 mod settings;
