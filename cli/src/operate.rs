@@ -1,6 +1,7 @@
 //! Commands for operators: on pages in files, of breakers that belong to other processes.
 
 mod tell;
+mod which;
 pub(crate) mod ls;
 pub(crate) mod status;
 pub(crate) mod events;

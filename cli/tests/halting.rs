@@ -61,7 +61,7 @@ fn each_operator_has_a_halt_of_his_own() {
     let out = ok(&["halt", name, "--as", "ann@desk-7", "--reason", "-5 % on \u{20ac}\nin a minute"]);
     assert!(out.starts_with(&format!("{name} halted by ann@desk-7\n")), "{out}");
     assert_eq!(line(&out, "orders"), "refused: halted by ann@desk-7");
-    assert_eq!(line(&out, "state"), "closed, halted");
+    assert_eq!(line(&out, "state"), "HALTED (closed)");
     assert_eq!(owner.said(), "refused");
     let out = ok(&["halt", name, "--reason", "I don't like it either"]);
     assert_eq!(line(&out, "orders"), format!("refused: halted by ann@desk-7, {}", login()));
@@ -310,11 +310,11 @@ fn a_page_without_an_owner_is_halted_for_the_next_one() {
     assert_eq!(owner.said(), "allowed");
     drop(owner); // killed
     let out = ok(&["status", name]);
-    assert_eq!(line(&out, "state"), "no owner");
+    assert_eq!(line(&out, "state"), "no owner (open)");
     line(&out, "would come back as open, for a whole pause");
     let ls = ok(&["ls"]);
     let row = ls.lines().find(|line| line.starts_with(name)).unwrap();
-    assert!(row.contains("no owner: open ") && row.contains(" gone ") && !row.contains("closed"), "{row}");
+    assert!(row.contains("no owner (open) ") && row.contains(" gone ") && !row.contains("closed"), "{row}");
 
     let warning = "warning: no process owns this page now; the halt stays for the next one that does\n";
     let out = warns(&["halt", name, "--as", "ann", "--reason", "it is gone"], &[warning]);
@@ -322,7 +322,7 @@ fn a_page_without_an_owner_is_halted_for_the_next_one() {
     line(&ok(&["status", name]), "would come back as open, for a whole pause; halted by ann");
     let back = &status(name)["comes_back"];
     assert_eq!((&back["state"], &back["halted"], &back["holders"][0]), (&"open".into(), &true.into(), &"ann".into()));
-    assert!(ok(&["ls"]).lines().any(|line| line.starts_with(name) && line.contains("no owner: halted ")));
+    assert!(ok(&["ls"]).lines().any(|line| line.starts_with(name) && line.contains("no owner, HALTED ")));
 
     let mut owner = Owner::start(&place);
     assert_eq!(owner.said(), "refused");

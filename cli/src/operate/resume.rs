@@ -9,6 +9,7 @@ use crate::page::note::{self, is_fleets};
 use crate::page::place::{Place, refused};
 use crate::page::reading::Reading;
 use crate::show::{show_counted, write_lines};
+use crate::zone::Zone;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use console::style;
 use std::io::{self, IsTerminal, Write};
@@ -43,6 +44,7 @@ pub(crate) fn command() -> Command {
         .arg(switch("all", "Lift the halts of all holders but a fleet's"))
         .arg(switch("break-glass", "Lift a fleet's halt, too: with --holder fleet or fleet-lease, or --all"))
         .arg(switch("yes", "Don't ask"))
+        .arg(Zone::arg())
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
@@ -62,12 +64,13 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         )));
     }
     let mut lifted = Vec::new();
-    let mut ask = |list: &Holders, places: &[usize]| confirms(&place, list, places);
+    let zone = Zone::of(matches);
+    let mut ask = |list: &Holders, places: &[usize]| confirms(&place, list, places, &zone);
     let ask: Option<Ask<'_>> = if matches.get_flag("yes") || !is_terminal() { None } else { Some(&mut ask) };
     let outcome = lift(&halter, &whose, &reason.text, ask, |note| lifted.push(note.clone()));
     lifted.iter().for_each(|note| forget(&halter, note));
     if !lifted.is_empty() {
-        conclude(&place, &halter, &lifted);
+        conclude(&place, &halter, &lifted, &zone);
     }
     match outcome {
         Outcome::Lifted => Ok(()),
@@ -100,14 +103,14 @@ fn is_terminal() -> bool {
 }
 
 /// Lists who holds a halt, and asks.
-fn confirms(place: &Place, list: &Holders, places: &[usize]) -> bool {
+fn confirms(place: &Place, list: &Holders, places: &[usize], zone: &Zone) -> bool {
     let mut out: Box<dyn Write> =
         if io::stdout().is_terminal() { Box::new(io::stdout()) } else { Box::new(io::stderr()) };
     let notes = list.notes();
     let meant: Vec<HaltNote> = places.iter().filter_map(|&place| notes.get(place)).cloned().collect();
     let mut show = || -> io::Result<String> {
         writeln!(out, "{} is halted by {}", style(place.name()).bold(), show_counted(notes.len() as u64, "holder"))?;
-        write_lines(&mut out, held_by(notes))?;
+        write_lines(&mut out, held_by(notes, zone))?;
         write!(out, "Lift the halt of {}? [y/N] ", note::names(&meant))?;
         out.flush()?;
         let mut answer = String::new();
@@ -131,7 +134,7 @@ fn forget(halter: &Halter, lifted: &HaltNote) {
 }
 
 /// Waits for the owner, and tells how the breaker stands.
-fn conclude(place: &Place, halter: &Halter, lifted: &[HaltNote]) {
+fn conclude(place: &Place, halter: &Halter, lifted: &[HaltNote], zone: &Zone) {
     let Some(gate) = halter.gate() else { return };
     let begin = Instant::now();
     let is_alive = || gate.owner().is_some_and(|owner| owner.alive);
@@ -143,7 +146,7 @@ fn conclude(place: &Place, halter: &Halter, lifted: &[HaltNote]) {
     let did = format!("{did}; lifted: {}", note::names(lifted));
     // What was asked is done, whether this can be told or not.
     let _ = tell(place, &did, &reading);
-    let _ = write_lines(&mut io::stdout().lock(), held_by(&reading.holders));
+    let _ = write_lines(&mut io::stdout().lock(), held_by(&reading.holders, zone));
     if reading.halted && reading.holders.is_empty() && reading.has_owner() {
         warn("the owner hasn't polled; the halt ends with its next poll");
     } else {
