@@ -180,7 +180,7 @@ pub(crate) fn columns() -> usize {
 
 /// Writes names and texts, a line for each pair.
 pub(crate) fn write_lines(
-    out: &mut impl Write,
+    out: &mut (impl Write + ?Sized),
     lines: impl IntoIterator<Item = (&'static str, String)>,
 ) -> io::Result<()> {
     lines.into_iter().try_for_each(|(name, text)| writeln!(out, "{}", show_line(name, &text)))

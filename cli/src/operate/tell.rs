@@ -31,6 +31,13 @@ pub(crate) fn tell(place: &Place, did: &str, reading: &Reading) -> Result<(), Fa
     Ok(out.flush()?)
 }
 
+/// As [`tell`], in one line, where there are several pages.
+pub(crate) fn tell_briefly(place: &Place, did: &str, reading: &Reading) -> Result<(), Failure> {
+    let resting = reading.show_resting().map(|resting| format!("; {resting}")).unwrap_or_default();
+    let (name, orders) = (style(place.name()).bold(), reading.show_orders());
+    Ok(writeln!(io::stdout().lock(), "{name} {did}: {}; orders {orders}{resting}", reading.show_state())?)
+}
+
 /// What an operator has to know of the owner.
 pub(crate) fn warn_of_owner(reading: &Reading) {
     if !reading.has_owner() && reading.halted && !reading.holders.is_empty() {

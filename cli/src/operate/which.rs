@@ -26,6 +26,11 @@ pub(crate) fn names_arg() -> Arg {
         .help("The pages' names, as trip99 ls shows them; or, with a / in it, the path of a page's file")
 }
 
+/// The option `--all`.
+pub(crate) fn all_arg(help: &'static str) -> Arg {
+    Arg::new("all").long("all").action(ArgAction::SetTrue).help(help)
+}
+
 /// The names that were given.
 pub(crate) fn names(matches: &ArgMatches) -> Vec<&Path> {
     matches.get_many::<PathBuf>("page").into_iter().flatten().map(PathBuf::as_path).collect()
