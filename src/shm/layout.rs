@@ -461,15 +461,6 @@ mod tests {
         }
     }
 
-    /// A file's length tells its sizes, if its header is damaged.
-    #[test]
-    fn no_two_sizes_have_the_same_length() {
-        let mut lengths: Vec<usize> = Sizes::all().map(Sizes::file_len).collect();
-        lengths.sort_unstable();
-        lengths.dedup();
-        assert_eq!(lengths.len(), 12 * 16);
-    }
-
     #[test]
     fn seals_differ() {
         let mut seals: Vec<u64> = [State::Closed, State::Open, State::HalfOpen]
