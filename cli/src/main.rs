@@ -5,7 +5,8 @@
 //!            ├─▶ replay    a breaker driven over a log
 //!            ├─▶ trace     a log made a trace
 //!            ├─▶ tune      settings made of a log
-//!            └─▶ operate   ls, status, events, halt, resume: on pages of other processes' breakers
+//!            ├─▶ manual    completions, man: the command line described
+//!            └─▶ operate   ls, status, events, halt, resume, ...: on pages of other processes' breakers
 //! ```
 //!
 //! The files above them in the list below hold what the commands share.
@@ -30,6 +31,7 @@ mod trace;
 mod tune;
 mod demo;
 mod operate;
+mod manual;
 mod command;
 
 use std::process::ExitCode;
