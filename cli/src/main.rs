@@ -5,7 +5,8 @@
 //!            ├─▶ replay    a breaker driven over a log
 //!            ├─▶ trace     a log made a trace
 //!            ├─▶ tune      settings made of a log
-//!            └─▶ operate   ls, status, events, halt, resume: on pages of other processes' breakers
+//!            ├─▶ operate   ls, status, events, halt, resume: on pages of other processes' breakers
+//!            └─▶ exporter  the figures of pages, for Prometheus
 //! ```
 //!
 //! The files above them in the list below hold what the commands share.
@@ -29,6 +30,7 @@ mod trace;
 mod tune;
 mod demo;
 mod operate;
+mod exporter;
 mod command;
 
 use std::process::ExitCode;
