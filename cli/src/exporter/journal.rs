@@ -88,7 +88,7 @@ mod tests {
     fn trip_and_recover(breaker: &mut Breaker, now_ns: u64) {
         breaker.record_at(now_ns, S);
         assert!(breaker.allow_at(now_ns + 100 * S));
-        breaker.record_at(now_ns + 100 * S, 1);
+        breaker.record_at(now_ns + 101 * S, 1);
     }
 
     fn counts(journal: &Journal) -> [u64; 4] {
