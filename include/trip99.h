@@ -955,6 +955,10 @@ typedef struct cb_snapshot {
      * and has a debt_limit, and trips at debt_limit * quantile_ppm.
      */
     uint64_t debt_ppm;
+    /**
+     * When the oldest tracked call in flight began; UINT64_MAX if there is none.
+     */
+    uint64_t oldest_start_ns;
 } cb_snapshot;
 
 /**

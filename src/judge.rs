@@ -202,6 +202,11 @@ impl Judge {
         self.calls.oldest_ns(start_of_table_ns).map_or(NEVER_NS, |start_ns| start_ns.saturating_add(limit_ns))
     }
 
+    /// When the oldest call began; `NEVER_NS` if there is none.
+    pub(crate) fn oldest_start_ns(&self) -> u64 {
+        self.calls.oldest_ns(InFlight::oldest_ns).unwrap_or(NEVER_NS)
+    }
+
     /// The age of the oldest call; 0 if there is none.
     pub(crate) fn age_ns(&self, now_ns: u64) -> u64 {
         self.calls.oldest_ns(InFlight::oldest_ns).map_or(0, |start_ns| now_ns.saturating_sub(start_ns))

@@ -103,6 +103,7 @@ static void print_snapshot(const cb_snapshot *found, cb_state state, bool halted
     PRINT(*found, dropped);
     PRINT(*found, events);
     PRINT(*found, debt_ppm);
+    PRINT(*found, oldest_start_ns);
 }
 
 /* A reason is a number here. */

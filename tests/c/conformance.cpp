@@ -106,6 +106,7 @@ static void print_snapshot(const trip99::Snapshot &found, trip99::State state, b
     PRINT(found, dropped);
     PRINT(found, events);
     PRINT(found, debt_ppm);
+    PRINT(found, oldest_start_ns);
 }
 
 /* A reason is a number here. */

@@ -45,7 +45,7 @@ pub(crate) const QUANTILE_ONLY: [(&str, u64); 6] = [
     ("min_slow", 1),
 ];
 
-pub(crate) const SNAPSHOT: [&str; 25] = [
+pub(crate) const SNAPSHOT: [&str; 26] = [
     "state",
     "halted",
     "shadow",
@@ -71,6 +71,7 @@ pub(crate) const SNAPSHOT: [&str; 25] = [
     "dropped",
     "events",
     "debt_ppm",
+    "oldest_start_ns",
 ];
 
 /// Fields that are not in the snapshot.

@@ -103,6 +103,7 @@ fn snapshot(snapshot: &Snapshot) -> Value {
         "overdue": snapshot.overdue,
         "debt_ppm": snapshot.debt_ppm,
         "in_flight": snapshot.in_flight,
+        "oldest_start_ns": time(snapshot.oldest_start_ns),
         "trials_granted": snapshot.trials_granted,
         "trials_out": snapshot.trials_out,
         "trials_good": snapshot.trials_good,

@@ -241,6 +241,7 @@ impl Machine {
             overdue: counts.overdue as u32,
             debt_ppm: counts.debt_ppm,
             in_flight: self.judge.calls.len() as u32,
+            oldest_start_ns: self.judge.oldest_start_ns(),
             trials_granted: of_trials(Trials::granted),
             trials_out: of_trials(Trials::out),
             trials_good: of_trials(Trials::good),
