@@ -208,6 +208,7 @@ fn seconds(ns: u64) -> f64 {
 
 #[test]
 fn each_figure_is_what_the_observer_says() {
+    const LATER: u64 = 2 * SECOND + 100_000_000;
     let folder = Folder::new("figures");
     let settings = Config { quantile_ppm: 950_000, debt_limit: 4, spike_count: 0, ..config() };
     let mut breaker = folder.breaker("a", settings);
@@ -219,7 +220,7 @@ fn each_figure_is_what_the_observer_says() {
     breaker.record_at(SECOND, SECOND);
     let _calls = [breaker.begin_at(2 * SECOND), breaker.begin_at(2 * SECOND)];
     breaker.set_resting(7);
-    breaker.poll_at(2 * SECOND);
+    breaker.poll_at(LATER);
     let exporter = folder.exporter();
 
     let observer = Observer::open(folder.page("a")).unwrap();
@@ -229,6 +230,9 @@ fn each_figure_is_what_the_observer_says() {
     assert_eq!(value("window_samples"), f64::from(now.samples));
     assert_eq!((now.samples, now.slow, now.in_flight), (100, 1, 2));
     assert_eq!((value("window_slow_samples"), value("in_flight_calls")), (1.0, 2.0));
+    let age = value("oldest_in_flight_seconds");
+    assert!((0.1..600.0).contains(&age), "{age}: 0.1 s, and what has passed since the owner was seen");
+    assert_eq!(told.one("oldest_in_flight_seconds", "page=idle"), 0.0);
     assert_eq!((value("window_failed_samples"), value("resting_orders")), (0.0, 7.0));
     assert_eq!((value("recorded_total"), value("refused_total")), (100.0, 0.0));
     assert_eq!((value("dropped_total"), value("misused_total")), (0.0, 0.0));
@@ -253,9 +257,9 @@ fn each_figure_is_what_the_observer_says() {
     assert_eq!(told.one("pages", ""), 2.0);
 
     // Debt of four calls in a hundred is too much.
-    (0..5).for_each(|_| breaker.record_at(2 * SECOND, SECOND));
-    assert!(!breaker.allow_at(2 * SECOND));
-    breaker.poll_at(2 * SECOND + 1_000_000);
+    (0..5).for_each(|_| breaker.record_at(LATER, SECOND));
+    assert!(!breaker.allow_at(LATER));
+    breaker.poll_at(LATER + 1_000_000);
     let told = exporter.scrape();
     let value = |name: &str, labels: &str| told.one(name, &format!("page=a {labels}"));
     assert_eq!((value("state", "state=open"), value("state", "state=closed")), (1.0, 0.0));

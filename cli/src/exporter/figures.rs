@@ -12,7 +12,7 @@ type Series = Vec<(Vec<(&'static str, String)>, Value)>;
 /// A family's kind, name and help, and how its series are made.
 type Row = (Kind, &'static str, &'static str, fn(&Found<'_>) -> Series);
 
-const ROWS: [Row; 24] = [
+const ROWS: [Row; 25] = [
     (Kind::Gauge, "state", "1 for the state that the breaker is in, otherwise 0.", state),
     (
         Kind::Gauge,
@@ -44,6 +44,7 @@ const ROWS: [Row; 24] = [
     (Kind::Gauge, "window_failed_samples", "Samples in the window that failed.", |page| of(page, |now| now.failures)),
     (Kind::Gauge, "debt_ratio", "The debt of slow calls as a share of its limit: the breaker opens at 1.", debt),
     (Kind::Gauge, "in_flight_calls", "Calls that have begun and not ended.", |page| of(page, |now| now.in_flight)),
+    (Kind::Gauge, "oldest_in_flight_seconds", "The age of the oldest call in flight; 0 if there is none.", oldest),
     (Kind::Gauge, "resting_orders", "Orders that rest at the venue, if the engine tells.", |page| {
         some(page.reading.resting)
     }),
@@ -151,6 +152,15 @@ fn debt(page: &Found<'_>) -> Series {
     let limit_ppm = page.config().map_or(0, |config| u64::from(config.debt_limit) * u64::from(config.quantile_ppm));
     let snapshot = page.reading.snapshot.as_ref().filter(|_| limit_ppm > 0);
     some(snapshot.map(|snapshot| Value::Real(snapshot.debt_ppm as f64 / limit_ppm as f64)))
+}
+
+/// A call grows older while its owner hangs.
+fn oldest(page: &Found<'_>) -> Series {
+    let since_seen_ns = page.reading.seen_ago_ns().filter(|_| page.reading.has_owner()).unwrap_or(0);
+    of(page, |now| match now.oldest_start_ns {
+        u64::MAX => Value::Whole(0),
+        start_ns => Value::seconds(now.now_ns.saturating_sub(start_ns).saturating_add(since_seen_ns)),
+    })
 }
 
 /// The owner's clock is not the system's: what is left is told by the one, and added to the other.
