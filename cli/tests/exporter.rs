@@ -378,8 +378,10 @@ fn an_owner_that_is_gone_is_told() {
     let told = exporter.scrape();
     let page = "page=gone-owner";
     assert_eq!((told.one("owner_up", page), told.one("state", "page=gone-owner state=closed")), (1.0, 1.0));
+    assert!(told.all("comes_back", page).is_empty());
     drop(owner);
     let told = exporter.scrape();
+    assert_eq!(told.one("comes_back", "page=gone-owner state=open"), 1.0, "it was killed");
     assert_eq!((told.one("owner_up", page), told.one("state", "page=gone-owner state=no_owner")), (0.0, 1.0));
     assert_eq!(told.all("state", page).iter().sum::<f64>(), 1.0, "never a green closed");
     assert!(told.one("recorded_total", page) > 0.0);

@@ -12,7 +12,7 @@ type Series = Vec<(Vec<(&'static str, String)>, Value)>;
 /// A family's kind, name and help, and how its series are made.
 type Row = (Kind, &'static str, &'static str, fn(&Found<'_>) -> Series);
 
-const ROWS: [Row; 25] = [
+const ROWS: [Row; 26] = [
     (Kind::Gauge, "state", "1 for the state that the breaker is in, otherwise 0.", state),
     (
         Kind::Gauge,
@@ -51,6 +51,12 @@ const ROWS: [Row; 25] = [
     (Kind::Gauge, "retry_timestamp_seconds", "When the pause ends, while the breaker is open.", retry),
     (Kind::Gauge, "owner_seen_timestamp_seconds", "When the owner was last at work.", owner_seen),
     (Kind::Gauge, "owner_up", "1 if a process owns the page.", |page| one(page.reading.has_owner())),
+    (
+        Kind::Gauge,
+        "comes_back",
+        "1: a next owner would begin in this state. Only pages without an owner have it.",
+        comes_back,
+    ),
     (
         Kind::Gauge,
         "config_info",
@@ -125,6 +131,12 @@ fn state(page: &Found<'_>) -> Series {
     let now = if reading.has_owner() { reading.state_name() } else { "no_owner" };
     let names = [State::Closed.name(), State::HalfOpen.name(), State::Open.name(), "unknown", "no_owner"];
     names.map(|name| (vec![("state", name.to_owned())], (name == now).into())).into()
+}
+
+/// A page that an owner would refuse comes back as nothing.
+fn comes_back(page: &Found<'_>) -> Series {
+    let back = page.reading.comes_back.as_ref().map(|back| if back.halted { "halted" } else { back.state.name() });
+    back.map(|state| (vec![("state", state.to_owned())], true.into())).into_iter().collect()
 }
 
 fn halted(page: &Found<'_>) -> Series {
