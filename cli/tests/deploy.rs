@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         ("promtool_takes_rules_and_metrics", promtool_takes_rules_and_metrics),
         ("each_expression_answers_in_a_real_prometheus", each_expression_answers_in_a_real_prometheus),
         ("systemd_takes_the_units", systemd_takes_the_units),
+        ("the_exporters_unit_starts_it", the_exporters_unit_starts_it),
     ])
 }
 
@@ -121,6 +122,11 @@ fn promtool_takes_rules_and_metrics() {
     for name in ["retry_timestamp_seconds", "debt_ratio", "comes_back", "recorder_behind_lines"] {
         assert!(body.contains(&format!("\ntrip99_{name}{{")), "{name}");
     }
+    let docs = read("docs/operate.md");
+    let families = body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let unexplained: Vec<_> =
+        families.filter(|name| !docs.contains(&format!("`{name}`")) && !docs.contains(&format!("`{name}{{"))).collect();
+    assert_eq!(unexplained, [""; 0]);
     let said = succeeds(Command::new("promtool").args(["check", "metrics"]), &body);
     assert_eq!(said, "", "it warns of nothing");
 }
@@ -307,8 +313,53 @@ fn each_expression_answers_in_a_real_prometheus() {
     }
 }
 
+/// The units, with this build in place of what is installed.
 fn systemd_takes_the_units() {
     if !has("systemd-analyze") {
         return;
     }
+    let folder = Path::new(common::DIRECTORY).join(format!("units-{}", std::process::id()));
+    fs::create_dir_all(folder.join("engine.service.d")).unwrap();
+    let mut units = Vec::new();
+    for entry in fs::read_dir(root().join("deploy/systemd")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let text = read(&format!("deploy/systemd/{name}"));
+        if !name.ends_with(".service") {
+            fs::write(folder.join("engine.service.d").join(&name), text).unwrap();
+            continue;
+        }
+        let program = env!("CARGO_BIN_EXE_trip99");
+        let built = text
+            .replace("/usr/bin/trip99-fleet ", "/usr/bin/trip99 ")
+            .replace("/usr/bin/trip99 ", &format!("{program} "));
+        assert_eq!(built.matches(program).count(), 1, "{name}");
+        fs::write(folder.join(&name), built).unwrap();
+        units.push(folder.join(name));
+    }
+    assert_eq!(units.len(), 3);
+    fs::write(folder.join("engine.service"), "[Service]\nExecStart=/bin/true\n").unwrap();
+    let analyze = |arguments: &[&str], unit: &Path| {
+        let said = succeeds(Command::new("systemd-analyze").args(arguments).arg(unit), "");
+        let of_ours = said.lines().filter(|line| line.contains("trip99") && !line.contains("Overall exposure level"));
+        assert_eq!(of_ours.count(), 0, "{said}");
+    };
+    analyze(&["verify", "--man=no"], &folder.join("engine.service"));
+    for unit in &units {
+        analyze(&["verify", "--man=no"], unit);
+        succeeds(Command::new("systemd-analyze").args(["security", "--offline=true", "--threshold=20"]).arg(unit), "");
+    }
+    fs::remove_dir_all(folder).unwrap();
+}
+
+fn the_exporters_unit_starts_it() {
+    let unit = read("deploy/systemd/trip99-exporter.service");
+    let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/trip99 ")).unwrap();
+    assert!(start.contains("--listen 127.0.0.1:9099"));
+    let arguments = start.replace(":9099", ":0");
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let mut exporter = pages::command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = [0; 15];
+    exporter.stdout.take().unwrap().read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"trip99 exporter");
+    exporter.kill().and_then(|()| exporter.wait()).unwrap();
 }
