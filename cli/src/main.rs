@@ -6,7 +6,8 @@
 //!            ├─▶ trace     a log made a trace
 //!            ├─▶ tune      settings made of a log
 //!            ├─▶ manual    completions, man: the command line described
-//!            └─▶ operate   ls, status, events, halt, resume, ...: on pages of other processes' breakers
+//!            ├─▶ operate   ls, status, events, halt, resume, ...: on pages of other processes' breakers
+//!            └─▶ exporter  the figures of pages, for Prometheus
 //! ```
 //!
 //! The files above them in the list below hold what the commands share.
@@ -31,6 +32,7 @@ mod trace;
 mod tune;
 mod demo;
 mod operate;
+mod exporter;
 mod manual;
 mod command;
 

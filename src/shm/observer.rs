@@ -110,6 +110,12 @@ impl Observer {
         })
     }
 
+    /// The version of this library that the owner has, or the latest one had, as in `0.1.0`. It is `None` if the page is not in a file.
+    pub fn library_version(&self) -> Option<String> {
+        let [major, minor, patch] = self.mapping()?.file().front.header.library_version();
+        Some(format!("{major}.{minor}.{patch}"))
+    }
+
     /// True if the page's path leads to another file by now, or to none: then nobody finds this page by its path. It is false if the page
     /// is in no file. This makes two system calls.
     pub fn is_replaced(&self) -> bool {
