@@ -3,6 +3,7 @@
 use crate::demo;
 use crate::failure::Failure;
 use crate::operate::{events, halt, ls, resume, status};
+use crate::record;
 use crate::replay;
 use crate::trace;
 use crate::tune;
@@ -13,7 +14,7 @@ use std::ffi::OsString;
 /// A command's arguments, and how it runs.
 type Entry = (fn() -> Command, fn(&ArgMatches) -> Result<(), Failure>);
 
-const COMMANDS: [Entry; 10] = [
+const COMMANDS: [Entry; 11] = [
     (demo::command, demo::run),
     (demo::node_command, demo::run_node),
     (replay::command, replay::run),
@@ -24,6 +25,7 @@ const COMMANDS: [Entry; 10] = [
     (events::command, events::run),
     (halt::command, halt::run),
     (resume::command, resume::run),
+    (record::command, record::run),
 ];
 
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
@@ -56,7 +58,7 @@ fn usage(error: &clap::Error, help: &str) -> Result<(), Failure> {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Ok(error.print()?),
         ErrorKind::MissingSubcommand => {
             return Err(Failure::new(
-                "no command; legal: ls, status, events, halt, resume, demo, replay, trace or tune, see trip99 --help",
+                "no command; legal: ls, status, events, halt, resume, record, demo, replay, trace or tune, see trip99 --help",
             ));
         }
         _ => {}

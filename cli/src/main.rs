@@ -5,6 +5,7 @@
 //!            ├─▶ replay    a breaker driven over a log
 //!            ├─▶ trace     a log made a trace
 //!            ├─▶ tune      settings made of a log
+//!            ├─▶ record    the audit trail of pages
 //!            └─▶ operate   ls, status, events, halt, resume: on pages of other processes' breakers
 //! ```
 //!
@@ -28,6 +29,7 @@ mod trace;
 mod tune;
 mod demo;
 mod operate;
+mod record;
 mod command;
 
 use std::process::ExitCode;

@@ -55,7 +55,7 @@ pub(crate) struct Header {
     /// The logarithm of the number of slots, in each of the 8 bytes.
     slots_log2: AtomicU64,
     /// The version of the library that made the file: major, minor and patch, 16 bits each.
-    made_by: AtomicU64,
+    pub(crate) made_by: AtomicU64,
 }
 
 pub(crate) const HEADER_WORDS: usize = 3;

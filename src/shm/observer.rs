@@ -116,6 +116,18 @@ impl Observer {
         self.mapping().is_some_and(is_replaced)
     }
 
+    /// True if the page's file is as long as it was when it was opened. Reading a page that somebody has truncated ends the process by SIGBUS:
+    /// who reads others' pages asks this first. It is true if the page is in no file. This makes a system call.
+    pub fn is_whole(&self) -> bool {
+        self.mapping().is_none_or(Mapping::is_whole)
+    }
+
+    /// The version of the library that made the page: major, minor and patch. `None` if the page is not in a file.
+    pub fn made_by(&self) -> Option<[u16; 3]> {
+        let version = self.mapping()?.file().front.header.made_by.load(Ordering::Relaxed);
+        Some([32, 16, 0].map(|shift| (version >> shift) as u16))
+    }
+
     /// The folder where the page's halts outlive memory; `None` if there is none.
     pub(super) fn state_dir(&self) -> Option<PathBuf> {
         state_dir(self.mapping()?)
