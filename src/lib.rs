@@ -97,7 +97,7 @@ pub mod settings {
 #[cfg(feature = "shm")]
 pub mod shared {
     pub use crate::shm::{
-        ClockState, ComesBack, Halter, Options, Owner, SharedError, clock_state, find, login, places, shared_dir as dir, shared_path as path,
-        state_dir,
+        ClockState, ComesBack, Halter, Options, Owner, SharedError, clock_state, find, login, places,
+        shared_dir as dir, shared_path as path, state_dir,
     };
 }

@@ -179,8 +179,9 @@ fn run_verify(matches: &ArgMatches) -> Result<(), Failure> {
     let keys = matches.get_many::<PathBuf>("key").into_iter().flatten();
     let keys = keys.map(|path| PublicKey::read(path)).collect::<Result<Vec<_>, _>>()?;
     let anchors = match matches.get_one::<PathBuf>("anchor") {
-        Some(path) => verify::anchors(path)
-            .map_err(|error| Failure::new(format_args!("--anchor {}: {error}", path.display())))?,
+        Some(path) => {
+            verify::anchors(path).map_err(|error| Failure::new(format_args!("--anchor {}: {error}", path.display())))?
+        }
         None => BTreeMap::new(),
     };
     let promise = Promise { lines: matches.get_one("max-unsigned").copied().unwrap_or(1) };

@@ -19,7 +19,8 @@ pub fn clock_state() -> Option<ClockState> {
     let mut timex: libc::timex = unsafe { core::mem::zeroed() };
     // SAFETY: the call writes to `timex` alone. As its modes are 0, it only reads.
     let state = unsafe { libc::adjtimex(&raw mut timex) };
-    let [estimated_error_us, maximum_error_us] = [timex.esterror, timex.maxerror].map(|us| u64::try_from(us).unwrap_or(0));
+    let [estimated_error_us, maximum_error_us] =
+        [timex.esterror, timex.maxerror].map(|us| u64::try_from(us).unwrap_or(0));
     let synchronised = state != libc::TIME_ERROR && timex.status & libc::STA_UNSYNC == 0;
     (state >= 0).then_some(ClockState { synchronised, estimated_error_us, maximum_error_us })
 }

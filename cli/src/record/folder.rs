@@ -27,6 +27,8 @@ struct DayFile {
     file: File,
     /// What is whole, and on the disk.
     len: u64,
+    /// Its name is on the disk, too.
+    is_named: bool,
 }
 
 /// The begin of a line that an earlier recorder, or the disk, didn't finish.
@@ -93,7 +95,7 @@ impl Folder {
         let told = read(&path)?;
         (self.head, self.positions) = (told.head, told.positions);
         let file = OpenOptions::new().append(true).open(&path)?;
-        let mut file = DayFile { path, file, len: told.len };
+        let mut file = DayFile { path, file, len: told.len, is_named: true };
         let has_all_but_end = Link::read(&told.tail).is_some_and(|link| link.follows(told.head));
         if has_all_but_end {
             file.append(b"\n")?;
@@ -102,7 +104,10 @@ impl Folder {
             self.positions.take_line(&told.tail);
         } else if !told.tail.is_empty() {
             if !is_torn(&told.tail, told.head) {
-                warn(format_args!("the end of {} is no line that was cut off; trip99 record verify", file.path.display()));
+                warn(format_args!(
+                    "the end of {} is no line that was cut off; trip99 record verify",
+                    file.path.display()
+                ));
             }
             self.torn = Some(Torn { bytes: told.tail, file: name(&file.path) });
             // A file that may only be appended to keeps what was torn, and another file goes on.
@@ -129,6 +134,7 @@ impl Folder {
     /// Appends lines, which end the chain at `head`. They are on the disk when this returns. If it fails, none of them is there, as
     /// far as can be done.
     pub(crate) fn append(&mut self, lines: &str, head: Head) -> io::Result<()> {
+        self.sync_name()?;
         let Some(file) = &mut self.file else { return Err(io::Error::other("no file is open")) };
         if let Err(error) = file.append(lines.as_bytes()) {
             // What is there of them is read again before anything else is written.
@@ -142,20 +148,27 @@ impl Folder {
         Ok(())
     }
 
-    /// Begins a file, with its first line.
+    /// Begins a file, with its first line. The file gets its name when it has that line: no file of the record is ever empty.
     pub(crate) fn begin(&mut self, name: &str, line: &str, head: Head) -> io::Result<()> {
         make(&self.path)?;
+        let new = self.path.join(NEW);
+        // What a killed recorder left has no name in the record.
+        let _ = fs::remove_file(&new);
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o640).open(&new)?;
         let path = self.path.join(name);
-        let file = OpenOptions::new().append(true).create_new(true).mode(0o640).open(&path)?;
-        let mut file = DayFile { path: path.clone(), file, len: 0 };
-        // Without its name it would be lost.
-        let begun = file.append(line.as_bytes()).and_then(|()| File::open(&self.path)?.sync_all());
-        if let Err(error) = begun {
-            // Nothing was ever in it.
-            let _ = fs::remove_file(&path);
-            return Err(error);
-        }
+        let mut file = DayFile { path: path.clone(), file, len: 0, is_named: false };
+        file.append(line.as_bytes())?;
+        fs::rename(&new, &path)?;
         (self.head, self.file) = (head, Some(file));
+        self.sync_name()
+    }
+
+    /// A file without its name would be lost.
+    fn sync_name(&mut self) -> io::Result<()> {
+        if let Some(file) = self.file.as_mut().filter(|file| !file.is_named) {
+            File::open(&self.path)?.sync_all()?;
+            file.is_named = true;
+        }
         Ok(())
     }
 
@@ -197,6 +210,9 @@ impl DayFile {
         Ok(())
     }
 }
+
+/// A file that has no line so far.
+const NEW: &str = ".new";
 
 /// As in `2026-11-29`.
 const DAY_LEN: usize = 10;
@@ -315,7 +331,10 @@ mod tests {
         let folder = begun(&scratch);
         assert_eq!(folder.free_name("2026-11-29"), "2026-11-29.2.jsonl");
         assert_eq!(folder.free_name("2026-11-30"), "2026-11-30.jsonl");
-        assert_eq!((folder.day().as_deref(), folder.file_name().as_deref()), (Some("2026-11-29"), Some("2026-11-29.jsonl")));
+        assert_eq!(
+            (folder.day().as_deref(), folder.file_name().as_deref()),
+            (Some("2026-11-29"), Some("2026-11-29.jsonl"))
+        );
     }
 
     #[test]

@@ -117,7 +117,8 @@ impl Followed {
             self.owner = self.observer.owner().as_ref().map(owner_of);
         }
         for (index, event) in events.iter().enumerate() {
-            let owner = if restart.is_some_and(|restart| index < restart) { before.clone() } else { self.owner.clone() };
+            let owner =
+                if restart.is_some_and(|restart| index < restart) { before.clone() } else { self.owner.clone() };
             self.take_event(event, owner, items);
         }
         (Standing::Followed, is_all)
@@ -155,7 +156,8 @@ impl Followed {
 
     /// The settings that an event is the first to have.
     fn take_settings(&mut self, event: &Event, hash: Option<u64>) -> Option<Item> {
-        let config = self.in_force.at(event).filter(|config| Some(config.stable_hash()) == hash && hash != self.settings)?;
+        let config =
+            self.in_force.at(event).filter(|config| Some(config.stable_hash()) == hash && hash != self.settings)?;
         self.settings = hash;
         let fields = json!({ "settings": hash.map(show_hash), "values": serde_json::to_value(config).ok() });
         Some(Item::of_page(&self.page, "settings", fields))
@@ -172,9 +174,15 @@ impl Followed {
             let oldest = latest.saturating_sub(KEPT_ENTRIES - 1);
             let (item, number) = match self.observer.log_entry(next) {
                 Some(logged) => (self.entry(next, &logged), next),
-                None if next < oldest => {
-                    (missed(&self.page, "entries", [next, oldest - 1], "they were overwritten before they could be read"), oldest - 1)
-                }
+                None if next < oldest => (
+                    missed(
+                        &self.page,
+                        "entries",
+                        [next, oldest - 1],
+                        "they were overwritten before they could be read",
+                    ),
+                    oldest - 1,
+                ),
                 None if self.missing_since.get_or_insert_with(Instant::now).elapsed() < WRITTEN_WITHIN => return,
                 None => (missed(&self.page, "entries", [next, next], "who wrote it was killed halfway"), next),
             };
@@ -188,6 +196,7 @@ impl Followed {
         let fields = json!({
             "entry": number,
             "owner_alive": self.is_alive,
+            "resting": self.observer.resting(),
             "note": json::note(&logged.note),
             "who": who(logged),
             "why": logged.note.reason_or_none(),

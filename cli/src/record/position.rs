@@ -18,12 +18,21 @@ pub(crate) struct Position {
 /// What a line says of how far its page is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    Event { sequence: u64, wall_ns: u64 },
-    Entry { number: u64 },
+    Event {
+        sequence: u64,
+        wall_ns: u64,
+    },
+    Entry {
+        number: u64,
+    },
     /// Events up to this number are lost.
-    MissedEvents { last: u64 },
+    MissedEvents {
+        last: u64,
+    },
     /// Entries up to this number are lost.
-    MissedEntries { last: u64 },
+    MissedEntries {
+        last: u64,
+    },
     /// The page is followed no more.
     Ended,
 }

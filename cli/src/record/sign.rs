@@ -81,7 +81,10 @@ impl Signer {
 
     /// Tells the end of the chain elsewhere, if that is due, or if it is wanted now. It is on the disk.
     pub(crate) fn tell(&mut self, head: Head, file: &str, now: bool) {
-        if (self.anchor.is_none() && !self.print) || head.n <= self.told.n || !(now || self.told.is_due(head.n, self.pace)) {
+        if (self.anchor.is_none() && !self.print)
+            || head.n <= self.told.n
+            || !(now || self.told.is_due(head.n, self.pace))
+        {
             return;
         }
         self.told = Done { n: head.n, at: Instant::now() };

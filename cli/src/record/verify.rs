@@ -88,7 +88,10 @@ pub(crate) fn verify(sources: Vec<Source>, given: &Given) -> io::Result<Result<W
             line.clear();
         }
         if number == 0 {
-            walk.remarks.push(format!("{} holds nothing", source.name));
+            return Ok(Err(format!(
+                "{} is empty: its lines were removed; a recorder makes no empty file",
+                source.name
+            )));
         }
     }
     Ok(walk.end())
@@ -143,11 +146,15 @@ impl Walk<'_> {
         if is_first {
             self.first = Some(link.n);
             if link.n > 1 {
-                self.remarks.push(format!("it begins with line {}; those before are in other files", show_count(link.n)));
+                self.remarks
+                    .push(format!("it begins with line {}; those before are in other files", show_count(link.n)));
             }
         }
         if self.given.anchors.get(&link.n).is_some_and(|hash| *hash != link.hash.to_string()) {
-            return Err(Break::Known(format!("{place} isn't the line {} that the anchor names: it was changed", link.n)));
+            return Err(Break::Known(format!(
+                "{place} isn't the line {} that the anchor names: it was changed",
+                link.n
+            )));
         }
         self.signatures.take(line, link.n, self.last.map(|(head, _)| head), place).map_err(Break::Known)?;
         self.last = Some((link.head(), place.number));

@@ -191,7 +191,10 @@ impl Writer {
 
     fn tell_of_torn(&mut self, moment: &Moment) -> io::Result<()> {
         let Some(Torn { bytes, file }) = self.folder.take_torn() else { return Ok(()) };
-        warn(format_args!("{file} ended in the middle of a line: {} bytes, which were never told to be recorded", bytes.len()));
+        warn(format_args!(
+            "{file} ended in the middle of a line: {} bytes, which were never told to be recorded",
+            bytes.len()
+        ));
         let text = String::from_utf8_lossy(bytes.get(..bytes.len().min(4096)).unwrap_or_default()).into_owned();
         self.append_own(Item::own("torn", json!({ "file": file, "bytes": bytes.len(), "text": text })), moment)
     }
@@ -218,7 +221,9 @@ impl Writer {
         if is_first || held.said.elapsed() >= SAY_EVERY {
             held.said = Instant::now();
             let since = &held.since_utc;
-            warn(format_args!("nothing can be recorded since {since}: {error}; {waiting} lines wait, and more may be lost"));
+            warn(format_args!(
+                "nothing can be recorded since {since}: {error}; {waiting} lines wait, and more may be lost"
+            ));
         }
         if stop && held.stopped.get_or_insert_with(Instant::now).elapsed() > RETRY_EVERY {
             self.status_at = None;
@@ -235,7 +240,8 @@ impl Writer {
         if let Some(step_ns) = clock.step_since(&self.clock) {
             warn(format_args!("the system clock was set by {step_ns} ns"));
             let [before_utc, after_utc] = [self.clock, clock].map(|pair| utc::text(pair.wall_ns));
-            let fields = json!({ "change": "stepped", "step_ns": step_ns, "before_utc": before_utc, "after_utc": after_utc });
+            let fields =
+                json!({ "change": "stepped", "step_ns": step_ns, "before_utc": before_utc, "after_utc": after_utc });
             items.insert(0, Item::own("clock", fields));
         }
         let synchronised = Known::is_synchronised(known);
@@ -283,8 +289,13 @@ fn tell_of(item: &Item, line: &str) -> News {
     let parts = [reason, field("change"), field("evidence"), field("who"), field("why")];
     let parts: Vec<&str> = std::iter::once(item.kind).chain(parts.into_iter().flatten()).collect();
     let is_trouble = matches!(item.kind, "halt" | "missed" | "held_up" | "torn" | "lost_file")
-        || reason.is_some_and(|reason| !matches!(reason, "retry" | "recovered" | "resume" | "restart" | "reconfigured"));
-    News { line: line.to_owned(), message: format!("{page}{}", parts.join(", ")), priority: if is_trouble { 4 } else { 6 } }
+        || reason
+            .is_some_and(|reason| !matches!(reason, "retry" | "recovered" | "resume" | "restart" | "reconfigured"));
+    News {
+        line: line.to_owned(),
+        message: format!("{page}{}", parts.join(", ")),
+        priority: if is_trouble { 4 } else { 6 },
+    }
 }
 
 #[cfg(test)]

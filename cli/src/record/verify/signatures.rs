@@ -2,8 +2,8 @@
 
 use super::super::chain::Head;
 use super::super::key::PublicKey;
-use super::wrong::Place;
 use super::Given;
+use super::wrong::Place;
 use crate::show::{show_count, show_counted};
 use serde::Deserialize;
 
@@ -68,7 +68,11 @@ impl<'a> Signatures<'a> {
     /// What is to be said of them, once there are no more lines.
     pub(crate) fn end(self, last: u64) -> Result<Vec<String>, String> {
         let (Some(signed), Some(key)) = (self.signed, self.key) else {
-            return if self.given.keys.is_empty() { Ok(vec!["not signed".to_owned()]) } else { Err("nothing is signed".to_owned()) };
+            return if self.given.keys.is_empty() {
+                Ok(vec!["not signed".to_owned()])
+            } else {
+                Err("nothing is signed".to_owned())
+            };
         };
         let mut lines = vec![format!("signed up to line {} by {}", show_count(signed), &key)];
         if self.given.keys.is_empty() {

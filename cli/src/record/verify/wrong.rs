@@ -67,12 +67,17 @@ impl Rest {
             };
         }
         if follows(link) {
-            let what = if link.begins_file { "begins a file, and stands inside of one" } else { "begins a file, as none does" };
+            let what = if link.begins_file {
+                "begins a file, and stands inside of one"
+            } else {
+                "begins a file, as none does"
+            };
             return format!("{place} is out of order, or what was before it is missing: line {n} of the record {what}");
         }
         if n == next {
             // Which of the two was written anew is told by who names it.
-            let is_named = self.links.iter().skip(1).flatten().any(|later| later.n == n + 1 && later.previous == link.hash);
+            let is_named =
+                self.links.iter().skip(1).flatten().any(|later| later.n == n + 1 && later.previous == link.hash);
             return match before.filter(|_| is_named) {
                 Some(before) if place.number > 1 => {
                     format!("{}: line {before} was changed: line {n} of the record names another one", place.file)
