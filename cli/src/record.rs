@@ -19,7 +19,7 @@ mod follow;
 mod pages;
 mod verify;
 
-use crate::failure::{Failure, warn};
+use crate::failure::Failure;
 use crate::show::{escape, show_counted};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use folder::Folder;
@@ -199,7 +199,10 @@ fn run_record(matches: &ArgMatches) -> Result<(), Failure> {
     let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
     let key = path("sign-key").map(|path| Key::read(&path)).transpose()?;
     let stop = stop_at_signals()?;
-    let folder = Folder::open(&to)?;
+    let mut folder = Folder::open(&to)?;
+    let boot = pages::boot();
+    // A page of an earlier boot never comes back.
+    folder.positions.0.retain(|id, _| id.starts_with(&boot));
     let (once, print) = (matches.get_flag("once"), matches.get_flag("print-head"));
     let pace = Pace {
         lines: matches.get_one("sign-every").copied().unwrap_or(1000),
@@ -207,21 +210,17 @@ fn run_record(matches: &ArgMatches) -> Result<(), Failure> {
     };
     let signer = Signer::new(key, pace, path("anchor"), print, folder.head);
     let status = path("status").unwrap_or_else(|| to.join("status.json"));
-    let status_file = StatusFile::open(&status);
-    if let Err(error) = &status_file {
-        warn(format_args!("cannot write the status to {}: {error}", status.display()));
-    }
     let journal = has_journal.then(|| Listener::journal(PathBuf::from(tell::JOURNAL)));
     let exec = matches.get_one::<String>("exec").cloned().map(Listener::exec);
     let listeners = journal.into_iter().chain(exec).collect();
 
     let dir = path("dir");
-    let mut pages = Pages::new(dir.clone(), folder.positions.clone());
+    let mut pages = Pages::new(dir.clone(), boot, folder.positions.clone());
     let mut items = vec![Item::own("start", start(dir.as_deref(), &signer))];
     pages.scan(&mut items);
     let count = show_counted(pages.len() as u64, "page");
-    let mut writer = Writer::new(folder, signer, listeners, status_file.ok(), Arc::clone(&stop));
-    writer.record(Vec::new())?;
+    let mut writer = Writer::new(folder, signer, listeners, StatusFile(status), Arc::clone(&stop));
+    writer.begin()?;
     if !print {
         let file = to.join(writer.folder.file_name().unwrap_or_default());
         let file = escape(&file.display().to_string());

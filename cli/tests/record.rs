@@ -599,3 +599,38 @@ fn a_clock_that_is_set_is_told_and_changes_no_events_time() {
     ok(&[&["record", "verify"], &files.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat());
     fails_with(1, &["record", "verify", &files[1], &files[2]], &["missing before"]);
 }
+
+/// How a recorder keeps up, for a machine that has nothing else to do: `cargo test --release -p trip99-cli --test record -- --ignored`.
+#[test]
+#[ignore = "it measures"]
+fn ten_thousand_events_a_second_are_kept_up_with() {
+    const PAGES: u64 = 40;
+    let seconds = std::env::var("TRIP99_RECORD_SECONDS").map_or(10, |seconds| seconds.parse::<u64>().unwrap());
+    let record = Record::new("many");
+    let places: Vec<Place> = (0..PAGES).map(|page| record.place(&format!("page-{page}"))).collect();
+    let mut breakers: Vec<Breaker> = places.iter().map(|place| place.breaker(Start::Closed)).collect();
+    let recorder = record.start(&[]);
+    let (begin, mut nods) = (Instant::now(), 0);
+    while begin.elapsed() < Duration::from_secs(seconds) {
+        // Two events each.
+        while nods < begin.elapsed().as_micros() as u64 / 200 {
+            nod(&mut breakers[(nods % PAGES) as usize]);
+            nods += 1;
+        }
+        thread::sleep(Duration::from_micros(500));
+    }
+    let stat = fs::read_to_string(format!("/proc/{}/stat", recorder.child.id())).unwrap();
+    let ticks: u64 =
+        stat.rsplit(") ").next().unwrap().split(' ').skip(11).take(2).map(|time| time.parse::<u64>().unwrap()).sum();
+    assert_eq!(recorder.end(Signal::TERM), (Some(0), String::new()));
+    let text = record.text();
+    println!(
+        "{} events, {} MB in {seconds} s; the recorder worked for {} ms",
+        2 * nods,
+        text.len() / 1_000_000,
+        ticks * 10
+    );
+    assert!(!text.contains("\"kind\":\"missed\""));
+    assert_eq!(text.matches("\"kind\":\"event\"").count() as u64, 2 * nods + PAGES);
+    record.verify(&[]);
+}

@@ -18,7 +18,7 @@ pub(crate) struct Folder {
     pub(crate) head: Head,
     pub(crate) positions: Positions,
     /// What a write that was cut off left, and is to be told of.
-    torn: Option<Torn>,
+    pub(crate) torn: Option<Torn>,
 }
 
 /// The file that is appended to.
@@ -84,10 +84,6 @@ impl Folder {
         self.file_name().map(|name| name.chars().take(DAY_LEN).collect())
     }
 
-    pub(crate) fn take_torn(&mut self) -> Option<Torn> {
-        self.torn.take()
-    }
-
     /// Goes on where the last line of the last file ends.
     fn recover(&mut self) -> io::Result<()> {
         self.file = None;
@@ -138,7 +134,7 @@ impl Folder {
         let Some(file) = &mut self.file else { return Err(io::Error::other("no file is open")) };
         if let Err(error) = file.append(lines.as_bytes()) {
             // What is there of them is read again before anything else is written.
-            if file.file.set_len(file.len).is_err() {
+            if file.cut().is_err() {
                 self.file = None;
                 self.recover()?;
             }
@@ -203,6 +199,11 @@ impl Folder {
 }
 
 impl DayFile {
+    /// Takes away what isn't known to be whole. (Somebody may have taken more.)
+    fn cut(&self) -> io::Result<()> {
+        self.file.set_len(self.file.metadata()?.len().min(self.len))
+    }
+
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.file.sync_data()?;
@@ -315,7 +316,7 @@ mod tests {
             assert_eq!(folder.head, if is_there { head } else { first }, "{cut}");
             let next = folder.positions.0.get("a").map(|position| position.next_event);
             assert_eq!(next, is_there.then_some(7));
-            let torn = folder.take_torn().map(|torn| torn.bytes);
+            let torn = folder.torn.take().map(|torn| torn.bytes);
             assert_eq!(torn, (!is_there && cut > begin).then(|| whole[begin..cut].to_vec()));
             let (text, head) = line(folder.head, r#"{"kind":"stop"}"#);
             folder.append(&text, head).unwrap();

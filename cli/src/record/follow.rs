@@ -33,6 +33,8 @@ pub(crate) struct Followed {
     /// Since when the next entry is missing.
     missing_since: Option<Instant>,
     in_force: InForce,
+    /// The hash of the settings at the latest event, if it is known.
+    hash: Option<u64>,
     /// The hash of the settings that were recorded last.
     settings: Option<u64>,
     /// What is told of the owner that wrote the latest events.
@@ -90,6 +92,7 @@ impl Followed {
             position,
             missing_since: None,
             in_force: InForce::read(&observer),
+            hash: None,
             settings: None,
             owner: None,
             is_alive,
@@ -116,25 +119,45 @@ impl Followed {
         if restart.is_some() || self.owner.is_none() && !events.is_empty() {
             self.owner = self.observer.owner().as_ref().map(owner_of);
         }
-        for (index, event) in events.iter().enumerate() {
+        let settings = self.settings_at(&events);
+        for (index, (event, settings)) in events.iter().zip(settings).enumerate() {
             let owner =
                 if restart.is_some_and(|restart| index < restart) { before.clone() } else { self.owner.clone() };
-            self.take_event(event, owner, items);
+            self.take_event(event, owner, settings, items);
         }
         (Standing::Followed, is_all)
     }
 
-    fn take_event(&mut self, event: &Event, owner: Option<Value>, items: &mut Vec<Item>) {
+    /// The hash of the settings at each event, as far as it is known: by those in force now, and by what changes of them tell.
+    fn settings_at(&mut self, events: &[Event]) -> Vec<Option<u64>> {
+        let mut hashes: Vec<Option<u64>> = Vec::with_capacity(events.len());
+        for event in events {
+            self.in_force.note(event, &self.observer);
+            self.hash = match (event.settings_after, self.in_force.at(event)) {
+                (0, Some(config)) => Some(config.stable_hash()),
+                (0, None) => self.hash.filter(|_| event.reason != Reason::Restart),
+                (after, _) => Some(after),
+            };
+            hashes.push(self.hash);
+        }
+        // A change tells what was in force before it, back to the owner's start.
+        let mut before = None;
+        for (event, hash) in events.iter().zip(&mut hashes).rev() {
+            match event.settings_before {
+                0 => *hash = hash.or(before),
+                known => before = Some(known),
+            }
+            before = before.filter(|_| event.reason != Reason::Restart);
+        }
+        hashes
+    }
+
+    fn take_event(&mut self, event: &Event, owner: Option<Value>, settings: Option<u64>, items: &mut Vec<Item>) {
         let next = self.position.next_event;
         if event.sequence > next {
             let why = "they were overwritten, or damaged, before they could be read";
             items.push(missed(&self.page, "events", [next, event.sequence - 1], why));
         }
-        self.in_force.note(event, &self.observer);
-        let settings = match event.settings_after {
-            0 => self.in_force.at(event).map(trip99::Config::stable_hash),
-            after => Some(after),
-        };
         if let Some(item) = self.take_settings(event, settings) {
             items.push(item);
         }

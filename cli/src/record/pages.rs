@@ -38,9 +38,13 @@ pub(crate) struct Pages {
     unreadable: BTreeSet<PathBuf>,
 }
 
+/// What tells this boot from others.
+pub(crate) fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
 impl Pages {
-    pub(crate) fn new(folder: Option<PathBuf>, positions: Positions) -> Self {
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
+    pub(crate) fn new(folder: Option<PathBuf>, boot: String, positions: Positions) -> Self {
         Self {
             folder,
             boot,

@@ -45,16 +45,16 @@ pub(crate) struct Signer {
 
 impl Signer {
     pub(crate) fn new(key: Option<Key>, pace: Pace, anchor: Option<PathBuf>, print: bool, head: Head) -> Self {
-        let done = Done { n: head.n, at: Instant::now() };
-        Self { key, pace, anchor, print, signed: done, told: done }
+        let [signed, told] = [0, head.n].map(|n| Done { n, at: Instant::now() });
+        Self { key, pace, anchor, print, signed, told }
     }
 
     pub(crate) fn public_key(&self) -> Option<String> {
         self.key.as_ref().map(|key| key.public().to_hex())
     }
 
-    /// The line that signs the chain as far as it goes, if that is due, or if it is wanted now. Tell by [`set_signed`](Self::set_signed) when it is
-    /// recorded.
+    /// The line that signs the chain as far as it goes, if that is due, or if it is wanted now. [`set_signed`](Self::set_signed) is to be told when
+    /// it is recorded.
     pub(crate) fn line(&self, head: Head, signed: &mut Done, now: bool, moment: &Moment) -> Option<String> {
         let key = self.key.as_ref()?;
         if head.n <= signed.n || !(now || signed.is_due(head.n, self.pace)) {

@@ -1,10 +1,10 @@
 //! How the recorder is, in a file for who watches it.
 
 use serde::Serialize;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::PathBuf;
 
 /// The file always has this length, so that it can be written while the disk is full.
 const LEN: usize = 1024;
@@ -33,13 +33,9 @@ pub(crate) struct Status {
     pub(crate) not_told: u64,
 }
 
-pub(crate) struct StatusFile(File);
+pub(crate) struct StatusFile(pub(crate) PathBuf);
 
 impl StatusFile {
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).open(path).map(Self)
-    }
-
     pub(crate) fn write(&self, status: &Status) -> io::Result<()> {
         let mut status = status.clone();
         // Errors have texts of any length.
@@ -47,7 +43,9 @@ impl StatusFile {
         let mut text = serde_json::to_vec(&status)?;
         text.resize(LEN - 1, b' ');
         text.push(b'\n');
-        self.0.write_all_at(&text, 0)
+        // What is there is written over: that takes no room. (Somebody may have removed it.)
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).open(&self.0)?;
+        file.write_all_at(&text, 0)
     }
 }
 
@@ -58,7 +56,7 @@ mod tests {
     #[test]
     fn the_file_is_one_object_of_a_fixed_length() {
         let path = std::env::temp_dir().join(format!("trip99-status-{}", std::process::id()));
-        let file = StatusFile::open(&path).unwrap();
+        let file = StatusFile(path.clone());
         for why in [None, Some("\u{1f6d1}".repeat(5000)), Some("\"".repeat(500))] {
             let status = Status {
                 pid: u32::MAX,

@@ -1,7 +1,7 @@
 //! The writer: what was seen becomes lines, which are on the disk before anybody is told.
 
 use super::chain::Head;
-use super::folder::{Folder, Torn};
+use super::folder::Folder;
 use super::line::{Item, Moment, body};
 use super::sign::Signer;
 use super::status::{Status, StatusFile};
@@ -29,7 +29,7 @@ pub(crate) struct Writer {
     pub(crate) folder: Folder,
     pub(crate) signer: Signer,
     pub(crate) listeners: Vec<Listener>,
-    pub(crate) status_file: Option<StatusFile>,
+    pub(crate) status_file: StatusFile,
     pub(crate) stop: Arc<AtomicBool>,
     clock: Pair,
     synchronised: Option<bool>,
@@ -55,7 +55,7 @@ impl Writer {
         folder: Folder,
         signer: Signer,
         listeners: Vec<Listener>,
-        status_file: Option<StatusFile>,
+        status_file: StatusFile,
         stop: Arc<AtomicBool>,
     ) -> Self {
         Self {
@@ -71,6 +71,17 @@ impl Writer {
             missed: 0,
             lost_file: None,
         }
+    }
+
+    /// What an earlier recorder left is signed before anything is added, if there is a key. It fails, too, if no waiting will help.
+    pub(crate) fn begin(&mut self) -> Result<(), Failure> {
+        while let Err(error) = self.sign_end_of_file(&Moment::now()).and_then(|()| self.write(&[], false)) {
+            if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) {
+                return Err(Failure::new(format_args!("cannot record: {error}")));
+            }
+            self.hold(&error, 0)?;
+        }
+        self.record(Vec::new())
     }
 
     /// Records all of that, however long it takes. It fails only if it is to end, and can't.
@@ -170,8 +181,9 @@ impl Writer {
         let fields = json!({ "file": name, "format": 1, "previous_file": previous, "pages": self.folder.positions });
         head.append(&body(&Item::own("file", fields), moment), &mut text);
         self.folder.begin(&name, &text, head)?;
-        if let Some(file) = self.lost_file.take() {
+        if let Some(file) = &self.lost_file {
             self.append_own(Item::own("lost_file", json!({ "file": file })), moment)?;
+            self.lost_file = None;
         }
         self.tell_of_torn(moment)
     }
@@ -190,13 +202,15 @@ impl Writer {
     }
 
     fn tell_of_torn(&mut self, moment: &Moment) -> io::Result<()> {
-        let Some(Torn { bytes, file }) = self.folder.take_torn() else { return Ok(()) };
-        warn(format_args!(
-            "{file} ended in the middle of a line: {} bytes, which were never told to be recorded",
-            bytes.len()
-        ));
-        let text = String::from_utf8_lossy(bytes.get(..bytes.len().min(4096)).unwrap_or_default()).into_owned();
-        self.append_own(Item::own("torn", json!({ "file": file, "bytes": bytes.len(), "text": text })), moment)
+        let Some(torn) = self.folder.torn.take() else { return Ok(()) };
+        let (file, bytes) = (&torn.file, torn.bytes.len());
+        warn(format_args!("{file} ended in the middle of a line: {bytes} bytes, which were never told to be recorded"));
+        let text = String::from_utf8_lossy(torn.bytes.get(..bytes.min(4096)).unwrap_or_default());
+        let told = self.append_own(Item::own("torn", json!({ "file": file, "bytes": bytes, "text": text })), moment);
+        if told.is_err() {
+            self.folder.torn = Some(torn);
+        }
+        told
     }
 
     fn append_own(&mut self, item: Item, moment: &Moment) -> io::Result<()> {
@@ -253,7 +267,6 @@ impl Writer {
     }
 
     fn show_status(&mut self, state: &'static str, behind: usize) {
-        let Some(file) = &self.status_file else { return };
         if self.status_at.is_some_and(|at| at.elapsed() < STATUS_EVERY) {
             return;
         }
@@ -271,7 +284,7 @@ impl Writer {
             missed: self.missed,
             not_told: self.listeners.iter().map(|listener| listener.not_told).sum(),
         };
-        if let Err(error) = file.write(&status) {
+        if let Err(error) = self.status_file.write(&status) {
             warn(format_args!("cannot write the status: {error}"));
         }
     }

@@ -13,6 +13,9 @@ pub(crate) struct Promise {
     pub(crate) lines: u64,
 }
 
+/// A recorder that goes on after a kill signs first, or right after a line or two of its own.
+const SLACK: u64 = 4;
+
 pub(crate) struct Signatures<'a> {
     given: &'a Given,
     /// The number of the latest line that is signed, or signs; before the first one, of the line before all.
@@ -41,7 +44,7 @@ impl<'a> Signatures<'a> {
         let first = *self.first.get_or_insert(n);
         if !is_signature(line) {
             let unsigned = n - self.signed.unwrap_or(first.saturating_sub(1));
-            return if self.given.keys.is_empty() || unsigned <= self.given.promise.lines {
+            return if self.given.keys.is_empty() || unsigned <= self.given.promise.lines.saturating_add(SLACK) {
                 Ok(())
             } else {
                 let lines = show_counted(self.given.promise.lines, "line");

@@ -191,12 +191,12 @@ fn signatures_are_checked_and_wanted() {
     assert!(scratch.verify_with(&files, &with(vec![public_b])).unwrap_err().contains("another key"));
     // Somebody without the key makes the chain anew from the fourth line on, which was the first signature.
     let (mut head, mut text) = (Head::NONE, String::new());
-    for (number, kind) in (0..8).zip(std::iter::once("file").chain(std::iter::repeat("event"))) {
+    for (number, kind) in (0..12).zip(std::iter::once("file").chain(std::iter::repeat("event"))) {
         head.append(&body(&Item::own(kind, json!({ "x": number })), &MOMENT), &mut text);
     }
     scratch.verify(&[text.clone().into_bytes()]).unwrap();
     let wrong = scratch.verify_with(&[text.into_bytes()], &with(vec![public_a])).unwrap_err();
-    assert!(wrong.starts_with("1.jsonl: line 6 should have been signed"), "{wrong}");
+    assert!(wrong.starts_with("1.jsonl: line 10 should have been signed"), "{wrong}");
     let (files, _) = record(&[2], None);
     assert_eq!(scratch.verify_with(&files, &with(vec![public_a])).unwrap_err(), "nothing is signed");
     // A signature of another line.
