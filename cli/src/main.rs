@@ -15,9 +15,11 @@
 mod timeline;
 mod show;
 mod failure;
+mod zone;
 mod warnings;
 mod json;
 mod profile;
+mod labels;
 mod page;
 mod arguments;
 mod settings;
