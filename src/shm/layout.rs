@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  offset   bytes
-//!       0     128  header   magic, layout version, number of slots, the library's version, number of rows of the tap: only the two
-//!                           numbers change, and only grow
+//!       0     128  header   magic, layout version, number of slots, the library's version, number of rows of the tap: only the
+//!                           sizes change, and only grow, and the version, which is that of the owner's
 //!     128     128  owner    pid, seal, attempt, heartbeat, whether the memory is locked, pid namespace; what its end leaves (see `OwnerLine`)
 //!     256    1024  folder   where halts outlive memory: the length of its path, and the path
 //!    4096    4096  gate     one byte. It lies here in every layout from version 2 on, so that any version can halt
