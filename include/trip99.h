@@ -86,6 +86,7 @@
 /** Initialisers: struct_size is set, and everything else is 0. (C++14 has no designated initialisers.) */
 #define CB_SNAPSHOT_INIT CB_INIT_OF_(cb_snapshot)
 #define CB_EVENT_INIT CB_INIT_OF_(cb_event)
+#define CB_TAP_ROW_INIT CB_INIT_OF_(cb_tap_row)
 #define CB_OWNER_INIT CB_INIT_OF_(cb_owner)
 #define CB_HALT_NOTE_INIT CB_INIT_OF_(cb_halt_note)
 #define CB_COMES_BACK_INIT CB_INIT_OF_(cb_comes_back)
@@ -751,6 +752,15 @@ typedef struct cb_config {
      * while closed adds quantile to the debt, another pays off 1 - quantile. 0 to 1048576; default 0.
      */
     uint32_t debt_limit;
+    /**
+     * Observers may follow each call (cb_tap_open): at least so many of the latest are kept; 0 = off. 0 to 1048576; default 0. Fixed at
+     * creation.
+     */
+    uint32_t tap_len;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
 } cb_config;
 
 /**

@@ -20,11 +20,13 @@ mod mapping;
 mod observer;
 mod comes_back;
 mod halter;
+mod forget;
 mod place;
 
 pub use comes_back::ComesBack;
 pub(crate) use durable::Kept;
 pub use error::SharedError;
+pub use forget::{Forgotten, forget};
 pub use halter::Halter;
 pub(crate) use layout::Legacy;
 pub(crate) use link::{Link, Opened};

@@ -69,6 +69,7 @@ fn a_value_outside_its_range_names_the_field_the_value_and_the_range() {
         ("stable_after_ns", |c, v| c.stable_after_ns = v, &[0], &[1, u64::MAX]),
         ("latch_after", |c, v| c.latch_after = v as u32, &[count + 1], &[0, 1, count]),
         ("owner_timeout_ns", |c, v| c.owner_timeout_ns = v, &[1, 9_999_999], &[0, 10_000_000, u64::MAX]),
+        ("tap_len", |c, v| c.tap_len = v as u32, &[count + 1], &[0, 1, count]),
     ];
     for (field, change, illegal, legal) in cases {
         for &value in illegal {

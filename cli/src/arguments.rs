@@ -2,13 +2,21 @@
 
 use crate::failure::Failure;
 use crate::page::place::Place;
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::path::{Path, PathBuf};
 
 /// The option `--format`.
 pub(crate) fn format_arg(help: &'static str) -> Arg {
     let arg = Arg::new("format").long("format").value_name("FORMAT").help(help);
     arg.value_parser(["text", "json"]).default_value("text")
+}
+
+/// The option `--check`.
+pub(crate) fn check_arg() -> Arg {
+    Arg::new("check").long("check").action(ArgAction::SetTrue).help(
+        "Exit with 0 if all are trading, 10 if one is paused or testing, 11 if one is halted, and 12 if one is unwatched, gone or \
+         can't be read: the worst of all",
+    )
 }
 
 /// Whether [`format_arg`] asks for JSON.

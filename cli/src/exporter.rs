@@ -1,5 +1,6 @@
 //! `trip99 exporter`
 
+mod latencies;
 mod metric;
 mod journal;
 mod pages;

@@ -6,12 +6,11 @@
 //! venue = "xetra"
 //! ```
 
-#![allow(dead_code, reason = "commands come to it one by one")]
-
 use crate::failure::Failure;
 use crate::show::is_unseen;
 use clap::{Arg, ArgAction, ArgMatches};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -179,6 +178,13 @@ impl Selector {
 
     pub(crate) fn selects(&self, labels: &PageLabels) -> bool {
         self.0.iter().all(|(name, value)| labels.get(name).is_some_and(|own| value == "*" || own == value))
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wanted: Vec<_> = self.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        f.write_str(&format!("label {}", wanted.join(" and ")))
     }
 }
 

@@ -15,6 +15,7 @@
 mod timeline;
 mod show;
 mod failure;
+mod zone;
 mod warnings;
 mod json;
 mod profile;

@@ -119,7 +119,9 @@ fn promtool_takes_rules_and_metrics() {
     let live = Live::start();
     live.trip();
     let (_, body) = live.exporter.get("/metrics", "*/*");
-    for name in ["retry_timestamp_seconds", "debt_ratio", "comes_back", "recorder_behind_lines"] {
+    for name in
+        ["retry_timestamp_seconds", "debt_ratio", "comes_back", "latency_seconds_bucket", "recorder_behind_lines"]
+    {
         assert!(body.contains(&format!("\ntrip99_{name}{{")), "{name}");
     }
     let docs = read("docs/operate.md");
@@ -154,7 +156,7 @@ impl Live {
         fs::write(record.join("status.json"), status).unwrap();
         fs::write(folder.page("labels.toml"), "[calm]\ndesk = \"rates\"\n").unwrap();
         drop(folder.breaker("ended", config()));
-        let mut calm = folder.breaker("calm", Config { debt_limit: 4, ..config() });
+        let mut calm = folder.breaker("calm", Config { debt_limit: 4, tap_len: 1024, ..config() });
         let mut trips =
             folder.breaker("trips", Config { backoff_base_ns: PAUSE_NS, backoff_max_ns: PAUSE_NS, ..config() });
         for breaker in [&mut calm, &mut trips] {

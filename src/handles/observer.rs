@@ -7,6 +7,7 @@ use crate::journal::Cursor;
 use crate::page::Page;
 use crate::snapshot::Snapshot;
 use crate::sync::{Ordering, load_acquire};
+use crate::tap::Tap;
 use core::fmt;
 use crossbeam_utils::Backoff;
 
@@ -83,6 +84,13 @@ impl Observer {
     /// A reader that begins with the oldest event that the journal still has.
     pub fn events(&self) -> Events {
         Events { page: self.page.clone(), cursor: self.page.journal().cursor() }
+    }
+
+    /// A reader of the tap, which begins with the oldest row that is there. `None` if the settings in force want no tap
+    /// ([`tap_len`](field@Config::tap_len) is 0).
+    pub fn tap(&self) -> Option<Tap> {
+        let ring = self.page.tap()?;
+        self.config().is_none_or(|config| config.tap_len > 0).then(|| Tap::new(ring.clone()))
     }
 
     /// Who holds a halt now, since when and why. If nobody does, and trading [is halted](Self::is_halted), a resume is under way: the
@@ -184,7 +192,7 @@ mod tests {
     use crate::event::Reason;
 
     fn observer() -> Observer {
-        Observer { page: Page::new(State::Closed, false) }
+        Observer { page: Page::new(State::Closed, false, 0) }
     }
 
     #[test]

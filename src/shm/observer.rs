@@ -84,7 +84,7 @@ impl Observer {
         let mapping = self.mapping()?;
         let file = mapping.file();
         let (_, mut latencies_ns) = (0..Self::QUANTILE_TRIES).find_map(|_| file.mirror.read())?;
-        let same_slots = file.front.header.has_slots_log2(mapping.slots_log2);
+        let same_slots = file.front.header.has_sizes(mapping.sizes);
         if same_slots { quantile(&mut latencies_ns, quantile_ppm) } else { None }
     }
 

@@ -217,6 +217,7 @@ static bool set(void) {
     SETTING(owner_timeout_ns, uint64_t)
     SETTING(min_slow, uint32_t)
     SETTING(debt_limit, uint32_t)
+    SETTING(tap_len, uint32_t)
     return false;
 }
 

@@ -207,6 +207,7 @@ static bool set() {
     SETTING("owner_timeout_ns", config.owner_timeout = setting(arg[0]))
     SETTING("min_slow", config.min_slow = narrow(arg[0]))
     SETTING("debt_limit", config.debt_limit = narrow(arg[0]))
+    SETTING("tap_len", config.tap_len = narrow(arg[0]))
     return false;
 }
 

@@ -7,8 +7,8 @@ use crate::page::in_force::InForce;
 use crate::page::json;
 use crate::page::note;
 use crate::page::place::{Place, refused};
-use crate::page::reading::show_wall;
 use crate::show::{EventTable, columns, escape, show_counted};
+use crate::zone::Zone;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use console::style;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -38,6 +38,7 @@ pub(crate) fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Go on with new events until interrupted, even if the breaker's process restarts"),
         )
+        .arg(Zone::arg())
         .arg(format_arg("Text for people, or one JSON object a line: the events"))
 }
 
@@ -45,7 +46,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let place = page(matches)?;
     let mut page = Page::open(&place.path)?;
     let out = io::stdout();
-    let mut print: Box<dyn Print> = if is_json(matches) { Box::new(Json(out)) } else { Box::new(Table::new(out)) };
+    let mut print: Box<dyn Print> =
+        if is_json(matches) { Box::new(Json(out)) } else { Box::new(Table::new(out, Zone::of(matches))) };
     print.begin(&place)?;
     loop {
         // The place is looked at before the events are read: of a page that has gone by then all events are read.
@@ -172,13 +174,14 @@ impl<W: Write> Print for Json<W> {
 struct Table<W> {
     out: W,
     table: EventTable,
+    zone: Zone,
     /// `None` before the first event.
     date: Option<String>,
 }
 
 impl<W: Write> Table<W> {
-    fn new(out: W) -> Self {
-        Self { out, table: EventTable::new(columns()), date: None }
+    fn new(out: W, zone: Zone) -> Self {
+        Self { out, zone, table: EventTable::new(columns()), date: None }
     }
 }
 
@@ -200,7 +203,7 @@ impl<W: Write> Print for Table<W> {
             let earlier = format!("{:>13}  not kept: {}", "", show_counted(event.sequence, "earlier event"));
             writeln!(self.out, "{}", style(earlier).dim())?;
         }
-        let (date, time) = show_wall(event.wall_ns);
+        let (date, time) = self.zone.date_and_time(event.wall_ns);
         if self.date.as_ref() != Some(&date) {
             writeln!(self.out, "{}", style(format_args!("{date:>13}")).bold())?;
             self.date = Some(date);

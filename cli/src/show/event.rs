@@ -5,7 +5,7 @@ use console::style;
 use trip99::{Event, PPM, Reason, State};
 
 /// Columns that a terminal needs for all figures of a table. A narrower one gets fewer.
-pub(crate) const WIDE: usize = 110;
+const WIDE: usize = 110;
 
 /// A table of events. An event has a row, and below it its evidence.
 pub(crate) struct EventTable {

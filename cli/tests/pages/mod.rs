@@ -40,6 +40,11 @@ impl Place {
         Self::new("elsewhere", name, false)
     }
 
+    /// In a folder of its own.
+    pub(crate) fn within(folder: &str, name: &str) -> Self {
+        Self::new(folder, name, false)
+    }
+
     fn new(folder: &str, name: &str, by_name: bool) -> Self {
         let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
         *places += 1;
