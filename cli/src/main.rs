@@ -5,7 +5,9 @@
 //!            ├─▶ replay    a breaker driven over a log
 //!            ├─▶ trace     a log made a trace
 //!            ├─▶ tune      settings made of a log
-//!            ├─▶ operate   ls, status, events, halt, resume: on pages of other processes' breakers
+//!            ├─▶ record    the audit trail of pages
+//!            ├─▶ manual    completions, man: the command line described
+//!            ├─▶ operate   ls, status, events, halt, resume, ...: on pages of other processes' breakers
 //!            └─▶ exporter  the figures of pages, for Prometheus
 //! ```
 //!
@@ -32,6 +34,8 @@ mod tune;
 mod demo;
 mod operate;
 mod exporter;
+mod record;
+mod manual;
 mod command;
 
 use std::process::ExitCode;

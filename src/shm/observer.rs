@@ -122,6 +122,12 @@ impl Observer {
         self.mapping().is_some_and(is_replaced)
     }
 
+    /// True if the page's file is as long as it was when it was opened. Reading a page that somebody has truncated ends the process by SIGBUS:
+    /// who reads others' pages asks this first. It is true if the page is in no file. This makes a system call.
+    pub fn is_whole(&self) -> bool {
+        self.mapping().is_none_or(Mapping::is_whole)
+    }
+
     /// The folder where the page's halts outlive memory; `None` if there is none.
     pub(super) fn state_dir(&self) -> Option<PathBuf> {
         state_dir(self.mapping()?)
