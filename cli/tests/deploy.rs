@@ -154,7 +154,10 @@ impl Live {
         let folder = Folder::new("live");
         let record = scratch().join("record");
         let record = record.to_str().unwrap();
-        let recorder = pages::command(&["record", folder.path.to_str().unwrap(), "--to", record]).spawn().unwrap();
+        let recorder = pages::command(&["record", folder.path.to_str().unwrap(), "--to", record])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         fs::write(folder.page("labels.toml"), "[calm]\ndesk = \"rates\"\n").unwrap();
         drop(folder.breaker("ended", config()));
         let mut calm = folder.breaker("calm", Config { debt_limit: 4, tap_len: 1024, ..config() });
