@@ -3,7 +3,7 @@
 use crate::exporter::journal::Journal;
 use crate::exporter::latencies::Latencies;
 use crate::exporter::metric::{Family, Labels};
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
 use crate::labels;
 use crate::page::reading::Reading;
 use std::collections::BTreeMap;
@@ -79,11 +79,15 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Fails if a file of labels is wrong now: whoever starts the exporter can mend it. Later that is a metric.
-    pub(crate) fn new(folder: Option<PathBuf>) -> Result<Self, Failure> {
+    /// Warns of a mistake in a file of labels, and goes on: who watches must come up, though somebody mistyped. Later that is a metric.
+    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
         let mut pages = Self { folder, counted: BTreeMap::new(), labels: BTreeMap::new() };
-        pages.folders().iter().try_for_each(|folder| pages.read_labels(folder))?;
-        Ok(pages)
+        for folder in pages.folders() {
+            if let Err(Failure::Message(why)) = pages.read_labels(&folder) {
+                warn(why);
+            }
+        }
+        pages
     }
 
     fn folders(&self) -> Vec<PathBuf> {
