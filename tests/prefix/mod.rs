@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// `cmake/install.sh`. The caller says where to install.
+/// `cmake/install.sh`, for the libraries alone. The caller says where to install.
 pub(crate) fn installer() -> Command {
     let mut installer = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/cmake/install.sh"));
     installer
-        .args(["--target-dir", concat!(env!("CARGO_TARGET_TMPDIR"), "/capi")])
+        .args(["--no-tool", "--target-dir", concat!(env!("CARGO_TARGET_TMPDIR"), "/capi")])
         .env("CARGO", env!("CARGO"))
         .env_remove("DESTDIR")
         // The libraries don't get the flags of the tests (loom, sanitizers, coverage).
