@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
-use trip99::{Breaker, Gate, Start};
+use trip99::{Breaker, Gate, Start, State};
 
 /// Plays an owner, if this process is one.
 #[test]
@@ -182,6 +182,15 @@ fn nod(breaker: &mut Breaker) {
     breaker.poll();
 }
 
+/// Three events.
+fn trip_and_recover(breaker: &mut Breaker, now_ns: u64) {
+    breaker.record_at(now_ns, SECOND);
+    breaker.poll_at(now_ns + 70 * SECOND);
+    assert!(breaker.allow_at(now_ns + 70 * SECOND), "{:?}", breaker.state());
+    breaker.record_at(now_ns + 71 * SECOND, 1_000_000);
+    assert_eq!(breaker.state(), State::Closed);
+}
+
 fn system_clock_ns() -> u64 {
     u64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap()
 }
@@ -202,6 +211,7 @@ fn a_record_tells_the_whole_story_once() {
     Gate::open(&place.path).unwrap().halt("prices look wrong");
     breaker.poll_at(SECOND);
     fs::write(scratch().join(&record.pages).join("no-page"), "x").unwrap();
+    fs::write(scratch().join(&record.pages).join("labels.toml"), "[gateway-a]\ndesk = \"rates\"\n").unwrap();
     record.once();
     record.once();
 
@@ -220,7 +230,10 @@ fn a_record_tells_the_whole_story_once() {
     assert_eq!((&spike["event"]["to"], &spike["event"]["slow"]), (&"open".into(), &1.into()));
     assert_eq!((&spike["owner"]["pid"], &spike["owner"]["started"]), (&std::process::id().into(), &"new".into()));
     assert_eq!(spike["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(spike["page"]["path"], place.path.to_str().unwrap());
+    assert_eq!(
+        (&spike["page"]["path"], &spike["page"]["labels"]["desk"]),
+        (&place.path.to_str().unwrap().into(), &"rates".into())
+    );
     let settings = record.of("settings", "gateway-a");
     assert_eq!((settings.len(), &settings[0]["settings"]), (1, &spike["settings"]));
     assert_eq!(settings[0]["values"]["spike_count"], 1);
@@ -235,7 +248,9 @@ fn a_record_tells_the_whole_story_once() {
     assert!(refused.len() == 2 && refused[0]["page"]["name"] == "no-page", "{refused:?}");
     let whole = record.verify(&[]);
     assert!(whole.starts_with(&format!("{0} lines to {0}, whole\n", lines.len())), "{whole}");
-    fs::remove_file(scratch().join(&record.pages).join("no-page")).unwrap();
+    for name in ["no-page", "labels.toml"] {
+        fs::remove_file(scratch().join(&record.pages).join(name)).unwrap();
+    }
 }
 
 #[test]
@@ -304,22 +319,30 @@ fn a_killed_recorder_records_nothing_twice_and_loses_nothing() {
     let record = Record::new("killed");
     let places: Vec<Place> = (0..3).map(|page| record.place(&format!("page-{page}"))).collect();
     let mut breakers: Vec<Breaker> = places.iter().map(|place| place.breaker(Start::Closed)).collect();
+    let mut now_ns = SECOND;
     for round in 0..rounds {
         let mut recorder = record.start(&["--sign-within", "10ms"]);
-        // Fewer than a journal keeps come before the next recorder is there.
+        // Fewer than a journal and a log keep come before the next recorder is there.
         let killed_after = Duration::from_micros(u64::from(round) * 7919 % 30_000);
         let begin = Instant::now();
-        let mut nods = 0;
-        while begin.elapsed() < killed_after || nods < 3 {
-            if nods < 100 {
-                breakers.iter_mut().for_each(nod);
-                nods += 1;
+        let mut turns = 0;
+        while begin.elapsed() < killed_after || turns < 2 {
+            if turns < 10 {
+                now_ns += 100 * SECOND;
+                breakers.iter_mut().for_each(|breaker| trip_and_recover(breaker, now_ns));
+                turns += 1;
             }
         }
+        let later_ns = now_ns + 80 * SECOND;
+        breakers.iter_mut().for_each(|breaker| breaker.halt_at(later_ns, "a nod"));
         let _ = recorder.child.kill();
         drop(recorder);
+        for breaker in &mut breakers {
+            breaker.poll_at(later_ns);
+            breaker.resume_at(later_ns, "");
+            breaker.poll_at(later_ns);
+        }
     }
-    breakers.iter_mut().for_each(nod);
     record.once();
     let told = record.verify(&[]);
     assert!(told.contains("whole"), "{told}");

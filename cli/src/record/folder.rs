@@ -9,6 +9,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 pub(crate) struct Folder {
     path: PathBuf,
@@ -53,7 +55,7 @@ impl Folder {
         let cannot = |error: &io::Error| Failure::new(format_args!("cannot record to {}: {error}", path.display()));
         make(path).map_err(|error| cannot(&error))?;
         let lock = File::open(path).map_err(|error| cannot(&error))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        match take(&lock) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
                 let legal = "legal: one recorder a folder; give this one another folder by --to";
@@ -215,8 +217,22 @@ impl DayFile {
 /// A file that has no line so far.
 const NEW: &str = ".new";
 
+/// What the children of a killed recorder have is free by then.
+const CHILDREN_WITHIN: Duration = Duration::from_millis(500);
+
 /// As in `2026-11-29`.
 const DAY_LEN: usize = 10;
+
+/// Takes the lock of a folder. A recorder that was killed may have a child that is about to become a command, and has the lock until then.
+fn take(lock: &File) -> Result<(), Errno> {
+    let begin = Instant::now();
+    loop {
+        match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) if begin.elapsed() < CHILDREN_WITHIN => thread::sleep(Duration::from_millis(10)),
+            result => return result,
+        }
+    }
+}
 
 fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o750).create(folder)
