@@ -38,6 +38,11 @@ pub(crate) fn on_page(name: &'static str) -> Command {
 
 /// The page that such a command was given.
 pub(crate) fn page(matches: &ArgMatches) -> Result<Place, Failure> {
+    Place::find(page_name(matches))
+}
+
+/// What the page was called.
+pub(crate) fn page_name(matches: &ArgMatches) -> &Path {
     // The argument is required, so it is there.
-    Place::find(matches.get_one::<PathBuf>("page").map_or(Path::new(""), PathBuf::as_path))
+    matches.get_one::<PathBuf>("page").map_or(Path::new(""), PathBuf::as_path)
 }

@@ -6,7 +6,9 @@
 //!            ├─▶ trace     a log made a trace
 //!            ├─▶ tune      settings made of a log
 //!            ├─▶ record    the audit trail of pages
-//!            └─▶ operate   ls, status, events, halt, resume: on pages of other processes' breakers
+//!            ├─▶ manual    completions, man: the command line described
+//!            ├─▶ operate   ls, status, events, halt, resume, ...: on pages of other processes' breakers
+//!            └─▶ exporter  the figures of pages, for Prometheus
 //! ```
 //!
 //! The files above them in the list below hold what the commands share.
@@ -31,7 +33,9 @@ mod trace;
 mod tune;
 mod demo;
 mod operate;
+mod exporter;
 mod record;
+mod manual;
 mod command;
 
 use std::process::ExitCode;

@@ -12,3 +12,6 @@ pub(crate) mod halt;
 mod lifting;
 mod asking;
 pub(crate) mod resume;
+pub(crate) mod wait;
+pub(crate) mod forget;
+pub(crate) mod drill;

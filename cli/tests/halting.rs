@@ -677,3 +677,70 @@ fn a_halt_waits_until_no_order_rests() {
     assert!(status == Some(1) && err.contains("no engine is there to tell"), "{err}");
     fails(&["halt", page, "--wait-flat", "soon"], &["--wait-flat", "legal: see trip99 halt --help"]);
 }
+
+#[test]
+fn a_drill_measures_a_halt_and_files_a_report() {
+    let place = Place::elsewhere("drilled");
+    let page = &*place.argument();
+    let folder = common::scratch().join("reports");
+    fs::create_dir_all(&folder).unwrap();
+    let reports = || fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let to = folder.to_str().unwrap();
+    let drill = |more: &[&str]| trip99(&[&["drill", page, "--to", to], more].concat());
+    fails(&["drill", page], &["there is no page "]);
+    drop(place.breaker(Start::Closed));
+    let (status, _, err) = drill(&[]);
+    assert!(
+        status == Some(1) && err.contains("drilled is no owner (closed); a drill is for an engine that trades"),
+        "{err}"
+    );
+
+    let mut owner = Owner::start(&place);
+    assert_eq!(owner.said(), "allowed");
+    let (status, out, err) = drill(&["--dry-run"]);
+    assert!(status == Some(0) && out.contains("drilled is trading (closed); a drill would halt it by"), "{out}{err}");
+    assert!(reports().is_empty());
+    let (status, out, err) = drill(&["--format", "json"]);
+    assert_eq!((status, err.as_str()), (Some(0), ""));
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((owner.said().as_str(), owner.said().as_str()), ("refused", "allowed"));
+    assert_eq!((&told["passed"], &told["by"]), (&true.into(), &login().into()));
+    let ns = |field: &str| told[field].as_u64().unwrap_or_else(|| panic!("{field}: {told}"));
+    assert!(
+        ns("halted_after_ns") <= ns("refused_after_ns") && ns("refusals") > 0 && ns("passed_after_ns") > 0,
+        "{told}"
+    );
+    assert!(ns("resumed_wall_ns") >= ns("decided_wall_ns") + ns("refused_after_ns"), "{told}");
+    let [report] = &reports()[..] else { panic!("{:?}", reports()) };
+    assert_eq!(told["report"], report.to_str().unwrap());
+    assert!(report.file_name().unwrap().to_str().unwrap().starts_with("trip99-drill-drilled-20"));
+    let text = fs::read_to_string(report).unwrap();
+    assert!(
+        text.starts_with("# Drill of drilled\n\nResult: passed: ")
+            && text.contains("| decision to first refusal, at most |"),
+        "{text}"
+    );
+    assert_eq!((holders(page), place.kept()), (vec![], vec![]));
+    let events = json(&["events", page, "--last", "2", "--format", "json"]);
+    assert!(events.iter().all(|event| event["note"]["holder"] == "drill"), "{events:?}");
+
+    // An engine that hangs refuses nothing; it is resumed all the same.
+    owner.signal(Signal::STOP);
+    let begin = Instant::now();
+    while status_of(page) != "unwatched" {
+        assert!(begin.elapsed() < Duration::from_secs(20));
+    }
+    assert_eq!(drill(&[]).0, Some(1));
+    owner.signal(Signal::CONT);
+    drop(owner);
+    warns(&["halt", page, "--as", "ann", "--reason", "x"], &["no process owns this page now"]);
+    let _owner = Owner::start(&place);
+    let (status, _, err) = drill(&[]);
+    assert!(status == Some(1) && err.contains("HALTED"), "{err}");
+    fails(&["drill", page, "--as", "x"], &["--as", "legal: see"]);
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+fn status_of(page: &str) -> String {
+    status(page)["standing"].as_str().unwrap().to_owned()
+}

@@ -11,6 +11,11 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use trip99::{HaltNote, Holders};
 
+/// Somebody is there to be asked.
+pub(crate) fn is_at_terminal() -> bool {
+    io::stdin().is_terminal() && (io::stdout().is_terminal() || io::stderr().is_terminal())
+}
+
 /// Asks the user, who has seen what is to be lifted.
 pub(crate) struct Asker<'a> {
     pub(crate) is_asking: bool,
@@ -22,8 +27,7 @@ pub(crate) struct Asker<'a> {
 impl<'a> Asker<'a> {
     /// It asks on a terminal, unless it is told not to.
     pub(crate) fn new(is_told_not_to: bool, zone: &'a Zone) -> Self {
-        let is_terminal = io::stdin().is_terminal() && (io::stdout().is_terminal() || io::stderr().is_terminal());
-        Self { is_asking: is_terminal && !is_told_not_to, agreed: Vec::new(), zone }
+        Self { is_asking: is_at_terminal() && !is_told_not_to, agreed: Vec::new(), zone }
     }
 
     /// Shows what is to be lifted on several pages, and asks once.

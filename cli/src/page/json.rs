@@ -7,7 +7,7 @@ use crate::show::show_hash;
 use crate::zone::{now_ns, rfc_3339};
 use serde_json::{Map, Value, json};
 use trip99::shared::SharedError;
-use trip99::{ClockSource, Config, Event, HaltNote, LogEntry, Snapshot, Started, State};
+use trip99::{ClockSource, Config, Event, HaltNote, LogEntry, Reason, Snapshot, Started, State};
 
 /// A page as it was read, or why it can't be.
 pub(crate) fn listed(page: &Listed, reading: &Result<Reading, SharedError>) -> Value {
@@ -162,6 +162,7 @@ fn snapshot(snapshot: &Snapshot, reading: &Reading) -> Value {
         "debt_ppm": snapshot.debt_ppm,
         "in_flight": snapshot.in_flight,
         "oldest_start_ns": time(snapshot.oldest_start_ns),
+        "oldest_ns": reading.oldest_ns(),
         "trials_granted": snapshot.trials_granted,
         "trials_out": snapshot.trials_out,
         "trials_good": snapshot.trials_good,
@@ -203,6 +204,43 @@ pub(crate) fn event(event: &Event, logged: Option<&LogEntry>) -> Value {
         "entry": (event.entry != 0).then_some(event.entry),
         "note": logged.map(|entry| note(&entry.note)),
     })
+}
+
+/// A halt or a resume that no owner has journaled, as an event: what the event would tell is null.
+pub(crate) fn unjournaled(number: u64, logged: &LogEntry) -> Value {
+    const UNKNOWN: [&str; 20] = [
+        "sequence",
+        "t_ns",
+        "from",
+        "to",
+        "quantile_ns",
+        "samples",
+        "slow",
+        "overdue",
+        "failures",
+        "attempt",
+        "retry_at_ns",
+        "retry_at_time",
+        "owner_gap_ns",
+        "observed",
+        "limit",
+        "by_debt",
+        "settings_before",
+        "settings_after",
+        "wall_ns",
+        "wall_time",
+    ];
+    let mut fields: Map<String, Value> = UNKNOWN.iter().map(|&name| (name.to_owned(), Value::Null)).collect();
+    let reason = if logged.is_halt { Reason::Halt } else { Reason::Resume };
+    let known = [
+        ("reason", json!(reason.name())),
+        ("wall_ns", json!(logged.note.wall_ns)),
+        ("wall_time", json!(wall_time(logged.note.wall_ns))),
+        ("entry", json!(number)),
+        ("note", note(&logged.note)),
+    ];
+    fields.extend(known.map(|(name, value)| (name.to_owned(), value)));
+    Value::Object(fields)
 }
 
 /// Text, as JavaScript rounds numbers of 64 bits.

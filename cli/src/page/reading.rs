@@ -86,7 +86,11 @@ impl Reading {
 
     /// For how long the oldest call in flight has been out.
     pub(crate) fn oldest_ns(&self) -> Option<u64> {
-        None
+        let snapshot = self.snapshot.as_ref().filter(|snapshot| snapshot.oldest_start_ns != u64::MAX)?;
+        let age_ns = snapshot.now_ns.saturating_sub(snapshot.oldest_start_ns);
+        // It went on since the snapshot, if there is an owner whose call it is.
+        let since_ns = if self.has_owner() { self.seen_ago_ns().unwrap_or(0) } else { 0 };
+        Some(age_ns.saturating_add(since_ns))
     }
 
     /// Since when it stands as it does, in nanoseconds since the Unix epoch, as far as that is known.

@@ -84,7 +84,7 @@ impl Followed {
             "owner_alive": is_alive,
         });
         items.push(Item::of_page(&page, "page", fields));
-        let version = observer.made_by().map(|version| version.map(|part| part.to_string()).join("."));
+        let version = observer.library_version();
         Ok(Self {
             page,
             place,

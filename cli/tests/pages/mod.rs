@@ -212,9 +212,15 @@ pub(crate) struct Follower {
 impl Follower {
     /// Started, and at work.
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        assert!(!out.fill_buf().unwrap().is_empty(), "it prints something");
+        let mut follower = Self::of(&mut command(args));
+        assert!(!follower.out.as_mut().unwrap().fill_buf().unwrap().is_empty(), "it prints something");
+        follower
+    }
+
+    /// Started.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
         Self { child, out: Some(out) }
     }
 
