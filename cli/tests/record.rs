@@ -213,7 +213,11 @@ fn a_record_tells_the_whole_story_once() {
     fs::write(scratch().join(&record.pages).join("no-page"), "x").unwrap();
     fs::write(scratch().join(&record.pages).join("labels.toml"), "[gateway-a]\ndesk = \"rates\"\n").unwrap();
     record.once();
-    record.once();
+    let (status, head, err) = trip99(&record.args(&record.dir(), &["--once", "--print-head"]));
+    assert_eq!((status, err.as_str()), (Some(0), ""));
+    let head: Value = serde_json::from_str(head.lines().last().unwrap()).unwrap();
+    let last = record.lines().pop().unwrap();
+    assert_eq!((&head["n"], &head["hash"]), (&last["n"], &last["hash"]));
 
     let lines = record.lines();
     let kinds: Vec<&str> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();
@@ -246,6 +250,7 @@ fn a_record_tells_the_whole_story_once() {
     assert_eq!(halts[0]["note"]["pid"], std::process::id());
     let refused: Vec<_> = lines.iter().filter(|line| line["kind"] == "refused").collect();
     assert!(refused.len() == 2 && refused[0]["page"]["name"] == "no-page", "{refused:?}");
+    assert_eq!(ok(&["record", "verify", record.path()]), record.verify(&[]));
     let whole = record.verify(&[]);
     assert!(whole.starts_with(&format!("{0} lines to {0}, whole\n", lines.len())), "{whole}");
     for name in ["no-page", "labels.toml"] {
@@ -271,6 +276,10 @@ fn pages_come_and_go_and_are_made_anew() {
     Gate::open(&second.path).unwrap().halt("nobody there");
     until("the halt is recorded", || record.of("halt", "second").iter().any(|line| line["why"] == "nobody there"));
     assert_eq!(record.of("halt", "second").last().unwrap()["owner_alive"], false);
+    // Truncated: who reads on is killed by the kernel.
+    fs::File::options().write(true).open(&second.path).unwrap().set_len(5000).unwrap();
+    until("the page is cut off", || record.of("page", "second").iter().any(|line| line["change"] == "cut_off"));
+    until("it is refused", || !record.of("refused", "second").is_empty());
     // Removed, and made anew, while the old owner goes on.
     fs::remove_file(&first.path).unwrap();
     fs::remove_file(first.path.with_file_name(".first.lock")).unwrap();

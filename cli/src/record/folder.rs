@@ -120,11 +120,8 @@ impl Folder {
     /// The file that the chain ends in.
     fn last_file(&self) -> io::Result<Option<PathBuf>> {
         let mut last = None;
-        for entry in fs::read_dir(&self.path)? {
-            let path = entry?.path();
-            if is_record(&path) {
-                last = last.max(first_number(&path)?.map(|n| (n, path)));
-            }
+        for path in files(&self.path)? {
+            last = last.max(first_number(&path)?.map(|n| (n, path)));
         }
         Ok(last.map(|(_, path)| path))
     }
@@ -242,8 +239,11 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn is_record(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "jsonl") && path.is_file()
+/// The files of a record.
+pub(crate) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+    let is_record = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "jsonl") && path.is_file();
+    paths.filter(|path| path.as_ref().map_or(true, is_record)).collect()
 }
 
 /// The number of the first line that is whole.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -72,8 +72,14 @@ impl Pages {
     }
 
     /// What was seen of all pages; the writer takes it. Ends when that is wanted, after a last look; or when nobody takes it.
-    pub(crate) fn follow(mut self, items: Vec<Item>, once: bool, stop: &AtomicBool, writer: &SyncSender<Vec<Item>>) {
-        let mut items = items;
+    /// `waiting` counts what the writer has yet to record.
+    pub(crate) fn follow(
+        mut self,
+        mut items: Vec<Item>,
+        once: bool,
+        (stop, waiting): (&AtomicBool, &AtomicUsize),
+        writer: &SyncSender<Vec<Item>>,
+    ) {
         let mut scanned = Instant::now();
         loop {
             let is_last = stop.load(Ordering::Relaxed);
@@ -83,6 +89,7 @@ impl Pages {
             }
             let is_all = self.take(&mut items);
             let is_idle = items.is_empty();
+            waiting.fetch_add(items.len(), Ordering::Relaxed);
             if !is_idle && writer.send(std::mem::take(&mut items)).is_err() {
                 return;
             }
