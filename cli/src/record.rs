@@ -44,9 +44,9 @@ use verify::{Given, Promise, Source};
 use writer::Writer;
 
 /// So many looks' worth of items may wait for the writer. Then the reader waits, too, and the journals keep what is new.
-const WAITING: usize = 16;
+const WAITING: usize = 8;
 /// At most so many looks are written at once.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
 const SIGN_EVERY: &str = "1000";
 
 pub(crate) fn command() -> Command {
