@@ -188,10 +188,10 @@ impl Folder {
         let name = name(&file.path);
         self.file = None;
         // The lock is that of the folder, which may be another one.
-        if let Ok(folder) = File::open(&self.path) {
-            if flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                self.lock = folder;
-            }
+        if let Ok(folder) = File::open(&self.path)
+            && flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            self.lock = folder;
         }
         Some(name)
     }
