@@ -3,7 +3,7 @@
 use crate::demo;
 use crate::failure::Failure;
 use crate::manual;
-use crate::operate::{drill, events, forget, halt, ls, resume, status, wait};
+use crate::operate::{drill, events, forget, halt, ls, resume, status, top, wait};
 use crate::replay;
 use crate::trace;
 use crate::tune;
@@ -14,7 +14,7 @@ use std::ffi::OsString;
 /// A command's arguments, and how it runs.
 type Entry = (fn() -> Command, fn(&ArgMatches) -> Result<(), Failure>);
 
-const COMMANDS: [Entry; 15] = [
+const COMMANDS: [Entry; 16] = [
     (demo::command, demo::run),
     (demo::node_command, demo::run_node),
     (replay::command, replay::run),
@@ -25,6 +25,7 @@ const COMMANDS: [Entry; 15] = [
     (events::command, events::run),
     (halt::command, halt::run),
     (resume::command, resume::run),
+    (top::command, top::run),
     (wait::command, wait::run),
     (forget::command, forget::run),
     (drill::command, drill::run),

@@ -96,7 +96,10 @@ fn a_running_engine_is_recorded_and_its_trace_replays_to_the_same_trip() {
         trip99(&["replay", trace.to_str().unwrap(), "--config", toml.to_str().unwrap(), "--format", "json"]);
     assert_eq!(status, Some(0));
     let trip = breaker.events().find(|event| event.to == trip99::State::Open).unwrap();
-    assert!(out.contains(&format!("{{\"t_ns\":{},\"from\":\"closed\",\"to\":\"open\",\"reason\":\"spike\"", trip.t_ns)), "{out}");
+    assert!(
+        out.contains(&format!("{{\"t_ns\":{},\"from\":\"closed\",\"to\":\"open\",\"reason\":\"spike\"", trip.t_ns)),
+        "{out}"
+    );
 }
 
 #[test]
