@@ -186,7 +186,9 @@ fn detail(frame: &mut Frame<'_>, app: &App, page: &Watched, area: Rect) {
         None => vec![("state", page.row.standing.word().to_owned()), ("", page.row.why.clone())],
     };
     let trend = trend(page.history.iter().copied(), page.row.threshold_ns(), width.saturating_sub(NAMES));
-    let list = list.into_iter().chain([("trend", trend.trim_start().to_owned())]);
+    // Events matter more here, and status tells these.
+    let list = list.into_iter().filter(|(name, _)| !["memory", "attempt", "left out"].contains(name));
+    let list = list.chain([("trend", trend.trim_start().to_owned())]);
     for (name, text) in wrap_lines(list.map(|(name, text)| (name, strip_ansi_codes(&text).into_owned())), width) {
         let style = if name == "state" { tint(page.row.standing, app.has_color) } else { Style::new() };
         lines.push(Line::from(vec![Span::styled(format!("  {name:<9} "), dim()), Span::styled(text, style)]));
