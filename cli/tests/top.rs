@@ -132,6 +132,9 @@ fn an_operator_halts_and_resumes_in_a_terminal() {
     assert!(top.is_restored());
 }
 
+/// What ends it, its exit status, and how to do that.
+type End<'a> = (&'static str, i32, &'a dyn Fn(&mut Session));
+
 #[test]
 fn the_terminal_is_restored_whatever_happens() {
     let desk = Desk::open(&["end-a"]);
@@ -139,7 +142,7 @@ fn the_terminal_is_restored_whatever_happens() {
     let hang_up = |top: &mut Session| top.signal(Signal::HUP);
     let terminate = |top: &mut Session| top.signal(Signal::TERM);
     let interrupt = |top: &mut Session| top.keys("\x03");
-    let ends: [(&str, i32, &dyn Fn(&mut Session)); 4] =
+    let ends: [End<'_>; 4] =
         [("a panic", 101, &f12), ("SIGHUP", 129, &hang_up), ("SIGTERM", 143, &terminate), ("Ctrl-C", 0, &interrupt)];
     for (what, code, end) in ends {
         if what == "a panic" && !cfg!(debug_assertions) {
