@@ -91,11 +91,12 @@ impl Outlet {
         self.journal(event, fill_in);
     }
 
-    /// Journals an event, once its figures are filled in. Its number and its wall time come here.
+    /// Journals an event, once its figures are filled in. Its number and its wall time come here. The wall time comes first: the quantile
+    /// of a large window takes milliseconds.
     pub(crate) fn journal(&mut self, mut event: Event, fill_in: impl FnOnce(&mut Event)) {
+        event.wall_ns = wall_ns();
         fill_in(&mut event);
         event.sequence = self.events;
-        event.wall_ns = wall_ns();
         self.page.journal().append(self.events, event.words());
         self.events += 1;
     }

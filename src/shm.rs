@@ -5,6 +5,7 @@
 //! before it is used, and not written to, unless it is a whole, plain file of ours, of this version and unharmed.
 
 mod error;
+mod clock_state;
 mod users;
 mod trust;
 mod layout;
@@ -23,6 +24,7 @@ mod halter;
 mod forget;
 mod place;
 
+pub use clock_state::{ClockState, clock_state};
 pub use comes_back::ComesBack;
 pub(crate) use durable::Kept;
 pub use error::SharedError;

@@ -178,10 +178,6 @@ impl TapWriter {
         Self { next: ring.head(), ring }
     }
 
-    pub(crate) fn ring(&self) -> &Ring {
-        &self.ring
-    }
-
     #[inline]
     pub(crate) fn write(&mut self, row: TapRow) {
         self.ring.write::<true>(self.next, row.words());
@@ -332,7 +328,7 @@ mod tests {
     #[test]
     fn a_reader_gets_each_row_once_and_is_told_what_it_missed() {
         let mut writer = TapWriter::new(Ring::new(64));
-        let mut tap = Tap::new(writer.ring().clone());
+        let mut tap = Tap::new(writer.ring.clone());
         let mut written = 0;
         let mut write = |count: u64| {
             (written..written + count).for_each(|number| writer.write(row(number)));
@@ -357,7 +353,7 @@ mod tests {
     #[test]
     fn what_nobody_wrote_is_missed_and_a_head_that_jumps_neither_hangs_nor_loses_a_reader() {
         let mut writer = TapWriter::new(Ring::new(64));
-        let mut tap = Tap::new(writer.ring().clone());
+        let mut tap = Tap::new(writer.ring.clone());
         writer.ring.head.0.store(10, Ordering::Relaxed);
         assert_eq!((tap.next(), tap.missed()), (None, 10));
         writer.ring.head.0.store(u64::MAX, Ordering::Relaxed);

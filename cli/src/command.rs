@@ -1,9 +1,11 @@
 //! The command line: which commands there are, and what a user is told whose command line is wrong.
 
 use crate::demo;
+use crate::exporter;
 use crate::failure::Failure;
 use crate::manual;
 use crate::operate::{drill, events, forget, halt, ls, resume, status, top, wait};
+use crate::record;
 use crate::replay;
 use crate::trace;
 use crate::tune;
@@ -14,7 +16,7 @@ use std::ffi::OsString;
 /// A command's arguments, and how it runs.
 type Entry = (fn() -> Command, fn(&ArgMatches) -> Result<(), Failure>);
 
-const COMMANDS: [Entry; 16] = [
+const COMMANDS: [Entry; 18] = [
     (demo::command, demo::run),
     (demo::node_command, demo::run_node),
     (replay::command, replay::run),
@@ -31,6 +33,8 @@ const COMMANDS: [Entry; 16] = [
     (drill::command, drill::run),
     (manual::completions_command, |matches| manual::completions(command(), matches)),
     (manual::man_command, |matches| manual::man(command(), matches)),
+    (exporter::command, exporter::run),
+    (record::command, record::run),
 ];
 
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {

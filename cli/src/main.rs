@@ -5,8 +5,10 @@
 //!            ├─▶ replay    a breaker driven over a log
 //!            ├─▶ trace     a log made a trace
 //!            ├─▶ tune      settings made of a log
+//!            ├─▶ record    the audit trail of pages
 //!            ├─▶ manual    completions, man: the command line described
-//!            └─▶ operate   ls, status, events, halt, resume, ...: on pages of other processes' breakers
+//!            ├─▶ operate   ls, status, events, halt, resume, ...: on pages of other processes' breakers
+//!            └─▶ exporter  the figures of pages, for Prometheus
 //! ```
 //!
 //! The files above them in the list below hold what the commands share.
@@ -31,6 +33,8 @@ mod trace;
 mod tune;
 mod demo;
 mod operate;
+mod exporter;
+mod record;
 mod manual;
 mod command;
 

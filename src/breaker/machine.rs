@@ -53,8 +53,8 @@ pub(super) struct Machine {
     backoff: Backoff,
     latch: Latch,
     retry_at_ns: u64,
-    /// The latest span in which it was closed. Unless it is closed, that span is over.
     closed_since_ns: u64,
+    /// When it was closed last, until it opened; `NEVER_NS` if it has been closed always.
     closed_until_ns: u64,
     clock: ClockSource,
 
@@ -92,7 +92,7 @@ impl Machine {
             latch: Latch::default(),
             retry_at_ns: NEVER_NS,
             closed_since_ns: 0,
-            closed_until_ns: 0,
+            closed_until_ns: NEVER_NS,
             clock: clock.source(),
             stale: 0,
             untracked: 0,
@@ -103,6 +103,7 @@ impl Machine {
             config,
         };
         if machine.state == State::HalfOpen {
+            machine.closed_until_ns = 0;
             machine.begin_trials();
         }
         if machine.outlet.has_tap() {

@@ -86,6 +86,32 @@ impl Observer {
         Events { page: self.page.clone(), cursor: self.page.journal().cursor() }
     }
 
+    /// A reader that begins with the event of this number ([`Event::sequence`]), for who was told of those before. What the journal no longer
+    /// has counts as [missed](Events::missed). If there were fewer events than that, the reader begins with the next.
+    ///
+    /// ```
+    /// use trip99::{Breaker, Config};
+    ///
+    /// let mut breaker = Breaker::new(Config::default())?;
+    /// for _ in 0..40 {
+    ///     breaker.halt("");
+    ///     breaker.poll();
+    ///     breaker.resume("");
+    ///     breaker.poll();
+    /// }
+    /// let observer = breaker.observer();
+    /// assert_eq!(observer.events_from(78).map(|event| event.sequence).collect::<Vec<_>>(), [78, 79]);
+    ///
+    /// // The journal keeps 64 of the 80.
+    /// let mut events = observer.events_from(10);
+    /// assert_eq!((events.next().map(|event| event.sequence), events.missed()), (Some(16), 6));
+    /// assert_eq!(observer.events_from(1000).next(), None);
+    /// # Ok::<(), trip99::ConfigError>(())
+    /// ```
+    pub fn events_from(&self, sequence: u64) -> Events {
+        Events { page: self.page.clone(), cursor: Cursor::at(sequence) }
+    }
+
     /// A reader of the tap, which begins with the oldest row that is there. `None` if the settings in force want no tap
     /// ([`tap_len`](field@Config::tap_len) is 0).
     pub fn tap(&self) -> Option<Tap> {

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  offset   bytes
-//!       0     128  header   magic, layout version, number of slots, the library's version, number of rows of the tap: only the two
-//!                           numbers change, and only grow
+//!       0     128  header   magic, layout version, number of slots, the library's version, number of rows of the tap: only the
+//!                           sizes change, and only grow, and the version, which is that of the owner's
 //!     128     128  owner    pid, seal, attempt, heartbeat, whether the memory is locked, pid namespace; what its end leaves (see `OwnerLine`)
 //!     256    1024  folder   where halts outlive memory: the length of its path, and the path
 //!    4096    4096  gate     one byte. It lies here in every layout from version 2 on, so that any version can halt
@@ -60,8 +60,8 @@ pub(crate) struct Header {
     version: AtomicU64,
     /// The logarithm of the number of slots, in each of the 8 bytes.
     slots_log2: AtomicU64,
-    /// The version of the library that made the file: major, minor and patch, 16 bits each.
-    made_by: AtomicU64,
+    /// The version of the library that the owner has, or the latest one had: major, minor and patch, 16 bits each.
+    owned_by: AtomicU64,
     /// The logarithm of the number of rows of the tap, in each of the 8 bytes; 0 if there is no tap.
     tap_log2: AtomicU64,
 }
@@ -172,7 +172,7 @@ const _: () = {
     assert!(offset_of!(Empty, mirror) == 170_496);
     assert!(size_of::<Mirror<[AtomicU64; 0]>>() == 128);
     assert!(offset_of!(Header, magic) == 0 && offset_of!(Header, version) == 8);
-    assert!(offset_of!(Header, slots_log2) == 16 && offset_of!(Header, made_by) == 24);
+    assert!(offset_of!(Header, slots_log2) == 16 && offset_of!(Header, owned_by) == 24);
     assert!(offset_of!(Header, tap_log2) == 32);
     assert!(offset_of!(OwnerLine, pid) == 0 && offset_of!(OwnerLine, seal) == 8);
     assert!(offset_of!(OwnerLine, attempt) == 16 && offset_of!(OwnerLine, heartbeat_ns) == 24);
@@ -242,9 +242,20 @@ impl Sizes {
 impl Header {
     pub(crate) fn write(&self, sizes: Sizes) {
         self.version.store(VERSION, Ordering::Relaxed);
-        self.made_by.store(own_version(), Ordering::Relaxed);
+        self.set_library_version();
         self.set_sizes(sizes);
         self.magic.store(MAGIC, Ordering::Release);
+    }
+
+    /// The owner has this library.
+    pub(crate) fn set_library_version(&self) {
+        self.owned_by.store(own_version(), Ordering::Relaxed);
+    }
+
+    /// Major, minor and patch.
+    pub(crate) fn library_version(&self) -> [u16; 3] {
+        let word = self.owned_by.load(Ordering::Relaxed);
+        [32, 16, 0].map(|shift| (word >> shift) as u16)
     }
 
     pub(crate) fn set_sizes(&self, sizes: Sizes) {
@@ -459,15 +470,6 @@ mod tests {
             let legal = parse([magic, version, slots, made_by, repeated(log2)]).is_ok();
             assert_eq!(legal, log2 == 0 || (6..=20).contains(&log2));
         }
-    }
-
-    /// A file's length tells its sizes, if its header is damaged.
-    #[test]
-    fn no_two_sizes_have_the_same_length() {
-        let mut lengths: Vec<usize> = Sizes::all().map(Sizes::file_len).collect();
-        lengths.sort_unstable();
-        lengths.dedup();
-        assert_eq!(lengths.len(), 12 * 16);
     }
 
     #[test]

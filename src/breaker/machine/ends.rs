@@ -45,6 +45,9 @@ impl Machine {
         };
         self.started_as = Some(started);
         self.state = if started == Started::Unclean { State::Open } else { start.state() };
+        if self.state != State::Closed {
+            self.closed_until_ns = 0;
+        }
         if let Some(legacy) = legacy {
             self.backoff.restore(if was_clean { legacy.attempt } else { legacy.attempt.or(Some(0)) });
         }

@@ -55,8 +55,8 @@ impl Machine {
     /// counts as asked for. Otherwise it was not granted.
     #[inline]
     fn kind(&self, start_ns: u64, trial: bool) -> TapKind {
-        let until_ns = if self.state == State::Closed { u64::MAX } else { self.closed_until_ns };
-        let is_asked = trial || self.config.shadow || (self.closed_since_ns <= start_ns && start_ns < until_ns);
+        let is_closed_since = self.state == State::Closed && self.closed_since_ns <= start_ns;
+        let is_asked = trial || self.config.shadow || is_closed_since || start_ns < self.closed_until_ns;
         if is_asked { TapKind::Ask } else { TapKind::Free }
     }
 }
