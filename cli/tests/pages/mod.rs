@@ -1,6 +1,9 @@
 //! Pages for tests, owners in processes of their own (the test program once more), and the command at work on them.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+#[path = "../schema/mod.rs"]
+mod schema;
+
 use crate::common::scratch;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -113,9 +116,19 @@ pub(crate) fn ok(args: &[&str]) -> String {
     out
 }
 
-/// Its lines.
+/// Its lines, which are as their schema says.
 pub(crate) fn json(args: &[&str]) -> Vec<Value> {
-    ok(args).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines(args[0], &ok(args))
+}
+
+/// The lines that this command printed, which are as their schema says.
+pub(crate) fn lines(command: &str, out: &str) -> Vec<Value> {
+    let line = |line: &str| {
+        let value = serde_json::from_str(line).unwrap();
+        schema::check(schema::of(command), &value);
+        value
+    };
+    out.lines().map(line).collect()
 }
 
 /// Status 2, and one line with all of these parts.
@@ -228,7 +241,9 @@ impl Follower {
     pub(crate) fn next(&mut self) -> Value {
         let mut line = String::new();
         self.out.as_mut().unwrap().read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+        let value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        schema::check("events", &value);
+        value
     }
 
     pub(crate) fn signal(&self, what: Signal) {
