@@ -96,7 +96,11 @@ fn look(cell: &vt100::Cell) -> Look {
         _ => "#e6e9ee",
     };
     match cell.inverse() {
-        true => Look { color: "#16191f", ground: Some(if color == "#e6e9ee" { "#c9d1d9" } else { color }), bold: cell.bold() },
+        true => Look {
+            color: "#16191f",
+            ground: Some(if color == "#e6e9ee" { "#c9d1d9" } else { color }),
+            bold: cell.bold(),
+        },
         false => Look { color, ground: None, bold: cell.bold() },
     }
 }
@@ -110,9 +114,13 @@ fn draw_row(screen: &vt100::Screen, row: u16, columns: u16, svg: &mut String) {
         let width = run.len() as f64 * WIDTH;
         column += run.len();
         if let Some(ground) = look.ground {
-            let _ = writeln!(svg, "<rect x=\"{x:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{HEIGHT}\" fill=\"{ground}\"/>");
+            let _ = writeln!(
+                svg,
+                "<rect x=\"{x:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{HEIGHT}\" fill=\"{ground}\"/>"
+            );
         }
-        let text: String = run.iter().map(|cell| if cell.contents().is_empty() { " " } else { cell.contents() }).collect();
+        let text: String =
+            run.iter().map(|cell| if cell.contents().is_empty() { " " } else { cell.contents() }).collect();
         if text.trim().is_empty() {
             continue;
         }

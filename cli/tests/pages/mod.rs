@@ -21,7 +21,9 @@ pub(crate) const SECOND: u64 = 1_000_000_000;
 
 /// Trips at the first slow sample, and recovers by one trial.
 pub(crate) fn config() -> Config {
-    Config { jitter_ppm: 0, spike_count: 1, probes: 1, stall_limit_ns: 0, ..Config::default() }
+    // Owners of tests may be held up for long.
+    let owner_timeout_ns = 60 * SECOND;
+    Config { jitter_ppm: 0, spike_count: 1, probes: 1, stall_limit_ns: 0, owner_timeout_ns, ..Config::default() }
 }
 
 /// How many places there are. The last one takes the folder along.
