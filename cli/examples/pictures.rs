@@ -22,7 +22,7 @@ const LABELS: &str = "[xetra-bonds]\ndesk = \"rates\"\nvenue = \"xetra\"\n[xetra
 
 fn main() {
     let ms = Duration::from_millis;
-    let mut desk = Desk::open(&PathBuf::from(format!("/dev/shm/trip99-pictures-{}", std::process::id())));
+    let mut desk = Desk::open(&PathBuf::from(format!("/dev/shm/pictures-of-trip99-{}", std::process::id())));
     fs::create_dir_all(desk.pages()).expect("the folder is made");
     fs::write(desk.pages().join("labels.toml"), LABELS).expect("the labels are written");
     desk.engine("xetra-bonds", Node::Calm, ms(18));
@@ -37,7 +37,7 @@ fn main() {
     let folder = pages.to_str().expect("a name of letters");
     draw("top", &pages, &["top", folder, "--utc", "--every", "200ms"], 112, 12, "\x1b[B");
     draw("status", &pages, &["status", "xetra-equities", "--utc"], 88, 17, "");
-    draw("events", &pages, &["events", "--utc"], 104, 18, "");
+    draw("events", &pages, &["events", "--utc"], 104, 22, "");
 }
 
 /// Lets the tool run for a while, and keeps what its terminal shows.

@@ -424,7 +424,10 @@ fn labels_choose_pages_and_are_shown() {
     let ls = |more: &[&str]| json(&[&["ls", folder.to_str().unwrap(), "--format", "json"], more].concat());
     let names =
         |pages: &[Value]| pages.iter().map(|page| page["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
-    assert_eq!(names(&ls(&[])), ["halted", "pauses", "trades"], "labels.toml is no page");
+    let within = folder.join("a-folder");
+    fs::create_dir_all(&within).unwrap();
+    assert_eq!(names(&ls(&[])), ["halted", "pauses", "trades"], "labels.toml and a folder are no pages");
+    fs::remove_dir(within).unwrap();
     assert_eq!(names(&ls(&["--label", "desk=rates"])), ["halted", "trades"]);
     assert_eq!(names(&ls(&["--label", "desk=rates", "--label", "venue=*"])), ["trades"]);
     assert_eq!(ls(&["--label", "venue=xetra"])[0]["labels"]["desk"], "rates");

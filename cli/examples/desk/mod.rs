@@ -58,7 +58,8 @@ impl Desk {
             while running.load(Ordering::Relaxed) {
                 if breaker.allow() {
                     asked += 1;
-                    let is_slow = node != Node::Calm && (600..900).contains(&asked);
+                    let is_over = node == Node::Recovering && asked > 605;
+                    let is_slow = node != Node::Calm && asked >= 600 && !is_over;
                     let shape: f64 = random.random_range(0.6..1.4_f64).powi(3);
                     let latency = typical.mul_f64(if is_slow { shape * 12.0 } else { shape });
                     if breaker.state() != trip99::State::Closed {
