@@ -54,6 +54,13 @@ impl Recorder {
     }
 }
 
+impl Drop for Recorder {
+    /// A test that fails leaves no process behind.
+    fn drop(&mut self) {
+        let _ = (self.child.kill(), self.child.wait());
+    }
+}
+
 fn breaker(place: &Place, tap_len: u32, window_len: u32) -> Breaker {
     let options = Options::default().state_dir(scratch().join("state"));
     let config = Config { tap_len, window_len, ..config() };
