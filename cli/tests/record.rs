@@ -37,8 +37,13 @@ impl Record {
         Self { folder, pages: format!("record-{name}") }
     }
 
+    /// Halts outlive memory by the page's name, so no two tests have pages of one name.
     fn place(&self, name: &str) -> Place {
-        Place::within(&self.pages, name)
+        Place::within(&self.pages, &self.named(name))
+    }
+
+    fn named(&self, name: &str) -> String {
+        format!("{name}-{}", self.pages)
     }
 
     fn path(&self) -> &str {
@@ -101,7 +106,8 @@ impl Record {
 
     /// The lines of this kind, of the page of this name.
     fn of(&self, kind: &str, page: &str) -> Vec<Value> {
-        self.lines().into_iter().filter(|line| line["kind"] == kind && line["page"]["name"] == page).collect()
+        let name = self.named(page);
+        self.lines().into_iter().filter(|line| line["kind"] == kind && line["page"]["name"] == *name).collect()
     }
 
     /// The numbers of the events that are recorded or told to be missed, of each page, in the order of the lines.
@@ -211,7 +217,8 @@ fn a_record_tells_the_whole_story_once() {
     Gate::open(&place.path).unwrap().halt("prices look wrong");
     breaker.poll_at(SECOND);
     fs::write(scratch().join(&record.pages).join("no-page"), "x").unwrap();
-    fs::write(scratch().join(&record.pages).join("labels.toml"), "[gateway-a]\ndesk = \"rates\"\n").unwrap();
+    fs::write(scratch().join(&record.pages).join("labels.toml"), "[gateway-a-record-story]\ndesk = \"rates\"\n")
+        .unwrap();
     record.once();
     let (status, head, err) = trip99(&record.args(&record.dir(), &["--once", "--print-head"]));
     assert_eq!((status, err.as_str()), (Some(0), ""));
@@ -282,7 +289,7 @@ fn pages_come_and_go_and_are_made_anew() {
     until("it is refused", || !record.of("refused", "second").is_empty());
     // Removed, and made anew, while the old owner goes on.
     fs::remove_file(&first.path).unwrap();
-    fs::remove_file(first.path.with_file_name(".first.lock")).unwrap();
+    fs::remove_file(first.path.with_file_name(format!(".{}.lock", first.name()))).unwrap();
     let mut anew = first.breaker(Start::Closed);
     nod(&mut anew);
     until("the new page is recorded", || {
@@ -358,13 +365,14 @@ fn a_killed_recorder_records_nothing_twice_and_loses_nothing() {
     assert!(record.lines().iter().all(|line| line["kind"] != "missed"));
     let events = record.events();
     assert_eq!(events.len(), 3);
-    for (place, breaker) in places.iter().zip(&breakers) {
+    for (page, breaker) in breakers.iter().enumerate() {
+        let page = format!("page-{page}");
         let count = breaker.events().last().unwrap().sequence + 1;
-        let of_page: Vec<Value> = record.of("event", &place.name());
+        let of_page: Vec<Value> = record.of("event", &page);
         let numbers: Vec<u64> = of_page.iter().map(|line| line["event"]["sequence"].as_u64().unwrap()).collect();
-        assert_eq!(numbers, (0..count).collect::<Vec<_>>(), "{}", place.name());
-        let mut entries = record.of("halt", &place.name());
-        entries.extend(record.of("resume", &place.name()));
+        assert_eq!(numbers, (0..count).collect::<Vec<_>>(), "{page}");
+        let mut entries = record.of("halt", &page);
+        entries.extend(record.of("resume", &page));
         let mut numbers: Vec<u64> = entries.iter().map(|line| line["entry"].as_u64().unwrap()).collect();
         numbers.sort_unstable();
         numbers.dedup();
