@@ -133,7 +133,7 @@ impl Shift {
         top.wait_for(&["shift-a is halted by ann@desk-7", "1 HALTED, 2 trading"]);
         self.done(&["halt", PAGES[0], "--as", BOB, "--reason", "over the limit"]);
         let out = self.done(&["halt", PAGES[1], PAGES[2], "--as", ANN, "--reason", "the same venue"]);
-        assert_eq!(out.matches(" halted by ann@desk-7").count(), 2, "{out}");
+        assert_eq!(out.matches(" halted by ann@desk-7: HALTED (closed); ").count(), 2, "{out}");
         top.wait_for(&["3 breakers: 3 HALTED"]);
         let by_label = ["halt", "--label", &*self.desk, "--as", ANN, "--reason", "all of the desk"];
         let out = self.done(&[&by_label[..], &["--wait-flat", "60s", "--format", "json"]].concat());
