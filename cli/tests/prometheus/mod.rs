@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -90,19 +90,14 @@ impl Prometheus {
     }
 
     pub(crate) fn fires(&self, alert: &str, page: &str) -> bool {
-        let wanted = format!("ALERTS{{alertname={alert:?},alertstate=\"firing\",page={page:?}}}");
-        !self.query(&wanted).is_empty()
+        self.fires_since(alert, page).is_some()
     }
 
-    /// Since when an alert of a page fires, by Prometheus's own clock. `None` if it doesn't.
-    pub(crate) fn fires_since(&self, alert: &str, page: &str) -> Option<SystemTime> {
-        let data = self.get("alerts")?;
-        let is_it = |found: &&Value| {
-            (&found["labels"]["alertname"], &found["labels"]["page"], &found["state"])
-                == (&alert.into(), &page.into(), &"firing".into())
-        };
-        let found = data["alerts"].as_array()?.iter().find(is_it)?;
-        humantime::parse_rfc3339(found["activeAt"].as_str()?).ok()
+    /// When an alert of a page fired first within a minute, by Prometheus's own clock, in Unix seconds. `None` if it didn't, or is over.
+    pub(crate) fn fires_since(&self, alert: &str, page: &str) -> Option<f64> {
+        let firing = format!("ALERTS{{alertname={alert:?},alertstate=\"firing\",page={page:?}}}");
+        self.query(&firing).first()?;
+        self.query(&format!("{firing}[1m]")).first()?["values"][0][0].as_f64()
     }
 }
 
