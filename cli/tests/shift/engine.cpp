@@ -6,7 +6,7 @@
 
 #include <chrono>
 #include <cstdio>
-#include <string>
+#include <thread>
 
 using namespace std::chrono_literals;
 
@@ -25,24 +25,26 @@ trip99::Config settings() {
     return config;
 }
 
-// Waits a millisecond. False once the input has ended.
-bool listen(std::chrono::nanoseconds &latency) {
+// Hears how the node does. False once the input has ended.
+bool listen(std::chrono::milliseconds &latency) {
     pollfd input = {STDIN_FILENO, POLLIN, 0};
-    if (poll(&input, 1, 1) <= 0) {
+    if (poll(&input, 1, 0) <= 0) {
         return true;
     }
     char line[64];
     const ssize_t length = read(STDIN_FILENO, line, sizeof line);
     if (length > 0) {
-        latency = line[0] == 's' ? 1000ms : 1ms;
+        latency = line[0] == 's' ? 300ms : 1ms;
     }
     return length > 0;
 }
 
 void trade(trip99::Breaker breaker) {
-    std::chrono::nanoseconds latency = 1ms;
+    std::chrono::milliseconds latency = 1ms;
     while (listen(latency)) {
-        if (breaker.allow()) {
+        const bool is_sent = breaker.allow();
+        std::this_thread::sleep_for(is_sent ? latency : 1ms);
+        if (is_sent) {
             breaker.record(latency);
         }
         // What rests is cancelled when trading stops.

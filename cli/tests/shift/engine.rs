@@ -65,7 +65,7 @@ impl Drop for Engine {
 }
 
 const WELL_NS: u64 = 1_000_000;
-const SLOW_NS: u64 = SECOND;
+const SLOW_NS: u64 = 300_000_000;
 const END: u64 = 0;
 /// Long enough to be seen by all, short enough to wait for.
 const PAUSE_NS: u64 = 5 * SECOND;
@@ -99,15 +99,19 @@ fn listen(node: &AtomicU64) {
     node.store(END, Ordering::Relaxed);
 }
 
-/// How long an answer takes now. `None` when the shift is over.
-fn answers(node: &AtomicU64) -> Option<u64> {
-    thread::sleep(Duration::from_millis(1));
-    Some(node.load(Ordering::Relaxed)).filter(|latency_ns| *latency_ns != END)
+/// Waits for an answer, and tells how long it took. `None` when the shift is over. (It has to wait: a call that took longer than testing has gone
+/// on was sent before that, so it is no trial.)
+fn answer(node: &AtomicU64) -> Option<u64> {
+    let latency_ns = Some(node.load(Ordering::Relaxed)).filter(|latency_ns| *latency_ns != END)?;
+    thread::sleep(Duration::from_nanos(latency_ns));
+    Some(latency_ns)
 }
 
 fn trade(mut lane: Lane, node: &AtomicU64) {
-    while let Some(latency_ns) = answers(node) {
-        if lane.allow() {
+    loop {
+        let is_sent = lane.allow();
+        let Some(latency_ns) = answer(node) else { return };
+        if is_sent {
             lane.record(latency_ns);
         }
     }
@@ -115,9 +119,15 @@ fn trade(mut lane: Lane, node: &AtomicU64) {
 
 fn look_after(breaker: &mut Breaker, node: &AtomicU64, trades: bool) {
     let observer = breaker.observer();
-    while let Some(latency_ns) = answers(node) {
-        if trades && breaker.allow() {
+    loop {
+        let is_sent = trades && breaker.allow();
+        if is_sent {
+            let Some(latency_ns) = answer(node) else { return };
             breaker.record(latency_ns);
+        } else if node.load(Ordering::Relaxed) == END {
+            return;
+        } else {
+            thread::sleep(Duration::from_millis(1));
         }
         // What rests is cancelled when trading stops.
         let is_on = observer.state() == Some(State::Closed) && !observer.is_halted();

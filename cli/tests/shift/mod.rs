@@ -259,7 +259,7 @@ impl Shift {
         let pauses = self.pauses(PAGES[0]);
         assert_eq!(
             (&pauses[0]["event"]["reason"], &pauses[0]["evidence"]),
-            (&"spike".into(), &"a call took 1 s, limit 200 ms".into())
+            (&"spike".into(), &"a call took 300 ms, limit 200 ms".into())
         );
         let closes = |line: &Value| line["event"]["from"] == "half_open" && line["event"]["to"] == "closed";
         assert!(self.lines(PAGES[0]).iter().any(closes));
