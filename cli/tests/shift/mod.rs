@@ -145,7 +145,7 @@ impl Shift {
         let refused = || self.exporter.scrape().all("refused_total", "");
         let before = refused();
         wait_for("orders to be refused", || refused().iter().zip(&before).all(|(now, before)| now > before));
-        assert_eq!(self.at(&["ls", "--check"]).0, Some(11));
+        assert_eq!(self.at(&["ls", self.folder.path.to_str().unwrap(), "--check"]).0, Some(11));
     }
 
     /// Ann lifts hers everywhere; one is still held, until bob lifts his.
