@@ -88,8 +88,8 @@ impl Shift {
     }
 
     /// For the command.
-    fn page(&self, index: usize) -> String {
-        self.folder.page(PAGES[index]).to_str().unwrap().to_owned()
+    fn page(&self, name: &str) -> String {
+        self.folder.page(name).to_str().unwrap().to_owned()
     }
 
     /// Exit status, standard output and standard error of the command, where this is the place of pages.
@@ -156,8 +156,8 @@ impl Shift {
         assert!(held.len() == 1 && held[0].starts_with("shift-a is still halted; lifted: ann@desk-7: HALTED"), "{out}");
         assert!(held[0].contains("; orders refused: halted by bob@risk"), "{out}");
         top.wait_for(&["1 HALTED, 2 trading"]);
-        let a = self.page(0);
-        let checks = [0, 1, 2].map(|page| self.at(&["status", &self.page(page), "--check"]).0);
+        let a = self.page(PAGES[0]);
+        let checks = PAGES.map(|page| self.at(&["status", &self.page(page), "--check"]).0);
         assert_eq!(checks, [Some(11), Some(0), Some(0)]);
         let again = ["resume", &a, "--as", ANN, "--reason", "once more"];
         fails_with(1, &again, &["ann@desk-7 holds no halt of ", "which is halted by bob@risk"]);
@@ -172,7 +172,7 @@ impl Shift {
     }
 
     fn drills(&self) {
-        for page in 0..PAGES.len() {
+        for page in PAGES {
             let to = self.record.to_str().unwrap();
             let out = self.done(&["drill", &self.page(page), "--to", to, "--timeout", "60s", "--format", "json"]);
             let told = pages::lines("drill", &out).remove(0);
@@ -181,7 +181,7 @@ impl Shift {
             let report = fs::read_to_string(told["report"].as_str().unwrap()).unwrap();
             let row = report.lines().find(|line| line.starts_with("| decision to first refusal, at most | ")).unwrap();
             assert!(!row.contains("| - |"), "{row}");
-            println!("{}: {row}", PAGES[page]);
+            println!("{page}: {row}");
         }
     }
 
