@@ -97,7 +97,7 @@ pub mod settings {
 #[cfg(feature = "shm")]
 pub mod shared {
     pub use crate::shm::{
-        ComesBack, Halter, Options, Owner, SharedError, find, login, places, shared_dir as dir, shared_path as path,
-        state_dir,
+        ComesBack, Halter, Lease, Options, Owner, SharedError, find, login, monotonic_ns, places, shared_dir as dir,
+        shared_path as path, state_dir,
     };
 }

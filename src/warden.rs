@@ -126,6 +126,12 @@ pub fn disable() {
     IS_OFF.store(true, Ordering::Relaxed);
 }
 
+/// True unless the warden of this process was turned off.
+#[cfg(feature = "shm")]
+pub(crate) fn is_on() -> bool {
+    !IS_OFF.load(Ordering::Relaxed)
+}
+
 /// Watches a page for as long as there are handles of it, and until its breaker ends.
 ///
 /// # Errors
