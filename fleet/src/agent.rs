@@ -75,10 +75,25 @@ pub struct PageFacts<'a> {
 /// What is to be done to a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// Hold it as `fleet`, and why; `None` = lift that.
-    pub hold: Option<String>,
+    /// Hold it as `fleet`; `None` = lift that.
+    pub hold: Option<Hold>,
     /// Lease it until then; `None` = leave its lease alone.
     pub lease_ends_ns: Option<u64>,
+}
+
+/// Why a page is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The halt that selects it; `None` if the agent holds it on its own account.
+    pub id: Option<Id>,
+    /// For people.
+    pub why: String,
+}
+
+impl Hold {
+    fn own(why: String) -> Self {
+        Self { id: None, why }
+    }
 }
 
 /// What came of an answer.
@@ -279,12 +294,13 @@ impl Agent {
             let known = self.kept.book.holding(page.path).max_by_key(|known| known.halt.at_ns)?;
             let Halt { id, reason, who, .. } = &known.halt;
             let reason = if reason.is_empty() { "no reason given" } else { reason };
-            Some(format!("{reason} ({who}, fleet's halt {})", id.short()))
+            Some(Hold { id: Some(id.clone()), why: format!("{reason} ({who}, fleet's halt {})", id.short()) })
         };
         let by_fault = || self.fault.as_ref().map(|fault| fault.why.clone());
         let by_silence = || (lease_ends_ns.is_none() && !is_in_force).then(|| self.silence.to_owned());
         let by_guard = || page.is_unguarded.then(|| "its owner has no warden, so that no lease can stop it".to_owned());
-        Verdict { hold: by_id().or_else(by_fault).or_else(by_silence).or_else(by_guard), lease_ends_ns }
+        let by_itself = || by_fault().or_else(by_silence).or_else(by_guard).map(Hold::own);
+        Verdict { hold: by_id().or_else(by_itself), lease_ends_ns }
     }
 
     /// The halts that are not known to be in the bucket. Governors are to be told of them.
@@ -391,7 +407,7 @@ mod tests {
         assert!(agent.settle("/a", &Labels::unknown("a", "h")));
         assert_eq!(asked(&mut agent, T0 + 2 * S, 2, 0), Heeded::Good);
         let verdict = agent.verdict(&page(0), T0 + 2 * S);
-        assert!(verdict.hold.unwrap().contains("prices (ann") && verdict.lease_ends_ns.is_some());
+        assert!(verdict.hold.unwrap().why.contains("prices (ann") && verdict.lease_ends_ns.is_some());
         assert!(agent.line("b", 3, &Line::Tombstones(std::slice::from_ref(&halt.id)), T0 + 2 * S));
         assert!(!holds(&mut agent, page(0), T0 + 2 * S));
         assert_eq!(agent.halt(&halt, "e"), Heard::Dead);

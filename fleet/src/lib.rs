@@ -20,9 +20,11 @@ pub mod governor;
 pub mod store;
 pub mod net;
 pub mod bucket;
-//pages
+pub mod server;
 pub mod files;
-//run
-//ask
-//command
-//demo
+pub mod pages;
+pub mod run;
+pub mod ask;
+pub mod command;
+pub mod lab;
+pub mod demo;
