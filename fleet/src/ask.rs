@@ -7,6 +7,7 @@ use crate::net::{Happening, Net, Subjects};
 use crate::trust::{Role, Trust};
 use async_nats::Subject;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -15,6 +16,8 @@ use tokio::time::{sleep, timeout};
 /// What is to be heard is said this often.
 pub const SAY_EVERY: Duration = Duration::from_millis(50);
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// When one governor has answered, others are awaited for so long.
+const OTHERS_WITHIN: Duration = Duration::from_millis(150);
 const INBOX: &str = "inbox";
 
 /// A member who asks.
@@ -115,15 +118,22 @@ impl Asker {
             let nonce = random_id()?;
             let ask = Ask { v: VERSION, nonce: nonce.clone(), after };
             let text = serde_json::to_string(&ask).map_err(Failure::new)?.into();
-            let mut part = None;
-            self.gather(&subject, &text, within, |trust, opened| match opened.body {
-                Body::Records(records)
-                    if records.nonce == nonce && trust.name(Role::Governor, &opened.by).is_ok() =>
+            let (mut part, mut heard, mut first): (Option<Records>, BTreeSet<String>, Option<Instant>) = Default::default();
+            let governors = self.trust.trusted(Role::Governor).count();
+            self.gather(&subject, &text, within, |trust, opened| {
+                if let Body::Records(records) = opened.body
+                    && records.nonce == nonce
+                    && trust.name(Role::Governor, &opened.by).is_ok()
                 {
-                    part = Some(records);
-                    true
+                    heard.insert(opened.by);
+                    if part.as_ref().is_none_or(|part| part.revision < records.revision) {
+                        part = Some(records);
+                    }
                 }
-                _ => false,
+                // One may be behind.
+                let is_late = first.is_some_and(|first| first.elapsed() >= OTHERS_WITHIN);
+                first = first.or((!heard.is_empty()).then(Instant::now));
+                heard.len() >= governors || is_late
             })
             .await;
             let Some(part) = part else {

@@ -18,6 +18,9 @@ use tokio::time::timeout;
 /// A leader that doesn't answer within this is asked through another server.
 const WITHIN: Duration = Duration::from_millis(400);
 
+/// To write waits for the disks of a majority.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(1200);
+
 /// Why the bucket can't be read or written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -193,7 +196,7 @@ impl Bucket {
             None => headers.insert("Nats-Expected-Last-Subject-Sequence", "0"),
         }
         let subject = format!("$KV.{}.{key}", self.name);
-        let answered = self.ask(net, &subject, Some(headers), envelope.to_owned().into(), WITHIN).await?;
+        let answered = self.ask(net, &subject, Some(headers), envelope.to_owned().into(), WRITTEN_WITHIN).await?;
         answered.seq.ok_or(Trouble::Silence)
     }
 

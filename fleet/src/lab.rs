@@ -236,7 +236,7 @@ impl Lab {
         paths.sort();
         for path in paths.iter().filter(|path| path.extension().is_some_and(|ending| ending == "log")) {
             let log = fs::read_to_string(path).unwrap_or_default();
-            let tail: Vec<&str> = log.lines().rev().take(15).collect();
+            let tail: Vec<&str> = log.lines().rev().take(30).collect();
             text.push_str(&format!("-- {}\n", path.display()));
             tail.into_iter().rev().for_each(|line| text.push_str(&format!("{line}\n")));
         }

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 /// A server that answers no ping within two of these is given up, and connected to anew.
-const PING_EVERY: Duration = Duration::from_millis(200);
+const PING_EVERY: Duration = Duration::from_millis(500);
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// Nobody waits longer than this to hand a message to a connection.
 const HAND_OVER_WITHIN: Duration = Duration::from_millis(20);

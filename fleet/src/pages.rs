@@ -258,10 +258,7 @@ impl Page {
     }
 
     fn is_held(&self) -> bool {
-        match self.halter.holders() {
-            Some(list) => list.notes().iter().any(|note| note.holder == Some(Holder::FLEET)),
-            None => self.halter.is_halted(),
-        }
+        self.halter.gate().map_or_else(|| self.halter.is_halted(), |gate| gate.is_held_by(Holder::FLEET))
     }
 
     /// Lifts the halt of one of the fleet's holders, and returns it.

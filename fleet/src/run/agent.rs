@@ -42,6 +42,8 @@ const FILES_EVERY_NS: u64 = 500 * MS;
 const HAND_ON_EVERY_NS: u64 = S;
 const LINES_EVERY_NS: u64 = 20 * MS;
 const METRICS_EVERY_NS: u64 = S;
+/// Who asks says the same again and again, through each server. This often it is answered.
+const ANSWER_EVERY_NS: u64 = 20 * MS;
 const SAVE_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 const HALT: &str = "halt";
@@ -93,6 +95,8 @@ struct Runner {
     metrics: Option<PathBuf>,
     /// Halts that were heard, by their bytes.
     heard: Recent<Id>,
+    /// When messages were answered, by their bytes; and answers of governors.
+    answered: Recent<u64>,
     waiting: Vec<Waiting>,
     saving: Saving,
     due: Due,
@@ -132,6 +136,7 @@ pub async fn run(member: Member, settings: Settings) -> Result<(), Failure> {
         store,
         metrics: settings.metrics,
         heard: Recent::new(1024),
+        answered: Recent::new(1024),
         waiting: Vec::new(),
         saving: Saving { sender, is_under_way: false, version: 0, saved: 0 },
         due: Due::default(),
@@ -247,7 +252,9 @@ impl Runner {
             Ok(id) => id,
             Err(why) => return self.fault(why, now_ns),
         };
-        if let Some(reply) = message.reply {
+        if let Some(reply) = message.reply
+            && self.answered.is_due(&message.payload, now_ns, ANSWER_EVERY_NS)
+        {
             self.waiting.push(Waiting { link, reply, id, version: self.saving.version });
             // At once, if all is on the disk.
             let _ = self.saving.sender.send((self.saving.saved, Ok(())));
@@ -272,10 +279,15 @@ impl Runner {
     }
 
     async fn hear_governor(&mut self, payload: &Bytes, now_ns: u64) {
+        // It comes through each server.
+        if !self.answered.is_due(payload, now_ns, u64::MAX) {
+            return;
+        }
         let opened = match message::open(&self.member.trust.fleet, payload) {
             Ok(opened) => opened,
             Err(why) => return self.fault(why.to_string(), now_ns),
         };
+        let had_lease = self.agent.lease_ends_ns().is_some();
         if let Err(why) = self.member.trust.name(Role::Governor, &opened.by) {
             return self.fault(format!("an answer was signed by {}: {why}", opened.by), now_ns);
         }
@@ -288,7 +300,9 @@ impl Runner {
             Body::Records(records) => self.hear_lines(&records, now_ns).await,
             _ => self.fault("a governor said what governors don't say".to_owned(), now_ns),
         }
-        self.apply(now_ns);
+        if !had_lease {
+            self.apply(now_ns);
+        }
     }
 
     async fn hear_lines(&mut self, records: &Records, now_ns: u64) {
@@ -302,6 +316,7 @@ impl Runner {
         }
         let revision = self.agent.kept().revision;
         if revision > before {
+            self.apply(now_ns);
             self.note_change();
             if revision < records.revision {
                 self.due.lines_ns = 0;
@@ -334,6 +349,9 @@ impl Runner {
 
     async fn hear_status(&mut self, link: usize, message: &async_nats::Message, now_ns: u64) {
         let (Some(reply), Ok(ask)) = (&message.reply, message::open_ask(&message.payload)) else { return };
+        if !self.answered.is_due(&message.payload, now_ns, ANSWER_EVERY_NS) {
+            return;
+        }
         let report = self.report(ask.nonce, None, now_ns);
         self.send(link, reply, report).await;
     }

@@ -8,7 +8,7 @@ use crate::message::{self, Answer, Ask, Body, Halt, Id, Record, Records, Resume,
 use crate::net::{Happening, Net, Subjects};
 use crate::run::recent::Recent;
 use crate::run::{Endings, Member};
-use crate::time::monotonic_ns;
+use crate::time::{MS, monotonic_ns};
 use crate::trust::Role;
 use async_nats::Subject;
 use bytes::Bytes;
@@ -18,6 +18,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, RwLock};
 use tokio::time::{interval, sleep, timeout};
 
+/// What is said again and again is answered this often.
+const ANSWER_EVERY_NS: u64 = 20 * MS;
 const READ_EVERY: Duration = Duration::from_millis(250);
 const FILE_AGAIN_AFTER: Duration = Duration::from_millis(200);
 const FILES_EVERY: Duration = Duration::from_millis(500);
@@ -87,10 +89,8 @@ pub async fn run(member: Member) -> Result<(), Failure> {
             _ = files.tick() => shared.member.write().await.read_again(),
             Some(happening) = happenings.recv() => match happening {
                 Happening::Message { link, topic, message } => {
-                    // Each message comes through each server, and asks are answered once.
-                    let is_new = heard.get(&message.payload).is_none();
-                    if is_new || topic != ASK {
-                        heard.put(message.payload.clone(), ());
+                    // Each message comes through each server, and some are said again and again.
+                    if heard.is_due(&message.payload, monotonic_ns(), if topic == ASK { u64::MAX } else { ANSWER_EVERY_NS }) {
                         shared.hear(link, topic, message).await;
                     }
                 }

@@ -10,6 +10,17 @@ pub struct Recent<T> {
     room: usize,
 }
 
+impl Recent<u64> {
+    /// Whether this message is to be answered now: it wasn't within this span.
+    pub fn is_due(&mut self, message: &Bytes, now_ns: u64, every_ns: u64) -> bool {
+        let is_due = self.get(message).is_none_or(|&answered_ns| now_ns.saturating_sub(answered_ns) >= every_ns);
+        if is_due {
+            self.put(message.clone(), now_ns);
+        }
+        is_due
+    }
+}
+
 impl<T> Recent<T> {
     /// Room for so many.
     pub fn new(room: usize) -> Self {
@@ -37,6 +48,13 @@ impl<T> Recent<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_that_comes_again_at_once_is_not_due() {
+        let (mut recent, message) = (Recent::new(2), Bytes::from("a"));
+        let due = [0, 9, 10, 19, 20].map(|now_ns| recent.is_due(&message, now_ns, 10));
+        assert_eq!(due, [true, false, true, false, true]);
+    }
 
     #[test]
     fn the_oldest_is_forgotten() {
