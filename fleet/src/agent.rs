@@ -1,7 +1,8 @@
 //! What an agent decides: a message or a tick in, a verdict on each page out. It knows no clock, no network and no disk.
 //!
-//! - It **holds** a page as `fleet` while an id selects the page that no tombstone names; while something was heard that can't be
-//!   understood, and for 10 s of unbroken answers after that; and while it has no lease to give to a page that has none in force.
+//! - It **holds** a page as `fleet` while an id selects the page that no tombstone names; after something was heard that can't be
+//!   understood, and after its lease has ended, until answers have been unbroken for 10 s; and while it has no lease to give to a page that
+//!   has none in force.
 //! - It **leases** a page for as long as governors answer. The lease runs from when the nonce was *sent*, so that nothing stale renews it.
 //!   An answer counts only if it names the very revision that the agent has read; if the governor's read from the leader isn't older than
 //!   `stale_after`; and if that read began after the latest doubt: the agent's start, the end of its last lease, or what it couldn't
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// How long things may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// How long a page may trade after the latest answer was asked for.
     pub lease_ns: u64,
@@ -45,7 +46,7 @@ impl Default for Limits {
 }
 
 /// What an agent keeps on its disk.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Kept {
     /// The bucket that it has read; `None` before the first read.
     pub bucket: Option<String>,
@@ -56,7 +57,7 @@ pub struct Kept {
 }
 
 /// Something that can't be understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Fault {
     why: String,
 }
@@ -113,7 +114,7 @@ pub enum Heeded {
 const OUTSTANDING: usize = 64;
 
 /// An agent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Agent {
     limits: Limits,
     kept: Kept,
@@ -178,8 +179,8 @@ impl Agent {
     pub fn tick(&mut self, now_ns: u64) {
         if let Some(ends_ns) = self.lease_ends_ns().filter(|&ends_ns| now_ns >= ends_ns) {
             self.leased_from_ns = None;
-            self.doubt_ns = self.doubt_ns.max(ends_ns);
-            self.unbroken_ns = None;
+            // However soon answers come again: who was out of touch proves itself.
+            self.fault(format!("out of touch with governors: {}", self.silence), ends_ns);
         }
     }
 
@@ -428,8 +429,12 @@ mod tests {
         let mut agent = leased();
         assert!(holds(&mut agent, page(0), T0 + 3 * S));
         assert!(matches!(asked(&mut agent, T0 + 4 * S, 1, S + 1), Heeded::Nothing(_)));
-        assert_eq!(asked(&mut agent, T0 + 4 * S, 1, S), Heeded::Good);
-        assert!(!holds(&mut agent, page(0), T0 + 4 * S));
+        for second in 4..14 {
+            assert_eq!(asked(&mut agent, T0 + second * S, 1, S * u64::from(second == 4)), Heeded::Good);
+            assert!(holds(&mut agent, page(0), T0 + second * S), "it has yet to prove itself");
+        }
+        assert_eq!(asked(&mut agent, T0 + 14 * S, 1, 0), Heeded::Good);
+        assert!(!holds(&mut agent, page(0), T0 + 14 * S));
     }
 
     #[test]

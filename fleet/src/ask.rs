@@ -32,6 +32,8 @@ pub struct Asker {
     pub subjects: Subjects,
     inbox: Subject,
     happenings: UnboundedReceiver<Happening>,
+    /// What servers have refused, so that each of it is told once.
+    told: BTreeSet<String>,
 }
 
 impl Asker {
@@ -53,7 +55,7 @@ impl Asker {
         let (net, happenings) = Net::connect(&trust, &key, "trip99-fleet").await?;
         let (subjects, inbox) = (Subjects::new(&trust.fleet), net.inbox());
         net.hear(&inbox, INBOX).await?;
-        let asker = Self { trust, key, net, subjects, inbox, happenings };
+        let asker = Self { trust, key, net, subjects, inbox, happenings, told: BTreeSet::new() };
         let begin = Instant::now();
         while asker.net.up() == 0 {
             if begin.elapsed() > CONNECT_WITHIN {
@@ -97,7 +99,11 @@ impl Asker {
                         Err(why) => warn(format_args!("somebody answered by {why}")),
                     }
                 }
-                Ok(Some(Happening::Refused(what))) => warn(format_args!("a server says: {what}")),
+                Ok(Some(Happening::Refused(what))) => {
+                    if self.told.insert(what.clone()) {
+                        warn(format_args!("a server says: {what}"));
+                    }
+                }
                 Ok(Some(Happening::Slow(_)) | None) | Err(_) => {}
             }
             if begin.elapsed() >= within {

@@ -71,7 +71,8 @@ fn play(options: Options) -> Result<(), Failure> {
 impl Play {
     fn script(&mut self) -> Result<(), Failure> {
         self.say("agents join: nobody trades before a governor has answered");
-        let took = self.wait(|hosts| trade(hosts) == [ALL; 3]);
+        until(PATIENCE, || self.lab.is_leased());
+        let took = self.wait(|hosts| trade(hosts) == [ALL; 3]).map(|_| self.begin.elapsed());
         self.check("every engine trades when its agent is in touch", took.map(seconds));
 
         self.say("trip99-fleet halt --label desk=rates --reason \"prices look wrong\"");

@@ -34,6 +34,8 @@ impl fmt::Display for Failure {
     }
 }
 
+impl std::error::Error for Failure {}
+
 /// Tells of something odd that doesn't stop the command.
 pub fn warn(text: impl fmt::Display) {
     eprintln!("trip99-fleet: {text}");

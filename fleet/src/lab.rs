@@ -1,5 +1,6 @@
 //! A fleet on one machine, with real servers and real processes: for the demo, the tests and the bench.
 
+pub mod certificates;
 pub mod cutter;
 pub mod engines;
 pub mod process;
@@ -7,7 +8,7 @@ pub mod servers;
 
 use crate::command::keys::key_file;
 use crate::failure::Failure;
-use crate::trust::{Role, Trust};
+use crate::trust::{Role, Tls, Trust};
 use cutter::Cutter;
 use engines::Engines;
 use process::Process;
@@ -17,6 +18,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use trip99::shared::Halter;
 
 /// What a lab is made of.
 pub struct Plan {
@@ -100,9 +102,10 @@ impl Lab {
         let (dir, shm) = (std::env::temp_dir().join(&name), Path::new("/dev/shm").join(&name));
         make_folder(&dir)?;
         make_folder(&shm)?;
-        let servers = Servers::new(&plan.server, &dir, plan.servers)?;
+        let tls = certificates::make(&dir).unwrap_or_default();
+        let servers = Servers::new(&plan.server, &dir, plan.servers, &tls)?;
         let mut lab = Self { plan, dir, shm, servers, governors: Vec::new(), hosts: Vec::new() };
-        lab.make_keys()?;
+        lab.make_keys(tls)?;
         lab.servers.start_all()?;
         for place in 0..lab.plan.governors {
             let governor = lab.start_governor(place)?;
@@ -116,7 +119,7 @@ impl Lab {
         Ok(lab)
     }
 
-    fn make_keys(&self) -> Result<(), Failure> {
+    fn make_keys(&self, tls: Tls) -> Result<(), Failure> {
         let replicas = if self.plan.servers >= 3 { "3" } else { "1" };
         let mut args = vec!["keys", "--name", "lab", "--replicas", replicas, "--halter", "ann", "--resumer", "bob"];
         let urls = self.servers.urls();
@@ -128,7 +131,17 @@ impl Lab {
         let dir = self.dir.to_string_lossy().into_owned();
         args.extend(["--dir", &dir]);
         let output = Command::new(&self.plan.program).args(&args).output().map_err(Failure::new)?;
-        if output.status.success() { Ok(()) } else { Err(Failure::new(String::from_utf8_lossy(&output.stderr))) }
+        if !output.status.success() {
+            return Err(Failure::new(String::from_utf8_lossy(&output.stderr)));
+        }
+        let mut trust = Trust::read(&self.fleet())?;
+        trust.set_tls(tls);
+        self.write_fleet(&self.fleet(), &trust)
+    }
+
+    fn write_fleet(&self, path: &Path, trust: &Trust) -> Result<(), Failure> {
+        let text = toml::to_string(trust).map_err(Failure::new)?;
+        fs::write(path, text).map_err(|error| Failure::new(format_args!("{}: {error}", path.display())))
     }
 
     /// The fleet's file.
@@ -139,6 +152,16 @@ impl Lab {
     /// The key of a member.
     pub fn key(&self, role: Role, name: &str) -> PathBuf {
         key_file(&self.dir, role, name)
+    }
+
+    /// Whether every page is leased, so that its agent has found it.
+    pub fn is_leased(&self) -> bool {
+        let is_leased = |path: PathBuf| {
+            let halter = Halter::open(path).ok();
+            halter.and_then(|halter| halter.gate().map(|gate| gate.lease().ends_ns.is_some())).unwrap_or(false)
+        };
+        let pages = |host: &Host| (0..self.plan.engines).map(|place| host.pages.join(engine_name(place))).collect::<Vec<_>>();
+        self.hosts.iter().flat_map(pages).all(is_leased)
     }
 
     /// Starts a governor.
@@ -160,7 +183,7 @@ impl Lab {
         let ways: Vec<Cutter> = self.servers.ports().map(Cutter::new).collect::<Result<_, _>>()?;
         trust.servers = ways.iter().map(|way| format!("nats://127.0.0.1:{}", way.port())).collect();
         let fleet = self.dir.join(format!("{name}.toml"));
-        fs::write(&fleet, toml::to_string(&trust).map_err(Failure::new)?).map_err(Failure::new)?;
+        self.write_fleet(&fleet, &trust)?;
         let labels: String = (0..self.plan.engines)
             .map(|engine| {
                 let (desk, venue) = (["rates", "fx"][engine % 2], ["xetra", "eurex"][engine / 2 % 2]);

@@ -67,7 +67,7 @@ impl fmt::Display for Id {
 }
 
 /// Stop.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Halt {
     /// Which decision this is.
     pub id: Id,
@@ -101,7 +101,7 @@ pub struct Resume {
 }
 
 /// A governor's answer to an agent's ask.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Answer {
     /// The ask's.
     pub nonce: String,

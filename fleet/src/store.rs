@@ -74,6 +74,16 @@ pub fn save(folder: &Path, kept: &Kept) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Keeps an answer to a halt: a line of `answers.jsonl`, synced.
+///
+/// # Errors
+/// The operating system refuses.
+pub fn note_answer(folder: &Path, line: &str) -> std::io::Result<()> {
+    let mut file = File::options().append(true).create(true).mode(0o600).open(folder.join("answers.jsonl"))?;
+    file.write_all(format!("{line}\n").as_bytes())?;
+    file.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -228,6 +228,11 @@ impl Trust {
         Role::ALL.into_iter().filter_map(|role| self.name(role, public).ok().map(|name| (role, name))).collect()
     }
 
+    /// Sets the keys of the connections.
+    pub fn set_tls(&mut self, tls: Tls) {
+        self.tls = tls;
+    }
+
     /// Keys of the connections.
     pub fn tls(&self) -> &Tls {
         &self.tls

@@ -29,6 +29,5 @@ fn main() -> ExitCode {
         ("long_credentials_are_revoked", long::credentials_are_revoked),
         ("long_a_page_is_removed", long::a_page_is_removed),
         ("long_everything_is_slow", long::everything_is_slow),
-        ("long_hosts_in_network_namespaces", long::network_namespaces),
     ])
 }

@@ -16,6 +16,7 @@ pub struct Gauge {
     passed: AtomicU64,
     passed_ns: AtomicU64,
     refused_ns: AtomicU64,
+    stopped_ns: AtomicU64,
 }
 
 impl Gauge {
@@ -32,6 +33,11 @@ impl Gauge {
     /// When the latest order was refused.
     pub fn refused_ns(&self) -> u64 {
         self.refused_ns.load(Ordering::SeqCst)
+    }
+
+    /// When the first order was refused after the latest one that passed.
+    pub fn stopped_ns(&self) -> u64 {
+        self.stopped_ns.load(Ordering::SeqCst)
     }
 
     /// The latest answer was that an order may pass.
@@ -97,6 +103,9 @@ fn trade(breaker: &mut Breaker, gauge: &Gauge) {
         gauge.passed.fetch_add(1, Ordering::SeqCst);
         gauge.passed_ns.store(now_ns, Ordering::SeqCst);
     } else {
+        if gauge.trades() {
+            gauge.stopped_ns.store(now_ns, Ordering::SeqCst);
+        }
         gauge.refused_ns.store(now_ns, Ordering::SeqCst);
     }
 }

@@ -1,7 +1,9 @@
 //! NATS servers of a lab: a cluster on loopback, each with a disk of its own.
 
+use super::certificates;
 use super::process::Process;
 use crate::failure::Failure;
+use crate::trust::Tls;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -58,11 +60,11 @@ impl Servers {
     ///
     /// # Errors
     /// There are no ports, or the files can't be written.
-    pub fn new(program: &Path, dir: &Path, count: usize) -> Result<Self, Failure> {
+    pub fn new(program: &Path, dir: &Path, count: usize, tls: &Tls) -> Result<Self, Failure> {
         let ports = free_ports(2 * count)?;
         let (clients, routes) = ports.split_at(count);
         let all: Vec<String> = routes.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
-        let mut servers = Vec::new();
+        let (tls, mut servers) = (certificates::conf(tls), Vec::new());
         for (place, (&port, route)) in clients.iter().zip(routes).enumerate() {
             let name = format!("nats-{}", place + 1);
             let (conf, log) = (dir.join(format!("{name}.conf")), dir.join(format!("{name}.log")));
@@ -77,7 +79,7 @@ impl Servers {
             };
             let text = format!(
                 "server_name: {name}\nlisten: \"127.0.0.1:{port}\"\nping_interval: \"1s\"\nping_max: 2\n\
-                 jetstream {{ store_dir: \"{}\", sync_interval: always }}\n{cluster}include users.conf\n",
+                 jetstream {{ store_dir: \"{}\", sync_interval: always }}\n{cluster}{tls}include users.conf\n",
                 store.display()
             );
             fs::write(&conf, text).map_err(Failure::new)?;

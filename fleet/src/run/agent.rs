@@ -15,6 +15,7 @@ use crate::time::{MS, S, monotonic_ns, wall_ns};
 use crate::trust::Role;
 use async_nats::Subject;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -99,6 +100,8 @@ struct Runner {
     answered: Recent<u64>,
     waiting: Vec<Waiting>,
     saving: Saving,
+    /// Halts whose answer is kept.
+    noted: BTreeSet<Id>,
     due: Due,
     /// What was told last of its trouble.
     told: Option<String>,
@@ -139,6 +142,7 @@ pub async fn run(member: Member, settings: Settings) -> Result<(), Failure> {
         answered: Recent::new(1024),
         waiting: Vec::new(),
         saving: Saving { sender, is_under_way: false, version: 0, saved: 0 },
+        noted: BTreeSet::new(),
         due: Due::default(),
         told: None,
     };
@@ -423,8 +427,21 @@ impl Runner {
         let ready: Vec<Waiting> = ready;
         for Waiting { link, reply, id, .. } in ready {
             let report = self.report(id.to_string(), Some(&id), now_ns);
+            if result.is_ok() && self.noted.insert(id) {
+                self.note_answer(&report);
+            }
             self.send(link, &reply, report).await;
         }
+    }
+
+    /// Keeps what is answered first to a halt, for audits.
+    fn note_answer(&self, report: &Report) {
+        let (folder, line) = (self.store.folder(), serde_json::to_string(report).unwrap_or_default());
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store::note_answer(&folder, &line) {
+                warn(format_args!("an answer can't be kept: {error}"));
+            }
+        });
     }
 
     // Metrics.

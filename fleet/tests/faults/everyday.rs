@@ -44,6 +44,9 @@ pub(crate) fn a_halt_by_label() {
     let output = lab.command(&["status", "--check"], &ann(&lab)).unwrap();
     assert_eq!(output.status.code(), Some(11), "{}", show(&output));
 
+    let answers = std::fs::read_to_string(lab.dir.join("host-2.state/answers.jsonl")).unwrap();
+    assert!(answers.lines().count() == 1 && answers.contains("held_since_ns"), "{answers}");
+
     // The halter may not resume.
     let output = lab.command(&["resume", "--all", "--yes", "--reason", "x"], &ann(&lab)).unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", show(&output));

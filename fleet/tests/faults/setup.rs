@@ -43,7 +43,7 @@ pub(crate) fn lab_with(hosts: usize, agent_args: &[&str]) -> Option<Lab> {
         agent_args: agent_args.iter().map(|&arg| arg.to_owned()).collect(),
     };
     let lab = Lab::begin(plan).unwrap();
-    assert!(until(PATIENCE, || lab.hosts.iter().all(all_trade)), "not all trade:\n{}", lab.logs());
+    assert!(until(PATIENCE, || lab.hosts.iter().all(all_trade) && lab.is_leased()), "not all trade:\n{}", lab.logs());
     Some(lab)
 }
 
