@@ -37,13 +37,23 @@ async fn halt(asker: &mut Asker) -> Result<u64, Box<dyn Error>> {
         take_report(trust, opened, &id, &mut reports);
         reports.len() == HOSTS
     };
-    if asker.gather(&subject, &text, PATIENCE, have_answered).await { Ok(begin_ns) } else { Err("not all answered".into()) }
+    if asker.gather(&subject, &text, PATIENCE, have_answered).await {
+        Ok(begin_ns)
+    } else {
+        Err("not all answered".into())
+    }
 }
 
 fn show(what: &str, mut spans_ns: Vec<u64>) {
     spans_ns.sort_unstable();
     let at = |share: f64| spans_ns[((spans_ns.len() as f64 * share).ceil() as usize).saturating_sub(1)] as f64 / 1e6;
-    println!("{what:<28} {:>6} spans   P50 {:>8.2} ms   P99 {:>8.2} ms   greatest {:>8.2} ms", spans_ns.len(), at(0.5), at(0.99), at(1.0));
+    println!(
+        "{what:<28} {:>6} spans   P50 {:>8.2} ms   P99 {:>8.2} ms   greatest {:>8.2} ms",
+        spans_ns.len(),
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
 }
 
 #[tokio::main(flavor = "current_thread")]

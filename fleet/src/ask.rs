@@ -124,7 +124,8 @@ impl Asker {
             let nonce = random_id()?;
             let ask = Ask { v: VERSION, nonce: nonce.clone(), after };
             let text = serde_json::to_string(&ask).map_err(Failure::new)?.into();
-            let (mut part, mut heard, mut first): (Option<Records>, BTreeSet<String>, Option<Instant>) = Default::default();
+            let (mut part, mut heard, mut first): (Option<Records>, BTreeSet<String>, Option<Instant>) =
+                Default::default();
             let governors = self.trust.trusted(Role::Governor).count();
             self.gather(&subject, &text, within, |trust, opened| {
                 if let Body::Records(records) = opened.body

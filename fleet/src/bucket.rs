@@ -236,8 +236,8 @@ impl Bucket {
 
 fn trouble(refusal: Refusal) -> Trouble {
     match refusal.err_code {
-        10_071 | 10_164 => Trouble::Moved, // wrong last sequence
-        10_037 | 10_059 => Trouble::None,  // no message found; stream not found
+        10_071 | 10_164 => Trouble::Moved,            // wrong last sequence
+        10_037 | 10_059 => Trouble::None,             // no message found; stream not found
         10_008 | 10_009 | 10_023 => Trouble::Silence, // JetStream is not ready, without resources, or without a leader
         _ => Trouble::Other(refusal.description),
     }

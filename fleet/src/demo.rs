@@ -57,7 +57,9 @@ pub async fn run(options: Options) -> Result<(), Failure> {
 fn play(options: Options) -> Result<(), Failure> {
     let server = options.nats_server.map_or_else(|| servers::find().map_err(Failure::new), Ok)?;
     let program = std::env::current_exe().map_err(Failure::new)?;
-    println!("Three servers, two governors, three hosts with an agent and four engines each. Each engine sends orders.");
+    println!(
+        "Three servers, two governors, three hosts with an agent and four engines each. Each engine sends orders."
+    );
     println!("gw-1 and gw-3 are the rates desk, gw-2 and gw-4 the fx desk. + trades, # is refused.\n");
     let ask_every = Duration::from_millis(1);
     let plan =
@@ -80,7 +82,10 @@ impl Play {
         let output = self.lab.halt(&["--label", "desk=rates", "--reason", "prices look wrong"])?;
         let took = self.wait(|hosts| trade(hosts) == [FX; 3]);
         let last = self.last_pass(begin_ns, |place| place % 2 == 0);
-        self.check("the rates desk stops on every host, the fx desk trades on", took.map(|_| format!("last order after {}", ms(last))));
+        self.check(
+            "the rates desk stops on every host, the fx desk trades on",
+            took.map(|_| format!("last order after {}", ms(last))),
+        );
         self.check("every agent has answered, and the bucket has the halt", output.status.success().then(String::new));
 
         self.say("host-3 is cut off: nothing reaches it, and nothing comes from it");
@@ -89,7 +94,10 @@ impl Play {
         let took = self.wait(|hosts| trade(hosts) == [FX, FX, NONE]);
         let last = self.last_pass(begin_ns, |_| true);
         let last = took.map(|_| last).filter(|&last| last <= CUT_OFF_WITHIN);
-        self.check("a host that is cut off stops by itself, within lease and look", last.map(|last| format!("last order after {}", ms(last))));
+        self.check(
+            "a host that is cut off stops by itself, within lease and look",
+            last.map(|last| format!("last order after {}", ms(last))),
+        );
 
         self.say("host-3 is back: its fx desk trades when it has been in touch for 10 s");
         self.lab.hosts.iter().skip(2).flat_map(|host| &host.ways).for_each(|way| way.mend());
@@ -125,7 +133,8 @@ impl Play {
 
     fn show(&mut self) {
         let picture = |host: &Host| {
-            let engines: String = host.engines.gauges().iter().map(|gauge| if gauge.trades() { " +" } else { " #" }).collect();
+            let engines: String =
+                host.engines.gauges().iter().map(|gauge| if gauge.trades() { " +" } else { " #" }).collect();
             format!("{}{engines}", host.name)
         };
         let line = self.lab.hosts.iter().map(picture).collect::<Vec<_>>().join("    ");

@@ -38,7 +38,8 @@ impl Key {
             )));
         }
         let text = fs::read_to_string(path).map_err(|error| Failure::new(format_args!("{name}: {error}")))?;
-        let wrong = |_| Failure::new(format_args!("{name}: no key; legal: one seed of a user (SU...) by trip99-fleet keys"));
+        let wrong =
+            |_| Failure::new(format_args!("{name}: no key; legal: one seed of a user (SU...) by trip99-fleet keys"));
         let pair = KeyPair::from_seed(text.trim()).map_err(wrong)?;
         Ok(Self { pair })
     }

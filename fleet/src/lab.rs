@@ -160,7 +160,8 @@ impl Lab {
             let halter = Halter::open(path).ok();
             halter.and_then(|halter| halter.gate().map(|gate| gate.lease().ends_ns.is_some())).unwrap_or(false)
         };
-        let pages = |host: &Host| (0..self.plan.engines).map(|place| host.pages.join(engine_name(place))).collect::<Vec<_>>();
+        let pages =
+            |host: &Host| (0..self.plan.engines).map(|place| host.pages.join(engine_name(place))).collect::<Vec<_>>();
         self.hosts.iter().flat_map(pages).all(is_leased)
     }
 

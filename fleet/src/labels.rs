@@ -72,9 +72,7 @@ impl LabelsFile {
         let wrong = |what: &dyn std::fmt::Display| format!("{}: {what}; legal: a TOML file of labels", path.display());
         let found = match std::fs::metadata(path) {
             Ok(found) => found,
-            Err(error)
-                if error.kind() == std::io::ErrorKind::NotFound && std::fs::symlink_metadata(path).is_err() =>
-            {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && std::fs::symlink_metadata(path).is_err() => {
                 self.pages = Some(BTreeMap::new());
                 return Ok(());
             }

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 use trip99_fleet::agent::Limits;
 use trip99_fleet::command::{halt, history, keys, look, release, resume, status};
+use trip99_fleet::demo;
 use trip99_fleet::failure::{Failure, warn};
 use trip99_fleet::run::{Member, agent, governor};
 use trip99_fleet::trust::Role;
-use trip99_fleet::demo;
 
 /// One command stops every trading engine of a desk, on any number of hosts
 ///

@@ -243,7 +243,9 @@ impl Page {
                 durably = Some(Durably::Keep(self.path.clone()));
             }
             Some(_) => {}
-            None if is_held => durably = self.lift(Holder::FLEET, LIFTED).map(|note| Durably::Forget(self.path.clone(), note)),
+            None if is_held => {
+                durably = self.lift(Holder::FLEET, LIFTED).map(|note| Durably::Forget(self.path.clone(), note))
+            }
             None => {}
         }
         if !self.is_held() {

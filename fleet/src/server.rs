@@ -48,10 +48,9 @@ fn rights(trust: &Trust) -> BTreeMap<String, Rights> {
     let mut users: BTreeMap<String, Rights> = BTreeMap::new();
     for role in Role::ALL {
         for (name, key) in trust.trusted(role) {
-            let rights = users.entry(key.to_owned()).or_insert_with(|| Rights {
-                subscribe: vec![format!("{}.>", inbox_prefix(key))],
-                ..Rights::default()
-            });
+            let rights = users
+                .entry(key.to_owned())
+                .or_insert_with(|| Rights { subscribe: vec![format!("{}.>", inbox_prefix(key))], ..Rights::default() });
             rights.names.push(format!("{role} {name}"));
             let (publish, subscribe) = match role {
                 Role::Halter => (vec![subjects.halt(), subjects.lines(), subjects.status()], vec![]),
@@ -66,13 +65,7 @@ fn rights(trust: &Trust) -> BTreeMap<String, Rights> {
                         format!("$JS.API.STREAM.MSG.GET.KV_{bucket}"),
                         format!("$KV.{bucket}.>"),
                     ],
-                    vec![
-                        subjects.halt(),
-                        subjects.known("*"),
-                        subjects.ask("*"),
-                        subjects.lines(),
-                        subjects.resume(),
-                    ],
+                    vec![subjects.halt(), subjects.known("*"), subjects.ask("*"), subjects.lines(), subjects.resume()],
                 ),
             };
             rights.publish.extend(publish);

@@ -28,7 +28,8 @@ impl Store {
         };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(wrong)?;
         let mut options = File::options();
-        let lock = options.write(true).create(true).truncate(false).mode(0o600).open(folder.join("lock")).map_err(wrong)?;
+        let lock =
+            options.write(true).create(true).truncate(false).mode(0o600).open(folder.join("lock")).map_err(wrong)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
             Failure::new(format_args!("another agent has {}; legal: a state folder of its own", folder.display()))
         })?;

@@ -147,7 +147,10 @@ impl Trust {
     /// What is wrong with it, and what is legal.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let wrong = |what: &dyn fmt::Display| {
-            Failure::new(format_args!("{}: {what}; legal: a fleet's file, as trip99-fleet keys makes it", path.display()))
+            Failure::new(format_args!(
+                "{}: {what}; legal: a fleet's file, as trip99-fleet keys makes it",
+                path.display()
+            ))
         };
         let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
         Self::parse(&text).map_err(|what| wrong(&what))

@@ -60,11 +60,7 @@ struct Known {
 /// # Errors
 /// Not all of it is known to be done.
 pub async fn run(options: Options) -> Result<(), Failure> {
-    let selection = if options.all {
-        Selection::all()
-    } else {
-        Selection::of(&options.label).map_err(Failure::new)?
-    };
+    let selection = if options.all { Selection::all() } else { Selection::of(&options.label).map_err(Failure::new)? };
     let (who, reason) = (look::who(options.name.as_deref())?, look::reason(options.reason.as_deref()));
     let mut asker = Asker::connect(&options.who.fleet, &options.who.key, &[Role::Halter]).await?;
     let halt = Halt { id: Id::new()?, selection, reason, who, at_ns: wall_ns() };
@@ -108,7 +104,8 @@ fn not_done(report: &message::Report) -> Option<String> {
     if report.is_dead {
         return Some("it was resumed".to_owned());
     }
-    let open: Vec<&str> = report.pages.iter().filter(|page| !page.halted || page.wrong.is_some()).map(|page| &*page.name).collect();
+    let open: Vec<&str> =
+        report.pages.iter().filter(|page| !page.halted || page.wrong.is_some()).map(|page| &*page.name).collect();
     if !open.is_empty() {
         return Some(format!("not all pages are known to refuse: {}", open.join(", ")));
     }

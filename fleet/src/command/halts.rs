@@ -57,5 +57,11 @@ pub fn book(trust: &Trust, records: &Records) -> Book {
 pub fn show(halt: &Halt) -> String {
     let reason = if halt.reason.is_empty() { "no reason given" } else { &halt.reason };
     let reason = message::clean(reason);
-    format!("{}  {}  {}  {}: {reason}", halt.id.short(), show_wall(halt.at_ns), halt.selection, message::clean(&halt.who))
+    format!(
+        "{}  {}  {}  {}: {reason}",
+        halt.id.short(),
+        show_wall(halt.at_ns),
+        halt.selection,
+        message::clean(&halt.who)
+    )
 }

@@ -46,7 +46,9 @@ pub async fn run(options: Options) -> Result<(), Failure> {
     look::print(&text)?;
     match unknown {
         0 => Ok(()),
-        _ => Err(Failure::not_done(format_args!("{unknown} lines of the bucket can't be understood: agents halt on them"))),
+        _ => Err(Failure::not_done(format_args!(
+            "{unknown} lines of the bucket can't be understood: agents halt on them"
+        ))),
     }
 }
 
@@ -66,7 +68,9 @@ fn show(revision: u64, by: &str, line: &Line) -> String {
 
 fn to_json(revision: u64, by: &str, line: &Line) -> serde_json::Value {
     match line {
-        Line::Halt(halt) => json!({ "revision": revision, "kind": "halt", "key_of": by, "halt": halt, "at": show_wall(halt.at_ns) }),
+        Line::Halt(halt) => {
+            json!({ "revision": revision, "kind": "halt", "key_of": by, "halt": halt, "at": show_wall(halt.at_ns) })
+        }
         Line::Resume(resume, why) => json!({
             "revision": revision, "kind": "resume", "key_of": by, "resume": resume, "at": show_wall(resume.at_ns),
             "lifts_nothing": why,

@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 /// include it. Run again, this adds members, and changes no key. A member that is revoked counts no more when the fleet's file is on every
 /// machine, and the servers have read users.conf again (nats-server --signal reload).
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  trip99-fleet keys --dir fleet --name london --server tls://nats-1:4222 --server tls://nats-2:4222 \\\n    \
-    --server tls://nats-3:4222 --halter ann --resumer bob --governor gov-1 --governor gov-2 --agent engine-7 --agent engine-8")]
+#[command(
+    after_help = "Example:\n  trip99-fleet keys --dir fleet --name london --server tls://nats-1:4222 --server tls://nats-2:4222 \\\n    \
+    --server tls://nats-3:4222 --halter ann --resumer bob --governor gov-1 --governor gov-2 --agent engine-7 --agent engine-8"
+)]
 pub struct Options {
     /// Where to put all of it
     #[arg(long, value_name = "DIR")]
@@ -66,7 +68,9 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     for (role, names) in members {
         for name in names {
             if !is_name(name) {
-                return Err(Failure::new(format_args!("--{role} {name:?}; legal: 1 to 32 of letters, digits, - and _")));
+                return Err(Failure::new(format_args!(
+                    "--{role} {name:?}; legal: 1 to 32 of letters, digits, - and _"
+                )));
             }
             if trust.members(role).contains_key(name) {
                 let _ = writeln!(told, "the {role} {name} has a key already");
@@ -110,7 +114,8 @@ fn begin(options: &Options, path: &Path) -> Result<Trust, Failure> {
     let Some(name) = name.filter(|_| !options.server.is_empty()) else {
         return Err(Failure::new("a new fleet needs --name (letters, digits, - and _) and each --server"));
     };
-    fs::create_dir_all(&options.dir).map_err(|error| Failure::new(format_args!("{}: {error}", options.dir.display())))?;
+    fs::create_dir_all(&options.dir)
+        .map_err(|error| Failure::new(format_args!("{}: {error}", options.dir.display())))?;
     Ok(Trust::new(name, options.server.clone(), options.replicas))
 }
 

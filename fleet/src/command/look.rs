@@ -47,9 +47,9 @@ pub fn span(text: &str) -> Result<Duration, String> {
 /// The name is none.
 pub fn who(name: Option<&str>) -> Result<String, Failure> {
     match name {
-        Some(name) => trip99::Holder::new(name).map(|holder| holder.to_string()).map_err(|error| {
-            Failure::new(format_args!("--as {error}"))
-        }),
+        Some(name) => trip99::Holder::new(name)
+            .map(|holder| holder.to_string())
+            .map_err(|error| Failure::new(format_args!("--as {error}"))),
         None => Ok(trip99::shared::login().to_string()),
     }
 }

@@ -21,8 +21,10 @@ use std::time::Duration;
 ///
 /// The exit status is 0 only if the tombstones are filed and every agent has read them; 1 if not; 2 if the command failed.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  trip99-fleet resume --list\n  trip99-fleet resume --id 3f9a01c2 --reason \"venue is back\"\n  \
-    trip99-fleet resume --all --reason \"prices are right\"")]
+#[command(
+    after_help = "Examples:\n  trip99-fleet resume --list\n  trip99-fleet resume --id 3f9a01c2 --reason \"venue is back\"\n  \
+    trip99-fleet resume --all --reason \"prices are right\""
+)]
 pub struct Options {
     #[command(flatten)]
     who: Who,
@@ -77,8 +79,15 @@ pub async fn run(options: Options) -> Result<(), Failure> {
         return Err(Failure::not_done("nothing was lifted, as the answer was not yes"));
     }
     let ids: Vec<Id> = meant.iter().map(|halt| halt.id.clone()).collect();
-    let resume =
-        Resume { id: Id::new()?, ids, bucket: records.bucket, revision: records.revision, reason, who, at_ns: wall_ns() };
+    let resume = Resume {
+        id: Id::new()?,
+        ids,
+        bucket: records.bucket,
+        revision: records.revision,
+        reason,
+        who,
+        at_ns: wall_ns(),
+    };
     let revision = file(&mut asker, &resume, options.timeout).await?;
     let behind = wait(&mut asker, revision, options.timeout).await?;
     match options.format {
@@ -116,11 +125,14 @@ fn chosen<'a>(live: &[&'a Halt], options: &Options) -> Result<Vec<&'a Halt>, Fai
     }
     let mut meant = Vec::new();
     for text in &options.id {
-        let found: Vec<&Halt> = live.iter().copied().filter(|halt| halt.id.as_str().starts_with(text.as_str())).collect();
+        let found: Vec<&Halt> =
+            live.iter().copied().filter(|halt| halt.id.as_str().starts_with(text.as_str())).collect();
         match found[..] {
             [halt] if text.len() >= 4 => meant.push(halt),
             [] => return Err(Failure::not_done(format_args!("no halt has the id {text}; legal: one of --list"))),
-            _ => return Err(Failure::new(format_args!("--id {text} is too short; legal: the id of one halt of --list"))),
+            _ => {
+                return Err(Failure::new(format_args!("--id {text} is too short; legal: the id of one halt of --list")));
+            }
         }
     }
     Ok(meant)

@@ -114,7 +114,8 @@ fn table(reports: &Reports, silent: &[String]) -> String {
         );
     }
     for (agent, report, page) in rows {
-        let ms = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), |ns| show_ms(ns).trim_end_matches(" ms").to_owned());
+        let ms =
+            |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), |ns| show_ms(ns).trim_end_matches(" ms").to_owned());
         let holders = if page.holders.is_empty() { "-".to_owned() } else { page.holders.join(" ") };
         let owner = if page.owner_alive { page.owner_pid.to_string() } else { "gone".to_owned() };
         let why = page.wrong.as_ref().map_or_else(String::new, |wrong| format!("  {wrong}"));

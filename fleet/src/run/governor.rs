@@ -133,7 +133,10 @@ impl Shared {
         let last = match self.bucket.last(&self.net).await {
             Err(Trouble::None) => {
                 let id = random_id().map_err(|failure| failure.text)?;
-                self.bucket.make(&self.net, &id).await.map_err(|trouble| format!("no bucket can be made: {trouble}"))?;
+                self.bucket
+                    .make(&self.net, &id)
+                    .await
+                    .map_err(|trouble| format!("no bucket can be made: {trouble}"))?;
                 return Ok(false);
             }
             last => last.map_err(|trouble| trouble.to_string())?,

@@ -26,7 +26,10 @@ pub fn text(fleet: &str, agent: &str, report: &Report, servers_up: usize, halts:
     for (name, help, value) in figures {
         let name = format!("trip99_fleet_{name}");
         // Writing to a string can't fail.
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{{fleet=\"{fleet}\",agent=\"{agent}\"}} {value}");
+        let _ = writeln!(
+            text,
+            "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{{fleet=\"{fleet}\",agent=\"{agent}\"}} {value}"
+        );
     }
     text
 }

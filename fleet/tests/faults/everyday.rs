@@ -2,8 +2,8 @@
 
 use super::setup::*;
 use std::time::Duration;
-use trip99::shared::Halter;
 use trip99::Holder;
+use trip99::shared::Halter;
 
 /// Rates are gw-1 and gw-3.
 const JUST_FX: [bool; 4] = [false, true, false, true];
@@ -59,7 +59,10 @@ pub(crate) fn a_halt_by_label() {
     assert!(!is_held());
     let output = lab.command(&["history", "--format", "json"], &ann(&lab)).unwrap();
     let lines: Vec<_> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
-    assert!(lines.len() == 2 && lines[0].contains("\"kind\":\"halt\"") && lines[1].contains("\"key_of\":\"bob\""), "{lines:?}");
+    assert!(
+        lines.len() == 2 && lines[0].contains("\"kind\":\"halt\"") && lines[1].contains("\"key_of\":\"bob\""),
+        "{lines:?}"
+    );
     let output = lab.resume(&["--all", "--yes", "--reason", "once more"]).unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", show(&output));
 }

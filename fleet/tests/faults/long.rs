@@ -97,7 +97,8 @@ pub(crate) fn governors_die() {
 /// Revokes a member's key in every file, as far as members read it.
 fn revoke(lab: &Lab, role: Role, name: &str) {
     let public = Key::read(&lab.key(role, name)).unwrap().public();
-    let output = Command::new(&lab.plan.program).arg("keys").arg("--dir").arg(&lab.dir).arg("--revoke").arg(&public).output();
+    let output =
+        Command::new(&lab.plan.program).arg("keys").arg("--dir").arg(&lab.dir).arg("--revoke").arg(&public).output();
     assert!(output.unwrap().status.success());
     for host in &lab.hosts {
         let path = lab.dir.join(format!("{}.toml", host.name));

@@ -101,11 +101,11 @@ fn resumes_lift_what_they_name_and_once(lab: &Lab) {
 }
 
 fn what_is_not_understood_halts(lab: &Lab) {
-    let text = message::seal(&Key::read(&lab.key(Role::Resumer, "bob")).unwrap(), "lab", &Body::Taken(Taken {
-        about: Id::new().unwrap(),
-        revision: None,
-        why: None,
-    }));
+    let text = message::seal(
+        &Key::read(&lab.key(Role::Resumer, "bob")).unwrap(),
+        "lab",
+        &Body::Taken(Taken { about: Id::new().unwrap(), revision: None, why: None }),
+    );
     for (what, text) in [
         ("another version", json!({ "v": 2, "halt": "what version 2 says" }).to_string()),
         ("a signature of no halter", text.unwrap()),

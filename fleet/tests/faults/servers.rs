@@ -9,7 +9,8 @@ pub(crate) fn two_of_three_dead() {
     lab.servers.kill(0);
     lab.servers.kill(1);
     let begin_ns = now_ns();
-    let output = lab.halt(&["--all", "--reason", "two servers are dead", "--format", "json", "--timeout", "3s"]).unwrap();
+    let output =
+        lab.halt(&["--all", "--reason", "two servers are dead", "--format", "json", "--timeout", "3s"]).unwrap();
     let (status, value) = json(&output);
     wait(&lab, "none trades", || lab.hosts.iter().all(none_trades));
     figure("two of three dead: halt to last order that passed", passed_after(begin_ns, &lab.hosts));

@@ -83,14 +83,18 @@ pub(crate) fn wait(lab: &Lab, what: &str, is_so: impl FnMut() -> bool) -> Durati
 /// The exit status, and what was printed as JSON.
 pub(crate) fn json(output: &Output) -> (i32, Value) {
     let text = String::from_utf8_lossy(&output.stdout);
-    let value = serde_json::from_str(&text).unwrap_or_else(|error| {
-        panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr))
-    });
+    let value = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
     (output.status.code().unwrap_or(-1), value)
 }
 
 pub(crate) fn show(output: &Output) -> String {
-    format!("{:?} {}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{:?} {}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// Prints a figure.
