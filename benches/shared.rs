@@ -142,10 +142,43 @@ fn owner() {
     lines.iter_mut().for_each(Line::show);
 }
 
+/// The owner's own calls, as far as others may see them: in heap memory, and in a file.
+fn shown() {
+    let name = format!("bench-{}", std::process::id());
+    let paths = ["", "-tap"].map(|more| trip99::shared::path(&format!("{name}{more}")).expect("there is a place for pages"));
+    let tapped = || Config { tap_len: 65_536, ..Config::default() };
+    let shared = |path, config| Breaker::create_shared(path, config, trip99::Start::Closed).expect("a page can be made");
+    let mut breakers = [
+        ("allow_at + record_at, private (floor)", breaker()),
+        ("allow_at + record_at, private, with a tap", Breaker::new(tapped()).expect("these are legal")),
+        ("allow_at + record_at, the page in a file", shared(&paths[0], Config::default())),
+        ("allow_at + record_at, the page in a file, with a tap", shared(&paths[1], tapped())),
+    ]
+    .map(|(name, breaker)| (Line::new(name), breaker));
+    let mut now_ns = 0;
+    for _ in 0..ROUNDS {
+        for (line, breaker) in &mut breakers {
+            line.time(|_| {
+                now_ns += 100;
+                if black_box(breaker.allow_at(now_ns)) {
+                    breaker.record_at(now_ns, black_box(MS));
+                }
+            });
+        }
+    }
+    println!("owner, what others see");
+    breakers.iter_mut().for_each(|(line, _)| line.show());
+    for path in paths {
+        let lock = path.with_file_name(format!(".{}.lock", path.file_name().unwrap_or_default().display()));
+        let _ = (std::fs::remove_file(&path), std::fs::remove_file(lock));
+    }
+}
+
 fn main() {
     // Cargo passes `--bench`; `cargo test --benches` doesn't, and needn't run it.
     if std::env::args().any(|argument| argument == "--bench") {
         lanes();
         owner();
+        shown();
     }
 }

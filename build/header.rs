@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// In the order of the header, which is the installed library's: it is built with feature `shm`, too.
-const FILES: [&str; 31] = [
+const FILES: [&str; 32] = [
     "abi",
     "status",
     "config",
@@ -20,6 +20,7 @@ const FILES: [&str; 31] = [
     "snapshot",
     "events",
     "observer",
+    "tap",
     "holders",
     "gate_handle",
     "why",

@@ -86,6 +86,7 @@
 /** Initialisers: struct_size is set, and everything else is 0. (C++14 has no designated initialisers.) */
 #define CB_SNAPSHOT_INIT CB_INIT_OF_(cb_snapshot)
 #define CB_EVENT_INIT CB_INIT_OF_(cb_event)
+#define CB_TAP_ROW_INIT CB_INIT_OF_(cb_tap_row)
 #define CB_OWNER_INIT CB_INIT_OF_(cb_owner)
 #define CB_HALT_NOTE_INIT CB_INIT_OF_(cb_halt_note)
 #define CB_COMES_BACK_INIT CB_INIT_OF_(cb_comes_back)
@@ -531,6 +532,47 @@ typedef uint32_t cb_started_value;
 #endif // __cplusplus
 
 /**
+ * What a row of the tap tells of.
+ */
+enum cb_tap_kind_value
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * A call that was asked for. While closed, or in shadow, each call counts as asked for: the owner can't tell.
+     */
+    CB_TAP_ASK = 1,
+    /**
+     * A call that nobody granted: one that doesn't ask (a cancel) and began while asks were refused.
+     */
+    CB_TAP_FREE = 2,
+    /**
+     * A call that was abandoned, or a trial that was granted and released. The latency is the time until then.
+     */
+    CB_TAP_WITHDRAWN = 3,
+    /**
+     * An ask that the owner refused.
+     */
+    CB_TAP_REFUSED = 4,
+    /**
+     * A call came back after a new epoch had forgotten it. An earlier row tells of it, without a latency.
+     */
+    CB_TAP_LATE = 5,
+    /**
+     * A new owner took the page over. The stamps after this are of its clock, whose time now is the start.
+     */
+    CB_TAP_RESTART = 6,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cb_tap_kind_value cb_tap_kind_value;
+#else
+typedef uint32_t cb_tap_kind_value;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * A breaker for one node. One thread owns a breaker, and only that thread calls the functions marked "Thread: owner".
  * Ownership may pass to another thread by anything that orders memory (a mutex, a thread's start or join); a checked build
  * also needs cb_hand_over for that. Other threads may call all other functions meanwhile.
@@ -597,6 +639,12 @@ typedef struct cb_observer cb_observer;
  * A supervisor's breakers run on the real clock. Add none that has seen virtual time.
  */
 typedef struct cb_supervisor cb_supervisor;
+
+/**
+ * A reader of a breaker's tap (tap_len). The tap keeps the latest calls. A reader that falls further behind is told how many it missed. One
+ * thread at a time may use a reader. Each reader has a place of its own.
+ */
+typedef struct cb_tap cb_tap;
 
 /**
  * One of cb_status_value.
@@ -751,6 +799,15 @@ typedef struct cb_config {
      * while closed adds quantile to the debt, another pays off 1 - quantile. 0 to 1048576; default 0.
      */
     uint32_t debt_limit;
+    /**
+     * Observers may follow each call (cb_tap_open): at least so many of the latest are kept; 0 = off. 0 to 1048576; default 0. Fixed at
+     * creation.
+     */
+    uint32_t tap_len;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
 } cb_config;
 
 /**
@@ -955,6 +1012,10 @@ typedef struct cb_snapshot {
      * and has a debt_limit, and trips at debt_limit * quantile_ppm.
      */
     uint64_t debt_ppm;
+    /**
+     * When the oldest tracked call in flight began; UINT64_MAX if there is none.
+     */
+    uint64_t oldest_start_ns;
 } cb_snapshot;
 
 /**
@@ -1056,6 +1117,41 @@ typedef struct cb_event {
      */
     uint64_t settings_after;
 } cb_event;
+
+/**
+ * One of cb_tap_kind_value.
+ */
+typedef uint32_t cb_tap_kind;
+
+/**
+ * A row of the tap: a call, when it is known how it went.
+ */
+typedef struct cb_tap_row {
+    /**
+     * sizeof(cb_tap_row), set by CB_TAP_ROW_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * What this tells of: a cb_tap_kind_value.
+     */
+    cb_tap_kind kind;
+    /**
+     * When the call began, on the owner's clock.
+     */
+    uint64_t start_ns;
+    /**
+     * How long the call took. UINT64_MAX: it never came back, as far as the owner knows.
+     */
+    uint64_t latency_ns;
+    /**
+     * 1 if the call succeeded, or where that means nothing; 0 if it failed.
+     */
+    uint32_t ok;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+} cb_tap_row;
 
 /**
  * Options of a page in a file. Begin with CB_SHARED_OPTIONS_INIT, which sets the defaults: not all of them are 0.
@@ -2423,6 +2519,69 @@ CB_MUST_USE bool cb_observer_get_halt_note(const struct cb_observer *observer, s
  * Thread: any. Give the reader to cb_events_close in the end, before or after cb_observer_close.
  */
 CB_MUST_USE cb_status cb_observer_events_open(const struct cb_observer *observer, struct cb_events **out);
+
+/**
+ * Opens a reader of the tap, which begins with the oldest row that is there.
+ *
+ * @param breaker  Must not be NULL.
+ * @param out      Where the reader goes; NULL goes there if there is an error. Must not be NULL.
+ * @return         CB_STATUS_OK, CB_STATUS_NULL_POINTER, or CB_STATUS_NOT_NOW if tap_len is 0.
+ *
+ * Thread: any. Give the reader to cb_tap_close in the end, before or after cb_destroy.
+ */
+CB_MUST_USE cb_status cb_tap_open(const struct cb_breaker *breaker, struct cb_tap **out);
+
+/**
+ * Opens a reader of the tap, as cb_tap_open does.
+ *
+ * @param observer  Must not be NULL.
+ * @param out       Where the reader goes; NULL goes there if there is an error. Must not be NULL.
+ * @return          As for cb_tap_open.
+ *
+ * Thread: any. Give the reader to cb_tap_close in the end, before or after cb_observer_close.
+ */
+CB_MUST_USE cb_status cb_observer_tap_open(const struct cb_observer *observer, struct cb_tap **out);
+
+/**
+ * Reads the next row.
+ *
+ * @param tap  NULL is fine: false.
+ * @param out  Where the row goes, by its struct_size. NULL is fine, and so is a struct_size that no version has: false, and the row
+ *             stays to be read.
+ * @return     Whether there was a row. There may be more later.
+ *
+ * Thread: any, one at a time.
+ */
+CB_MUST_USE
+bool cb_tap_next(struct cb_tap *tap,
+                 struct cb_tap_row *out);
+
+/**
+ * Tells how many rows were overwritten before this reader came to them.
+ *
+ * @param tap  NULL is fine: 0.
+ *
+ * Thread: any, one at a time.
+ */
+uint64_t cb_tap_missed(const struct cb_tap *tap);
+
+/**
+ * Tells whether a later owner has made the page's file larger. Then this reader has come to its end: open the page again.
+ *
+ * @param tap  NULL is fine: false.
+ *
+ * Thread: any, one at a time.
+ */
+bool cb_tap_has_moved(const struct cb_tap *tap);
+
+/**
+ * Ends a reader.
+ *
+ * @param tap  From cb_tap_open or cb_observer_tap_open, and not closed before. NULL is fine: nothing happens.
+ *
+ * Thread: any.
+ */
+void cb_tap_close(struct cb_tap *tap);
 
 /**
  * Who holds a halt now, since when and why: a note for each holder. Trading goes on when each of them has resumed. If nobody holds a

@@ -15,7 +15,7 @@
  * Ask for what adds risk. Don't ask for cancels and reduce-only orders: refusing those would trap a position.
  *
  * trip99.h tells at length what each operation does, and which thread may call it. Here constructors, reconfigure, split and what
- * makes a lane, a gate, an observer or a reader of events throw trip99::Error, and everything else is noexcept. (To give a halt's note
+ * makes a lane, a gate, an observer or a reader of events or of the tap throw trip99::Error, and everything else is noexcept. (To give a halt's note
  * allocates, and so may throw std::bad_alloc.) Durations are std::chrono's. Points of time are nanoseconds on
  * the breaker's clock (`_ns`): a C++ clock would pretend that they are related to std::chrono's clocks.
  *
@@ -37,6 +37,7 @@
 #include "trip99/observer.hpp"
 #include "trip99/scoped_call.hpp"
 #include "trip99/shared_options.hpp"
+#include "trip99/tap.hpp"
 #include "trip99/values.hpp"
 
 #endif // TRIP99_HPP

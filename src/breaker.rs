@@ -170,8 +170,11 @@ impl Breaker {
 
     fn take_back(&mut self, call: Call) {
         match self.machine.judge.calls.own.take(call) {
-            Returned::Call => {}
-            Returned::Trial => self.machine.give_back_trial(true),
+            Returned::Call => self.machine.tap_withdrawn(call.start_ns()),
+            Returned::Trial => {
+                self.machine.tap_withdrawn(call.start_ns());
+                self.machine.give_back_trial(true);
+            }
             // The call is of an epoch that is over. It makes no sample, so none is stale.
             Returned::Unknown if call.start_ns() < self.machine.judge.epoch_ns() => {}
             Returned::Unknown => self.machine.misused += 1,
@@ -307,7 +310,7 @@ impl Breaker {
         self.poll_at(now_ns);
         let outlet = &self.machine.outlet;
         if !outlet.may_pass() {
-            self.machine.refused += 1;
+            self.machine.refuse();
             if let Some(page) = &self.stands_in_for {
                 page.count_refusal(); // see `stand_in`
             }

@@ -100,6 +100,11 @@ impl Calls {
         core::iter::once(&mut self.own.in_flight).chain(self.lanes.iter_mut().map(|inbox| &mut inbox.in_flight))
     }
 
+    /// The start of each tracked call, and whether it is a trial.
+    pub(crate) fn in_flight(&self) -> impl Iterator<Item = (u64, bool)> {
+        self.tables().flat_map(InFlight::iter)
+    }
+
     /// How many calls are tracked.
     pub(crate) fn len(&self) -> usize {
         self.tables().map(InFlight::len).sum()

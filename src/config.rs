@@ -247,6 +247,11 @@ settings! {
         /// How it starts.
         start: Start = Closed, set by start(Start), fixed at construction;
 
+        /// Observers may follow each call: at least so many of the latest are kept; 0 = off.
+        ///
+        /// The ring has a power of two of rows, and 64 or more. See [`Tap`](crate::Tap).
+        tap_len: u32 = 0, from 0 to 1_048_576, set by tap_len(u32), fixed at construction;
+
         /// Judge and report as usual, but refuse nothing.
         ///
         /// A halt still refuses.

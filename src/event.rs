@@ -57,7 +57,8 @@ pub struct Event {
     pub sequence: u64,
     /// When, on the breaker's clock.
     pub t_ns: u64,
-    /// When, in nanoseconds since the Unix epoch, as the system clock showed it when the event was written.
+    /// When, in nanoseconds since the Unix epoch, as the system clock showed it right after the gate had changed. (It isn't computed from
+    /// an earlier reading, so a clock that is set meanwhile doesn't make it wrong.)
     pub wall_ns: u64,
     /// The state before.
     pub from: State,

@@ -169,6 +169,21 @@ impl InFlight {
         }
     }
 
+    /// The start of each call, oldest first, and whether it is a trial.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, bool)> + Clone {
+        let mut last = LIST;
+        (0..self.len).map(move |_| {
+            last = self.at(last).next;
+            let Slot { start_ns, on, .. } = self.at(last);
+            (start_ns, on == On::Trial)
+        })
+    }
+
+    /// The start of this call.
+    pub(crate) fn start_of(&self, number: u32) -> Option<u64> {
+        self.start_ns(number)
+    }
+
     /// How many calls are tracked.
     pub(crate) fn len(&self) -> usize {
         self.len

@@ -98,6 +98,11 @@ impl<const WORDS: usize> Journal<WORDS> {
 }
 
 impl Cursor {
+    /// The cursor of a reader that begins with the record of this number.
+    pub(crate) const fn at(next: u64) -> Self {
+        Self { next, missed: 0 }
+    }
+
     /// Counts records that can't be read.
     pub(crate) fn miss(&mut self, count: u64) {
         self.missed = self.missed.saturating_add(count);

@@ -30,7 +30,7 @@ pub(crate) struct Judge {
     calm_below_ns: u64,
     /// The same for a breaker whose window is shown to others: each sample is to be shown, so that none may go the hot half's way.
     shown_calm_below_ns: u64,
-    is_mirrored: bool,
+    is_shown: bool,
     /// A sample that starts before this is stale.
     epoch_ns: u64,
     /// How many samples the stride passed over.
@@ -52,7 +52,7 @@ impl Judge {
             stride_left: 0,
             calm_below_ns: 0,
             shown_calm_below_ns: 0,
-            is_mirrored: false,
+            is_shown: false,
             epoch_ns: 0,
             passed_over: 0,
         };
@@ -74,9 +74,9 @@ impl Judge {
         self.calls.set_limits(now_ns, config.threshold_ns, config.window_age_ns);
     }
 
-    /// From now on each sample that enters the window is shown to others.
-    pub(crate) fn mirror(&mut self) {
-        self.is_mirrored = true;
+    /// From now on each sample is shown to others.
+    pub(crate) fn show(&mut self) {
+        self.is_shown = true;
     }
 
     /// Begins a new epoch: what was sent before can neither close the breaker nor reopen it.
@@ -200,6 +200,11 @@ impl Judge {
 
     fn deadline_ns(&self, start_of_table_ns: impl Fn(&InFlight) -> Option<u64>, limit_ns: u64) -> u64 {
         self.calls.oldest_ns(start_of_table_ns).map_or(NEVER_NS, |start_ns| start_ns.saturating_add(limit_ns))
+    }
+
+    /// When the oldest call began; `NEVER_NS` if there is none.
+    pub(crate) fn oldest_start_ns(&self) -> u64 {
+        self.calls.oldest_ns(InFlight::oldest_ns).unwrap_or(NEVER_NS)
     }
 
     /// The age of the oldest call; 0 if there is none.

@@ -124,11 +124,12 @@ impl Ledger {
     }
 
     /// Gives back a trial of this epoch that was granted and has not begun, if there is one. It may be granted again.
-    pub(crate) fn give_back(&self, epoch: Epoch) {
-        self.update(|word| {
+    pub(crate) fn give_back(&self, epoch: Epoch) -> bool {
+        let given = self.update(|word| {
             let word = word.of(epoch)?;
             Some(Word { pending: word.pending.checked_sub(1)?, ..word }.with_one_back(self.room()))
         });
+        given.is_some()
     }
 
     /// Gives back a trial of this epoch that has begun, and whose call was abandoned. Does nothing if none can have begun.

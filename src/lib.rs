@@ -43,6 +43,7 @@ mod journal;
 mod mirror;
 #[path = "shm/handle.rs"]
 mod handle;
+mod tap;
 mod page;
 mod watch;
 mod handles;
@@ -84,6 +85,7 @@ pub use snapshot::Snapshot;
 pub use started::Started;
 #[cfg(not(loom))]
 pub use supervisor::Supervisor;
+pub use tap::{Tap, TapKind, TapRow};
 pub use tickets::Call;
 
 /// The settings as a table, for programs that read or show them: see [`Config::SETTINGS`].
@@ -97,7 +99,7 @@ pub mod settings {
 #[cfg(feature = "shm")]
 pub mod shared {
     pub use crate::shm::{
-        ComesBack, Halter, Lease, Options, Owner, SharedError, find, login, monotonic_ns, places, shared_dir as dir,
-        shared_path as path, state_dir,
+        ClockState, ComesBack, Forgotten, Halter, Lease, Options, Owner, SharedError, clock_state, find, forget, login,
+        monotonic_ns, places, shared_dir as dir, shared_path as path, state_dir,
     };
 }

@@ -20,6 +20,7 @@ use crate::shm::Legacy;
 use crate::shm::Link;
 use crate::snapshot::Snapshot;
 use crate::sync::Ordering;
+use crate::tap::{TapRow, TapWriter};
 
 /// The owner publishes its snapshot this often while it is busy, and at each transition.
 const PUBLISH_EVERY_NS: u64 = 1_000_000;
@@ -32,6 +33,8 @@ pub(crate) struct Outlet {
     page: Page,
     /// The file that the page is in, if it is in one.
     link: Link,
+    /// `None` if the settings want no tap.
+    tap: Option<TapWriter>,
     author: Author,
     /// Whether the gate is to show SHADOW.
     shadow: bool,
@@ -54,9 +57,12 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
-    pub(crate) fn new(state: State, shadow: bool) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
+        let (state, shadow) = (config.start.state(), config.shadow);
+        let page = Page::new(state, shadow, config.tap_len);
         Self {
-            page: Page::new(state, shadow),
+            tap: page.tap().cloned().map(TapWriter::new),
+            page,
             link: Link::default(),
             author: Author::this_process(),
             shadow,
@@ -85,11 +91,12 @@ impl Outlet {
         self.journal(event, fill_in);
     }
 
-    /// Journals an event, once its figures are filled in. Its number and its wall time come here.
+    /// Journals an event, once its figures are filled in. Its number and its wall time come here. The wall time comes first: the quantile
+    /// of a large window takes milliseconds.
     pub(crate) fn journal(&mut self, mut event: Event, fill_in: impl FnOnce(&mut Event)) {
+        event.wall_ns = wall_ns();
         fill_in(&mut event);
         event.sequence = self.events;
-        event.wall_ns = wall_ns();
         self.page.journal().append(self.events, event.words());
         self.events += 1;
     }
@@ -190,6 +197,21 @@ impl Outlet {
         self.link.left(window_len);
     }
 
+    // The tap.
+
+    #[inline]
+    pub(crate) fn has_tap(&self) -> bool {
+        self.tap.is_some()
+    }
+
+    /// Writes a row of the tap, if there is one.
+    #[inline]
+    pub(crate) fn tap(&mut self, row: TapRow) {
+        if let Some(tap) = &mut self.tap {
+            tap.write(row);
+        }
+    }
+
     // The gate.
 
     #[inline]
@@ -265,6 +287,8 @@ impl Outlet {
     #[cfg(feature = "shm")]
     pub(crate) fn move_to(&mut self, page: Page, link: Link, legacy: Option<&Legacy>) {
         (self.page, self.link) = (page, link);
+        // A page may have room for a tap that these settings don't want.
+        self.tap = self.tap.take().and(self.page.tap().cloned()).map(TapWriter::new);
         let Some(legacy) = legacy else { return };
         self.journaled = legacy.journaled;
         self.events = legacy.events;
@@ -340,7 +364,7 @@ mod loom_tests {
 
     fn check(open: fn(&mut Outlet)) {
         loom::model(move || {
-            let mut outlet = Outlet::new(State::Closed, false);
+            let mut outlet = Outlet::new(&Config::default());
             let observer = outlet.observer();
             let owner = loom::thread::spawn(move || open(&mut outlet));
             let is_journaled = observer.page.journal().head() > 0;

@@ -11,11 +11,12 @@
 //!              640     128  watchers  whether there are gates or lanes; when the lease ends; looks of the owner's warden
 //!              768     128  halts     the word: a bit for each holder, and a count (see `halts`)
 //!              896     640  names     16 names of holders, each a hash and 4 words
-//!             1536     256  settings  all settings in force, and their hash (a seqlock)
-//!             1792     256  status    version and words of the snapshot (a seqlock)
+//!             1536     384  settings  all settings in force, and their hash (a seqlock)
+//!             1920     256  status    version and words of the snapshot (a seqlock)
 //!  log      the operators' log: an entry of 328 bytes for each of the latest halts and resumes (a seqlock each)
 //!  notes    in a file: the latest entry of each holder
 //!  journal  a line with the sequence number of the next event; a record of 128 bytes for each of the latest events (a seqlock each)
+//!  tap      if there is one: how each of the latest calls went (see `tap`)
 //! ```
 //!
 //! A page is in heap memory, with 16 entries and 64 events; or in a file, with 64 and 1024 (see `shm`).
@@ -31,6 +32,7 @@ use crate::log::Place;
 use crate::seqlock::SeqLock;
 use crate::snapshot::Snapshot;
 use crate::sync::{AtomicU64, Line, Ordering};
+use crate::tap::Ring;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
@@ -111,8 +113,8 @@ const _: () = {
     assert!(offset_of!(Board, watchers) == 640);
     assert!(offset_of!(Board, halts) == 768);
     assert!(offset_of!(Board, settings) == 1536);
-    assert!(offset_of!(Board, status) == 1792);
-    assert!(size_of::<Board>() == 2048);
+    assert!(offset_of!(Board, status) == 1920);
+    assert!(size_of::<Board>() == 2176);
     assert!(size_of::<EventRecord>() == 128);
     assert!(size_of::<Place>() == 328);
     assert!(offset_of!(Counts, refused) == 0 && offset_of!(Counts, in_shadow) == 8);
@@ -139,6 +141,7 @@ pub(crate) struct Page {
     log: Handle<[Place]>,
     notes: Handle<[Place]>,
     journal: Handle<EventJournal>,
+    tap: Option<Ring>,
     watched: Arc<Watched>,
 }
 
@@ -156,8 +159,8 @@ impl Watched {
 }
 
 impl Page {
-    /// A page in heap memory, whose gate shows `state` and, if so, SHADOW.
-    pub(crate) fn new(state: State, shadow: bool) -> Self {
+    /// A page in heap memory, whose gate shows `state` and, if so, SHADOW. It has a tap of so many rows; 0 = none.
+    pub(crate) fn new(state: State, shadow: bool, tap_len: u32) -> Self {
         let page = Handle::new(InMemory {
             gate: Line(GateByte::new(state, shadow)),
             board: Board::new(),
@@ -170,6 +173,7 @@ impl Page {
             log: page.part(|page| page.log.as_slice()),
             notes: page.part(|_| [].as_slice()),
             journal: page.part(|page| &page.journal as &EventJournal),
+            tap: (tap_len > 0).then(|| Ring::new(tap_len)),
             watched: Arc::default(),
         }
     }
@@ -182,8 +186,9 @@ impl Page {
         log: Handle<[Place]>,
         notes: Handle<[Place]>,
         journal: Handle<EventJournal>,
+        tap: Option<Ring>,
     ) -> Self {
-        Self { gate, board, log, notes, journal, watched: Arc::default() }
+        Self { gate, board, log, notes, journal, tap, watched: Arc::default() }
     }
 
     /// What the page lies in, if that is of this type.
@@ -208,6 +213,11 @@ impl Page {
 
     pub(crate) fn journal(&self) -> &EventJournal {
         &self.journal
+    }
+
+    /// The tap, if there is room for one. (An owner may leave it alone.)
+    pub(crate) fn tap(&self) -> Option<&Ring> {
+        self.tap.as_ref()
     }
 
     pub(crate) fn desk(&self) -> Desk<'_> {

@@ -5,6 +5,7 @@
 //! before it is used, and not written to, unless it is a whole, plain file of ours, of this version and unharmed.
 
 mod error;
+mod clock_state;
 mod users;
 mod trust;
 mod layout;
@@ -21,11 +22,14 @@ mod observer;
 mod comes_back;
 mod lease;
 mod halter;
+mod forget;
 mod place;
 
+pub use clock_state::{ClockState, clock_state};
 pub use comes_back::ComesBack;
 pub(crate) use durable::Kept;
 pub use error::SharedError;
+pub use forget::{Forgotten, forget};
 pub use halter::Halter;
 pub(crate) use layout::Legacy;
 pub use lease::Lease;

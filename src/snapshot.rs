@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub debt_ppm: u64,
     /// How many calls in flight are tracked, those of lanes included.
     pub in_flight: u32,
+    /// When the oldest of these calls began, clamped to the latest time seen by then; `u64::MAX` if there is none.
+    pub oldest_start_ns: u64,
     /// How many trials were granted in this half-open epoch; 0 in other states, like the next two.
     pub trials_granted: u32,
     /// How many of these trials have no result so far.
@@ -68,6 +70,6 @@ pub struct Snapshot {
 
 words!(
     Snapshot: state, halted, shadow, armed, clock, now_ns, epoch_ns, retry_at_ns, attempt, samples, slow, failures, overdue,
-    debt_ppm, in_flight, trials_granted, trials_out, trials_good, recorded, stale, untracked, refused, refused_in_shadow, misused,
+    debt_ppm, in_flight, oldest_start_ns, trials_granted, trials_out, trials_good, recorded, stale, untracked, refused, refused_in_shadow, misused,
     dropped, events
 );

@@ -96,15 +96,18 @@ impl Trials {
     }
 
     /// Gives a trial back, which counts neither way. The trial has begun, or it is pending.
-    pub(crate) fn give_back(&mut self, has_begun: bool, ledger: &Ledger, now_ns: u64) {
-        let Some(epoch) = self.epoch else { return };
+    /// True if that one was pending.
+    pub(crate) fn give_back(&mut self, has_begun: bool, ledger: &Ledger, now_ns: u64) -> bool {
+        let Some(epoch) = self.epoch else { return false };
         // Two calls: the proof that nothing panics can't see through a function pointer.
-        if has_begun {
+        let was_pending = if has_begun {
             ledger.give_back_begun(epoch);
+            false
         } else {
-            ledger.give_back(epoch);
-        }
+            ledger.give_back(epoch)
+        };
         self.look(ledger, now_ns);
+        was_pending
     }
 
     /// Takes note of what the ledger shows. `None` means that somebody scribbled on it. Then calls may have passed by mistake. So

@@ -307,7 +307,7 @@ mod tests {
     static LOOKS: AtomicU64 = AtomicU64::new(0);
 
     fn page() -> Page {
-        let page = Page::new(State::Closed, false);
+        let page = Page::new(State::Closed, false, 0);
         page.board().life.0.owner_timeout_ns.store(20_000_000, Ordering::Relaxed);
         page.board().watchers.0.asked.store(1, Ordering::Relaxed);
         page

@@ -55,7 +55,7 @@ mod tests {
     use crate::config::State;
 
     fn page(timeout_ns: u64) -> Page {
-        let page = Page::new(State::Closed, false);
+        let page = Page::new(State::Closed, false, 0);
         page.board().life.0.owner_timeout_ns.store(timeout_ns, Ordering::Relaxed);
         page.board().watchers.0.asked.store(1, Ordering::Relaxed);
         page

@@ -25,7 +25,7 @@ use std::time::Duration;
 use trip99::shared::Options;
 use trip99::{Breaker, Config, Observer, Resumed, Start, ffi};
 
-const HEADERS: [(&str, Language); 16] = [
+const HEADERS: [(&str, Language); 17] = [
     ("trip99.h", C),
     ("trip99.h", CPP),
     ("trip99.hpp", CPP),
@@ -36,6 +36,7 @@ const HEADERS: [(&str, Language); 16] = [
     ("trip99/duration.hpp", CPP),
     ("trip99/config.hpp", CPP),
     ("trip99/events.hpp", CPP),
+    ("trip99/tap.hpp", CPP),
     ("trip99/observer.hpp", CPP),
     ("trip99/gate.hpp", CPP),
     ("trip99/scoped_call.hpp", CPP),
@@ -351,19 +352,20 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
                 confirm_verdicts, failure_rate_ppm, consecutive_failures, spike_limit_ns, spike_count, max_in_flight,
                 stall_limit_ns, recover_threshold_ns, recovery, probes, trials_in_flight, backoff_multiplier,
                 probe_timeout_ns, backoff_base_ns, backoff_max_ns, jitter_ppm, start, jitter_seed, stable_after_ns,
-                shadow, latch_after, owner_timeout_ns, min_slow, debt_limit
+                shadow, latch_after, owner_timeout_ns, min_slow, debt_limit, tap_len, reserved
             }
             cb_snapshot {
                 struct_size, state, halted, shadow, armed, reserved, clock, now_ns, epoch_ns, retry_at_ns, attempt,
                 samples, slow, failures, overdue, in_flight, trials_granted, trials_out, trials_good, reserved2,
                 recorded, stale, untracked, refused, refused_in_shadow, misused, dropped, events,
-                debt_ppm
+                debt_ppm, oldest_start_ns
             }
             cb_event {
                 struct_size, from, to, reason, sequence, t_ns, wall_ns, quantile_ns, retry_at_ns, owner_gap_ns,
                 samples, slow, overdue, failures, attempt, by_debt, observed, limit, entry,
                 settings_before, settings_after
             }
+            cb_tap_row { struct_size, kind, start_ns, latency_ns, ok, reserved }
             cb_call { start_ns, id }
             cb_owner { struct_size, pid, alive, memory_locked, reserved, started, seen_ago_ns }
             cb_comes_back {
@@ -396,6 +398,9 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
                 CB_REASON_RECONFIGURED, CB_REASON_OWNER_SILENT, CB_REASON_OWNER_BACK, CB_REASON_CLOCK_JUMPED,
                 CB_REASON_LATCHED
             }
+            cb_tap_kind_value {
+                CB_TAP_ASK, CB_TAP_FREE, CB_TAP_WITHDRAWN, CB_TAP_REFUSED, CB_TAP_LATE, CB_TAP_RESTART
+            }
         }
     };
     let sizes = [
@@ -407,6 +412,7 @@ fn rust_and_c_agree_on_sizes_offsets_and_values() {
         ("cb_recovery", size_of::<ffi::cb_recovery>()),
         ("cb_clock", size_of::<ffi::cb_clock>()),
         ("cb_reason", size_of::<ffi::cb_reason>()),
+        ("cb_tap_kind", size_of::<ffi::cb_tap_kind>()),
         ("cb_halt_result", size_of::<ffi::cb_halt_result>()),
         ("cb_resume_result", size_of::<ffi::cb_resume_result>()),
     ];

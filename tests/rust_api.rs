@@ -44,7 +44,7 @@ fn a_value_outside_its_range_names_the_field_the_value_and_the_range() {
     let threshold_alone: Change = |c, v| {
         *c = Config { threshold_ns: v, window_age_ns: 0, stall_limit_ns: 0, probe_timeout_ns: u64::MAX, ..c.clone() };
     };
-    let cases: [(&str, Change, &[u64], &[u64]); 24] = [
+    let cases: [(&str, Change, &[u64], &[u64]); 25] = [
         ("quantile_ppm", |c, v| c.quantile_ppm = v as u32, &[0, ppm], &[1, ppm - 1]),
         ("threshold_ns", |c, v| c.threshold_ns = v, &[0, 1 << 63, u64::MAX], &[1, 999_999_999]),
         ("threshold_ns", threshold_alone, &[], &[1 << 40, (1 << 63) - 1]),
@@ -69,6 +69,7 @@ fn a_value_outside_its_range_names_the_field_the_value_and_the_range() {
         ("stable_after_ns", |c, v| c.stable_after_ns = v, &[0], &[1, u64::MAX]),
         ("latch_after", |c, v| c.latch_after = v as u32, &[count + 1], &[0, 1, count]),
         ("owner_timeout_ns", |c, v| c.owner_timeout_ns = v, &[1, 9_999_999], &[0, 10_000_000, u64::MAX]),
+        ("tap_len", |c, v| c.tap_len = v as u32, &[count + 1], &[0, 1, count]),
     ];
     for (field, change, illegal, legal) in cases {
         for &value in illegal {

@@ -49,6 +49,7 @@ fn all_changed() -> Config {
         latch_after: 23,
         owner_timeout_ns: 24_000_000,
         start: trip99::Start::HalfOpen,
+        tap_len: 27,
         shadow: true,
         ..Config::default()
     }
@@ -87,6 +88,7 @@ fn every_setter_sets_its_field() {
         .latch_after(23)
         .owner_timeout(ns(24_000_000))
         .start(trip99::Start::HalfOpen)
+        .tap_len(27)
         .shadow(true);
     assert_eq!(config, all_changed());
     for setting in Config::SETTINGS {
@@ -293,7 +295,7 @@ fn the_keys_and_values_are_those_of_the_tool() {
                spike_limit = \"12\"\nspike_count = 7\nstall_limit = \"13ms 1ns\"\nmax_in_flight = 14\n\
                recover_threshold = 15\nrecovery = \"health_checks\"\nprobes = 16\ntrials_in_flight = 2\n\
                probe_timeout = 17\nbackoff_base = 18\nbackoff_multiplier = 5\nbackoff_max = 19\njitter = 2e-5\n\
-               jitter_seed = 21\nstable_after = 22\nlatch_after = 23\nowner_timeout = \"24ms\"\nstart = \"half-open\"\nshadow = true\n";
+               jitter_seed = 21\nstable_after = 22\nlatch_after = 23\nowner_timeout = \"24ms\"\nstart = \"half-open\"\ntap-len = 27\nshadow = true\n";
     assert_eq!(from_toml(all), Ok(all_changed()));
 }
 

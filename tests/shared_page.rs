@@ -42,8 +42,9 @@ fn word(page: &Path, offset: u64) -> u64 {
 
 // The file.
 
-/// Offsets in the file, and the size of what is believed of its header.
-const HEADER: u64 = 24;
+/// Offsets in the file, and the size of its header. All of that but the library's version is believed.
+const HEADER: u64 = 40;
+const MADE_BY: u64 = 24;
 const PID: u64 = 128;
 const SEAL: u64 = 136;
 const ATTEMPT: u64 = 144;
@@ -53,9 +54,9 @@ const FOLDER: u64 = 256;
 const GATE: u64 = 4096;
 const BOARD: u64 = 8192;
 const HALTS: u64 = BOARD + 768;
-const SNAPSHOT: u64 = BOARD + 1792;
-const EVENTS: u64 = 39_168;
-const SAMPLES: u64 = 170_496;
+const SNAPSHOT: u64 = BOARD + 1920;
+const EVENTS: u64 = 39_296;
+const SAMPLES: u64 = 170_624;
 
 #[test]
 fn the_file_is_laid_out_as_drawn() {
@@ -72,7 +73,7 @@ fn the_file_is_laid_out_as_drawn() {
     let [major, minor, patch] =
         [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
     let version = [major, minor, patch].map(|part| part.parse::<u64>().unwrap());
-    assert_eq!(word(&place.0, HEADER), version[0] << 32 | version[1] << 16 | version[2]);
+    assert_eq!(word(&place.0, MADE_BY), version[0] << 32 | version[1] << 16 | version[2]);
     assert_eq!((word(&place.0, BOARD), word(&place.0, BOARD + 8)), (u64::from_le_bytes(*b"trip99pg"), 2));
     assert_eq!(metadata.len(), SAMPLES + 1024 * 8);
     assert_eq!([word(&place.0, SEAL), word(&place.0, ATTEMPT), word(&place.0, STARTED)], [0, 0, 1]);
@@ -716,18 +717,18 @@ fn damaged_pages_are_refused() {
 #[test]
 fn the_version_of_the_library_that_made_a_page_is_not_checked() {
     let (place, file) = made("library");
-    file.write_all_at(&[9; 8], HEADER).unwrap();
+    file.write_all_at(&[9; 8], MADE_BY).unwrap();
     Observer::open(&place.0).unwrap();
     Gate::open(&place.0).unwrap();
     assert_eq!(create(&place.0, config()).unwrap().started(), Some(Started::Clean));
-    assert_eq!(word(&place.0, HEADER), u64::from_ne_bytes([9; 8]), "it tells who made the page");
+    assert_eq!(word(&place.0, MADE_BY), u64::from_ne_bytes([9; 8]), "it tells who made the page");
 }
 
 #[test]
 fn truncated_pages_are_refused() {
     let (place, file) = made("truncated");
     let whole = fs::metadata(&place.0).unwrap().len();
-    let shortest = SAMPLES + 8;
+    let shortest = SAMPLES + 1024 * 8;
     for (len, expected) in [(whole - 1, whole), (BOARD, whole), (HEADER, whole), (HEADER - 1, shortest), (0, shortest)]
     {
         file.set_len(len).unwrap();
@@ -803,7 +804,7 @@ proptest! {
         match create(&place.0, config()) {
             Err(_) => prop_assert!(fs::read(&place.0).unwrap() == scribbled),
             Ok(mut breaker) => {
-                let believed = [0..HEADER as usize, BOARD as usize..BOARD as usize + 16];
+                let believed = [0..MADE_BY as usize, MADE_BY as usize + 8..HEADER as usize, BOARD as usize..BOARD as usize + 16];
                 prop_assert!(believed.into_iter().all(|part| scribbled[part.clone()] == original[part]));
                 prop_assert_eq!(scribbled.len(), original.len());
                 for now_ns in 0..300 {

@@ -22,7 +22,7 @@ use trip99::{Breaker, Config, Event, Events, Gate, Halted, Holder, Observer, Rea
 
 /// Where in the file the gate lies, and where all but the log, the journal and the samples ends.
 const GATE: u64 = 4096;
-const BEFORE_NOTES: u64 = 10_240;
+const BEFORE_NOTES: u64 = 10_368;
 
 /// The longest that a short wait may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,13 +2,21 @@
 
 use crate::failure::Failure;
 use crate::page::place::Place;
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::path::{Path, PathBuf};
 
 /// The option `--format`.
 pub(crate) fn format_arg(help: &'static str) -> Arg {
     let arg = Arg::new("format").long("format").value_name("FORMAT").help(help);
     arg.value_parser(["text", "json"]).default_value("text")
+}
+
+/// The option `--check`.
+pub(crate) fn check_arg() -> Arg {
+    Arg::new("check").long("check").action(ArgAction::SetTrue).help(
+        "Exit with 0 if all are trading, 10 if one is paused or testing, 11 if one is halted, and 12 if one is unwatched, gone or \
+         can't be read: the worst of all",
+    )
 }
 
 /// Whether [`format_arg`] asks for JSON.
@@ -30,6 +38,11 @@ pub(crate) fn on_page(name: &'static str) -> Command {
 
 /// The page that such a command was given.
 pub(crate) fn page(matches: &ArgMatches) -> Result<Place, Failure> {
+    Place::find(page_name(matches))
+}
+
+/// What the page was called.
+pub(crate) fn page_name(matches: &ArgMatches) -> &Path {
     // The argument is required, so it is there.
-    Place::find(matches.get_one::<PathBuf>("page").map_or(Path::new(""), PathBuf::as_path))
+    matches.get_one::<PathBuf>("page").map_or(Path::new(""), PathBuf::as_path)
 }

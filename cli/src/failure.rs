@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     Message(String),
     /// Nothing is wrong with what was asked. But it could not be done, or there was nothing to do.
     NotDone(String),
+    /// The answer is this exit status, and all that is to be said of it is said.
+    Answer(u8),
     /// The reader of our output has had enough, as `head` does. Nothing is wrong.
     PipeClosed,
 }
@@ -27,14 +29,32 @@ impl Failure {
     }
 
     pub(crate) fn report(self) -> ExitCode {
-        let (message, code) = match self {
-            Self::Message(message) => (message, 2),
-            Self::NotDone(message) => (message, 1),
-            Self::PipeClosed => return ExitCode::SUCCESS,
-        };
-        // If this fails nobody is left to be told.
-        let _ = writeln!(io::stderr(), "error: {}", escape(&message));
-        ExitCode::from(code)
+        self.tell();
+        ExitCode::from(self.code())
+    }
+
+    /// Says what is wrong, while the command goes on with other pages. If this fails nobody is left to be told.
+    pub(crate) fn tell(&self) {
+        if let Some(message) = self.message() {
+            let _ = writeln!(io::stderr(), "error: {}", escape(message));
+        }
+    }
+
+    pub(crate) fn message(&self) -> Option<&str> {
+        match self {
+            Self::Message(message) | Self::NotDone(message) => Some(message),
+            Self::Answer(_) | Self::PipeClosed => None,
+        }
+    }
+
+    /// The exit status.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Message(_) => 2,
+            Self::NotDone(_) => 1,
+            Self::Answer(code) => *code,
+            Self::PipeClosed => 0,
+        }
     }
 }
 

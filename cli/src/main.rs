@@ -5,7 +5,10 @@
 //!            ├─▶ replay    a breaker driven over a log
 //!            ├─▶ trace     a log made a trace
 //!            ├─▶ tune      settings made of a log
-//!            └─▶ operate   ls, status, events, halt, resume: on pages of other processes' breakers
+//!            ├─▶ record    the audit trail of pages
+//!            ├─▶ manual    completions, man: the command line described
+//!            ├─▶ operate   ls, status, events, halt, resume, ...: on pages of other processes' breakers
+//!            └─▶ exporter  the figures of pages, for Prometheus
 //! ```
 //!
 //! The files above them in the list below hold what the commands share.
@@ -14,9 +17,11 @@
 mod timeline;
 mod show;
 mod failure;
+mod zone;
 mod warnings;
 mod json;
 mod profile;
+mod labels;
 mod page;
 mod arguments;
 mod settings;
@@ -28,6 +33,9 @@ mod trace;
 mod tune;
 mod demo;
 mod operate;
+mod exporter;
+mod record;
+mod manual;
 mod command;
 
 use std::process::ExitCode;

@@ -4,4 +4,8 @@ pub(crate) mod place;
 pub(crate) mod in_force;
 pub(crate) mod reading;
 pub(crate) mod note;
+pub(crate) mod standing;
+pub(crate) mod words;
+pub(crate) mod folder;
+pub(crate) mod row;
 pub(crate) mod json;

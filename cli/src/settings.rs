@@ -22,7 +22,7 @@ pub(crate) fn help(setting: &Setting) -> String {
         "max_in_flight" => "; a replay tracks all",
         "recovery" => "; a replay can't make health checks",
         "start" => "; closed or half-open in a replay",
-        "jitter" | "latch_after" | "owner_timeout" => "; not in a replay",
+        "jitter" | "latch_after" | "owner_timeout" | "tap_len" => "; not in a replay",
         "stall_limit" => "; at least 5 thresholds if it isn't given",
         "window_age" | "probe_timeout" => "; at least 10 thresholds if it isn't given",
         _ => "",

@@ -7,7 +7,7 @@ use console::{Style, Term, measure_text_width, style};
 use std::io::{self, Write};
 use trip99::{Config, PPM, Start, State};
 
-pub(crate) use event::{EventTable, WIDE, evidence, show_calls, show_hash};
+pub(crate) use event::{EventTable, evidence, show_calls, show_hash, show_pause};
 pub(crate) use trip99_logs::show::{show_count, show_counted, show_ns, show_quantile, show_time};
 
 /// What a breaker with these settings does: for each rule its name, and what it says.
@@ -180,7 +180,7 @@ pub(crate) fn columns() -> usize {
 
 /// Writes names and texts, a line for each pair.
 pub(crate) fn write_lines(
-    out: &mut impl Write,
+    out: &mut (impl Write + ?Sized),
     lines: impl IntoIterator<Item = (&'static str, String)>,
 ) -> io::Result<()> {
     lines.into_iter().try_for_each(|(name, text)| writeln!(out, "{}", show_line(name, &text)))

@@ -61,7 +61,7 @@ fn each_operator_has_a_halt_of_his_own() {
     let out = ok(&["halt", name, "--as", "ann@desk-7", "--reason", "-5 % on \u{20ac}\nin a minute"]);
     assert!(out.starts_with(&format!("{name} halted by ann@desk-7\n")), "{out}");
     assert_eq!(line(&out, "orders"), "refused: halted by ann@desk-7");
-    assert_eq!(line(&out, "state"), "closed, halted");
+    assert_eq!(line(&out, "state"), "HALTED (closed)");
     assert_eq!(owner.said(), "refused");
     let out = ok(&["halt", name, "--reason", "I don't like it either"]);
     assert_eq!(line(&out, "orders"), format!("refused: halted by ann@desk-7, {}", login()));
@@ -310,11 +310,11 @@ fn a_page_without_an_owner_is_halted_for_the_next_one() {
     assert_eq!(owner.said(), "allowed");
     drop(owner); // killed
     let out = ok(&["status", name]);
-    assert_eq!(line(&out, "state"), "no owner");
+    assert_eq!(line(&out, "state"), "no owner (open)");
     line(&out, "would come back as open, for a whole pause");
     let ls = ok(&["ls"]);
     let row = ls.lines().find(|line| line.starts_with(name)).unwrap();
-    assert!(row.contains("no owner: open ") && row.contains(" gone ") && !row.contains("closed"), "{row}");
+    assert!(row.contains("no owner (open) ") && row.contains(" gone ") && !row.contains("closed"), "{row}");
 
     let warning = "warning: no process owns this page now; the halt stays for the next one that does\n";
     let out = warns(&["halt", name, "--as", "ann", "--reason", "it is gone"], &[warning]);
@@ -322,7 +322,7 @@ fn a_page_without_an_owner_is_halted_for_the_next_one() {
     line(&ok(&["status", name]), "would come back as open, for a whole pause; halted by ann");
     let back = &status(name)["comes_back"];
     assert_eq!((&back["state"], &back["halted"], &back["holders"][0]), (&"open".into(), &true.into(), &"ann".into()));
-    assert!(ok(&["ls"]).lines().any(|line| line.starts_with(name) && line.contains("no owner: halted ")));
+    assert!(ok(&["ls"]).lines().any(|line| line.starts_with(name) && line.contains("no owner, HALTED ")));
 
     let mut owner = Owner::start(&place);
     assert_eq!(owner.said(), "refused");
@@ -499,4 +499,248 @@ fn names_that_would_trick_a_terminal_are_escaped() {
     assert!(!breaker.allow());
     line(&ok(&["status", page]), "x y");
     fails(&["status", "/dev/shm/a\u{202e}b"], &["a\\u{202e}b"]);
+}
+
+/// Polls breakers until it is dropped.
+struct Owners(Option<std::thread::JoinHandle<()>>, std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl Owners {
+    fn start(mut breakers: Vec<Breaker>) -> Self {
+        let running = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let is_running = running.clone();
+        let thread = std::thread::spawn(move || {
+            while is_running.load(std::sync::atomic::Ordering::Relaxed) {
+                breakers.iter_mut().for_each(Breaker::poll);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        Self(Some(thread), running)
+    }
+}
+
+impl Drop for Owners {
+    fn drop(&mut self) {
+        self.1.store(false, std::sync::atomic::Ordering::Relaxed);
+        let _ = self.0.take().map(std::thread::JoinHandle::join);
+    }
+}
+
+/// Several pages in a folder of their own, with labels, whose owners are here.
+fn desk(name: &str) -> (Vec<Place>, Owners) {
+    let places: Vec<_> =
+        ["a", "b", "c"].map(|page| Place::within(&format!("desk-{name}"), &format!("{page}-{name}"))).into();
+    let breakers = places.iter().map(|place| place.breaker(Start::Closed)).collect();
+    let labels = format!("[a-{name}]\ndesk = \"rates\"\n[b-{name}]\ndesk = \"rates\"\n[c-{name}]\ndesk = \"fx\"\n");
+    fs::write(places[0].path.with_file_name("labels.toml"), labels).unwrap();
+    (places, Owners::start(breakers))
+}
+
+/// Who holds a halt of each of these pages.
+fn held(places: &[Place]) -> Vec<String> {
+    let names = |place: &Place| {
+        let list = holders(&place.argument()).into_iter().map(|(name, _)| name);
+        list.collect::<Vec<_>>().join("+")
+    };
+    places.iter().map(names).collect()
+}
+
+/// Exit status, standard output and standard error of the command where the desk's folder is this user's place.
+fn at(places: &[Place], args: &[&str]) -> (Option<i32>, String, String) {
+    let output = command(args).env("TRIP99_DIR", places[0].path.parent().unwrap()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn one_page_that_fails_keeps_no_other_from_being_halted() {
+    let (places, _owners) = desk("several");
+    fs::write(places[0].path.with_file_name("none"), [7; 100]).unwrap();
+    let args =
+        ["halt", "none", "a-several", "no-such-page", "b-several", "a-several", ".x", "--as", "ann", "--reason", "x"];
+    let (status, out, err) = at(&places, &args);
+    assert_eq!(status, Some(2));
+    assert!(
+        out.starts_with(
+            "a-several halted by ann: HALTED (closed); orders refused: halted by ann\nb-several halted by ann: "
+        ),
+        "{out}"
+    );
+    assert_eq!(out.lines().count(), 2, "{out}");
+    let errors: Vec<_> = err.lines().collect();
+    assert_eq!(errors.len(), 3, "{err}");
+    for (error, part) in ["\".x\" is no name", "\"no-such-page\" in ", "none is no page of trip99"].iter().enumerate() {
+        assert!(errors[error].starts_with("error: ") && errors[error].contains(part), "{err}");
+    }
+    assert_eq!(held(&places), ["ann", "ann", ""]);
+
+    let (status, out, err) =
+        at(&places, &["resume", "a-several", "b-several", "c-several", "--as", "ann", "--reason", "x"]);
+    assert!(status == Some(1) && err == "error: c-several is not halted; there is nothing to lift\n", "{err}");
+    assert!(
+        out.contains("a-several resumed; lifted: ann: ") && out.contains("b-several resumed; lifted: ann: "),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_desk_is_halted_and_resumed_by_its_label() {
+    let (places, _owners) = desk("label");
+    let by_label = |args: &[&str], label: &str| {
+        let (status, out, err) = at(&places, &[args, &["--label", label, "--format", "json"]].concat());
+        let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (status, lines, err)
+    };
+    let (status, halted, err) = by_label(&["halt", "--as", "ann", "--reason", "x"], "desk=rates");
+    assert_eq!((status, err.as_str(), halted.len()), (Some(0), "", 2));
+    let first = &halted[0];
+    assert_eq!((&first["name"], &first["halted"], &first["durable"]), (&"a-label".into(), &true.into(), &true.into()));
+    assert_eq!((&first["page"]["standing"], &first["flat"]), (&"halted".into(), &Value::Null));
+    assert_eq!(held(&places), ["ann", "ann", ""]);
+    at(&places, &["halt", "b-label", "c-label", "--as", "bob", "--reason", "x"]);
+    let (status, _, err) = by_label(&["resume", "--as", "cat", "--reason", "x"], "desk=*");
+    assert!(status == Some(1) && err.contains("none of these pages is halted by cat"), "{err}");
+
+    // Of those that a label chooses, the ones that are held.
+    let (status, lifted, err) = by_label(&["resume", "--as", "bob", "--reason", "x"], "desk=*");
+    assert_eq!((status, err.as_str()), (Some(0), ""));
+    let names: Vec<_> = lifted.iter().map(|page| page["name"].as_str().unwrap()).collect();
+    assert_eq!((names, &lifted[0]["lifted"][0]["holder"]), (vec!["b-label", "c-label"], &"bob".into()));
+    assert_eq!(held(&places), ["ann", "ann", ""]);
+    at(&places, &["halt", "b-label", "--as", "bob", "--reason", "x"]);
+    let (status, _, _) = by_label(&["resume", "--all", "--reason", "x"], "desk=rates");
+    assert_eq!((status, held(&places)), (Some(0), vec![String::new(); 3]));
+
+    let (status, _, err) = at(&places, &["halt", "--label", "desk=none", "--reason", "x"]);
+    assert!(status == Some(1) && err == "error: no page has label desk=none\n", "{err}");
+    fails(&["halt", "--all", "a"], &["--all", "legal: see trip99 halt --help"]);
+    fails(&["halt", "--all", "--label", "desk=x"], &["--all", "legal: see trip99 halt --help"]);
+    fails(&["halt"], &["PAGE", "legal: see trip99 halt --help"]);
+    fails(&["resume", "--reason", "x"], &["PAGE", "legal: see trip99 resume --help"]);
+}
+
+/// Runs the command where the desk's folder is the only place of pages. (All pages of this machine would be halted otherwise.)
+fn alone(places: &[Place], args: &str) -> Option<Output> {
+    let exe = env!("CARGO_BIN_EXE_trip99");
+    let script = format!(
+        "mkdir -p /mnt/trip99-cli-test && mount -t tmpfs none /mnt/trip99-cli-test && mkdir /mnt/trip99-cli-test/pages && \
+         mount --bind \"$TRIP99_DIR\" /mnt/trip99-cli-test/pages && mount -t tmpfs none /dev/shm && \
+         mount -t tmpfs none /run && echo ready >&2 && \
+         TRIP99_DIR=/mnt/trip99-cli-test/pages exec {exe} {args}"
+    );
+    let mut unshare = std::process::Command::new("unshare");
+    unshare.args(["--mount", "--propagation", "private", "sh", "-c", &script]);
+    let output = unshare.env("TRIP99_DIR", places[0].path.parent().unwrap()).stdin(Stdio::null()).output().ok()?;
+    String::from_utf8_lossy(&output.stderr).starts_with("ready\n").then_some(output)
+}
+
+#[test]
+fn all_pages_are_halted_by_one_command() {
+    let (places, _owners) = desk("whole");
+    let Some(output) = alone(&places, "halt --all --as ann --reason x") else {
+        return println!("skipped: no namespace of mounts can be made here");
+    };
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((output.status.code(), out.lines().count()), (Some(0), 3), "{out}");
+    assert_eq!(held(&places), ["ann"; 3]);
+    at(&places, &["halt", "a-whole", "--as", "bob", "--reason", "x"]);
+    // Without names it means all pages, and one's own halts.
+    let output = alone(&places, "resume --all --as ann --reason x").unwrap();
+    assert_eq!((output.status.code(), held(&places)), (Some(0), vec!["bob".to_owned(), String::new(), String::new()]));
+}
+
+#[test]
+fn a_halt_waits_until_no_order_rests() {
+    let place = Place::elsewhere("flat");
+    let page = &*place.argument();
+    let mut breaker = place.breaker(Start::Closed);
+    let halt = |time: &str| trip99(&["halt", page, "--as", "ann", "--reason", "x", "--wait-flat", time]);
+    let (status, out, err) = halt("20ms");
+    assert!(status == Some(1) && out.starts_with("flat halted by ann\n"), "{out}{err}");
+    assert_eq!(err, "error: not flat after 20ms: 0 orders left; flat: its engine doesn't tell how many orders rest\n");
+    breaker.set_resting(2);
+    let (status, _, err) = halt("20ms");
+    assert!(status == Some(1) && err.contains("2 orders left; flat: 2 orders at the venue"), "{err}");
+
+    let waiting = command(&["halt", page, "--as", "ann", "--reason", "x", "--wait-flat", "60s", "--format", "json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    breaker.set_resting(0);
+    let output = waiting.wait_with_output().unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &told["flat"]), (Some(0), &true.into()));
+    assert!(halt("1s").1.ends_with("flat: no order rests at the venue\n"));
+    // What an engine told that is gone may be wrong by now.
+    drop(breaker);
+    let (status, _, err) = halt("20ms");
+    assert!(status == Some(1) && err.contains("no engine is there to tell"), "{err}");
+    fails(&["halt", page, "--wait-flat", "soon"], &["--wait-flat", "legal: see trip99 halt --help"]);
+}
+
+#[test]
+fn a_drill_measures_a_halt_and_files_a_report() {
+    let place = Place::elsewhere("drilled");
+    let page = &*place.argument();
+    let folder = common::scratch().join("reports");
+    fs::create_dir_all(&folder).unwrap();
+    let reports = || fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let to = folder.to_str().unwrap();
+    let drill = |more: &[&str]| trip99(&[&["drill", page, "--to", to], more].concat());
+    fails(&["drill", page], &["there is no page "]);
+    drop(place.breaker(Start::Closed));
+    let (status, _, err) = drill(&[]);
+    assert!(
+        status == Some(1) && err.contains("drilled is no owner (closed); a drill is for an engine that trades"),
+        "{err}"
+    );
+
+    let mut owner = Owner::start(&place);
+    assert_eq!(owner.said(), "allowed");
+    let (status, out, err) = drill(&["--dry-run"]);
+    assert!(status == Some(0) && out.contains("drilled is trading (closed); a drill would halt it by"), "{out}{err}");
+    assert!(reports().is_empty());
+    let (status, out, err) = drill(&["--format", "json"]);
+    assert_eq!((status, err.as_str()), (Some(0), ""));
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((owner.said().as_str(), owner.said().as_str()), ("refused", "allowed"));
+    assert_eq!((&told["passed"], &told["by"]), (&true.into(), &login().into()));
+    let ns = |field: &str| told[field].as_u64().unwrap_or_else(|| panic!("{field}: {told}"));
+    assert!(
+        ns("halted_after_ns") <= ns("refused_after_ns") && ns("refusals") > 0 && ns("passed_after_ns") > 0,
+        "{told}"
+    );
+    assert!(ns("resumed_wall_ns") >= ns("decided_wall_ns") + ns("refused_after_ns"), "{told}");
+    let [report] = &reports()[..] else { panic!("{:?}", reports()) };
+    assert_eq!(told["report"], report.to_str().unwrap());
+    assert!(report.file_name().unwrap().to_str().unwrap().starts_with("trip99-drill-drilled-20"));
+    let text = fs::read_to_string(report).unwrap();
+    assert!(
+        text.starts_with("# Drill of drilled\n\nResult: passed: ")
+            && text.contains("| decision to first refusal, at most |"),
+        "{text}"
+    );
+    assert_eq!((holders(page), place.kept()), (vec![], vec![]));
+    let events = json(&["events", page, "--last", "2", "--format", "json"]);
+    assert!(events.iter().all(|event| event["note"]["holder"] == "drill"), "{events:?}");
+
+    // An engine that hangs refuses nothing; it is resumed all the same.
+    owner.signal(Signal::STOP);
+    let begin = Instant::now();
+    while status_of(page) != "unwatched" {
+        assert!(begin.elapsed() < Duration::from_secs(20));
+    }
+    assert_eq!(drill(&[]).0, Some(1));
+    owner.signal(Signal::CONT);
+    drop(owner);
+    warns(&["halt", page, "--as", "ann", "--reason", "x"], &["no process owns this page now"]);
+    let _owner = Owner::start(&place);
+    let (status, _, err) = drill(&[]);
+    assert!(status == Some(1) && err.contains("HALTED"), "{err}");
+    fails(&["drill", page, "--as", "x"], &["--as", "legal: see"]);
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+fn status_of(page: &str) -> String {
+    status(page)["standing"].as_str().unwrap().to_owned()
 }

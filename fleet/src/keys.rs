@@ -32,7 +32,11 @@ impl Key {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let name = path.display();
         let found = fs::metadata(path).map_err(|error| Failure::new(format_args!("{name}: {error}")))?;
-        if !found.is_file() || found.mode() & 0o077 != 0 {
+        // systemd gives a service its credentials by an access list, whose mask shows as the group's bits.
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
+        let is_credential = credentials.is_some_and(|folder| path.starts_with(folder));
+        let others = if is_credential { 0o037 } else { 0o077 };
+        if !found.is_file() || found.mode() & others != 0 {
             return Err(Failure::new(format_args!(
                 "{name}: others may read it, or it is no plain file; legal: a key's file of mode 0600 or 0400"
             )));

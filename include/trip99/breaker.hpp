@@ -11,6 +11,7 @@
 #include "observer.hpp"
 #include "scoped_call.hpp"
 #include "shared_options.hpp"
+#include "tap.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -280,6 +281,9 @@ class Breaker {
 
     /** Opens a reader of the events, which may outlive the breaker. Throws Error. Any thread. */
     Events events() const { return Events(handle_); }
+
+    /** Opens a reader of the tap, which may outlive the breaker. Throws Error, too, if tap_len is 0. Any thread. */
+    Tap tap() const { return Tap(handle_); }
 
     /** Passes ownership on to the thread that calls next: see cb_hand_over. */
     void hand_over() noexcept { cb_hand_over(handle_); }

@@ -49,6 +49,7 @@ struct Config {
     std::chrono::nanoseconds owner_timeout;
     std::uint32_t min_slow;
     std::uint32_t debt_limit;
+    std::uint32_t tap_len;
 
     Config() noexcept : Config(defaults()) {}
 
@@ -69,7 +70,7 @@ struct Config {
           start(static_cast<Start>(config.start)), jitter_seed(config.jitter_seed),
           stable_after(detail::duration(config.stable_after_ns)), shadow(config.shadow != 0),
           latch_after(config.latch_after), owner_timeout(detail::duration(config.owner_timeout_ns)),
-          min_slow(config.min_slow), debt_limit(config.debt_limit) {}
+          min_slow(config.min_slow), debt_limit(config.debt_limit), tap_len(config.tap_len) {}
 
     /** The defaults for this threshold: see cb_config_init_for. Throws Error if it is negative. */
     static Config for_threshold(std::chrono::nanoseconds threshold) {
@@ -118,6 +119,7 @@ struct Config {
         config.owner_timeout_ns = detail::ns("owner_timeout", owner_timeout);
         config.min_slow = min_slow;
         config.debt_limit = debt_limit;
+        config.tap_len = tap_len;
         return config;
     }
 

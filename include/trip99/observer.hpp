@@ -6,6 +6,7 @@
 #include "duration.hpp"
 #include "error.hpp"
 #include "events.hpp"
+#include "tap.hpp"
 #include "values.hpp"
 
 #include <algorithm>
@@ -130,6 +131,13 @@ class View {
         cb_events *events = nullptr;
         detail::check(cb_observer_events_open(view_, &events));
         return Events::adopt(events);
+    }
+
+    /** Opens a reader of the tap, which may outlive this object. Throws Error, too, if tap_len is 0. */
+    Tap tap() const {
+        cb_tap *tap = nullptr;
+        detail::check(cb_observer_tap_open(view_, &tap));
+        return Tap::adopt(tap);
     }
 
     /** Who holds a halt now, since when and why. Trading goes on when each of them has resumed. See cb_get_holders. */

@@ -20,7 +20,7 @@ const MAX_IN_FLIGHT: u32 = 1 << 20;
 
 /// A replay tracks every call, and two replays of one trace are the same. Nobody is there to resume after a halt.
 fn lift_limits(config: &Config, max_in_flight: u32) -> Config {
-    Config { max_in_flight, jitter_ppm: 0, latch_after: 0, ..config.clone() }
+    Config { max_in_flight, jitter_ppm: 0, latch_after: 0, tap_len: 0, ..config.clone() }
 }
 
 /// A replay under way, that takes row by row. Several may go over one log side by side.

@@ -36,6 +36,11 @@ impl<W: Write> TraceWriter<W> {
         writeln!(self.out)
     }
 
+    /// Flushes the output.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     /// Gives the output back.
     pub fn into_inner(self) -> W {
         self.out

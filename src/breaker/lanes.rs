@@ -143,12 +143,17 @@ impl Breaker {
                 let (machine, latency_ns) = (&mut self.machine, end_ns.saturating_sub(start_ns));
                 match returned {
                     // An epoch has forgotten the call. (Both may have begun at the same nanosecond.)
-                    Returned::Unknown if !is_no_time(latency_ns) => machine.stale += 1,
+                    Returned::Unknown if !is_no_time(latency_ns) => machine.take_stale(end_ns, latency_ns, ok, returned),
                     returned => machine.take_returned(end_ns, latency_ns, ok, returned),
                 }
             }
             Message::Abandon { number, generation, .. } => {
-                if self.end_from_lane(place, number, generation) == Returned::Trial {
+                let start_ns = self.inbox(place).and_then(|inbox| inbox.in_flight.start_of(number));
+                let returned = self.end_from_lane(place, number, generation);
+                if let Some(start_ns) = start_ns.filter(|_| returned != Returned::Unknown) {
+                    self.machine.tap_withdrawn(start_ns);
+                }
+                if returned == Returned::Trial {
                     self.machine.give_back_trial(true);
                 }
             }
@@ -165,11 +170,11 @@ impl Breaker {
                     // Its trial is that of an untracked call, if there is one. It stays out, and is lost.
                     self.machine.misused += 1;
                 } else if self.machine.judge.is_stale(end_ns, latency_ns) {
-                    self.machine.stale += 1;
+                    self.machine.take_stale(end_ns, latency_ns, ok, Returned::Call);
                     self.machine.unclaim(trial);
                 } else {
                     let trial = self.machine.is_trial(trial);
-                    self.machine.take_sample(latency_ns, ok, trial);
+                    self.machine.take_judged(end_ns, latency_ns, ok, trial);
                 }
             }
             Message::Probe { end_ns, latency_ns, ok } => self.machine.take_probe(end_ns, latency_ns, ok),

@@ -4,6 +4,7 @@
 mod jump;
 mod latch;
 mod ends;
+mod taps;
 mod timers;
 mod transitions;
 
@@ -53,6 +54,8 @@ pub(super) struct Machine {
     latch: Latch,
     retry_at_ns: u64,
     closed_since_ns: u64,
+    /// When it was closed last, until it opened; `NEVER_NS` if it has been closed always.
+    closed_until_ns: u64,
     clock: ClockSource,
 
     pub(super) stale: u64,
@@ -70,7 +73,7 @@ impl Machine {
         let random = RandomState::new();
         let jitter_seed = if config.jitter_seed == 0 { random.hash_one("jitter") } else { config.jitter_seed };
         let mut machine = Self {
-            outlet: Outlet::new(config.start.state(), config.shadow),
+            outlet: Outlet::new(&config),
             latest_ns: 0,
             previous_ns: 0,
             horizon_ns: 0,
@@ -89,6 +92,7 @@ impl Machine {
             latch: Latch::default(),
             retry_at_ns: NEVER_NS,
             closed_since_ns: 0,
+            closed_until_ns: NEVER_NS,
             clock: clock.source(),
             stale: 0,
             untracked: 0,
@@ -99,7 +103,11 @@ impl Machine {
             config,
         };
         if machine.state == State::HalfOpen {
+            machine.closed_until_ns = 0;
             machine.begin_trials();
+        }
+        if machine.outlet.has_tap() {
+            machine.judge.show();
         }
         machine.outlet.set_settings(&machine.config);
         if machine.config.start == Start::Halted {
@@ -169,8 +177,16 @@ impl Machine {
         };
         let in_shadow = !passes && self.config.shadow;
         self.refused_in_shadow += u64::from(in_shadow);
-        self.refused += u64::from(!passes && !in_shadow);
+        if !passes && !in_shadow {
+            self.refuse();
+        }
         passes || in_shadow
+    }
+
+    /// An ask is refused.
+    pub(super) fn refuse(&mut self) {
+        self.refused += 1;
+        self.tap_refused();
     }
 
     /// Does something with the trials, if the breaker is half-open. Otherwise false.
@@ -199,10 +215,10 @@ impl Machine {
 
     /// Gives back a trial, which has begun or is pending. It counts neither way.
     pub(super) fn give_back_trial(&mut self, has_begun: bool) {
-        self.with_trials(|trials, ledger, now_ns| {
-            trials.give_back(has_begun, ledger, now_ns);
-            true
-        });
+        let was_pending = self.with_trials(|trials, ledger, now_ns| trials.give_back(has_begun, ledger, now_ns));
+        if was_pending {
+            self.tap_withdrawn(self.latest_ns);
+        }
     }
 
     /// Whether the trial that a lane claimed as a call began is of this epoch.
@@ -248,7 +264,7 @@ impl Machine {
     }
 
     /// Takes in a sample that isn't stale and ended now.
-    pub(super) fn take_sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
+    fn take_sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
         let (entered, verdict) = self.judge.take(self.latest_ns, latency_ns, ok, self.state);
         if entered {
             self.outlet.entered(latency_ns, self.judge.window_len());
@@ -268,6 +284,7 @@ impl Machine {
         if is_taken {
             self.latest_ns = now_ns;
             self.outlet.entered(latency_ns, self.judge.window_len());
+            self.tap_call(now_ns, latency_ns, true, false);
         }
         is_taken
     }
@@ -281,12 +298,29 @@ impl Machine {
         if is_no_time(latency_ns) {
             self.misused += 1; // a trial stays out, and is lost
         } else if self.judge.is_stale(now_ns, latency_ns) {
-            self.stale += 1;
+            self.take_stale(now_ns, latency_ns, ok, returned);
         } else if returned == Returned::Unknown {
             self.misused += 1;
         } else {
-            self.take_sample(latency_ns, ok, returned == Returned::Trial);
+            self.take_judged(now_ns, latency_ns, ok, returned == Returned::Trial);
         }
+    }
+
+    /// Takes in a sample with a ticket, of an earlier epoch.
+    #[cold]
+    pub(super) fn take_stale(&mut self, now_ns: u64, latency_ns: u64, ok: bool, returned: Returned) {
+        self.stale += 1;
+        if returned == Returned::Unknown {
+            self.tap_late(now_ns, latency_ns, ok);
+        } else {
+            self.tap_call(now_ns, latency_ns, ok, returned == Returned::Trial);
+        }
+    }
+
+    /// Takes in a sample that isn't stale, whose stamp this is.
+    pub(super) fn take_judged(&mut self, end_ns: u64, latency_ns: u64, ok: bool, trial: bool) {
+        self.tap_call(end_ns, latency_ns, ok, trial);
+        self.take_sample(latency_ns, ok, trial);
     }
 
     /// Takes in the owner's sample without a ticket, whatever it is.
@@ -298,10 +332,11 @@ impl Machine {
         }
         if self.judge.is_stale(now_ns, latency_ns) {
             self.stale += 1;
+            self.tap_call(now_ns, latency_ns, ok, false);
             return;
         }
         let trial = self.state == State::HalfOpen && self.claim_trial();
-        self.take_sample(latency_ns, ok, trial);
+        self.take_judged(now_ns, latency_ns, ok, trial);
     }
 
     /// Takes in the result of a health check.

@@ -140,6 +140,11 @@ pub struct cb_config {
     /// Trips at a debt of this many slow calls, in place of the window's quantile; 0 = off. A slow sample that enters the window
     /// while closed adds quantile to the debt, another pays off 1 - quantile. 0 to 1048576; default 0.
     pub debt_limit: u32,
+    /// Observers may follow each call (cb_tap_open): at least so many of the latest are kept; 0 = off. 0 to 1048576; default 0. Fixed at
+    /// creation.
+    pub tap_len: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 // SAFETY: the asserts below, and every bit pattern is a valid integer.
@@ -168,7 +173,7 @@ const WIDE_FIELDS: [usize; 11] = [
 const _: () = {
     assert!(offset_of!(cb_config, struct_size) == 0);
     assert!(cb_config::FIRST_SIZE <= size_of::<cb_config>());
-    assert!(size_of::<cb_config>() == WIDE_FIELDS.len() * 8 + 20 * 4, "no padding");
+    assert!(size_of::<cb_config>() == WIDE_FIELDS.len() * 8 + 22 * 4, "no padding");
     assert!(align_of::<cb_config>() == 8);
 };
 
@@ -206,11 +211,16 @@ impl cb_config {
             owner_timeout_ns: config.owner_timeout_ns,
             min_slow: config.min_slow,
             debt_limit: config.debt_limit,
+            tap_len: config.tap_len,
+            reserved: 0,
         }
     }
 
     /// The ranges of numbers are checked by the breaker; here only what has no number in Rust.
     fn to_config(self) -> Result<Config, Failure> {
+        if self.reserved != 0 {
+            return Err(illegal("reserved", self.reserved, "0"));
+        }
         Ok(Config {
             quantile_ppm: self.quantile_ppm,
             threshold_ns: self.threshold_ns,
@@ -245,6 +255,7 @@ impl cb_config {
             latch_after: self.latch_after,
             owner_timeout_ns: self.owner_timeout_ns,
             start: read_start(self.start)?,
+            tap_len: self.tap_len,
             shadow: match self.shadow {
                 0 => false,
                 1 => true,

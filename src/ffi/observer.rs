@@ -17,7 +17,7 @@ use crate::handles::Observer;
 ///
 /// An observer may outlive its breaker. Then it shows what the breaker left, and the state is open.
 pub struct cb_observer {
-    observer: Observer,
+    pub(super) observer: Observer,
 }
 
 const _: () = {

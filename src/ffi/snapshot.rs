@@ -93,6 +93,8 @@ pub struct cb_snapshot {
     /// The debt that a verdict sees, overdue calls included, in parts per million of a call. It is 0 unless the breaker is closed
     /// and has a debt_limit, and trips at debt_limit * quantile_ppm.
     pub debt_ppm: u64,
+    /// When the oldest tracked call in flight began; UINT64_MAX if there is none.
+    pub oldest_start_ns: u64,
 }
 
 // SAFETY: the asserts below; the library writes bools as 0 or 1.
@@ -103,7 +105,7 @@ unsafe impl Versioned for cb_snapshot {
 const _: () = {
     assert!(offset_of!(cb_snapshot, struct_size) == 0);
     assert!(cb_snapshot::FIRST_SIZE <= size_of::<cb_snapshot>());
-    assert!(size_of::<cb_snapshot>() == 4 + 13 * 4 + 12 * 8, "no padding");
+    assert!(size_of::<cb_snapshot>() == 4 + 13 * 4 + 13 * 8, "no padding");
 };
 
 impl From<Snapshot> for cb_snapshot {
@@ -138,6 +140,7 @@ impl From<Snapshot> for cb_snapshot {
             dropped: snapshot.dropped,
             events: snapshot.events,
             debt_ppm: snapshot.debt_ppm,
+            oldest_start_ns: snapshot.oldest_start_ns,
         }
     }
 }
@@ -170,6 +173,7 @@ fn published_or_empty(observer: &Observer) -> Snapshot {
         state: observer.state().unwrap_or(State::Open),
         halted: observer.is_halted(),
         retry_at_ns: observer.retry_at_ns(),
+        oldest_start_ns: u64::MAX,
         ..Snapshot::default()
     })
 }

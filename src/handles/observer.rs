@@ -8,6 +8,7 @@ use crate::journal::Cursor;
 use crate::page::Page;
 use crate::snapshot::Snapshot;
 use crate::sync::{Ordering, load_acquire};
+use crate::tap::Tap;
 use core::fmt;
 use crossbeam_utils::Backoff;
 
@@ -84,6 +85,39 @@ impl Observer {
     /// A reader that begins with the oldest event that the journal still has.
     pub fn events(&self) -> Events {
         Events { page: self.page.clone(), cursor: self.page.journal().cursor() }
+    }
+
+    /// A reader that begins with the event of this number ([`Event::sequence`]), for who was told of those before. What the journal no longer
+    /// has counts as [missed](Events::missed). If there were fewer events than that, the reader begins with the next.
+    ///
+    /// ```
+    /// use trip99::{Breaker, Config};
+    ///
+    /// let mut breaker = Breaker::new(Config::default())?;
+    /// for _ in 0..40 {
+    ///     breaker.halt("");
+    ///     breaker.poll();
+    ///     breaker.resume("");
+    ///     breaker.poll();
+    /// }
+    /// let observer = breaker.observer();
+    /// assert_eq!(observer.events_from(78).map(|event| event.sequence).collect::<Vec<_>>(), [78, 79]);
+    ///
+    /// // The journal keeps 64 of the 80.
+    /// let mut events = observer.events_from(10);
+    /// assert_eq!((events.next().map(|event| event.sequence), events.missed()), (Some(16), 6));
+    /// assert_eq!(observer.events_from(1000).next(), None);
+    /// # Ok::<(), trip99::ConfigError>(())
+    /// ```
+    pub fn events_from(&self, sequence: u64) -> Events {
+        Events { page: self.page.clone(), cursor: Cursor::at(sequence) }
+    }
+
+    /// A reader of the tap, which begins with the oldest row that is there. `None` if the settings in force want no tap
+    /// ([`tap_len`](field@Config::tap_len) is 0).
+    pub fn tap(&self) -> Option<Tap> {
+        let ring = self.page.tap()?;
+        self.config().is_none_or(|config| config.tap_len > 0).then(|| Tap::new(ring.clone()))
     }
 
     /// Who holds a halt now, since when and why. If nobody does, and trading [is halted](Self::is_halted), a resume is under way: the
@@ -191,7 +225,7 @@ mod tests {
     use crate::event::Reason;
 
     fn observer() -> Observer {
-        Observer { page: Page::new(State::Closed, false) }
+        Observer { page: Page::new(State::Closed, false, 0) }
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Judge {
     pub(super) fn look_for_calm(&mut self, now_ns: u64) {
         let calm = self.rules.are_at_rest() && self.sample_every == 1 && self.window.look_for_calm();
         let below_ns = if calm { self.calm_limit_ns(now_ns).saturating_add(1) } else { 0 };
-        (self.calm_below_ns, self.shown_calm_below_ns) = if self.is_mirrored { (0, below_ns) } else { (below_ns, 0) };
+        (self.calm_below_ns, self.shown_calm_below_ns) = if self.is_shown { (0, below_ns) } else { (below_ns, 0) };
     }
 
     /// A latency up to this is neither slow nor a spike, and doesn't reach back before the epoch if the call ends now. Nor does it

@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn the_folder_follows_the_page() {
-        let (scratch, page, path) = (Scratch::new("mirror"), Page::new(State::Closed, false), Path::new(PATH));
+        let (scratch, page, path) = (Scratch::new("mirror"), Page::new(State::Closed, false, 0), Path::new(PATH));
         let mirror = || mirror(&scratch.0, path, &page).unwrap();
         mirror();
         assert_eq!(scratch.names(), [""; 0]);
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_halt_that_is_not_in_the_word_yet_is_left_alone() {
-        let (scratch, page, path) = (Scratch::new("young"), Page::new(State::Closed, false), Path::new(PATH));
+        let (scratch, page, path) = (Scratch::new("young"), Page::new(State::Closed, false, 0), Path::new(PATH));
         halt(&page, "engine", "");
         fs::write(scratch.0.join("venue-a.bob@desk.2"), "").unwrap();
         mirror(&scratch.0, path, &page).unwrap();
@@ -259,7 +259,7 @@ mod tests {
         };
         assert_eq!(holders("/dev/shm/a"), ["b.x 1"]);
         let dotted = Path::new("/dev/shm/a.b");
-        let note = HaltNote { entry: 3, ..Page::new(State::Closed, false).note(0) };
+        let note = HaltNote { entry: 3, ..Page::new(State::Closed, false, 0).note(0) };
         write(&scratch.0, dotted, Holder::START, &note).unwrap();
         assert!(scratch.0.join("a%2Eb.start.3").exists());
         assert_eq!(

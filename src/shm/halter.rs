@@ -82,10 +82,9 @@ impl Halter {
         }
         let mut warnings = trust::oddities(path, &stat);
         warnings.extend(signs.oddities());
-        let slots_log2 = signs.slots_log2(len);
-        let reach = match (signs.other_version(), slots_log2) {
-            (None, Some(slots_log2)) => {
-                Reach::Page(Box::new(Gate::new(Mapping::open_damaged(path, file, slots_log2)?.observer(), signature())))
+        let reach = match (signs.other_version(), signs.sizes(len)) {
+            (None, Some(sizes)) => {
+                Reach::Page(Box::new(Gate::new(Mapping::open_damaged(path, file, sizes)?.observer(), signature())))
             }
             (None, None) => {
                 warnings

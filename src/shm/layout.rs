@@ -2,30 +2,34 @@
 //!
 //! ```text
 //!  offset   bytes
-//!       0     128  header   magic, layout version, number of slots, the library's version: only the number changes, and only grows
+//!       0     128  header   magic, layout version, number of slots, the library's version, number of rows of the tap: only the
+//!                           sizes change, and only grow, and the version, which is that of the owner's
 //!     128     128  owner    pid, seal, attempt, heartbeat, whether the memory is locked, pid namespace; what its end leaves (see `OwnerLine`)
 //!     256    1024  folder   where halts outlive memory: the length of its path, and the path
 //!    4096    4096  gate     one byte. It lies here in every layout from version 2 on, so that any version can halt
-//!    8192    2048  board    as in memory (see `page`)
-//!   10240    7872  notes    the latest entry of each of 24 holders
-//!   18112   20992  log      the latest 64 halts and resumes
-//!   39168  131200  journal  the latest 1024 events
-//!  170368     128  mirror   how many samples entered the window, and how many are in it
-//!  170496  8 << n slots     2^n latencies, n in range 10 ..= 21: the window twice
+//!    8192    2176  board    as in memory (see `page`)
+//!   10368    7872  notes    the latest entry of each of 24 holders
+//!   18240   20992  log      the latest 64 halts and resumes
+//!   39296  131200  journal  the latest 1024 events
+//!  170496     128  mirror   how many samples entered the window, and how many are in it
+//!  170624  8 << n slots     2^n latencies, n in range 10 ..= 21: the window twice
+//!                 tap      if there is one, right behind the slots (see `tap`)
 //! ```
 //!
 //! Every word is an atomic of this machine's byte order. A newcomer believes the length of the file rather than any word in it.
 //! The file may be longer than this.
 
 use super::error::SharedError;
-use crate::config::State;
+use crate::config::{Config, State};
 use crate::gate::{GateByte, Reading};
 use crate::halts::{Held, SLOTS};
+use crate::handle::Handle;
 use crate::holder::to_words;
 use crate::log::{Place, check};
-use crate::mirror::Mirror;
+use crate::mirror::{self, Mirror};
 use crate::page::{Board, EventJournal, EventRecord, LAYOUT_VERSION};
 use crate::sync::{AtomicU64, Ordering, load_acquire};
+use crate::tap::{self, Entry};
 use core::mem::offset_of;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -41,7 +45,9 @@ const EVENTS: usize = 1024;
 
 /// A window of 2^20 samples has 2^21 slots.
 const MAX_SLOTS_LOG2: u32 = 21;
-pub(crate) const MIN_SLOTS_LOG2: u32 = 10;
+const MIN_SLOTS_LOG2: u32 = 10;
+/// A tap has up to 2^20 rows.
+const TAP_LOG2: std::ops::RangeInclusive<u32> = 6..=20;
 
 /// No pause grows for more than 64 attempts, as each attempt at least doubles it.
 const MAX_ATTEMPT: u64 = 64;
@@ -54,11 +60,13 @@ pub(crate) struct Header {
     version: AtomicU64,
     /// The logarithm of the number of slots, in each of the 8 bytes.
     slots_log2: AtomicU64,
-    /// The version of the library that made the file: major, minor and patch, 16 bits each.
-    made_by: AtomicU64,
+    /// The version of the library that the owner has, or the latest one had: major, minor and patch, 16 bits each.
+    owned_by: AtomicU64,
+    /// The logarithm of the number of rows of the tap, in each of the 8 bytes; 0 if there is no tap.
+    tap_log2: AtomicU64,
 }
 
-pub(crate) const HEADER_WORDS: usize = 3;
+pub(crate) const HEADER_WORDS: usize = 5;
 
 /// What the owner tells of itself.
 #[repr(C, align(128))]
@@ -158,13 +166,14 @@ const _: () = {
     assert!(offset_of!(Front, state_dir_len) == 256 && offset_of!(Front, state_dir) == 264);
     assert!(offset_of!(Empty, gate) == 4096 && size_of::<GatePage>() == 4096);
     assert!(offset_of!(Empty, board) == 8192);
-    assert!(offset_of!(Empty, notes) == 10_240);
-    assert!(offset_of!(Empty, log) == 18_112);
-    assert!(offset_of!(Empty, journal) == 39_168);
-    assert!(offset_of!(Empty, mirror) == 170_368);
+    assert!(offset_of!(Empty, notes) == 10_368);
+    assert!(offset_of!(Empty, log) == 18_240);
+    assert!(offset_of!(Empty, journal) == 39_296);
+    assert!(offset_of!(Empty, mirror) == 170_496);
     assert!(size_of::<Mirror<[AtomicU64; 0]>>() == 128);
     assert!(offset_of!(Header, magic) == 0 && offset_of!(Header, version) == 8);
-    assert!(offset_of!(Header, slots_log2) == 16 && offset_of!(Header, made_by) == 24);
+    assert!(offset_of!(Header, slots_log2) == 16 && offset_of!(Header, owned_by) == 24);
+    assert!(offset_of!(Header, tap_log2) == 32);
     assert!(offset_of!(OwnerLine, pid) == 0 && offset_of!(OwnerLine, seal) == 8);
     assert!(offset_of!(OwnerLine, attempt) == 16 && offset_of!(OwnerLine, heartbeat_ns) == 24);
     assert!(offset_of!(OwnerLine, memory_locked) == 32 && offset_of!(OwnerLine, pid_namespace) == 40);
@@ -175,41 +184,108 @@ const _: () = {
     );
 };
 
-/// The length of a file with so many slots, in bytes.
-pub(crate) const fn file_len(slots_log2: u32) -> usize {
-    offset_of!(Empty, mirror) + 128 + (size_of::<AtomicU64>() << slots_log2)
+/// How much of what varies a file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// The logarithm of the number of slots.
+    pub(crate) slots_log2: u32,
+    /// The logarithm of the number of rows of the tap; 0 if there is none.
+    pub(crate) tap_log2: u32,
+}
+
+impl Sizes {
+    /// Without slots and tap, which no file is.
+    pub(crate) const LEAST: Self = Self { slots_log2: MIN_SLOTS_LOG2, tap_log2: 0 };
+
+    pub(crate) fn of(config: &Config) -> Self {
+        let tap_log2 = if config.tap_len == 0 { 0 } else { tap::len_log2(config.tap_len) };
+        Self { slots_log2: mirror::slots_log2(config.window_len), tap_log2 }
+    }
+
+    /// Enough for both.
+    pub(crate) fn or_more(self, other: Self) -> Self {
+        let slots_log2 = self.slots_log2.max(other.slots_log2);
+        Self { slots_log2, tap_log2: self.tap_log2.max(other.tap_log2) }
+    }
+
+    /// Where the tap is, if there is one.
+    pub(crate) const fn tap_offset(self) -> usize {
+        offset_of!(Empty, mirror) + 128 + (size_of::<AtomicU64>() << self.slots_log2)
+    }
+
+    /// The length of the file, in bytes.
+    pub(crate) const fn file_len(self) -> usize {
+        let tap = if self.tap_log2 == 0 { 0 } else { 128 + (size_of::<Entry>() << self.tap_log2) };
+        self.tap_offset() + tap
+    }
+
+    /// By the two words of a header.
+    fn from_words(slots: u64, tap: u64) -> Option<Self> {
+        let sizes = Self { slots_log2: (slots & 0xff) as u32, tap_log2: (tap & 0xff) as u32 };
+        let has_slots = (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).contains(&sizes.slots_log2);
+        let has_tap = sizes.tap_log2 == 0 || TAP_LOG2.contains(&sizes.tap_log2);
+        (has_slots && has_tap && (slots, tap) == sizes.words()).then_some(sizes)
+    }
+
+    const fn words(self) -> (u64, u64) {
+        (repeated(self.slots_log2), repeated(self.tap_log2))
+    }
+
+    /// All that a file may have.
+    fn all() -> impl DoubleEndedIterator<Item = Self> {
+        let taps = || core::iter::once(0).chain(TAP_LOG2);
+        (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2)
+            .flat_map(move |slots_log2| taps().map(move |tap_log2| Self { slots_log2, tap_log2 }))
+    }
 }
 
 impl Header {
-    pub(crate) fn write(&self, slots_log2: u32) {
+    pub(crate) fn write(&self, sizes: Sizes) {
         self.version.store(VERSION, Ordering::Relaxed);
-        self.made_by.store(own_version(), Ordering::Relaxed);
-        self.set_slots_log2(slots_log2);
+        self.set_library_version();
+        self.set_sizes(sizes);
         self.magic.store(MAGIC, Ordering::Release);
     }
 
-    pub(crate) fn set_slots_log2(&self, slots_log2: u32) {
-        self.slots_log2.store(repeated(slots_log2), Ordering::Release);
+    /// The owner has this library.
+    pub(crate) fn set_library_version(&self) {
+        self.owned_by.store(own_version(), Ordering::Relaxed);
     }
 
-    /// False if the file has grown since it had so many slots.
-    pub(crate) fn has_slots_log2(&self, slots_log2: u32) -> bool {
-        load_acquire(&self.slots_log2) == repeated(slots_log2)
+    /// Major, minor and patch.
+    pub(crate) fn library_version(&self) -> [u16; 3] {
+        let word = self.owned_by.load(Ordering::Relaxed);
+        [32, 16, 0].map(|shift| (word >> shift) as u16)
     }
 
-    /// The logarithm of the number of slots. Each other word of a header has one legal value.
-    pub(crate) fn parse(path: &Path, words: [u64; HEADER_WORDS]) -> Result<u32, SharedError> {
-        let [magic, version, slots] = words;
-        let slots_log2 = (slots & 0xff) as u32;
-        let damaged = |what| Err(SharedError::Damaged { path: path.to_owned(), what });
+    pub(crate) fn set_sizes(&self, sizes: Sizes) {
+        let (slots, tap) = sizes.words();
+        self.slots_log2.store(slots, Ordering::Release);
+        self.tap_log2.store(tap, Ordering::Release);
+    }
+
+    /// The words that tell what is where in a file of these sizes, and what they are.
+    pub(crate) fn place(file: &Handle<File>, sizes: Sizes) -> [(Handle<AtomicU64>, u64); 2] {
+        let (slots, tap) = sizes.words();
+        let header = |part: fn(&Self) -> &AtomicU64| file.part(|file| part(&file.front.header));
+        [(header(|header| &header.slots_log2), slots), (header(|header| &header.tap_log2), tap)]
+    }
+
+    /// False if the file has grown since it had these sizes.
+    pub(crate) fn has_sizes(&self, sizes: Sizes) -> bool {
+        (load_acquire(&self.slots_log2), load_acquire(&self.tap_log2)) == sizes.words()
+    }
+
+    /// What the file has. Each other word of a header has one legal value, but for that which names the library's version.
+    pub(crate) fn parse(path: &Path, words: [u64; HEADER_WORDS]) -> Result<Sizes, SharedError> {
+        let [magic, version, slots, _, tap] = words;
+        let damaged = |what| SharedError::Damaged { path: path.to_owned(), what };
         if magic != MAGIC {
-            damaged("the magic number")
+            Err(damaged("the magic number"))
         } else if version != VERSION {
             Err(SharedError::Version { path: path.to_owned(), found: version, known: VERSION })
-        } else if !(MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).contains(&slots_log2) || slots != repeated(slots_log2) {
-            damaged("the number of slots")
         } else {
-            Ok(slots_log2)
+            Sizes::from_words(slots, tap).ok_or_else(|| damaged("the number of slots"))
         }
     }
 }
@@ -234,7 +310,7 @@ pub(crate) struct Signs {
     has_page_magic: bool,
     version: u64,
     page_version: u64,
-    slots_log2: Option<u32>,
+    sizes: Option<Sizes>,
 }
 
 impl Signs {
@@ -248,15 +324,14 @@ impl Signs {
             file.read_exact_at(&mut bytes, offset as u64).map_or(0, |()| u64::from_ne_bytes(bytes))
         };
         let board = offset_of!(Empty, board);
-        let slots = word(offset_of!(Header, slots_log2));
-        let slots_log2 = Some((slots & 0xff) as u32).filter(|&slots_log2| slots == repeated(slots_log2));
+        let [slots, tap] = [offset_of!(Header, slots_log2), offset_of!(Header, tap_log2)].map(word);
         Self {
-            has_length: (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).any(|slots| len == file_len(slots) as u64),
+            has_length: Sizes::all().any(|sizes| len == sizes.file_len() as u64),
             has_magic: word(offset_of!(Header, magic)) == MAGIC,
             has_page_magic: word(board) == crate::page::MAGIC,
             version: word(offset_of!(Header, version)),
             page_version: word(board + 8),
-            slots_log2: slots_log2.filter(|slots| (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).contains(slots)),
+            sizes: Sizes::from_words(slots, tap),
         }
     }
 
@@ -273,10 +348,10 @@ impl Signs {
         (is_other && is_told && !(self.has_length && self.version != self.page_version)).then_some(told)
     }
 
-    /// How many slots the file can have at most.
-    pub(crate) fn slots_log2(&self, len: u64) -> Option<u32> {
-        let fits = |slots: &u32| file_len(*slots) as u64 <= len;
-        self.slots_log2.filter(fits).or_else(|| (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).rev().find(fits))
+    /// What the file has, or at most.
+    pub(crate) fn sizes(&self, len: u64) -> Option<Sizes> {
+        let fits = |sizes: &Sizes| sizes.file_len() as u64 <= len;
+        self.sizes.filter(fits).or_else(|| Sizes::all().rev().find(fits))
     }
 
     /// What is odd about the header, for people.
@@ -286,7 +361,7 @@ impl Signs {
             (!self.has_magic, "the file's magic number is damaged"),
             (!self.has_page_magic, "the page's magic number is damaged"),
             (self.version != self.page_version, "the page's version numbers differ"),
-            (self.slots_log2.is_none(), "the number of slots is damaged"),
+            (self.sizes.is_none(), "the number of slots is damaged"),
         ];
         odd.into_iter().filter(|(is_odd, _)| *is_odd).map(|(_, what)| what.to_owned()).collect()
     }
@@ -373,23 +448,27 @@ pub(crate) fn seal(state: State, attempt: u64, events: u64) -> u64 {
 mod tests {
     use super::*;
 
+    const SIZES: Sizes = Sizes { slots_log2: 12, tap_log2: 7 };
+
     fn words() -> [u64; HEADER_WORDS] {
-        [MAGIC, VERSION, repeated(12)]
+        [MAGIC, VERSION, repeated(12), 5, repeated(7)]
     }
 
     #[test]
     fn headers_are_believed_only_if_every_bit_is_right() {
         let parse = |words| Header::parse(Path::new("page"), words);
-        assert_eq!(parse(words()).ok(), Some(12));
+        assert_eq!(parse(words()).ok(), Some(SIZES));
         for bit in 0..HEADER_WORDS * 64 {
             let mut words = words();
             words[bit / 64] ^= 1 << (bit % 64);
-            assert!(parse(words).is_err(), "bit {bit}");
+            assert_eq!(parse(words).ok(), (bit / 64 == 3).then_some(SIZES), "bit {bit}");
         }
-        for slots_log2 in 0..=255 {
-            let [magic, version, _] = words();
-            let legal = parse([magic, version, repeated(slots_log2)]).is_ok();
-            assert_eq!(legal, (10..=21).contains(&slots_log2));
+        for log2 in 0..=255 {
+            let [magic, version, slots, made_by, tap] = words();
+            let legal = parse([magic, version, repeated(log2), made_by, tap]).is_ok();
+            assert_eq!(legal, (10..=21).contains(&log2));
+            let legal = parse([magic, version, slots, made_by, repeated(log2)]).is_ok();
+            assert_eq!(legal, log2 == 0 || (6..=20).contains(&log2));
         }
     }
 

@@ -2,14 +2,13 @@
 
 use super::durable::{self, Kept};
 use super::error::SharedError;
-use super::layout::{File, Legacy, seal};
+use super::layout::{File, Legacy, Sizes, seal};
 use super::lock::{OwnerLock, own_pid, own_pid_namespace};
 use super::mapping::{Access, EndedGate, Mapping};
 use super::options::Options;
 use super::state_dir::make_state_dir;
 use crate::config::{Config, State};
 use crate::handle::Handle;
-use crate::mirror::slots_log2;
 use crate::page::Page;
 use crate::started::Started;
 use crate::sync::Ordering;
@@ -79,14 +78,14 @@ impl Link {
         let permissions = options.apply(path)?;
         let state_dir = make_state_dir(options)?;
         let mut lock = OwnerLock::take(path, permissions)?;
-        let slots_log2 = slots_log2(config.window_len);
+        let sizes = Sizes::of(config);
         let (mapping, legacy) = match Mapping::open(path, Access::Own, Some(&mut lock))? {
             Some(mapping) => {
                 let legacy = mapping.file().legacy(path, boot_id(), boot_ns())?;
                 permissions.share(path, &mapping.descriptor)?;
-                (mapping.grow(slots_log2)?, Some(legacy))
+                (mapping.grow(sizes)?, Some(legacy))
             }
-            None => (Mapping::create(path, slots_log2, config.shadow, permissions, &mut lock)?, None),
+            None => (Mapping::create(path, sizes, config.shadow, permissions, &mut lock)?, None),
         };
         let memory_locked = mapping.settle();
         mapping.file().front.set_state_dir(state_dir.as_deref());
@@ -94,6 +93,7 @@ impl Link {
         let ended_gate = Some(EndedGate::prepare(path)?);
         let file = mapping.handle();
         file.front.owner.seal.store(0, Ordering::SeqCst); // from now on an end is unclean
+        file.front.header.set_library_version();
         file.front.owner.set_process(own_pid(), own_pid_namespace());
         file.front.owner.boot_id.iter().zip(boot_id()).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
         file.front.owner.memory_locked.store(memory_locked.into(), Ordering::Relaxed);

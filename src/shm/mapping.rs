@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "a mapped file as a struct of atomics")]
 
 use super::error::SharedError;
-use super::layout::{File, GatePage, HEADER_WORDS, Header, file_len};
+use super::layout::{File, GatePage, HEADER_WORDS, Header, Sizes};
 use super::lock::{OwnerLock, beside, open_file, own_pid};
 use super::permissions::Permissions;
 use super::trust;
@@ -12,7 +12,8 @@ use crate::halts::{Act, Desk};
 use crate::handle::Handle;
 use crate::handles::Observer;
 use crate::page::{Board, EventJournal, Page};
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, Line};
+use crate::tap::Ring;
 use core::mem::offset_of;
 use core::ptr::{self, NonNull};
 use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags};
@@ -33,9 +34,9 @@ pub(crate) enum Access {
 
 /// A file in memory. It is unmapped when the last handle goes.
 pub(crate) struct Mapping {
-    /// Mapped for as long as this lives, and in it are `file_len(slots_log2)` bytes.
+    /// Mapped for as long as this lives, and in it are `sizes.file_len()` bytes.
     file: NonNull<File>,
-    pub(crate) slots_log2: u32,
+    pub(crate) sizes: Sizes,
     pub(crate) path: PathBuf,
     /// The file. No lock is its descriptor's, so it tells of the owner's lock.
     pub(crate) descriptor: fs::File,
@@ -72,19 +73,19 @@ impl Mapping {
         trust::check_page(path, &stat, access == Access::Own)?;
 
         let len = u64::try_from(stat.st_size).unwrap_or(0);
-        let slots_log2 = read_header(path, &file, len)?;
-        let expected = file_len(slots_log2) as u64;
+        let sizes = read_header(path, &file, len)?;
+        let expected = sizes.file_len() as u64;
         if len < expected {
             return Err(SharedError::Truncated { path: path.to_owned(), len, expected });
         }
-        let mapping = Self::map(path, file, slots_log2, access)?;
+        let mapping = Self::map(path, file, sizes, access)?;
         mapping.file().check_page(path)?;
         Ok(Some(mapping))
     }
 
     /// Maps a page of this version whose header may be damaged, for who halts.
-    pub(crate) fn open_damaged(path: &Path, file: fs::File, slots_log2: u32) -> Result<Arc<Self>, SharedError> {
-        Self::map(path, file, slots_log2, Access::Ask)
+    pub(crate) fn open_damaged(path: &Path, file: fs::File, sizes: Sizes) -> Result<Arc<Self>, SharedError> {
+        Self::map(path, file, sizes, Access::Ask)
     }
 
     /// A read-only view of the page.
@@ -95,7 +96,7 @@ impl Mapping {
     /// Makes a new file. It has another name until it is whole and locked, so that nobody ever sees half a page, or takes it.
     pub(crate) fn create(
         path: &Path,
-        slots_log2: u32,
+        sizes: Sizes,
         shadow: bool,
         permissions: Permissions,
         lock: &mut OwnerLock,
@@ -113,15 +114,15 @@ impl Mapping {
             settled.map(|()| file)
         })?;
         let fill = || {
-            let mapping = Self::map_allocated(path, file, slots_log2)?;
-            // The file is new, and all zeros. That is an empty log, and empty notes, journal and mirror. The gate shows open until the
+            let mapping = Self::map_allocated(path, file, sizes)?;
+            // The file is new, and all zeros. That is an empty log, and empty notes, journal, mirror and tap. The gate shows open until the
             // owner knows what halts there are.
             // SAFETY: within the mapping, aligned, and nobody else has a reference to it yet.
             unsafe {
                 ptr::addr_of_mut!((*mapping.file.as_ptr()).gate).write(GatePage(GateByte::new(State::Open, shadow)));
                 ptr::addr_of_mut!((*mapping.file.as_ptr()).board).write(Board::new());
             }
-            mapping.file().front.header.write(slots_log2);
+            mapping.file().front.header.write(sizes);
             rustix::fs::renameat_with(CWD, &draft, CWD, path, RenameFlags::NOREPLACE)
                 .map_err(SharedError::io(path, "create"))?;
             lock.check_page_at(path)?;
@@ -130,46 +131,51 @@ impl Mapping {
         fill().inspect_err(|_| _ = rustix::fs::unlink(&draft))
     }
 
-    /// Makes room for more slots, if there are too few. Only the owner may call this, of a page that was checked. Observers that
+    /// Makes room for more, if there is too little. Only the owner may call this, of a page that was checked. Observers that
     /// have the smaller file mapped notice it by the header.
-    pub(crate) fn grow(self: Arc<Self>, slots_log2: u32) -> Result<Arc<Self>, SharedError> {
-        if slots_log2 <= self.slots_log2 {
+    pub(crate) fn grow(self: Arc<Self>, wanted: Sizes) -> Result<Arc<Self>, SharedError> {
+        let sizes = self.sizes.or_more(wanted);
+        if sizes == self.sizes {
             return Ok(self);
         }
         let file = self.descriptor.try_clone().map_err(SharedError::io(&self.path, "open"))?;
-        let mapping = Self::map_allocated(&self.path, file, slots_log2)?;
-        mapping.file().front.header.set_slots_log2(slots_log2);
+        let mapping = Self::map_allocated(&self.path, file, sizes)?;
+        if let Some(tap) = mapping.tap() {
+            // It lies elsewhere from now on, where slots and rows may have been.
+            tap.clear();
+        }
+        mapping.file().front.header.set_sizes(sizes);
         Ok(mapping)
     }
 
     /// Maps a file for its owner, and takes the memory for good first: so a full file system is an error now and no SIGBUS later.
-    fn map_allocated(path: &Path, file: fs::File, slots_log2: u32) -> Result<Arc<Self>, SharedError> {
-        rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, file_len(slots_log2) as u64)
+    fn map_allocated(path: &Path, file: fs::File, sizes: Sizes) -> Result<Arc<Self>, SharedError> {
+        rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, sizes.file_len() as u64)
             .map_err(SharedError::io(path, "allocate"))?;
-        Self::map(path, file, slots_log2, Access::Own)
+        Self::map(path, file, sizes, Access::Own)
     }
 
-    /// Maps a file, which has at least `file_len(slots_log2)` bytes.
-    fn map(path: &Path, descriptor: fs::File, slots_log2: u32, access: Access) -> Result<Arc<Self>, SharedError> {
+    /// Maps a file, which has at least `sizes.file_len()` bytes.
+    fn map(path: &Path, descriptor: fs::File, sizes: Sizes, access: Access) -> Result<Arc<Self>, SharedError> {
         let protection = if access == Access::Observe { ProtFlags::READ } else { ProtFlags::READ | ProtFlags::WRITE };
         // SAFETY: a new mapping, wherever there is room.
         let start = unsafe {
-            rustix::mm::mmap(ptr::null_mut(), file_len(slots_log2), protection, MapFlags::SHARED, &descriptor, 0)
+            rustix::mm::mmap(ptr::null_mut(), sizes.file_len(), protection, MapFlags::SHARED, &descriptor, 0)
         }
         .map_err(SharedError::io(path, "map"))?;
         // A pointer to so many slots is a pointer to the struct that ends with them.
-        let file = ptr::slice_from_raw_parts_mut(start.cast::<u64>(), 1 << slots_log2) as *mut File;
+        let file = ptr::slice_from_raw_parts_mut(start.cast::<u64>(), 1 << sizes.slots_log2) as *mut File;
         let file = NonNull::new(file).ok_or(Errno::NOMEM).map_err(SharedError::io(path, "map"))?;
         let owner_pid = (access == Access::Own).then(own_pid);
         // The process may go to another folder.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Ok(Arc::new(Self { file, slots_log2, path, descriptor, owner_pid }))
+        Ok(Arc::new(Self { file, sizes, path, descriptor, owner_pid }))
     }
 
     /// Makes the memory resident, so that no page fault holds the owner up, and keeps the mapping from children. Returns true if the
     /// memory is locked.
     pub(crate) fn settle(&self) -> bool {
-        let (start, len) = (self.file.as_ptr().cast(), file_len(self.slots_log2));
+        let (start, len) = (self.file.as_ptr().cast(), self.sizes.file_len());
         // SAFETY: this is the whole mapping, and none of these calls changes its content. Linux before 5.14 refuses the first call.
         // After the second, the child of a fork faults rather than write to the page as a second owner.
         unsafe {
@@ -195,7 +201,7 @@ impl Mapping {
 
     /// Whether the file still has all that is mapped. (It may be cut off at any moment.)
     pub(crate) fn is_whole(&self) -> bool {
-        rustix::fs::fstat(&self.descriptor).is_ok_and(|stat| stat.st_size >= file_len(self.slots_log2) as i64)
+        rustix::fs::fstat(&self.descriptor).is_ok_and(|stat| stat.st_size >= self.sizes.file_len() as i64)
     }
 
     /// Whether the file still has the gate.
@@ -228,7 +234,24 @@ impl Mapping {
             file.part(|file| file.log.as_slice()),
             file.part(|file| file.notes.as_slice()),
             file.part(|file| &file.journal as &EventJournal),
+            self.tap(),
         )
+    }
+
+    /// The tap, if there is room for one.
+    fn tap(self: &Arc<Self>) -> Option<Ring> {
+        if self.sizes.tap_log2 == 0 {
+            return None;
+        }
+        // SAFETY: the tap ends where the mapping ends. It is aligned to lines, as the slots are some whole lines; its words are atomics, and
+        // nobody writes to them by a reference to the file, which ends with the slots. The mapping lives as long as its `Arc`.
+        unsafe {
+            let head = self.file.cast::<u8>().add(self.sizes.tap_offset());
+            let entries = NonNull::slice_from_raw_parts(head.add(size_of::<Line<AtomicU64>>()).cast(), 1 << self.sizes.tap_log2);
+            let head = Handle::within(head.cast(), Arc::<Self>::clone(self));
+            let entries = Handle::within(entries, Arc::<Self>::clone(self));
+            Some(Ring::within(head, entries, Header::place(&self.handle(), self.sizes)))
+        }
     }
 }
 
@@ -331,17 +354,17 @@ impl Drop for Mapping {
         if self.is_here() {
             // SAFETY: `map` mapped the file at this place and of this length, and the last handle is gone. (In a forked child
             // something else may be mapped there.)
-            let _ = unsafe { rustix::mm::munmap(self.file.as_ptr().cast(), file_len(self.slots_log2)) };
+            let _ = unsafe { rustix::mm::munmap(self.file.as_ptr().cast(), self.sizes.file_len()) };
         }
     }
 }
 
-/// Reads the logarithm of the number of slots, which is not read again.
-fn read_header(path: &Path, file: &fs::File, len: u64) -> Result<u32, SharedError> {
+/// Reads what the file has, which is not read again.
+fn read_header(path: &Path, file: &fs::File, len: u64) -> Result<Sizes, SharedError> {
     let mut bytes = [0; HEADER_WORDS * 8];
     file.read_exact_at(&mut bytes, 0).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => {
-            SharedError::Truncated { path: path.to_owned(), len, expected: file_len(0) as u64 }
+            SharedError::Truncated { path: path.to_owned(), len, expected: Sizes::LEAST.file_len() as u64 }
         }
         _ => SharedError::io(path, "read")(error),
     })?;

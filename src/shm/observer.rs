@@ -84,7 +84,7 @@ impl Observer {
         let mapping = self.mapping()?;
         let file = mapping.file();
         let (_, mut latencies_ns) = (0..Self::QUANTILE_TRIES).find_map(|_| file.mirror.read())?;
-        let same_slots = file.front.header.has_slots_log2(mapping.slots_log2);
+        let same_slots = file.front.header.has_sizes(mapping.sizes);
         if same_slots { quantile(&mut latencies_ns, quantile_ppm) } else { None }
     }
 
@@ -110,10 +110,22 @@ impl Observer {
         })
     }
 
+    /// The version of this library that the owner has, or the latest one had, as in `0.1.0`. It is `None` if the page is not in a file.
+    pub fn library_version(&self) -> Option<String> {
+        let [major, minor, patch] = self.mapping()?.file().front.header.library_version();
+        Some(format!("{major}.{minor}.{patch}"))
+    }
+
     /// True if the page's path leads to another file by now, or to none: then nobody finds this page by its path. It is false if the page
     /// is in no file. This makes two system calls.
     pub fn is_replaced(&self) -> bool {
         self.mapping().is_some_and(is_replaced)
+    }
+
+    /// True if the page's file is as long as it was when it was opened. Reading a page that somebody has truncated ends the process by SIGBUS:
+    /// who reads others' pages asks this first. It is true if the page is in no file. This makes a system call.
+    pub fn is_whole(&self) -> bool {
+        self.mapping().is_none_or(Mapping::is_whole)
     }
 
     /// The folder where the page's halts outlive memory; `None` if there is none.

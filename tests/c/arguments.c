@@ -54,6 +54,8 @@ static const struct range RANGES[] = {
     RANGE(owner_timeout_ns, 10000000, UINT64_MAX, "0 or at least 10000000"),
     RANGE(min_slow, 0, 1048576, "0 to 1048576"),
     RANGE(debt_limit, 0, 1048576, "0 to 1048576"),
+    RANGE(tap_len, 0, 1048576, "0 to 1048576"),
+    RANGE(reserved, 0, 0, "0"),
 };
 
 static cb_config with(const struct range *range, uint64_t value) {

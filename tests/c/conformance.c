@@ -103,6 +103,7 @@ static void print_snapshot(const cb_snapshot *found, cb_state state, bool halted
     PRINT(*found, dropped);
     PRINT(*found, events);
     PRINT(*found, debt_ppm);
+    PRINT(*found, oldest_start_ns);
 }
 
 /* A reason is a number here. */
@@ -216,6 +217,7 @@ static bool set(void) {
     SETTING(owner_timeout_ns, uint64_t)
     SETTING(min_slow, uint32_t)
     SETTING(debt_limit, uint32_t)
+    SETTING(tap_len, uint32_t)
     return false;
 }
 

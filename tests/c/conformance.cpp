@@ -106,6 +106,7 @@ static void print_snapshot(const trip99::Snapshot &found, trip99::State state, b
     PRINT(found, dropped);
     PRINT(found, events);
     PRINT(found, debt_ppm);
+    PRINT(found, oldest_start_ns);
 }
 
 /* A reason is a number here. */
@@ -206,6 +207,7 @@ static bool set() {
     SETTING("owner_timeout_ns", config.owner_timeout = setting(arg[0]))
     SETTING("min_slow", config.min_slow = narrow(arg[0]))
     SETTING("debt_limit", config.debt_limit = narrow(arg[0]))
+    SETTING("tap_len", config.tap_len = narrow(arg[0]))
     return false;
 }
 

@@ -74,7 +74,67 @@ static void values_have_names(void) {
     CHECK(strchr(cb_version_text(), '.') != NULL);
 }
 
+/* How a call that this is the row of went. */
+static void next_row(cb_tap *tap, cb_tap_kind kind, uint64_t start_ns, uint64_t latency_ns, uint32_t ok) {
+    cb_tap_row row = CB_TAP_ROW_INIT;
+    CHECK(cb_tap_next(tap, &row));
+    CHECK_EQ(row.struct_size, sizeof row);
+    CHECK_EQ(row.kind, kind);
+    CHECK_EQ(row.start_ns, start_ns);
+    CHECK_EQ(row.latency_ns, latency_ns);
+    CHECK_EQ(row.ok, ok);
+    CHECK_EQ(row.reserved, 0);
+}
+
+static void a_tap_tells_how_each_call_went(void) {
+    cb_config config = default_config();
+    cb_breaker *breaker = create(&config);
+    cb_tap *tap = (cb_tap *)1, *other = NULL;
+    CHECK_EQ(cb_tap_open(breaker, &tap), CB_STATUS_NOT_NOW);
+    CHECK(tap == NULL);
+    CHECK_TEXT(cb_error_text(), "there is no tap: tap_len is 0");
+    cb_destroy(breaker);
+
+    config.tap_len = 64;
+    config.spike_count = 1;
+    breaker = create(&config);
+    cb_observer *observer = NULL;
+    CHECK_EQ(cb_observer_of(breaker, &observer), CB_STATUS_OK);
+    CHECK_EQ(cb_tap_open(breaker, &tap), CB_STATUS_OK);
+    CHECK_EQ(cb_observer_tap_open(observer, &other), CB_STATUS_OK);
+    cb_observer_close(observer);
+    cb_tap_row row = CB_TAP_ROW_INIT;
+    CHECK(!cb_tap_next(tap, &row));
+    const cb_call lost = cb_begin_at(breaker, 10), withdrawn = cb_begin_at(breaker, 20);
+    (void)lost;
+    cb_abandon_at(breaker, 25, withdrawn);
+    cb_record_failure_at(breaker, 30, 5);
+    cb_record_at(breaker, SECOND, 201 * MS);
+    CHECK(!cb_allow_at(breaker, SECOND + 1));
+    cb_destroy(breaker);
+    cb_tap *const taps[] = {tap, other};
+    for (int i = 0; i < 2; i++) {
+        row.struct_size = 3;
+        CHECK(!cb_tap_next(taps[i], &row)); /* it stays to be read */
+        next_row(taps[i], CB_TAP_WITHDRAWN, 20, 5, 1);
+        next_row(taps[i], CB_TAP_ASK, 25, 5, 0);
+        next_row(taps[i], CB_TAP_ASK, 799 * MS, 201 * MS, 1);
+        next_row(taps[i], CB_TAP_REFUSED, SECOND + 1, UINT64_MAX, 1);
+        next_row(taps[i], CB_TAP_ASK, 10, UINT64_MAX, 1);
+        row.struct_size = sizeof row;
+        CHECK(!cb_tap_next(taps[i], &row));
+        CHECK_EQ(cb_tap_missed(taps[i]), 0);
+        CHECK(!cb_tap_has_moved(taps[i]));
+        cb_tap_close(taps[i]);
+    }
+    CHECK(!cb_tap_next(NULL, &row) && cb_tap_missed(NULL) == 0 && !cb_tap_has_moved(NULL));
+    cb_tap_close(NULL);
+    CHECK_EQ(cb_tap_open(NULL, &tap), CB_STATUS_NULL_POINTER);
+    CHECK_EQ(cb_observer_tap_open(NULL, &tap), CB_STATUS_NULL_POINTER);
+}
+
 int main(void) {
+    a_tap_tells_how_each_call_went();
     what_is_reserved_is_0_and_sizes_are_this_headers();
     an_event_is_left_alone_when_there_is_none();
     events_carry_wall_time();

@@ -132,7 +132,7 @@ static void mistakes_are_told_with_file_line_and_key(void) {
         "min_samples, min_slow, debt_limit, confirm_verdicts, failure_rate, consecutive_failures, spike_limit, "
         "spike_count, stall_limit, max_in_flight, recover_threshold, recovery, probes, trials_in_flight, "
         "probe_timeout, backoff_base, backoff_multiplier, backoff_max, jitter, jitter_seed, stable_after, "
-        "latch_after, owner_timeout, start, shadow");
+        "latch_after, owner_timeout, start, tap_len, shadow");
     bad("\nthreshold = \"soon\"\n",
         "@: line 2: threshold is \"soon\"; legal: a duration like 200ms, 1.5s or 1m, or a number of nanoseconds, "
         "from 1ns to 9223372036854775807ns");

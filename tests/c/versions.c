@@ -64,6 +64,7 @@ static cb_config all_changed(void) {
     config.owner_timeout_ns = 21000000;
     config.min_slow = 22;
     config.debt_limit = 23;
+    config.tap_len = 24;
     return config;
 }
 

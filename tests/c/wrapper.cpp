@@ -99,6 +99,7 @@ static void settings() {
     distinct.owner_timeout_ns = 10000001;
     distinct.min_slow = 115;
     distinct.debt_limit = 116;
+    distinct.tap_len = 117;
     const Breaker breaker(distinct);
     const cb_config back = Breaker(breaker.config()).config().to_c();
     CHECK(std::memcmp(&back, &distinct, sizeof back) == 0);
@@ -267,7 +268,30 @@ static void moves_and_handles() {
     }
 }
 
+static void taps() {
+    Config config;
+    try {
+        const trip99::Tap none = Breaker(config).tap();
+        FAIL("a tap is there that nobody asked for");
+    } catch (const trip99::Error &error) {
+        CHECK(error.status() == CB_STATUS_NOT_NOW);
+    }
+    config.tap_len = 100;
+    Breaker breaker(config);
+    trip99::Tap tap = breaker.tap();
+    trip99::TapRow row;
+    CHECK(!tap.next(row));
+    breaker.record_at(7, nanoseconds(5));
+    breaker.record_failure_at(8, nanoseconds(5));
+    trip99::Tap moved = std::move(tap);
+    CHECK(moved.next(row) && row.kind == trip99::TapKind::Ask && row.start_ns == 2 && row.returned);
+    CHECK(row.latency == nanoseconds(5) && row.ok);
+    CHECK(moved.next(row) && row.start_ns == 3 && !row.ok);
+    CHECK(!moved.next(row) && moved.missed() == 0 && !moved.has_moved());
+}
+
 int main() {
+    taps();
     CHECK(trip99::abi_version() == CB_ABI_VERSION && std::strchr(trip99::version(), '.') != nullptr);
     settings();
     errors();

@@ -337,6 +337,7 @@ fn snapshot(found: &Snapshot, state: State, halted: bool) -> String {
     field(&mut text, "dropped", found.dropped);
     field(&mut text, "events", found.events);
     field(&mut text, "debt_ppm", found.debt_ppm);
+    field(&mut text, "oldest_start_ns", found.oldest_start_ns);
     text
 }
 

@@ -2,7 +2,7 @@
 
 use crate::scenario::Expected;
 
-const SETTINGS: [&str; 30] = [
+const SETTINGS: [&str; 31] = [
     "quantile_ppm",
     "threshold_ns",
     "window_age_ns",
@@ -33,6 +33,7 @@ const SETTINGS: [&str; 30] = [
     "owner_timeout_ns",
     "min_slow",
     "debt_limit",
+    "tap_len",
 ];
 
 /// Every rule is off but the quantile's, which goes by the letter from 100 samples on.
@@ -45,7 +46,7 @@ pub(crate) const QUANTILE_ONLY: [(&str, u64); 6] = [
     ("min_slow", 1),
 ];
 
-pub(crate) const SNAPSHOT: [&str; 25] = [
+pub(crate) const SNAPSHOT: [&str; 26] = [
     "state",
     "halted",
     "shadow",
@@ -71,6 +72,7 @@ pub(crate) const SNAPSHOT: [&str; 25] = [
     "dropped",
     "events",
     "debt_ppm",
+    "oldest_start_ns",
 ];
 
 /// Fields that are not in the snapshot.

@@ -123,7 +123,7 @@ impl<'a> How<'a> {
     }
 }
 
-pub(super) fn duration(option: &str, text: &str) -> Result<u64, Failure> {
+pub(crate) fn duration(option: &str, text: &str) -> Result<u64, Failure> {
     let number = || text.parse::<u64>().ok();
     let duration = || humantime::parse_duration(text).ok().map(|duration: Duration| duration.as_nanos());
     let ns = number().or_else(|| duration().and_then(|ns| u64::try_from(ns).ok()));

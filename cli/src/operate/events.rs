@@ -1,36 +1,44 @@
 //! `trip99 events`
 
-use crate::arguments::{format_arg, is_json, on_page, page};
+mod print;
+mod source;
+mod table;
+
+use crate::arguments::{format_arg, is_json};
 use crate::failure::Failure;
 use crate::json::Json;
-use crate::page::in_force::InForce;
-use crate::page::json;
-use crate::page::note;
-use crate::page::place::{Place, refused};
-use crate::page::reading::show_wall;
-use crate::show::{EventTable, columns, escape, show_counted};
-use clap::{Arg, ArgAction, ArgMatches, Command};
-use console::style;
+use crate::labels::Selector;
+use crate::operate::which::{Which, conclude, names, names_arg};
+use crate::show::columns;
+use crate::zone::{Zone, now_ns};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use print::Print;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use serde_json::json;
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use trip99::{Event, Events, LogEntry, Observer};
+use source::{Source, Told};
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+use table::Table;
 
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
+/// How often a follower of all pages looks for new ones.
+const SEEK_EVERY: Duration = Duration::from_secs(1);
+
 pub(crate) fn command() -> Command {
-    on_page("events")
-        .about("Show what happened to a breaker: the latest 1024 events, which its page keeps")
+    Command::new("events")
+        .args_override_self(true)
+        .about("Show what happened to breakers, by time: of each the latest 1024 events, which its page keeps")
         .long_about(
-            "Show what happened to a breaker: the latest 1024 events, which its page keeps.\n\n\
+            "Show what happened to breakers, by time: of each the latest 1024 events, which its page keeps. Without a name it is \
+             those of all pages.\n\n\
              A halt and a resume have one line more, or the object note in JSON: whose halt it is, and the reason that was \
-             given, as far as the page's log of the latest 64 has it.\n\n\
+             given, as far as the page's log of the latest 64 has it. What operators did while there was no owner is shown, too.\n\n\
              With --follow, JSON has other objects, too: {\"missed\":N} if so many events were overwritten before they \
              could be read, and {\"page\":\"removed\"} or {\"page\":\"replaced\"} if that happened to the page.",
         )
+        .arg(names_arg())
+        .arg(Selector::arg().conflicts_with("page"))
         .arg(
             Arg::new("follow")
                 .long("follow")
@@ -38,92 +46,127 @@ pub(crate) fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Go on with new events until interrupted, even if the breaker's process restarts"),
         )
+        .arg(
+            Arg::new("since")
+                .long("since")
+                .value_name("TIME")
+                .value_parser(since)
+                .help("Only events since then: so long ago (90s, 1h), or a time (2026-11-29T08:30:00Z)"),
+        )
+        .arg(
+            Arg::new("last")
+                .long("last")
+                .short('n')
+                .value_name("COUNT")
+                .value_parser(value_parser!(usize))
+                .help("Only so many of the latest events"),
+        )
+        .arg(Zone::arg())
         .arg(format_arg("Text for people, or one JSON object a line: the events"))
 }
 
+/// A time in nanoseconds since the Unix epoch.
+fn since(text: &str) -> Result<u64, String> {
+    if let Ok(ago) = humantime::parse_duration(text) {
+        return Ok(now_ns().saturating_sub(u64::try_from(ago.as_nanos()).unwrap_or(u64::MAX)));
+    }
+    let at = humantime::parse_rfc3339_weak(text).ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    let at_ns = at.and_then(|at| u64::try_from(at.as_nanos()).ok());
+    at_ns.ok_or_else(|| "neither a time span, as 1h, nor a time, as 2026-11-29T08:30:00Z".to_owned())
+}
+
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let place = page(matches)?;
-    let mut page = Page::open(&place.path)?;
+    let is_follow = matches.get_flag("follow");
+    let Which { pages, mut mistakes, missing } = Which::of(matches)?;
+    mistakes.extend(missing);
+    let is_alone = names(matches).len() == 1;
+    let mut sources = Vec::new();
+    for page in pages {
+        match Source::open(page) {
+            Ok(source) => sources.push(source),
+            Err(failure) => mistakes.push(failure),
+        }
+    }
+    if sources.is_empty() {
+        return conclude(mistakes);
+    }
+    let told = select(matches, sources.iter_mut().flat_map(Source::told).collect());
     let out = io::stdout();
-    let mut print: Box<dyn Print> = if is_json(matches) { Box::new(Json(out)) } else { Box::new(Table::new(out)) };
-    print.begin(&place)?;
+    let mut print: Box<dyn Print> = match is_json(matches) {
+        true => Box::new(Json(out)),
+        false => Box::new(Table::new(out, Zone::of(matches), columns(), &sources, is_whole(matches))),
+    };
+    print.begin()?;
+    told.iter().try_for_each(|told| print.told(told))?;
+    if !is_follow {
+        print.end()?;
+        return conclude(mistakes);
+    }
+    mistakes.iter().for_each(Failure::tell);
+    follow(matches, sources, &mut *print, is_alone)
+}
+
+/// Every event that there is, is to be shown.
+fn is_whole(matches: &ArgMatches) -> bool {
+    !matches.contains_id("since") && !matches.contains_id("last")
+}
+
+/// By time, and those that are asked for.
+fn select(matches: &ArgMatches, mut told: Vec<Told>) -> Vec<Told> {
+    told.sort_by_key(|told| told.order_ns);
+    if let Some(&since_ns) = matches.get_one::<u64>("since") {
+        told.retain(|told| told.wall_ns >= since_ns);
+    }
+    if let Some(&last) = matches.get_one::<usize>("last") {
+        told.drain(..told.len().saturating_sub(last));
+    }
+    told
+}
+
+fn follow(
+    matches: &ArgMatches,
+    mut sources: Vec<Source>,
+    print: &mut dyn Print,
+    is_alone: bool,
+) -> Result<(), Failure> {
+    let mut sought = Instant::now();
     loop {
-        // The place is looked at before the events are read: of a page that has gone by then all events are read.
-        let found = identify(&place.path);
-        page.print_new(&mut *print)?;
-        if !matches.get_flag("follow") {
-            return print.end();
-        }
-        if found != page.found {
-            page.found = found;
-            match found {
-                None => print.note("removed", "the page was removed; waiting for a new one")?,
-                Some(_) if found == page.opened => {}
-                Some(_) => {
-                    print.note("replaced", "the page was replaced; these are events of the new one")?;
-                    page = Page::open(&place.path)?;
-                }
-            }
-        }
         if !wait() {
             return Err(Failure::PipeClosed);
         }
-    }
-}
-
-/// The entry of the operators' log that a halt or a resume has.
-fn entry_of(event: &Event) -> Option<u64> {
-    (event.entry != 0).then_some(event.entry)
-}
-
-/// Device and inode of a file.
-type Identity = (u64, u64);
-
-fn identify(path: &Path) -> Option<Identity> {
-    fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
-}
-
-/// A page that is followed.
-struct Page {
-    observer: Observer,
-    in_force: InForce,
-    events: Events,
-    missed: u64,
-    opened: Option<Identity>,
-    /// The file that was at the page's place at the latest look.
-    found: Option<Identity>,
-}
-
-impl Page {
-    fn open(path: &Path) -> Result<Self, Failure> {
-        loop {
-            let before = identify(path);
-            let observer = Observer::open(path).map_err(|error| refused(&error))?;
-            if before == identify(path) {
-                let events = observer.events();
-                let in_force = InForce::read(&observer);
-                return Ok(Self { observer, in_force, events, missed: 0, opened: before, found: before });
+        if names(matches).is_empty() && sought.elapsed() >= SEEK_EVERY {
+            sought = Instant::now();
+            seek(matches, &mut sources);
+        }
+        // Each page's are in order, and pages are looked at together.
+        let mut told: VecDeque<Told> = VecDeque::new();
+        for source in &mut sources {
+            let found = source.looked();
+            told.extend(source.told());
+            match source.arrive(found) {
+                Ok(news) => told.extend(news),
+                Err(failure) if is_alone => {
+                    told.iter().chain(&source.note("replaced")).try_for_each(|told| print.told(told))?;
+                    return Err(failure);
+                }
+                Err(failure) => {
+                    told.extend(source.note("replaced"));
+                    failure.tell();
+                }
             }
         }
+        let mut told: Vec<Told> = told.into();
+        told.sort_by_key(|told| told.order_ns);
+        told.iter().try_for_each(|told| print.told(told))?;
     }
+}
 
-    /// Prints the events that have come since the last time.
-    fn print_new(&mut self, print: &mut dyn Print) -> Result<(), Failure> {
-        loop {
-            let event = self.events.next();
-            let missed = self.events.missed();
-            if missed > self.missed {
-                print.missed(missed - self.missed)?;
-                self.missed = missed;
-            }
-            match event {
-                Some(event) => {
-                    let logged = entry_of(&event).and_then(|entry| self.observer.log_entry(entry));
-                    self.in_force.note(&event, &self.observer);
-                    print.event(&event, self.in_force.quantile_ppm(&event), logged.as_ref())?;
-                }
-                None => return Ok(()),
-            }
+/// Takes in pages that have come since. Those that can't be read are left for the next time.
+fn seek(matches: &ArgMatches, sources: &mut Vec<Source>) {
+    let Ok(Which { pages, .. }) = Which::of(matches) else { return };
+    for page in pages {
+        if sources.iter().all(|source| source.page.place.path != page.place.path) {
+            sources.extend(Source::open(page).ok());
         }
     }
 }
@@ -136,112 +179,4 @@ fn wait() -> bool {
     let _ = poll(&mut fds, Some(&LOOK_EVERY));
     let [fd] = fds;
     !fd.revents().intersects(PollFlags::ERR | PollFlags::HUP)
-}
-
-trait Print {
-    fn begin(&mut self, _place: &Place) -> Result<(), Failure> {
-        Ok(())
-    }
-    /// An event, with the quantile that was judged, if that is known, and who halted or resumed, as far as the operators' log still
-    /// tells.
-    fn event(&mut self, event: &Event, quantile_ppm: Option<u32>, logged: Option<&LogEntry>) -> Result<(), Failure>;
-    /// So many events were overwritten before they could be read.
-    fn missed(&mut self, count: u64) -> Result<(), Failure>;
-    /// Something happened to the page itself.
-    fn note(&mut self, name: &'static str, text: &str) -> Result<(), Failure>;
-    fn end(&mut self) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
-impl<W: Write> Print for Json<W> {
-    fn event(&mut self, event: &Event, _: Option<u32>, logged: Option<&LogEntry>) -> Result<(), Failure> {
-        self.line(&json::event(event, logged))
-    }
-
-    fn missed(&mut self, count: u64) -> Result<(), Failure> {
-        self.line(&json!({ "missed": count }))
-    }
-
-    fn note(&mut self, name: &'static str, _: &str) -> Result<(), Failure> {
-        self.line(&json!({ "page": name }))
-    }
-}
-
-/// A table for people, with a heading for each day.
-struct Table<W> {
-    out: W,
-    table: EventTable,
-    /// `None` before the first event.
-    date: Option<String>,
-}
-
-impl<W: Write> Table<W> {
-    fn new(out: W) -> Self {
-        Self { out, table: EventTable::new(columns()), date: None }
-    }
-}
-
-/// Who halted or resumed, and why.
-fn show_note(logged: &LogEntry) -> String {
-    let (name, note) = (note::name(&logged.note), &logged.note);
-    let lifted = if logged.is_halt { "" } else { "'s halt" };
-    format!("{name}{lifted}: {}", escape(note.reason_or_none()))
-}
-
-impl<W: Write> Print for Table<W> {
-    fn begin(&mut self, place: &Place) -> Result<(), Failure> {
-        writeln!(self.out, "{} {}\n", style("trip99 events").bold(), place.path())?;
-        Ok(writeln!(self.out, "{}", self.table.header("time, UTC", "quantile"))?)
-    }
-
-    fn event(&mut self, event: &Event, quantile_ppm: Option<u32>, logged: Option<&LogEntry>) -> Result<(), Failure> {
-        if self.date.is_none() && event.sequence > 0 {
-            let earlier = format!("{:>13}  not kept: {}", "", show_counted(event.sequence, "earlier event"));
-            writeln!(self.out, "{}", style(earlier).dim())?;
-        }
-        let (date, time) = show_wall(event.wall_ns);
-        if self.date.as_ref() != Some(&date) {
-            writeln!(self.out, "{}", style(format_args!("{date:>13}")).bold())?;
-            self.date = Some(date);
-        }
-        writeln!(self.out, "{}", self.table.row(event, &time, quantile_ppm))?;
-        let note = logged.map(show_note).unwrap_or_default();
-        Ok(self.table.below(&note).try_for_each(|line| writeln!(self.out, "{line}"))?)
-    }
-
-    fn missed(&mut self, count: u64) -> Result<(), Failure> {
-        let text =
-            format!("{:>13}  missed: {}, overwritten before they could be read", "", show_counted(count, "event"));
-        Ok(writeln!(self.out, "{}", style(text).yellow())?)
-    }
-
-    fn note(&mut self, _: &'static str, text: &str) -> Result<(), Failure> {
-        Ok(writeln!(self.out, "{:>13}  {}", "", style(text).yellow())?)
-    }
-
-    fn end(&mut self) -> Result<(), Failure> {
-        if self.date.is_none() {
-            writeln!(self.out, "{:>13}  no event", "")?;
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use trip99::{Breaker, Config};
-
-    #[test]
-    fn a_halt_and_a_resume_tell_whose_and_why() {
-        let mut breaker = Breaker::new(Config::default()).unwrap();
-        let (observer, events) = (breaker.observer(), breaker.events());
-        breaker.halt("position \u{202e}limit");
-        breaker.resume("");
-        breaker.poll();
-        let logged: Vec<LogEntry> = events.filter_map(|event| observer.log_entry(entry_of(&event)?)).collect();
-        let notes: Vec<_> = logged.iter().map(show_note).collect();
-        assert_eq!(notes, ["engine: position  limit", "engine's halt: no reason given"]);
-    }
 }

@@ -1,29 +1,40 @@
 //! `trip99 halt`
 
-use crate::arguments::{on_page, page};
+use crate::arguments::{format_arg, is_json};
 use crate::failure::{Failure, warn};
-use crate::operate::tell::{tell, warn_of_owner};
+use crate::json::Json;
+use crate::labels::Selector;
+use crate::operate::flat::{wait_arg, wait_until_flat};
+use crate::operate::halting::{TRIES, halt};
+use crate::operate::tell::{tell, tell_briefly, warn_of_owner};
+use crate::operate::which::{Which, all_arg, conclude, names_arg};
 use crate::operate::who::{Reason, as_arg, own, reason_arg};
-use crate::page::place::{Place, refused};
+use crate::page::folder::Listed;
+use crate::page::json;
 use crate::page::reading::Reading;
 use clap::{ArgMatches, Command};
 use console::style;
+use serde_json::json;
 use std::io::{self, Write};
-use std::path::Path;
 use trip99::shared::Halter;
-use trip99::{HaltNote, Halted, Holder};
+use trip99::{HaltNote, Holder};
 
 pub(crate) fn command() -> Command {
     let max = HaltNote::MAX_REASON_BYTES;
-    on_page("halt")
+    Command::new("halt")
+        .args_override_self(true)
         .about("Halt trading: the breaker refuses every call until trip99 resume")
         .long_about(
             "Halt trading: the breaker refuses every call, from the next one on, until trip99 resume. Nothing automatic \
              overrides a halt, and a halt outlives the breaker's process, and a reboot. If no process owns the page now, the \
              halt waits for the next owner.\n\n\
-             Each holder has a halt of its own, and trading goes on when each has resumed. The exit status is 0 only if orders \
-             are refused now. A page that is odd or damaged is halted, too, and a warning says what is wrong with it.",
+             Each holder has a halt of its own, and trading goes on when each has resumed. All pages are halted before anything \
+             else is done, and one that fails doesn't keep the others from it. The exit status is 0 only if orders are refused \
+             now by all of them. A page that is odd or damaged is halted, too, and a warning says what is wrong with it.",
         )
+        .arg(names_arg().required_unless_present_any(["all", "label"]))
+        .arg(all_arg("All pages that trip99 ls shows").conflicts_with_all(["page", "label"]))
+        .arg(Selector::arg().conflicts_with("page"))
         .arg(
             // It may be missing, and its text, too: who wants to stop trading is not turned away.
             reason_arg()
@@ -31,184 +42,124 @@ pub(crate) fn command() -> Command {
                 .help(format!("The reason, for whoever looks at it later; at most {max} bytes are kept")),
         )
         .arg(as_arg("In whose name [default: USER@HOST, of who logged in]"))
+        .arg(wait_arg())
+        .arg(format_arg("Text for people, or one JSON object a line: what happened to each page"))
 }
 
-/// The halt comes first. Whatever can't be told after it is no reason to fail.
+/// The halts come first, all of them. Whatever can't be told after them is no reason to fail.
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let place = page(matches)?;
     let holder = own(matches)?;
     let reason = Reason::read(matches);
-    let mut halter = halt(&place.path, holder, &reason.text, 0, || ())?;
-    reason.warnings.iter().for_each(warn);
-    if reason.text.is_empty() {
+    let Which { pages, mut mistakes, missing } = Which::of(matches)?;
+    mistakes.extend(missing);
+    let mut halts = Vec::new();
+    for page in pages {
+        match halt(&page.place.path, holder, &reason.text, 0, || ()) {
+            Ok(halter) => halts.push(Halt { page, halter, warnings: Vec::new(), durable: false }),
+            Err(failure) => mistakes.push(failure),
+        }
+    }
+    reason.warnings.iter().filter(|_| !halts.is_empty()).for_each(warn);
+    if reason.text.is_empty() && !halts.is_empty() {
         warn("no reason given; --reason TEXT tells one to whoever looks at it later");
     }
-    halter.warnings().iter().for_each(warn);
-    let is_halted = halter.is_halted();
-    if let Some(gate) = halter.gate() {
+    let (is_json, is_alone) = (is_json(matches), halts.len() + mistakes.len() == 1);
+    for halt in &mut halts {
+        halt.halter.warnings().to_vec().into_iter().for_each(|warning| halt.warn(warning));
+        if !is_json {
+            halt.tell(holder, is_alone);
+        }
+        mistakes.extend(halt.complete(holder, &reason.text).err());
+    }
+    let halters: Vec<_> = halts.iter().map(|halt| (&halt.page, &halt.halter)).collect();
+    let (flat, left) = wait_until_flat(matches, &halters, is_json);
+    mistakes.extend(left);
+    if is_json {
+        for (index, halt) in halts.iter().enumerate() {
+            let flat = flat.as_ref().and_then(|flat| flat.get(index).copied());
+            // Trading is halted, whether this can be told or not.
+            let _ = Json(io::stdout().lock()).line(&halt.json(holder, &reason.text, flat));
+        }
+    }
+    conclude(mistakes)
+}
+
+/// A page that is halted.
+struct Halt {
+    page: Listed,
+    halter: Halter,
+    warnings: Vec<String>,
+    /// The halt outlives memory.
+    durable: bool,
+}
+
+impl Halt {
+    fn warn(&mut self, warning: String) {
+        warn(&warning);
+        self.warnings.push(warning);
+    }
+
+    fn tell(&self, holder: Holder, is_alone: bool) {
+        let (place, did) = (&self.page.place, format!("halted by {holder}"));
+        let Some(gate) = self.halter.gate() else {
+            let _ = writeln!(io::stdout().lock(), "{} halted", style(place.name()).bold());
+            return;
+        };
         let reading = Reading::take(gate);
-        if is_halted {
-            let _ = tell(&place, &format!("halted by {holder}"), &reading);
+        if self.halter.is_halted() {
+            let _ = if is_alone { tell(place, &did, &reading) } else { tell_briefly(place, &did, &reading) };
         }
         warn_of_owner(&reading);
-    } else {
-        let _ = writeln!(io::stdout().lock(), "{} halted", style(place.name()).bold());
     }
-    make_durable(&halter, holder);
-    // Whoever made another page before the file was there may not have read the file.
-    for replaced in 1..=TRIES {
-        if halter.gate().is_none_or(|gate| !gate.is_replaced()) {
-            break;
-        }
-        halter = halt(&place.path, holder, &reason.text, replaced, || ())?;
-        make_durable(&halter, holder);
-    }
-    let is_halted = is_halted && halter.is_halted();
-    if is_halted { Ok(()) } else { Err(lifted(&place)) }
-}
 
-/// How often a page may be replaced by another one while it is being halted.
-const TRIES: u32 = 10;
-
-/// Halts the page that the path leads to. If the path leads to another one by then, that one is halted, too. `replaced` is how often that
-/// was so before this. `opened` is called between the opening of a page and its halt, for tests.
-fn halt(
-    path: &Path,
-    holder: Holder,
-    reason: &str,
-    mut replaced: u32,
-    mut opened: impl FnMut(),
-) -> Result<Halter, Failure> {
-    let shown = path.display();
-    loop {
-        let halter = match Halter::open(path) {
-            Ok(halter) => halter,
-            Err(error) if replaced == 0 => return Err(refused(&error)),
-            Err(error) => {
-                let what = format!("the page that was {shown} is halted, but {shown} leads elsewhere by now: {error}");
-                return Err(Failure::not_done(what));
+    /// Makes it durable. Whoever made another page before the halt's file was there may not have read the file, so that page is halted,
+    /// too.
+    fn complete(&mut self, holder: Holder, reason: &str) -> Result<(), Failure> {
+        let was_halted = self.halter.is_halted();
+        self.make_durable(holder);
+        for replaced in 1..=TRIES {
+            if self.halter.gate().is_none_or(|gate| !gate.is_replaced()) {
+                break;
             }
+            self.halter = halt(&self.page.place.path, holder, reason, replaced, || ())?;
+            self.make_durable(holder);
+        }
+        let name = self.page.place.name();
+        let lifted = || format!("{name} was halted, but somebody resumed at once, and it isn't halted now");
+        if was_halted && self.halter.is_halted() { Ok(()) } else { Err(Failure::not_done(lifted())) }
+    }
+
+    /// The halt holds already. It waits here for a disk, so that the halt outlives memory.
+    fn make_durable(&mut self, holder: Holder) {
+        let list = self.halter.holders();
+        let holds =
+            |name: Holder| list.as_ref().is_some_and(|list| list.notes().iter().any(|note| note.holder == Some(name)));
+        // A page keeps sixteen names. Those that came later share one.
+        let name = [holder, Holder::OTHERS].into_iter().find(|&name| holds(name)).unwrap_or(holder);
+        let made = match list {
+            None => Err("its page is not one of this version".to_owned()),
+            Some(_) => self.halter.make_durable(name).map_err(|error| error.to_string()),
         };
-        opened();
-        match halter.halt(holder, reason) {
-            Halted::Done | Halted::NoOwner => {
-                if replaced > 0 {
-                    warn(format_args!(
-                        "{shown} was replaced meanwhile; what was there and what is there now are halted"
-                    ));
-                }
-                return Ok(halter);
-            }
-            Halted::Replaced if replaced < TRIES => replaced += 1,
-            Halted::Replaced => {
-                return Err(Failure::not_done(format_args!(
-                    "{shown} leads to another page each time that it is halted; what it leads to now isn't halted"
-                )));
-            }
-            _ => return Err(Failure::not_done(format_args!("{shown} is not halted: its breaker has ended"))),
-        }
-    }
-}
-
-/// Our halt, and every other one, was lifted while this looked.
-fn lifted(place: &Place) -> Failure {
-    Failure::not_done(format_args!(
-        "{} was halted, but somebody resumed at once, and it isn't halted now",
-        place.name()
-    ))
-}
-
-/// The halt holds already. It waits here for a disk, so that the halt outlives memory.
-fn make_durable(halter: &Halter, holder: Holder) {
-    let list = halter.holders();
-    let holds =
-        |name: Holder| list.as_ref().is_some_and(|list| list.notes().iter().any(|note| note.holder == Some(name)));
-    // A page keeps sixteen names. Those that came later share one.
-    let name = [holder, Holder::OTHERS].into_iter().find(|&name| holds(name)).unwrap_or(holder);
-    let made = match list {
-        None => Err("its page is not one of this version".to_owned()),
-        Some(_) => halter.make_durable(name).map_err(|error| error.to_string()),
-    };
-    if let Err(error) = made {
-        warn(format_args!(
-            "the halt isn't durable: {error}. It holds now, but a reboot may forget it, unless the engine's process keeps it"
-        ));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-    use std::path::PathBuf;
-    use trip99::shared::Options;
-    use trip99::{Breaker, Config, Start};
-
-    /// A folder, with a page at `page` and others beside it.
-    struct Pages(PathBuf, Vec<Breaker>);
-
-    impl Pages {
-        fn new(name: &str, others: usize) -> Self {
-            let folder = PathBuf::from(format!("/dev/shm/cli-unit-test-{}-{name}", std::process::id()));
-            fs::create_dir(&folder).unwrap();
-            let options = Options::default().state_dir(folder.join("state")).warden(false);
-            let make = |name: String| {
-                Breaker::create_shared_with(folder.join(name), Config::default(), Start::Closed, &options).unwrap()
-            };
-            let names = ["page".to_owned()].into_iter().chain((0..others).map(|number| format!("other-{number}")));
-            let breakers = names.map(make).collect();
-            Self(folder, breakers)
-        }
-
-        fn path(&self) -> PathBuf {
-            self.0.join("page")
-        }
-
-        /// The path leads to another page from now on.
-        fn replace(&self, number: usize) {
-            fs::rename(self.0.join(format!("other-{number}")), self.path()).unwrap();
-        }
-
-        /// Whether each breaker is halted.
-        fn halted(&self) -> Vec<bool> {
-            self.1.iter().map(|breaker| breaker.observer().is_halted()).collect()
+        self.durable = made.is_ok();
+        if let Err(error) = made {
+            self.warn(format!(
+                "the halt isn't durable: {error}. It holds now, but a reboot may forget it, unless the engine's process keeps it"
+            ));
         }
     }
 
-    impl Drop for Pages {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    /// Halts, and replaces the page before each of the first halts.
-    fn halted(pages: &Pages, times: usize) -> Result<Halter, Failure> {
-        let mut count = 0;
-        halt(&pages.path(), Holder::new("ann").unwrap(), "", 0, || {
-            if count < times {
-                pages.replace(count);
-                count += 1;
-            }
+    fn json(&self, holder: Holder, reason: &str, flat: Option<bool>) -> serde_json::Value {
+        let reading = self.halter.gate().map(|gate| Reading::take(gate));
+        json!({
+            "name": self.page.place.name(),
+            "path": self.page.place.path(),
+            "halted": self.halter.is_halted(),
+            "holder": holder.to_string(),
+            "reason": reason,
+            "durable": self.durable,
+            "flat": flat,
+            "warnings": self.warnings,
+            "page": reading.map(|reading| json::page(&self.page, &reading)),
         })
-    }
-
-    #[test]
-    fn a_page_that_is_replaced_while_it_is_halted_is_not_the_only_one_that_is() {
-        let pages = Pages::new("replaced", 2);
-        assert!(halted(&pages, 1).unwrap().is_halted());
-        assert_eq!(pages.halted(), [true, true, false]);
-    }
-
-    #[test]
-    fn what_the_path_leads_to_is_halted_or_the_halt_fails() {
-        let pages = Pages::new("again", 11);
-        assert!(matches!(halted(&pages, 11), Err(Failure::NotDone(why)) if why.contains("another page each time")));
-        assert_eq!(pages.halted().iter().filter(|&&halted| halted).count(), 11);
-
-        let pages = Pages::new("removed", 0);
-        let removed = || fs::remove_file(pages.path()).unwrap();
-        let failed = halt(&pages.path(), Holder::new("ann").unwrap(), "", 0, removed);
-        assert!(matches!(failed, Err(Failure::NotDone(why)) if why.contains("leads elsewhere by now")));
-        assert_eq!(pages.halted(), [true]);
     }
 }

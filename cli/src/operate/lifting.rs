@@ -1,6 +1,7 @@
 //! Lifting halts from a list that somebody has seen, and nothing that came since.
 
 use crate::page::note::is_fleets;
+use std::fmt;
 use trip99::shared::Halter;
 use trip99::{HaltNote, Holder, Holders, Resumed};
 
@@ -21,6 +22,22 @@ impl Whose {
             Self::All { fleets } => fleets || !is_fleets(note.holder),
         };
         list.notes().iter().enumerate().filter(|(_, note)| is_meant(note)).map(|(place, _)| place).collect()
+    }
+}
+
+impl Whose {
+    /// Those that hold a halt now.
+    pub(crate) fn notes(&self, list: &Holders) -> Vec<HaltNote> {
+        self.places(list).into_iter().filter_map(|place| list.notes().get(place)).cloned().collect()
+    }
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(holder) => holder.fmt(f),
+            Self::All { .. } => f.write_str("all holders"),
+        }
     }
 }
 

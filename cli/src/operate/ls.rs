@@ -1,120 +1,121 @@
 //! `trip99 ls`
 
-use crate::arguments::{format_arg, is_json};
-use crate::failure::Failure;
+use crate::arguments::{check_arg, format_arg, is_json};
+use crate::failure::{Failure, warn};
 use crate::json::Json;
+use crate::labels::Selector;
+use crate::page::folder::{self, Listed};
 use crate::page::json;
-use crate::page::place::Place;
 use crate::page::reading::Reading;
-use crate::show::{WIDE, columns, escape, show_count, show_ns};
-use clap::{ArgMatches, Command};
-use console::{Alignment, measure_text_width, pad_str, style};
-use std::fs;
+use crate::page::row::{Column, Row, Table};
+use crate::page::standing::Standing;
+use crate::show::{columns, escape, wrap};
+use crate::zone::Zone;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use console::{measure_text_width, style};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use trip99::shared::SharedError;
-use trip99::{Observer, shared};
 
 pub(crate) fn command() -> Command {
     Command::new("ls")
         .args_override_self(true)
-        .about("List the breakers that are published in pages")
+        .about("List the breakers that are published in pages, trouble first")
         .long_about(
-            "List the breakers that are published in pages: those in the conventional places of all users that one may see, \
-             $TRIP99_DIR, /run/trip99/USER and /dev/shm/trip99-USER. Pages that can't be read are listed with the reason. \
-             Fails if there is none.",
+            "List the breakers that are published in pages, trouble first: those in the conventional places of all users that one \
+             may see, $TRIP99_DIR, /run/trip99/USER and /dev/shm/trip99-USER, or those in DIR. Pages that can't be read are listed \
+             with the reason. Fails if there is none.\n\n\
+             Labels are read from $TRIP99_LABELS, or else from labels.toml in the pages' folder.",
         )
+        .arg(Arg::new("dir").value_name("DIR").value_parser(value_parser!(PathBuf)).help("A folder of pages"))
+        .arg(Selector::arg())
+        .arg(check_arg())
+        .arg(Zone::arg())
         .arg(format_arg("Text for people, or one JSON object a line: the pages"))
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    // A name that is none leads to the places, or to what is wrong with them.
-    let looked_in = match shared::find("ls") {
-        Err(SharedError::NoPage { looked_in, .. }) => looked_in,
-        Ok(_) | Err(SharedError::Ambiguous { .. }) => shared::places(),
-        Err(error) => return Err(Failure::new(error)),
-    };
-    let folders: Vec<(PathBuf, Vec<Place>)> = looked_in.iter().map(|path| (path.clone(), pages(path))).collect();
-    let folders: Vec<_> = folders.into_iter().filter(|(_, pages)| !pages.is_empty()).collect();
-    if folders.is_empty() {
-        let looked_in: Vec<_> = looked_in.iter().map(|path| path.display().to_string()).collect();
-        return Err(Failure::not_done(format_args!("there are no pages in {}", looked_in.join(", "))));
-    }
-    let read = |place: &Place| Observer::open(&place.path).map(|page| Reading::take(&page));
-    let mut out = io::stdout().lock();
-    if is_json(matches) {
-        let mut out = Json(out);
-        return folders.iter().flat_map(|(_, pages)| pages).try_for_each(|place| match read(place) {
-            Ok(reading) => out.line(&json::page(place, &reading)),
-            Err(error) => out.line(&json::refused_page(place, &error.to_string())),
-        });
-    }
-    let is_wide = columns() >= WIDE;
-    let names = folders.iter().flat_map(|(_, pages)| pages).map(|place| measure_text_width(&place.name())).max();
-    let names = names.unwrap_or(0).clamp(4, if is_wide { 29 } else { 17 });
-    writeln!(out, "{}", header(names, is_wide))?;
-    for (path, pages) in &folders {
-        if folders.len() > 1 {
-            writeln!(out, "{}", style(format_args!("{}:", escape(&path.to_string_lossy()))).dim())?;
+    let is_check = matches.get_flag("check");
+    let named = matches.get_one::<PathBuf>("dir").map(PathBuf::as_path);
+    let selector = Selector::of(matches)?;
+    let (pages, mistakes) = match folder::pages(named, &selector) {
+        // There was a page, or the script wouldn't ask.
+        Err(failure @ Failure::NotDone(_)) if is_check => {
+            failure.tell();
+            return Err(Failure::Answer(Standing::Gone.check()));
         }
-        for place in pages {
-            let mut name = place.name();
-            if measure_text_width(&name) > names {
-                // A long name has a line of its own, so that the columns stay where they are.
-                writeln!(out, "{name}")?;
-                name.clear();
+        found => found?,
+    };
+    if pages.is_empty() && mistakes.is_empty() {
+        return Err(Failure::not_done(format_args!("no page has {selector}")));
+    }
+    let mut found: Vec<Found> = pages.into_iter().map(Found::read).collect();
+    // Pages of one standing stay by folder and by name.
+    found.sort_by_key(|found| found.row.standing);
+    if is_json(matches) {
+        let mut out = Json(io::stdout().lock());
+        found.iter().try_for_each(|found| out.line(&json::listed(&found.page, &found.reading)))?;
+    } else {
+        print(&found, &Zone::of(matches), columns())?;
+    }
+    mistakes.iter().for_each(|mistake| warn(mistake.message().unwrap_or_default()));
+    let worst = found.iter().map(|found| found.row.standing.check()).max().unwrap_or(0);
+    match mistakes.is_empty() {
+        // Some page may have the label.
+        false if !selector.is_empty() => Err(Failure::Answer(2)),
+        _ if is_check && worst > 0 => Err(Failure::Answer(worst)),
+        _ => Ok(()),
+    }
+}
+
+struct Found {
+    page: Listed,
+    reading: Result<Reading, SharedError>,
+    row: Row,
+}
+
+impl Found {
+    fn read(page: Listed) -> Self {
+        let reading = page.read();
+        Self { row: Row::new(&page, &reading), page, reading }
+    }
+
+    fn folder(&self) -> &Path {
+        self.page.place.path.parent().unwrap_or(Path::new("/"))
+    }
+}
+
+/// How far what stands below a row is indented.
+const INDENT: usize = 4;
+
+/// Prints a row for each page, and below it why the page stands as it does.
+fn print(found: &[Found], zone: &Zone, width: usize) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let table = Table::new(found.iter().map(|found| &found.row), zone, width);
+    writeln!(out, "{}", style(table.header()).dim())?;
+    let is_in_one = found.windows(2).all(|pair| matches!(pair, [one, other] if one.folder() == other.folder()));
+    for found in found {
+        let row = &found.row;
+        if measure_text_width(&row.name) > table.width(Column::Name) {
+            // A long name has a line of its own, so that the columns stay where they are, and the name can be copied.
+            writeln!(out, "{}", row.name)?;
+        }
+        let show = |column| {
+            let cell = table.cell(row, column);
+            match column {
+                Column::Name if measure_text_width(&cell) > table.width(column) => String::new(),
+                Column::State => row.standing.style().apply_to(cell).to_string(),
+                _ => cell,
             }
-            let name = left(&name, names);
-            match read(place) {
-                Ok(reading) => writeln!(out, "{name}  {}", row(&reading, is_wide))?,
-                Err(error) => writeln!(out, "{name}  {}", style(why(&error, place)).red())?,
+        };
+        writeln!(out, "{}", table.line(show))?;
+        let folder =
+            if is_in_one { String::new() } else { format!("in {}", escape(&found.folder().to_string_lossy())) };
+        for text in [&row.why, &folder] {
+            for line in wrap(text, width.saturating_sub(INDENT)) {
+                writeln!(out, "{:INDENT$}{}", "", style(line).dim())?;
             }
         }
     }
     Ok(())
-}
-
-/// The pages of a folder, by name; none if it can't be read. Hidden files are no pages: they are locks, and pages that are being made.
-fn pages(folder: &Path) -> Vec<Place> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let visible = entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
-    let mut paths: Vec<_> = visible.map(|entry| entry.path()).collect();
-    paths.sort();
-    paths.into_iter().map(|path| Place { path }).collect()
-}
-
-fn header(names: usize, is_wide: bool) -> String {
-    let samples = if is_wide { format!("  {:>16}", "slow of samples") } else { String::new() };
-    let header =
-        format!("{:<names$}  {:<20}  {:<15}  {:>12}{samples}  {:>8}", "page", "state", "owner", "seen ago", "P99");
-    style(header).dim().to_string()
-}
-
-/// Pads a text to a width. (Styled text has more letters than are seen.)
-fn left(text: &str, width: usize) -> String {
-    pad_str(text, width, Alignment::Left, None).into_owned()
-}
-
-fn row(reading: &Reading, is_wide: bool) -> String {
-    let owner = format!("{} {}", reading.pid(), reading.owner_state());
-    let owner = if reading.owner_state() == "alive" { style(owner) } else { style(owner).yellow() }.to_string();
-    let snapshot = reading.snapshot.as_ref().filter(|snapshot| snapshot.samples > 0);
-    let samples = snapshot.map_or("-".to_owned(), |snapshot| {
-        format!("{} of {}", show_count(snapshot.slow.into()), show_count(snapshot.samples.into()))
-    });
-    let ns = |ns: Option<u64>| ns.map_or("-".to_owned(), show_ns);
-    let samples = if is_wide { format!("  {samples:>16}") } else { String::new() };
-    format!(
-        "{}  {}  {:>12}{samples}  {:>8}",
-        left(&reading.show_state_short(), 20),
-        left(&owner, 15),
-        ns(reading.seen_ago_ns()),
-        ns(reading.p99_ns())
-    )
-}
-
-/// Why a page can't be read. The page's path is left out, as its name is there already.
-fn why(error: &SharedError, place: &Place) -> String {
-    let path = place.path.display().to_string();
-    format!("refused: {}", escape(&error.to_string().replace(&format!("{path} is "), "").replace(&path, "it")))
 }

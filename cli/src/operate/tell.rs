@@ -5,6 +5,7 @@ use crate::page::note;
 use crate::page::place::Place;
 use crate::page::reading::Reading;
 use crate::show::{columns, show_line};
+use crate::zone::Zone;
 use console::style;
 use std::io::{self, Write};
 use trip99::HaltNote;
@@ -16,7 +17,7 @@ pub(crate) fn tell(place: &Place, did: &str, reading: &Reading) -> Result<(), Fa
     let mut out = io::stdout().lock();
     writeln!(out, "{} {did}", style(place.name()).bold())?;
     writeln!(out, "{}", show_line("state", &reading.show_state()))?;
-    if let Some(back) = reading.show_comes_back() {
+    if let Some(back) = reading.comes_back_words() {
         writeln!(out, "{}", show_line("", &back))?;
     }
     writeln!(out, "{}", show_line("orders", &reading.show_orders()))?;
@@ -24,10 +25,17 @@ pub(crate) fn tell(place: &Place, did: &str, reading: &Reading) -> Result<(), Fa
         writeln!(out, "{}", show_line("retry", &retry))?;
     }
     writeln!(out, "{}", show_line("owner", &reading.show_owner()))?;
-    if let Some(resting) = reading.resting {
-        writeln!(out, "{}", show_line("resting", &show_resting(resting)))?;
+    if let Some(resting) = reading.show_resting() {
+        writeln!(out, "{}", show_line("resting", &resting))?;
     }
     Ok(out.flush()?)
+}
+
+/// As [`tell`], in one line, where there are several pages.
+pub(crate) fn tell_briefly(place: &Place, did: &str, reading: &Reading) -> Result<(), Failure> {
+    let resting = reading.show_resting().map(|resting| format!("; {resting}")).unwrap_or_default();
+    let (name, orders) = (style(place.name()).bold(), reading.show_orders());
+    Ok(writeln!(io::stdout().lock(), "{name} {did}: {}; orders {orders}{resting}", reading.show_state())?)
 }
 
 /// What an operator has to know of the owner.
@@ -41,15 +49,11 @@ pub(crate) fn warn_of_owner(reading: &Reading) {
     }
 }
 
-pub(crate) fn show_resting(count: u64) -> String {
-    format!("{} at the venue", crate::show::show_counted(count, "order"))
-}
-
 /// Who holds a halt, as a block of lines each.
-pub(crate) fn held_by(holders: &[HaltNote]) -> Vec<(&'static str, String)> {
+pub(crate) fn held_by(holders: &[HaltNote], zone: &Zone) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     for holder in holders {
-        let texts = note::lines(holder, columns().saturating_sub(INDENT).max(20));
+        let texts = note::lines(holder, zone, columns().saturating_sub(INDENT).max(20));
         lines.extend(
             texts.into_iter().enumerate().map(|(index, text)| (if index == 0 { "halted by" } else { "" }, text)),
         );

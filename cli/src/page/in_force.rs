@@ -28,10 +28,14 @@ impl InForce {
         }
     }
 
-    /// The quantile that was judged at an event; `None` if that isn't known, since other settings may have been in force then.
+    /// The settings that were in force at an event; `None` if that isn't known, since others may have been in force then.
+    pub(crate) fn at(&self, event: &Event) -> Option<&Config> {
+        self.config.as_ref().filter(|_| self.since <= Some(event.sequence))
+    }
+
+    /// The quantile that was judged at an event, if that is known.
     pub(crate) fn quantile_ppm(&self, event: &Event) -> Option<u32> {
-        let config = self.config.as_ref().filter(|_| self.since <= Some(event.sequence));
-        config.map(|config| config.quantile_ppm)
+        self.at(event).map(|config| config.quantile_ppm)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who holds a halt, since when and why, for people.
 
-use crate::page::reading::show_ago;
 use crate::show::{escape, wrap};
+use crate::zone::Zone;
 use std::fs;
 use trip99::{HaltNote, Holder};
 
@@ -15,8 +15,8 @@ pub(crate) fn name(note: &HaltNote) -> String {
 }
 
 /// A few lines, of at most so many columns.
-pub(crate) fn lines(note: &HaltNote, columns: usize) -> Vec<String> {
-    let since = if note.wall_ns == 0 { "at a time that isn't known".to_owned() } else { show_ago(note.wall_ns) };
+pub(crate) fn lines(note: &HaltNote, zone: &Zone, columns: usize) -> Vec<String> {
+    let since = if note.wall_ns == 0 { "at a time that isn't known".to_owned() } else { zone.ago(note.wall_ns) };
     let mut lines = vec![format!("{}, {since}", name(note))];
     lines.extend(wrap(&escape(note.reason_or_none()), columns));
     lines.extend(who(note).map(|who| wrap(&who, columns)).unwrap_or_default());

@@ -8,6 +8,7 @@ use trip99::shared;
 use trip99::shared::SharedError;
 
 /// The file of a page.
+#[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) path: PathBuf,
 }

@@ -1,11 +1,8 @@
 //! A page as it stands, read once.
 
 use crate::page::in_force::InForce;
-use crate::page::note;
-use crate::show::{show_ns, state_style};
-use console::{Style, style};
+use crate::zone::now_ns;
 use std::fs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use trip99::shared::{ComesBack, Owner};
 use trip99::{Event, HaltNote, Observer, Snapshot, State};
 
@@ -40,6 +37,8 @@ pub(crate) struct Reading {
     pub(crate) resting: Option<u64>,
     /// The latest change of state that the journal has.
     pub(crate) last_change: Option<Event>,
+    /// Since when the state is what it is; 0 if that isn't known.
+    since_wall_ns: u64,
     pub(crate) in_force: InForce,
     /// `None` until the owner's first operation.
     pub(crate) snapshot: Option<Snapshot>,
@@ -58,6 +57,7 @@ impl Reading {
         Self {
             state: why.state,
             halted: why.halted,
+            since_wall_ns: why.since_wall_ns,
             holders: why.holders,
             unwatched: why.unwatched,
             shadow: why.shadow,
@@ -79,97 +79,33 @@ impl Reading {
         p99_ns
     }
 
+    /// Above it, the quantile that is judged is too high.
+    pub(crate) fn threshold_ns(&self) -> Option<u64> {
+        self.in_force.config.as_ref().map(|config| config.threshold_ns)
+    }
+
+    /// For how long the oldest call in flight has been out.
+    pub(crate) fn oldest_ns(&self) -> Option<u64> {
+        let snapshot = self.snapshot.as_ref().filter(|snapshot| snapshot.oldest_start_ns != u64::MAX)?;
+        let age_ns = snapshot.now_ns.saturating_sub(snapshot.oldest_start_ns);
+        // It went on since the snapshot, if there is an owner whose call it is.
+        let since_ns = if self.has_owner() { self.seen_ago_ns().unwrap_or(0) } else { 0 };
+        Some(age_ns.saturating_add(since_ns))
+    }
+
+    /// Since when it stands as it does, in nanoseconds since the Unix epoch, as far as that is known.
+    pub(crate) fn since_wall_ns(&self) -> Option<u64> {
+        let known = |wall_ns: u64| (wall_ns > 0).then_some(wall_ns);
+        let silent_since = || Some(now_ns().saturating_sub(self.seen_ago_ns()?));
+        match (self.has_owner(), self.unwatched || self.stopped, self.halted) {
+            (false, _, _) | (_, true, _) => silent_since(),
+            (_, _, true) => self.holders.iter().filter_map(|note| known(note.wall_ns)).min(),
+            _ => known(self.since_wall_ns),
+        }
+    }
+
     pub(crate) fn state_name(&self) -> &'static str {
         self.state.map_or("unknown", State::name)
-    }
-
-    /// The state, and what lies over it. A page without an owner has no state that counts.
-    pub(crate) fn show_state(&self) -> String {
-        if !self.has_owner() {
-            return style("no owner").yellow().to_string();
-        }
-        let mut text = self.state.map_or(Style::new().red(), state_style).apply_to(self.state_name()).to_string();
-        for word in self.flags() {
-            text += &format!(", {}", style(word).red().bold());
-        }
-        text
-    }
-
-    /// As [`show_state`](Self::show_state), in at most 20 columns.
-    pub(crate) fn show_state_short(&self) -> String {
-        let state = self.state.map_or(Style::new().red(), state_style).apply_to(self.state_name());
-        let back = self.comes_back.as_ref();
-        let word = match (self.has_owner(), self.flags().first()) {
-            (false, _) if back.is_some_and(|back| back.halted) => style("halted").red().bold(),
-            (false, _) if back.is_some_and(|back| back.state == State::Closed) => style("closed"),
-            (false, _) => style("open").red(),
-            (true, Some(flag)) => style(*flag).red().bold(),
-            (true, None) => return state.to_string(),
-        };
-        if self.has_owner() { format!("{state}, {word}") } else { format!("{}: {word}", style("no owner").yellow()) }
-    }
-
-    fn flags(&self) -> Vec<&'static str> {
-        let flags = [(self.halted, "halted"), (self.unwatched, "unwatched")];
-        flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| word).collect()
-    }
-
-    /// What the page would come back as, if it has no owner.
-    pub(crate) fn show_comes_back(&self) -> Option<String> {
-        if self.has_owner() {
-            return None;
-        }
-        let Some(back) = &self.comes_back else {
-            return Some("an owner would refuse it, as it holds what no version writes".to_owned());
-        };
-        let state = match (back.state, back.pause_left_ns) {
-            (State::Closed, _) => "closed, as the last owner ended cleanly".to_owned(),
-            (_, Some(0)) => "open, with its pause over".to_owned(),
-            (_, Some(left_ns)) => format!("open, with {} left of its pause", show_ns(left_ns)),
-            (_, None) => "open, for a whole pause".to_owned(),
-        };
-        let names = back.holders.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let names = if names.is_empty() { "somebody".to_owned() } else { names.join(", ") };
-        let halted = if back.halted { format!("; halted by {names}") } else { String::new() };
-        Some(format!("would come back as {state}{halted}"))
-    }
-
-    /// Whether orders pass now.
-    pub(crate) fn show_orders(&self) -> String {
-        match self.state {
-            _ if self.halted && !self.holders.is_empty() => {
-                format!("refused: halted by {}", note::names(&self.holders))
-            }
-            _ if !self.has_owner() && !self.refuses => {
-                "refused by nobody: the page has no owner, and gates of other processes may let orders pass".to_owned()
-            }
-            _ if !self.has_owner() => "refused: the page has no owner".to_owned(),
-            _ if self.halted => "refused, until the owner polls; nobody holds a halt any more".to_owned(),
-            None => "refused: the gate holds what no version writes".to_owned(),
-            _ if self.unwatched && !self.shadow => {
-                "refused, until the owner polls: it is silent, and nobody judges".to_owned()
-            }
-            _ if !self.refuses && self.shadow => "pass: in shadow nothing is refused but by a halt".to_owned(),
-            Some(State::Closed) => "pass".to_owned(),
-            Some(State::HalfOpen) => "refused, but for trials".to_owned(),
-            Some(State::Open) => "refused: open".to_owned(),
-        }
-    }
-
-    /// When the next trial is due.
-    pub(crate) fn show_retry(&self) -> Option<String> {
-        let snapshot = self.snapshot.as_ref().filter(|_| self.state == Some(State::Open) && self.has_owner())?;
-        let text = match snapshot.retry_at_ns {
-            u64::MAX => "none is due".to_owned(),
-            retry_at_ns => {
-                let seen_ago_ns = self.owner.as_ref().and_then(|owner| owner.seen_ago_ns).unwrap_or(0);
-                match retry_at_ns.saturating_sub(snapshot.now_ns).saturating_sub(seen_ago_ns) {
-                    0 => "due".to_owned(),
-                    left_ns => format!("in {}", show_ns(left_ns)),
-                }
-            }
-        };
-        Some(text)
     }
 
     pub(crate) fn has_owner(&self) -> bool {
@@ -198,22 +134,6 @@ impl Reading {
             _ => "alive",
         }
     }
-
-    pub(crate) fn show_owner(&self) -> String {
-        let state = match self.owner_state() {
-            "alive" => style("alive").green(),
-            "gone" => style("gone").red(),
-            other => style(other).yellow(),
-        };
-        let seen = self.seen_ago_ns().map_or("never seen".to_owned(), |ago_ns| format!("seen {} ago", show_ns(ago_ns)));
-        let pid = match self.pid() {
-            0 => "a process that can't be told".to_owned(),
-            pid => format!("process {pid}"),
-        };
-        let started = self.owner.as_ref().and_then(|owner| owner.started);
-        let started = started.map(|started| format!(", started {started}")).unwrap_or_default();
-        format!("{pid}, {state}, {seen}{started}")
-    }
 }
 
 /// Whether a signal has stopped a process, as the kernel says.
@@ -222,19 +142,4 @@ fn is_stopped(pid: u32) -> bool {
     // The process's name stands before the state, in parentheses, and may have parentheses in it.
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
     matches!(state, Some('T' | 't'))
-}
-
-/// The date and the time of day to the millisecond, both UTC.
-pub(crate) fn show_wall(wall_ns: u64) -> (String, String) {
-    let text = humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_nanos(wall_ns)).to_string();
-    let (date, time) = text.split_once('T').unwrap_or_default();
-    (date.to_owned(), time.trim_end_matches('Z').to_owned())
-}
-
-/// How long ago, and when.
-pub(crate) fn show_ago(wall_ns: u64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let ago_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX).saturating_sub(wall_ns);
-    let (date, time) = show_wall(wall_ns);
-    format!("{} ago ({date} {time} UTC)", show_ns(ago_ns))
 }

@@ -5,7 +5,7 @@ use console::style;
 use trip99::{Event, PPM, Reason, State};
 
 /// Columns that a terminal needs for all figures of a table. A narrower one gets fewer.
-pub(crate) const WIDE: usize = 110;
+const WIDE: usize = 110;
 
 /// A table of events. An event has a row, and below it its evidence.
 pub(crate) struct EventTable {
@@ -54,7 +54,7 @@ impl EventTable {
             format!("{:<9} → {}", event.from, to.apply_to(format_args!("{:<10}", event.to)))
         };
         let row =
-            format!("{time:>13}  {change} {:<20} {quantile:>9}{samples}  {}", event.reason, pause(event, is_wide));
+            format!("{time:>13}  {change} {:<20} {quantile:>9}{samples}  {}", event.reason, show_pause(event, is_wide));
         let mut lines = vec![row.trim_end().to_owned()];
         let evidence = evidence(event, quantile_ppm).unwrap_or_default();
         lines.extend(self.below(&evidence).map(|line| style(line).dim().to_string()));
@@ -70,7 +70,8 @@ impl EventTable {
     }
 }
 
-fn pause(event: &Event, is_wide: bool) -> String {
+/// How long the pause is that begins with an event, if one does.
+pub(crate) fn show_pause(event: &Event, is_wide: bool) -> String {
     let pause_ns = event.retry_at_ns.saturating_sub(event.t_ns);
     // Of these the pause goes on as it was.
     let is_beside = matches!(

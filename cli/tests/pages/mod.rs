@@ -40,6 +40,11 @@ impl Place {
         Self::new("elsewhere", name, false)
     }
 
+    /// In a folder of its own.
+    pub(crate) fn within(folder: &str, name: &str) -> Self {
+        Self::new(folder, name, false)
+    }
+
     fn new(folder: &str, name: &str, by_name: bool) -> Self {
         let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
         *places += 1;
@@ -207,9 +212,15 @@ pub(crate) struct Follower {
 impl Follower {
     /// Started, and at work.
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        assert!(!out.fill_buf().unwrap().is_empty(), "it prints something");
+        let mut follower = Self::of(&mut command(args));
+        assert!(!follower.out.as_mut().unwrap().fill_buf().unwrap().is_empty(), "it prints something");
+        follower
+    }
+
+    /// Started.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
         Self { child, out: Some(out) }
     }
 

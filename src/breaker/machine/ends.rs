@@ -13,6 +13,7 @@ impl Machine {
     /// than the threshold.
     pub(in crate::breaker) fn end(&mut self, now_ns: u64, may_be_clean: bool) {
         if self.outlet.is_owners() {
+            self.tap_forgotten();
             if self.started {
                 self.publish();
             }
@@ -31,7 +32,7 @@ impl Machine {
     #[cfg(feature = "shm")]
     pub(in crate::breaker) fn move_to(&mut self, opened: crate::shm::Opened, now_ns: u64) {
         let crate::shm::Opened { page, link, legacy, kept } = opened;
-        self.judge.mirror();
+        self.judge.show();
         self.outlet.move_to(page, link, legacy.as_ref());
         self.outlet.set_settings(&self.config);
         self.created_ns = now_ns;
@@ -44,6 +45,9 @@ impl Machine {
         };
         self.started_as = Some(started);
         self.state = if started == Started::Unclean { State::Open } else { start.state() };
+        if self.state != State::Closed {
+            self.closed_until_ns = 0;
+        }
         if let Some(legacy) = legacy {
             self.backoff.restore(if was_clean { legacy.attempt } else { legacy.attempt.or(Some(0)) });
         }
@@ -65,6 +69,9 @@ impl Machine {
             self.begin_trials();
         }
         self.outlet.set_retry_at_ns(self.retry_at_ns);
+        if started != Started::New {
+            self.tap_restart();
+        }
         self.journal(legacy.map_or(self.state, |legacy| legacy.state), Reason::Restart);
         self.note_halts();
         self.publish();

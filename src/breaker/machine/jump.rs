@@ -80,6 +80,7 @@ impl Machine {
             self.shut(Reason::ClockJumped, back_ns)
         };
         self.judge.end_calm();
+        self.tap_forgotten();
         self.judge.begin_epoch(now_ns);
         self.finish_opening(is_latched);
     }

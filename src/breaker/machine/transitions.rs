@@ -27,6 +27,9 @@ impl Machine {
         let now_ns = self.latest_ns.max(self.horizon_ns);
         let pause_ns = self.backoff.next_pause_ns(closed_ns);
         self.retry_at_ns = now_ns.saturating_add(pause_ns);
+        if is_closed {
+            self.closed_until_ns = now_ns;
+        }
         self.outlet.opening(self.backoff.attempt(), pause_ns);
         self.trials.end_epoch(self.outlet.ledger());
         self.change_state(State::Open, reason, observed);
@@ -77,6 +80,7 @@ impl Machine {
     pub(super) fn half_open(&mut self) {
         self.retry_at_ns = NEVER_NS;
         self.change_state(State::HalfOpen, Reason::Retry, 0);
+        self.tap_forgotten();
         self.judge.begin_epoch(self.latest_ns);
         self.begin_trials();
         self.publish();
@@ -241,6 +245,7 @@ impl Machine {
             overdue: counts.overdue as u32,
             debt_ppm: counts.debt_ppm,
             in_flight: self.judge.calls.len() as u32,
+            oldest_start_ns: self.judge.oldest_start_ns(),
             trials_granted: of_trials(Trials::granted),
             trials_out: of_trials(Trials::out),
             trials_good: of_trials(Trials::good),

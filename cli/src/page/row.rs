@@ -1,0 +1,287 @@
+//! A page as a row of a table, in whatever width there is.
+
+use crate::labels;
+use crate::page::folder::Listed;
+use crate::page::note;
+use crate::page::reading::Reading;
+use crate::page::standing::Standing;
+use crate::show::{escape, show_count};
+use crate::zone::Zone;
+use console::{Alignment, measure_text_width, pad_str};
+use trip99::shared::SharedError;
+
+/// What a table shows of a page. `None` is what isn't there.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) standing: Standing,
+    state: String,
+    since_wall_ns: Option<u64>,
+    p99_ns: Option<u64>,
+    threshold_ns: Option<u64>,
+    slow: Option<f64>,
+    in_flight: Option<u32>,
+    oldest_ns: Option<u64>,
+    refused: Option<u64>,
+    holders: String,
+    owner: String,
+    labels: String,
+    /// Why it stands as it does; empty if all is well.
+    pub(crate) why: String,
+}
+
+impl Row {
+    pub(crate) fn new(page: &Listed, read: &Result<Reading, SharedError>) -> Self {
+        match read {
+            Ok(reading) => Self::read(page, reading),
+            Err(error) => Self::unreadable(page, why_not(error, page)),
+        }
+    }
+
+    /// A page that can't be read.
+    pub(crate) fn unreadable(page: &Listed, why: String) -> Self {
+        Self {
+            name: page.place.name(),
+            standing: Standing::Unreadable,
+            state: Standing::Unreadable.word().to_owned(),
+            since_wall_ns: None,
+            p99_ns: None,
+            threshold_ns: None,
+            slow: None,
+            in_flight: None,
+            oldest_ns: None,
+            refused: None,
+            holders: String::new(),
+            owner: String::new(),
+            labels: labels::show(&page.labels),
+            why,
+        }
+    }
+
+    fn read(page: &Listed, reading: &Reading) -> Self {
+        let snapshot = reading.snapshot.as_ref();
+        let filled = snapshot.filter(|snapshot| snapshot.samples > 0);
+        Self {
+            state: reading.state_words(),
+            standing: reading.standing(),
+            since_wall_ns: reading.since_wall_ns(),
+            p99_ns: reading.p99_ns(),
+            threshold_ns: reading.threshold_ns(),
+            slow: filled.map(|snapshot| f64::from(snapshot.slow) * 100.0 / f64::from(snapshot.samples)),
+            in_flight: snapshot.map(|snapshot| snapshot.in_flight),
+            oldest_ns: reading.oldest_ns(),
+            refused: snapshot.map(|snapshot| snapshot.refused),
+            holders: note::names(&reading.holders),
+            owner: format!("{} {}", reading.pid(), reading.owner_state()),
+            why: reading.why(),
+            ..Self::unreadable(page, String::new())
+        }
+    }
+}
+
+/// Why a page can't be read. The page's path is left out, as its name is there already.
+fn why_not(error: &SharedError, page: &Listed) -> String {
+    let path = page.place.path.display().to_string();
+    escape(&error.to_string().replace(&format!("{path} is "), "").replace(&path, "it"))
+}
+
+/// A column, and the least width of a terminal that has room for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Column {
+    Name,
+    State,
+    Since,
+    P99,
+    Limit,
+    Slow,
+    InFlight,
+    Oldest,
+    Refused,
+    Holders,
+    Owner,
+    Labels,
+}
+
+const COLUMNS: [(Column, usize); 12] = [
+    (Column::Name, 0),
+    (Column::State, 0),
+    (Column::Since, 80),
+    (Column::P99, 0),
+    (Column::Limit, 0),
+    (Column::Slow, 80),
+    (Column::InFlight, 120),
+    (Column::Oldest, 120),
+    (Column::Refused, 120),
+    (Column::Owner, 140),
+    (Column::Holders, 165),
+    (Column::Labels, 190),
+];
+
+/// A table of rows.
+pub(crate) struct Table {
+    pub(crate) columns: Vec<Column>,
+    name_width: usize,
+    unit: Unit,
+    zone: Zone,
+}
+
+/// What stands between columns.
+pub(crate) const GAP: usize = 2;
+
+impl Table {
+    /// For a terminal of so many columns.
+    pub(crate) fn new<'a>(rows: impl Iterator<Item = &'a Row> + Clone, zone: &Zone, width: usize) -> Self {
+        let longest = rows.clone().map(|row| measure_text_width(&row.name)).max().unwrap_or(0);
+        let columns: Vec<_> = COLUMNS.iter().filter(|(_, least)| *least <= width).map(|(column, _)| *column).collect();
+        let unit = Unit::of(rows.flat_map(|row| [row.p99_ns, row.threshold_ns]).flatten());
+        let mut table = Self { columns, name_width: 0, unit, zone: zone.clone() };
+        let others: usize = table.columns.iter().map(|&column| table.width(column) + GAP).sum();
+        table.name_width = longest.clamp(4, width.saturating_add(GAP).saturating_sub(others).clamp(4, 29));
+        table
+    }
+
+    pub(crate) fn width(&self, column: Column) -> usize {
+        match column {
+            Column::Name => self.name_width,
+            Column::State => 21,
+            Column::P99 | Column::Limit | Column::InFlight => 9,
+            Column::Oldest | Column::Since => 10,
+            Column::Slow => 6,
+            Column::Refused => 12,
+            Column::Owner => 15,
+            Column::Holders => 24,
+            Column::Labels => 20,
+        }
+    }
+
+    /// Whether numbers stand in it, which end below each other.
+    pub(crate) fn is_number(column: Column) -> bool {
+        use Column::{InFlight, Limit, Oldest, P99, Refused, Slow};
+        matches!(column, P99 | Limit | Slow | InFlight | Oldest | Refused)
+    }
+
+    pub(crate) fn title(&self, column: Column) -> String {
+        let unit = self.unit.name;
+        match column {
+            Column::Name => "page".to_owned(),
+            Column::State => "state".to_owned(),
+            Column::Since => "since".to_owned(),
+            Column::P99 => format!("P99, {unit}"),
+            Column::Limit => format!("limit, {unit}"),
+            Column::Slow => "slow %".to_owned(),
+            Column::InFlight => "in flight".to_owned(),
+            Column::Oldest => format!("oldest, {unit}"),
+            Column::Refused => "refused".to_owned(),
+            Column::Holders => "held by".to_owned(),
+            Column::Owner => "owner".to_owned(),
+            Column::Labels => "labels".to_owned(),
+        }
+    }
+
+    pub(crate) fn cell(&self, row: &Row, column: Column) -> String {
+        let time = |ns: Option<u64>| ns.map(|ns| self.unit.show(ns));
+        let text = match column {
+            Column::Name => Some(row.name.clone()),
+            Column::State => Some(row.state.clone()),
+            Column::Since => row.since_wall_ns.map(|wall_ns| self.zone.brief(wall_ns)),
+            Column::P99 => time(row.p99_ns),
+            Column::Limit => time(row.threshold_ns),
+            Column::Slow => row.slow.map(|percent| format!("{percent:.1}")),
+            Column::InFlight => row.in_flight.map(|count| show_count(count.into())),
+            Column::Oldest => time(row.oldest_ns),
+            Column::Refused => row.refused.map(show_count),
+            Column::Holders => Some(row.holders.clone()),
+            Column::Owner => Some(row.owner.clone()),
+            Column::Labels => Some(row.labels.clone()),
+        };
+        text.filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned())
+    }
+
+    /// A text in its column. One that is too long is cut, but in the last column.
+    pub(crate) fn pad(&self, text: &str, column: Column) -> String {
+        let width = self.width(column);
+        if self.columns.last() == Some(&column) && !Self::is_number(column) {
+            return text.to_owned();
+        }
+        let side = if Self::is_number(column) { Alignment::Right } else { Alignment::Left };
+        pad_str(text, width, side, Some("…")).into_owned()
+    }
+
+    /// The titles of all columns.
+    pub(crate) fn header(&self) -> String {
+        self.line(|column| self.title(column))
+    }
+
+    pub(crate) fn line(&self, text: impl Fn(Column) -> String) -> String {
+        let cells: Vec<_> = self.columns.iter().map(|&column| self.pad(&text(column), column)).collect();
+        cells.join(&" ".repeat(GAP)).trim_end().to_owned()
+    }
+}
+
+/// The unit of all times of a column, and how many decimals they have.
+#[derive(Clone, Copy)]
+struct Unit {
+    name: &'static str,
+    ns: u64,
+    decimals: usize,
+}
+
+impl Unit {
+    /// That of the longest time, with decimals for the shortest.
+    fn of(times_ns: impl Iterator<Item = u64>) -> Self {
+        let (mut least_ns, mut most_ns) = (u64::MAX, 0);
+        for ns in times_ns.filter(|&ns| ns > 0) {
+            (least_ns, most_ns) = (least_ns.min(ns), most_ns.max(ns));
+        }
+        let (name, ns) = match most_ns {
+            10_000_000_000.. => ("s", 1_000_000_000),
+            10_000_000.. | 0 => ("ms", 1_000_000),
+            10_000.. => ("µs", 1_000),
+            _ => ("ns", 1),
+        };
+        let decimals = match least_ns / (ns / 1_000).max(1) {
+            _ if ns == 1 => 0,
+            100_000.. => 0,
+            10_000.. => 1,
+            1_000.. => 2,
+            _ => 3,
+        };
+        Self { name, ns, decimals }
+    }
+
+    /// Rounded down.
+    fn show(self, ns: u64) -> String {
+        let whole = show_count(ns / self.ns);
+        if self.decimals == 0 {
+            return whole;
+        }
+        let parts = 10_u64.pow(self.decimals as u32);
+        let part = (u128::from(ns % self.ns) * u128::from(parts) / u128::from(self.ns)) as u64;
+        let width = self.decimals;
+        format!("{whole}.{part:0width$}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_has_one_unit() {
+        let shown = |times_ns: &[u64]| {
+            let unit = Unit::of(times_ns.iter().copied());
+            (unit.name, times_ns.iter().map(|&ns| unit.show(ns)).collect::<Vec<_>>().join(" "))
+        };
+        for (times_ns, name, text) in [
+            (&[200_000_000, 31_000_000, 0][..], "ms", "200.0 31.0 0.0"),
+            (&[200_000_000, 150_000_000], "ms", "200 150"),
+            (&[200_000_000, 35_678], "ms", "200.000 0.035"),
+            (&[9_999, 1], "ns", "9 999 1"),
+            (&[10_000, 9_999], "µs", "10.00 9.99"),
+            (&[u64::MAX, 1_000_000_000], "s", "18 446 744 073.70 1.00"),
+            (&[], "ms", ""),
+            (&[0], "ms", "0"),
+        ] {
+            assert_eq!(shown(times_ns), (name, text.to_owned()));
+        }
+    }
+}
