@@ -19,7 +19,7 @@ use trip99_fleet::trust::Role;
 ///
 /// To begin: trip99-fleet demo, which shows all of it on this machine. Then: trip99-fleet keys.
 #[derive(Parser)]
-#[command(name = "trip99-fleet", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "trip99-fleet", version, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

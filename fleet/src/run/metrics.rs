@@ -7,14 +7,16 @@ use std::io;
 use std::path::Path;
 
 /// The metrics of an agent.
-pub fn text(fleet: &str, agent: &str, report: &Report, servers_up: usize, halts: usize) -> String {
+pub fn text(fleet: &str, agent: &str, report: &Report, servers_up: usize, servers: usize, halts: usize) -> String {
     let seconds = |ns: u64| ns as f64 / 1e9;
     let held = report.pages.iter().filter(|page| page.held_since_ns != 0).count();
     let wrong = report.pages.iter().filter(|page| page.wrong.is_some()).count();
-    let figures: [(&str, &str, f64); 9] = [
+    let figures: [(&str, &str, f64); 11] = [
         ("lease_seconds", "What is left of the lease; 0 if there is none.", seconds(report.lease_left_ns)),
         ("round_trip_seconds", "How long the latest answer of a governor took.", seconds(report.round_trip_ns)),
         ("servers_up", "How many servers answer.", servers_up as f64),
+        ("servers", "How many servers the fleet has.", servers as f64),
+        ("written_timestamp_seconds", "When this was written.", seconds(report.wall_ns)),
         ("halts", "How many halts of the fleet are not over.", halts as f64),
         ("pages", "How many pages this agent has.", report.pages.len() as f64),
         ("pages_held", "How many of them it holds.", held as f64),
