@@ -113,6 +113,10 @@ impl Net {
             let sender = self.sender.clone();
             tokio::spawn(async move {
                 while let Some(message) = subscriber.next().await {
+                    // The server itself says that nobody hears what was asked. No answer comes, and that is all that it means.
+                    if message.status.is_some() && message.payload.is_empty() {
+                        continue;
+                    }
                     if sender.send(Happening::Message { link, topic, message }).is_err() {
                         break;
                     }

@@ -12,11 +12,12 @@ mod faults {
 #[path = "../../tests/harness/mod.rs"]
 mod harness;
 
-use faults::{cut, everyday, long, messages, servers};
+use faults::{cut, everyday, long, messages, servers, setup};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     harness::run(&[
+        ("the_table_of_faults_names_tests_that_are_there", setup::table),
         ("a_halt_by_label_stops_just_those_and_a_resume_lifts_it", everyday::a_halt_by_label),
         ("a_host_that_is_cut_off_stops_by_itself", cut::a_host_that_is_cut_off),
         ("an_agent_that_is_stopped_stops_its_host", cut::an_agent_that_is_stopped),

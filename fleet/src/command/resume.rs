@@ -131,7 +131,9 @@ fn chosen<'a>(live: &[&'a Halt], options: &Options) -> Result<Vec<&'a Halt>, Fai
             [halt] if text.len() >= 4 => meant.push(halt),
             [] => return Err(Failure::not_done(format_args!("no halt has the id {text}; legal: one of --list"))),
             _ => {
-                return Err(Failure::new(format_args!("--id {text} is too short; legal: the id of one halt of --list")));
+                return Err(Failure::new(format_args!(
+                    "--id {text} is too short; legal: the id of one halt of --list"
+                )));
             }
         }
     }

@@ -450,7 +450,14 @@ impl Runner {
         let Some(path) = &self.metrics else { return };
         let report = self.report(String::new(), None, now_ns);
         let halts = self.agent.kept().book.live().count();
-        let text = metrics::text(&self.member.trust.fleet, &self.member.name, &report, self.net.up(), self.net.links.len(), halts);
+        let text = metrics::text(
+            &self.member.trust.fleet,
+            &self.member.name,
+            &report,
+            self.net.up(),
+            self.net.links.len(),
+            halts,
+        );
         if let Err(error) = metrics::write(path, &text) {
             warn(format_args!("{}: {error}; there are no metrics", path.display()));
         }

@@ -28,7 +28,7 @@ pub(crate) fn a_host_that_is_cut_off() {
     let took = Duration::from_nanos(now_ns() - begin_ns);
     figure("mended to trading", took);
     assert!(took >= Duration::from_secs(10), "{took:?}");
-    assert_eq!(lab.hosts[0].engines.gauges()[1].trades(), false);
+    assert!(!lab.hosts[0].engines.gauges()[1].trades());
     let output = lab.resume(&["--all", "--yes", "--reason", "over"]).unwrap();
     assert!(output.status.success(), "{}", show(&output));
     wait(&lab, "all trade", || lab.hosts.iter().all(all_trade));

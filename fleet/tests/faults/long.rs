@@ -91,6 +91,11 @@ pub(crate) fn governors_die() {
     let (status, value) = json(&output);
     assert_eq!((status, value["agents"].as_object().unwrap().len()), (1, 2), "{value:#}");
     lab.governors[0] = Some(lab.start_governor(0).unwrap());
+    let is_filed = || {
+        let output = lab.resume(&["--list", "--format", "json", "--timeout", "1s"]).unwrap();
+        String::from_utf8_lossy(&output.stdout).contains("no governor")
+    };
+    wait(&lab, "agents hand the halt on", is_filed);
     resumes(&lab, "a governor has started again");
 }
 

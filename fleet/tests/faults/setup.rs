@@ -111,3 +111,23 @@ pub(crate) fn passed_after<'a>(begin_ns: u64, hosts: impl IntoIterator<Item = &'
 pub(crate) fn now_ns() -> u64 {
     monotonic_ns()
 }
+
+/// `docs/fleet.md` goes by tests that are there.
+pub(crate) fn table() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("../docs/fleet.md")).unwrap();
+    let (_, table) = text.split_once("## What each failure does").unwrap();
+    let rows = table.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let (mut file, mut tests) = (String::new(), 0);
+    for row in rows.take_while(|line| line.starts_with("| ")) {
+        for name in row.rsplit('|').nth(1).unwrap().split('`').skip(1).step_by(2) {
+            let test = name.split_once(": ").map_or(name, |(named, test)| {
+                file = std::fs::read_to_string(root.join("tests/faults").join(named)).unwrap();
+                test
+            });
+            assert!(file.contains(&format!("pub(crate) fn {test}()")), "{row}");
+            tests += 1;
+        }
+    }
+    assert!(tests > 10, "{tests}");
+}
