@@ -1,9 +1,12 @@
 //! Builds and runs `c_abi.cpp` against an installed prefix, with the shared library and with the static one.
 
+#[path = "../tests/compiler/mod.rs"]
+mod compiler;
 #[path = "../tests/prefix/mod.rs"]
 mod prefix;
 
-use prefix::{compiler, prefix};
+use compiler::compiler;
+use prefix::prefix;
 use std::path::Path;
 use std::process::Command;
 

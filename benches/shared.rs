@@ -145,9 +145,11 @@ fn owner() {
 /// The owner's own calls, as far as others may see them: in heap memory, and in a file.
 fn shown() {
     let name = format!("bench-{}", std::process::id());
-    let paths = ["", "-tap"].map(|more| trip99::shared::path(&format!("{name}{more}")).expect("there is a place for pages"));
+    let paths =
+        ["", "-tap"].map(|more| trip99::shared::path(&format!("{name}{more}")).expect("there is a place for pages"));
     let tapped = || Config { tap_len: 65_536, ..Config::default() };
-    let shared = |path, config| Breaker::create_shared(path, config, trip99::Start::Closed).expect("a page can be made");
+    let shared =
+        |path, config| Breaker::create_shared(path, config, trip99::Start::Closed).expect("a page can be made");
     let mut breakers = [
         ("allow_at + record_at, private (floor)", breaker()),
         ("allow_at + record_at, private, with a tap", Breaker::new(tapped()).expect("these are legal")),

@@ -1,19 +1,25 @@
 #!/bin/sh
-# Builds the C libraries with cargo, and installs them with their headers, CMake package and pkg-config files.
+# Builds the C libraries and the tool with cargo, and installs them: the libraries with their headers, CMake package and pkg-config
+# files; the tool with its completions, its man pages, and what systemd and Prometheus need.
 # Needs Linux, cargo, a C compiler as Rust's linker, and GNU binutils (ar, ld, nm, objcopy).
 set -eu
 
 usage() {
     cat <<'TEXT'
-usage: cmake/install.sh --prefix DIR [--libdir DIR] [--target-dir DIR] [--checked]
+usage: cmake/install.sh --prefix DIR [--libdir DIR] [--target-dir DIR] [--checked] [--tool FILE | --no-tool]
+                        [--no-libraries]
 
-Builds trip99's C libraries, and installs into a prefix: headers, static and shared library, CMake package
-(find_package(trip99)), pkg-config files, licences.
+Builds trip99's C libraries and its tool, and installs into a prefix: headers, static and shared library, CMake package
+(find_package(trip99)), pkg-config files, licences; the command trip99 with completions and man pages, units for
+systemd, alert rules and board.
 
-    --prefix DIR      where to; the tree may be moved later
+    --prefix DIR      where to; the tree may be moved later, but for the units, which name it
     --libdir DIR      where libraries go, within the prefix (default: lib)
     --target-dir DIR  where cargo builds (default: cargo's own)
     --checked         for development: the libraries abort with a message when a wrong thread calls
+    --tool FILE       this is the command trip99: none is built
+    --no-tool         only what C and C++ programs need
+    --no-libraries    only the tool, and what comes with it
     --help            this text
 
 Environment: DESTDIR is put before the prefix, for packagers. CARGO is the cargo to run.
@@ -38,7 +44,7 @@ absolute() {
     esac
 }
 
-prefix='' libdir=lib target_dir='' features=ffi,shm checked=''
+prefix='' libdir=lib target_dir='' features=ffi,shm checked='' libraries=yes tool=yes built_tool=''
 while [ $# -gt 0 ]; do
     case $1 in
     --?*=*) # as two words
@@ -50,6 +56,13 @@ while [ $# -gt 0 ]; do
     --checked)
         features=ffi,shm,checked checked=' (checked)'
         shift
+        ;;
+    --no-tool) tool='' && shift ;;
+    --no-libraries) libraries='' && shift ;;
+    --tool)
+        [ $# -ge 2 ] && [ -f "$2" ] || bad_usage "--tool needs a file"
+        built_tool=$(absolute "$2")
+        shift 2
         ;;
     --prefix | --libdir | --target-dir)
         [ $# -ge 2 ] && [ -n "$2" ] || bad_usage "$1 needs a directory"
@@ -64,6 +77,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 [ -n "$prefix" ] || bad_usage "--prefix is missing"
+[ -n "$tool$libraries" ] || bad_usage "--no-tool and --no-libraries leave nothing"
 case /$libdir/ in
 //* | */../* | */./* | *//* | *[!A-Za-z0-9/._+-]*)
     bad_usage "--libdir must be a plain path within the prefix, as in lib or lib/x86_64-linux-gnu"
@@ -76,9 +90,11 @@ if [ -n "${DESTDIR:-}" ]; then dest=$(absolute "$DESTDIR")$prefix; fi
 CDPATH='' cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
 command -v "$cargo" >/dev/null || fail "no cargo: install Rust, or set CARGO"
-for tool in ar ld nm objcopy; do
-    command -v "$tool" >/dev/null || fail "no $tool: install GNU binutils"
-done
+if [ -n "$libraries" ]; then
+    for program in ar ld nm objcopy; do
+        command -v "$program" >/dev/null || fail "no $program: install GNU binutils"
+    done
+fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -96,6 +112,54 @@ fi
 host=$("$cargo" -vV | sed -n 's/^host: //p')
 [ -n "$target_dir" ] && [ -n "$host" ] || fail "$cargo doesn't answer as cargo does"
 built=$target_dir/$host/release
+
+# put FILE DIRECTORY [NAME [MODE]]. By renaming: writing into a shared library would crash the programs that have it mapped.
+put() {
+    to=$2/${3:-${1##*/}}
+    install -d -m 755 "$dest/$2"
+    cp "$1" "$dest/$to.$$"
+    chmod "${4:-644}" "$dest/$to.$$"
+    mv -f "$dest/$to.$$" "$dest/$to"
+    printf '    %s\n' "$to"
+}
+
+# The tool, and what it tells of itself. In the repository the units name the places of a distribution.
+install_tool() {
+    if [ -z "$built_tool" ]; then
+        printf 'building the tool in %s\n' "$target_dir"
+        "$cargo" build --release --package trip99-cli --locked --color never --target "$host" --target-dir "$target_dir" \
+            2>"$work/log" || {
+            cat "$work/log" >&2
+            fail "cargo could not build the tool"
+        }
+        built_tool=$built/trip99
+    fi
+    mkdir "$work/man"
+    "$built_tool" man --to "$work/man" && "$built_tool" completions bash >"$work/trip99" &&
+        "$built_tool" completions zsh >"$work/_trip99" && "$built_tool" completions fish >"$work/trip99.fish" ||
+        fail "$built_tool doesn't answer as trip99 does"
+    put "$built_tool" bin trip99 755
+    put "$work/trip99" share/bash-completion/completions
+    put "$work/_trip99" share/zsh/site-functions
+    put "$work/trip99.fish" share/fish/vendor_completions.d
+    for page in "$work"/man/*.1; do put "$page" share/man/man1; done
+    for unit in deploy/systemd/*.service; do
+        sed "s|/usr/bin/|$prefix/bin/|" "$unit" >"$work/unit"
+        put "$work/unit" lib/systemd/system "${unit##*/}"
+    done
+    put deploy/sysusers.d/trip99.conf lib/sysusers.d
+    put deploy/tmpfiles.d/trip99.conf lib/tmpfiles.d
+    put deploy/systemd/trip99-engine.conf share/trip99
+    for file in deploy/*.yml deploy/grafana.json; do put "$file" share/trip99; done
+    put LICENSE-APACHE share/doc/trip99
+    put LICENSE-MIT share/doc/trip99
+}
+
+if [ -n "$tool" ]; then
+    install_tool
+    [ -n "$libraries" ] || exit 0
+    printf '\n'
+fi
 
 # build CRATE_TYPE RUSTC_ARGUMENT...; what cargo said is in $work/log
 build() {
@@ -136,16 +200,6 @@ fill() {
         -e "s|@PRIVATE_LIBS@|$private_libs|g" -e "s|@PRIVATE_LIBS_LIST@|$private_list|g" "cmake/$1.in" >"$work/$1"
 }
 for file in trip99Config.cmake trip99ConfigVersion.cmake trip99.pc trip99-static.pc; do fill "$file"; done
-
-# put FILE DIRECTORY [NAME]. By renaming: writing into a shared library would crash the programs that have it mapped.
-put() {
-    to=$2/${3:-${1##*/}}
-    install -d -m 755 "$dest/$2"
-    cp "$1" "$dest/$to.$$"
-    chmod 644 "$dest/$to.$$"
-    mv -f "$dest/$to.$$" "$dest/$to"
-    printf '    %s\n' "$to"
-}
 
 # point NAME TARGET: a symbolic link beside its target, by renaming, too
 point() {

@@ -206,6 +206,12 @@ impl TapWriter {
 /// let row = tap.next().expect("the call came back");
 /// assert_eq!((row.kind, row.start_ns, row.latency_ns), (TapKind::Ask, 1_000_000_000, Some(3_000_000)));
 /// assert_eq!((tap.next(), tap.missed()), (None, 0));
+///
+/// // Another reader goes on where this one is.
+/// breaker.record_at(2_000_000_000, 1_000_000);
+/// let mut other = breaker.tap().expect("tap_len is above 0");
+/// other.go_on_at(tap.position());
+/// assert_eq!((other.next(), other.next()), (tap.next(), None));
 /// # Ok::<(), trip99::ConfigError>(())
 /// ```
 #[derive(Clone)]
@@ -231,6 +237,17 @@ impl Tap {
     /// end: open the page again.
     pub fn has_moved(&self) -> bool {
         self.ring.has_moved()
+    }
+
+    /// The number of the next row. Rows are counted from 0 on.
+    pub fn position(&self) -> u64 {
+        self.next
+    }
+
+    /// Goes on at the row of this number, as another reader of this tap told by [`position`](Self::position). Rows that are not there any more
+    /// are missed.
+    pub fn go_on_at(&mut self, position: u64) {
+        self.next = position;
     }
 
     /// Passes over the rows that are there: the next one will be new.

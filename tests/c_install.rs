@@ -1,6 +1,7 @@
 //! What `cmake/install.sh` installs, as C and C++ users meet it: files, symbols, link lines, CMake and pkg-config. The tests have
 //! a harness that can skip them, as the tools may be missing.
 
+mod compiler;
 mod harness;
 mod prefix;
 use std::collections::BTreeSet;
@@ -8,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 use std::{env, fs};
 
-use prefix::{compiler, installer, prefix};
+use compiler::compiler;
+use prefix::{installer, prefix};
 
 /// Where the installer under test builds.
 const BUILT: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/capi");

@@ -3,6 +3,7 @@
 //!
 //! `$CC`, `$CXX`, their flags and `$RUNNER` are as for `c_api.rs`.
 
+mod compiler;
 #[path = "conformance/expectations.rs"]
 mod expectations;
 mod languages;

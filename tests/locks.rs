@@ -2,6 +2,7 @@
 #![cfg(all(feature = "shm", target_os = "linux"))]
 
 mod copies;
+mod prefix;
 mod shared;
 
 use copies::{COPIES, Copy};

@@ -1,5 +1,6 @@
 //! `trip99 exporter`
 
+mod latencies;
 mod metric;
 mod journal;
 mod pages;
@@ -64,7 +65,7 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let folder = matches.get_one::<PathBuf>("dir").cloned();
     let records: Vec<PathBuf> = matches.get_many("record").into_iter().flatten().cloned().collect();
-    let scraped = Mutex::new(Pages::new(folder)?);
+    let scraped = Mutex::new(Pages::new(folder));
     let (listener, address) = listen(matches)?;
     let mut signals = Signals::new([SIGTERM, SIGINT])
         .map_err(|error| Failure::new(format_args!("no signals can be had: {error}")))?;

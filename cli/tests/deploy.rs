@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use trip99::{Breaker, Config, Gate};
 
 fn main() -> ExitCode {
@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         ("each_expression_answers_in_a_real_prometheus", each_expression_answers_in_a_real_prometheus),
         ("systemd_takes_the_units", systemd_takes_the_units),
         ("the_exporters_unit_starts_it", the_exporters_unit_starts_it),
+        ("the_tool_is_installed_with_all_that_it_needs", the_tool_is_installed_with_all_that_it_needs),
     ])
 }
 
@@ -99,14 +100,15 @@ fn each_alert_is_tested_and_explained() {
         assert!(tests.contains(&format!("alertname=\"{alert}\",alertstate=\"firing\",")), "{alert}");
         assert!(docs.contains(&format!("\n### {alert}\n")), "{alert}");
     }
-    // Each command that a rule names is one that there is.
+    // Each command that rules and docs name is one that there is.
     let help = pages::ok(&["--help"]);
-    let commands =
-        rules.split("trip99 ").skip(1).map(|rest| rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap());
-    let (known, later) = (["status", "halt", "events", "ls", "exporter"], ["forget"]);
+    let shown: String = docs.split("```console").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let inline = docs.split('`').filter(|code| code.starts_with("trip99 ")).collect::<Vec<_>>().join(" ");
+    let named = [&*rules, &*shown, &*inline].concat();
+    let commands = named.split("trip99 ").skip(1);
+    let commands = commands.map(|rest| rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap());
     for command in commands.filter(|command| !command.is_empty()) {
-        assert!(known.contains(&command) || later.contains(&command), "{command}");
-        assert!(help.contains(&format!("\n  {command} ")) || later.contains(&command), "{command}");
+        assert!(help.contains(&format!("\n  {command} ")) || command == "top", "{command}");
     }
 }
 
@@ -119,7 +121,9 @@ fn promtool_takes_rules_and_metrics() {
     let live = Live::start();
     live.trip();
     let (_, body) = live.exporter.get("/metrics", "*/*");
-    for name in ["retry_timestamp_seconds", "debt_ratio", "comes_back", "recorder_behind_lines"] {
+    for name in
+        ["retry_timestamp_seconds", "debt_ratio", "comes_back", "latency_seconds_bucket", "recorder_behind_lines"]
+    {
         assert!(body.contains(&format!("\ntrip99_{name}{{")), "{name}");
     }
     let docs = read("docs/operate.md");
@@ -131,9 +135,10 @@ fn promtool_takes_rules_and_metrics() {
     assert_eq!(said, "", "it warns of nothing");
 }
 
-/// Breakers at work by the real clock, in all kinds of trouble, and an exporter that reads their pages.
+/// Breakers at work by the real clock, in all kinds of trouble, and a recorder and an exporter that read their pages.
 struct Live {
     exporter: Exporter,
+    recorder: Child,
     phase: &'static AtomicU8,
     owner: Option<thread::JoinHandle<()>>,
     _folder: Folder,
@@ -147,14 +152,15 @@ const END: u8 = 2;
 impl Live {
     fn start() -> Self {
         let folder = Folder::new("live");
-        let now = humantime::format_rfc3339(SystemTime::now());
-        let status = format!("{{\"state\":\"recording\",\"utc\":\"{now}\",\"behind\":0,\"missed\":0}}");
         let record = scratch().join("record");
-        let _ = fs::create_dir(&record);
-        fs::write(record.join("status.json"), status).unwrap();
+        let record = record.to_str().unwrap();
+        let recorder = pages::command(&["record", folder.path.to_str().unwrap(), "--to", record])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         fs::write(folder.page("labels.toml"), "[calm]\ndesk = \"rates\"\n").unwrap();
         drop(folder.breaker("ended", config()));
-        let mut calm = folder.breaker("calm", Config { debt_limit: 4, ..config() });
+        let mut calm = folder.breaker("calm", Config { debt_limit: 4, tap_len: 1024, ..config() });
         let mut trips =
             folder.breaker("trips", Config { backoff_base_ns: PAUSE_NS, backoff_max_ns: PAUSE_NS, ..config() });
         for breaker in [&mut calm, &mut trips] {
@@ -163,8 +169,10 @@ impl Live {
         Gate::open(folder.page("calm")).unwrap().halt("a test");
         let phase: &'static AtomicU8 = Box::leak(Box::default());
         let owner = thread::spawn(move || own(calm, trips, phase));
-        let exporter = Exporter::start(&[folder.path.to_str().unwrap(), "--record", record.to_str().unwrap()]);
-        Self { exporter, phase, owner: Some(owner), _folder: folder }
+        let exporter = Exporter::start(&[folder.path.to_str().unwrap(), "--record", record]);
+        let live = Self { exporter, recorder, phase, owner: Some(owner), _folder: folder };
+        wait_for("the recorder", || live.exporter.scrape().all("recorder_failing", "") == [0.0]);
+        live
     }
 
     fn trip(&self) {
@@ -180,6 +188,7 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.phase.store(END, Ordering::Relaxed);
         let _ = self.owner.take().map(thread::JoinHandle::join);
+        let _ = (self.recorder.kill(), self.recorder.wait());
     }
 }
 
@@ -362,4 +371,38 @@ fn the_exporters_unit_starts_it() {
     exporter.stdout.take().unwrap().read_exact(&mut said).unwrap();
     assert_eq!(&said, b"trip99 exporter");
     exporter.kill().and_then(|()| exporter.wait()).unwrap();
+}
+
+fn the_tool_is_installed_with_all_that_it_needs() {
+    let prefix = Path::new(common::DIRECTORY).join("tool-prefix");
+    let _ = fs::remove_dir_all(&prefix);
+    let mut install = Command::new(root().join("cmake/install.sh"));
+    install
+        .args(["--no-libraries", "--tool", env!("CARGO_BIN_EXE_trip99"), "--prefix"])
+        .arg(&prefix)
+        .env_remove("DESTDIR");
+    succeeds(&mut install, "");
+    let is_there = |path: &str| prefix.join(path).is_file();
+    for path in [
+        "bin/trip99",
+        "share/bash-completion/completions/trip99",
+        "share/zsh/site-functions/_trip99",
+        "share/fish/vendor_completions.d/trip99.fish",
+        "share/man/man1/trip99.1",
+        "share/man/man1/trip99-exporter.1",
+        "share/man/man1/trip99-record.1",
+        "lib/systemd/system/trip99-exporter.service",
+        "lib/sysusers.d/trip99.conf",
+        "lib/tmpfiles.d/trip99.conf",
+        "share/trip99/trip99-engine.conf",
+        "share/trip99/alerts.yml",
+        "share/trip99/grafana.json",
+    ] {
+        assert!(is_there(path), "{path}");
+    }
+    assert!(!is_there("include/trip99.h"));
+    let version = succeeds(Command::new(prefix.join("bin/trip99")).arg("--version"), "");
+    assert_eq!(version, format!("trip99 {}\n", env!("CARGO_PKG_VERSION")));
+    let unit = fs::read_to_string(prefix.join("lib/systemd/system/trip99-record.service")).unwrap();
+    assert!(unit.contains(&format!("\nExecStart={}/bin/trip99 record ", prefix.display())), "{unit}");
 }

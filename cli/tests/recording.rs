@@ -54,6 +54,13 @@ impl Recorder {
     }
 }
 
+impl Drop for Recorder {
+    /// A test that fails leaves no process behind.
+    fn drop(&mut self) {
+        let _ = (self.child.kill(), self.child.wait());
+    }
+}
+
 fn breaker(place: &Place, tap_len: u32, window_len: u32) -> Breaker {
     let options = Options::default().state_dir(scratch().join("state"));
     let config = Config { tap_len, window_len, ..config() };
@@ -96,7 +103,10 @@ fn a_running_engine_is_recorded_and_its_trace_replays_to_the_same_trip() {
         trip99(&["replay", trace.to_str().unwrap(), "--config", toml.to_str().unwrap(), "--format", "json"]);
     assert_eq!(status, Some(0));
     let trip = breaker.events().find(|event| event.to == trip99::State::Open).unwrap();
-    assert!(out.contains(&format!("{{\"t_ns\":{},\"from\":\"closed\",\"to\":\"open\",\"reason\":\"spike\"", trip.t_ns)), "{out}");
+    assert!(
+        out.contains(&format!("{{\"t_ns\":{},\"from\":\"closed\",\"to\":\"open\",\"reason\":\"spike\"", trip.t_ns)),
+        "{out}"
+    );
 }
 
 #[test]

@@ -26,13 +26,8 @@ fn wishes() -> impl Strategy<Value = Vec<Wish>> {
     ];
     let kind = prop_oneof![10 => Just(RowKind::Ask), 3 => Just(RowKind::Free), 2 => Just(RowKind::Withdrawn)];
     let ok = prop_oneof![12 => Just(true), 1 => Just(false)];
-    let wish = (step_ns, latency_ns, ok, kind, any::<bool>()).prop_map(|(step_ns, latency_ns, ok, kind, has_ticket)| Wish {
-        step_ns,
-        latency_ns,
-        ok,
-        kind,
-        has_ticket,
-    });
+    let wish = (step_ns, latency_ns, ok, kind, any::<bool>())
+        .prop_map(|(step_ns, latency_ns, ok, kind, has_ticket)| Wish { step_ns, latency_ns, ok, kind, has_ticket });
     prop::collection::vec(wish, 1..400)
 }
 
@@ -122,7 +117,11 @@ impl Engine {
         self.look();
         if begins {
             // A withdrawn call has a ticket to abandon.
-            let call = if wish.has_ticket || wish.kind == RowKind::Withdrawn { Ok(self.breaker.begin_at(now_ns)) } else { Err(now_ns) };
+            let call = if wish.has_ticket || wish.kind == RowKind::Withdrawn {
+                Ok(self.breaker.begin_at(now_ns))
+            } else {
+                Err(now_ns)
+            };
             let number = self.calls.len() as u64;
             self.calls.push((call, wish.ok, wish.kind));
             if let Some(latency_ns) = wish.latency_ns {
@@ -169,7 +168,17 @@ fn replayed(config: &Config, rows: &[Row]) -> Vec<Event> {
 /// Without what depends on the process: its clock and its other events.
 fn figures(event: &Event) -> impl PartialEq + std::fmt::Debug + use<> {
     let verdict = (event.samples, event.slow, event.overdue, event.failures, event.quantile_ns, event.by_debt);
-    (event.t_ns, event.from, event.to, event.reason, event.attempt, event.retry_at_ns, event.observed, event.limit, verdict)
+    (
+        event.t_ns,
+        event.from,
+        event.to,
+        event.reason,
+        event.attempt,
+        event.retry_at_ns,
+        event.observed,
+        event.limit,
+        verdict,
+    )
 }
 
 /// Plays the wishes, and returns the transitions and the rows of the tap.

@@ -143,7 +143,9 @@ impl Breaker {
                 let (machine, latency_ns) = (&mut self.machine, end_ns.saturating_sub(start_ns));
                 match returned {
                     // An epoch has forgotten the call. (Both may have begun at the same nanosecond.)
-                    Returned::Unknown if !is_no_time(latency_ns) => machine.take_stale(end_ns, latency_ns, ok, returned),
+                    Returned::Unknown if !is_no_time(latency_ns) => {
+                        machine.take_stale(end_ns, latency_ns, ok, returned)
+                    }
                     returned => machine.take_returned(end_ns, latency_ns, ok, returned),
                 }
             }

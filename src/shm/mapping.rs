@@ -247,7 +247,8 @@ impl Mapping {
         // nobody writes to them by a reference to the file, which ends with the slots. The mapping lives as long as its `Arc`.
         unsafe {
             let head = self.file.cast::<u8>().add(self.sizes.tap_offset());
-            let entries = NonNull::slice_from_raw_parts(head.add(size_of::<Line<AtomicU64>>()).cast(), 1 << self.sizes.tap_log2);
+            let entries =
+                NonNull::slice_from_raw_parts(head.add(size_of::<Line<AtomicU64>>()).cast(), 1 << self.sizes.tap_log2);
             let head = Handle::within(head.cast(), Arc::<Self>::clone(self));
             let entries = Handle::within(entries, Arc::<Self>::clone(self));
             Some(Ring::within(head, entries, Header::place(&self.handle(), self.sizes)))

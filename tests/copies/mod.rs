@@ -1,12 +1,12 @@
 //! Further copies of the library in one process, as plugins bring them along. Each is a C library in a file of its own, so that the
 //! loader takes it for another one, with statics of its own.
 
+use crate::prefix::prefix;
 use libc::c_void;
 use std::ffi::{CStr, CString, c_char};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::ptr::null_mut;
 use std::sync::LazyLock;
 use trip99::ffi::{cb_owner, cb_start, cb_start_value, cb_status, cb_status_value};
@@ -27,24 +27,15 @@ fn file(number: usize) -> PathBuf {
     folder().join(format!("copy-{number}.so"))
 }
 
-/// Builds the copies, once for each test program. The processes that a test starts find them.
+/// Makes the copies of the installed library, once for each test program. The processes that a test starts find them.
 pub(crate) fn build() {
     static BUILT: LazyLock<()> = LazyLock::new(|| {
-        let output = Command::new(env!("CARGO"))
-            .args(["rustc", "--locked", "--lib", "--crate-type", "cdylib", "--features", "ffi,shm"])
-            .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "--target-dir"])
-            .arg(folder())
-            // The copies don't get the flags of the tests (loom, sanitizers, coverage).
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .env_remove("CARGO_BUILD_TARGET")
-            .output()
-            .expect("cargo runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let library = prefix().join("lib/libtrip99.so");
+        fs::create_dir_all(folder()).unwrap();
         for number in 0..COPIES {
             // Another run of the tests may have the old file loaded. So it is replaced, not written to.
             let draft = folder().join(format!("{}-{number}", std::process::id()));
-            fs::copy(folder().join("debug/libtrip99.so"), &draft).unwrap();
+            fs::copy(&library, &draft).unwrap();
             fs::rename(&draft, file(number)).unwrap();
         }
     });

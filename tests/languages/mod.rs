@@ -1,6 +1,7 @@
 //! What tests of the C API share: the two languages, and how programs in them are compiled, linked and run.
 
-use crate::prefix::{compiler, prefix};
+use crate::compiler::compiler;
+use crate::prefix::prefix;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};

@@ -1,5 +1,6 @@
 //! What a scrape tells of each page: one row a family.
 
+use crate::exporter::latencies::Latencies;
 use crate::exporter::metric::{Family, Kind, Value};
 use crate::exporter::pages::{Found, Page};
 use crate::page::reading::QUANTILES;
@@ -12,7 +13,7 @@ type Series = Vec<(Vec<(&'static str, String)>, Value)>;
 /// A family's kind, name and help, and how its series are made.
 type Row = (Kind, &'static str, &'static str, fn(&Found<'_>) -> Series);
 
-const ROWS: [Row; 26] = [
+const ROWS: [Row; 28] = [
     (Kind::Gauge, "state", "1 for the state that the breaker is in, otherwise 0.", state),
     (
         Kind::Gauge,
@@ -73,8 +74,17 @@ const ROWS: [Row; 26] = [
         |page| of(page, |now| now.misused),
     ),
     (Kind::Counter, "transitions", "Changes of state.", transitions),
+    (Kind::Histogram, "latency_seconds", "Latencies of calls, if the page has a tap.", |page| {
+        some(page.counted.latencies.as_ref().map(Latencies::histogram))
+    }),
+    (
+        Kind::Counter,
+        "latencies_missed",
+        "Rows of the tap that were overwritten before a scrape could count them.",
+        |page| some(page.counted.latencies.as_ref().map(|latencies| latencies.missed)),
+    ),
     (Kind::Counter, "events_missed", "Events that were overwritten before a scrape could count them.", |page| {
-        some(Some(page.journal.missed))
+        some(Some(page.counted.journal.missed))
     }),
 ];
 
@@ -202,5 +212,5 @@ fn config(page: &Found<'_>) -> Series {
 
 fn transitions(page: &Found<'_>) -> Series {
     let labels = |names: &[&str; 3]| ["from", "to", "reason"].into_iter().zip(names.map(str::to_owned)).collect();
-    page.journal.transitions.iter().map(|(names, &count)| (labels(names), count.into())).collect()
+    page.counted.journal.transitions.iter().map(|(names, &count)| (labels(names), count.into())).collect()
 }

@@ -23,13 +23,9 @@ const USUAL: [Transition; 13] = [
     ["half_open", "closed", "recovered"],
 ];
 
-/// Device and inode of a page's file.
-pub(crate) type Identity = (u64, u64);
-
 /// What was counted of one page.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    identity: Identity,
     /// The number of the next event to count.
     next: u64,
     pub(crate) transitions: BTreeMap<Transition, u64>,
@@ -40,9 +36,9 @@ pub(crate) struct Journal {
 impl Journal {
     /// A page that is seen for the first time. If its journal is whole, all events count, so that an exporter that restarts goes on with the
     /// same figures. Otherwise counting begins here: a count that falls to another one than 0 looks like that many new events.
-    pub(crate) fn begin(identity: Identity, events: Events) -> Self {
+    pub(crate) fn begin(events: Events) -> Self {
         let transitions = USUAL.map(|usual| (usual, 0)).into();
-        let mut journal = Self { identity, next: 0, transitions, missed: 0 };
+        let mut journal = Self { next: 0, transitions, missed: 0 };
         let events: Vec<Event> = events.collect();
         match (events.first(), events.last()) {
             (Some(first), Some(last)) if first.sequence > 0 => journal.next = last.sequence + 1,
@@ -52,9 +48,9 @@ impl Journal {
     }
 
     /// Counts what is new. A page that was made anew has new events alone.
-    pub(crate) fn go_on(&mut self, identity: Identity, events: Events) {
-        if identity != self.identity {
-            (self.identity, self.next) = (identity, 0);
+    pub(crate) fn go_on(&mut self, is_anew: bool, events: Events) {
+        if is_anew {
+            self.next = 0;
         }
         for event in events {
             self.count(&event);
@@ -105,30 +101,30 @@ mod tests {
     fn each_event_counts_once() {
         let mut breaker = breaker();
         trip_and_recover(&mut breaker, S);
-        let mut journal = Journal::begin((1, 1), breaker.events());
+        let mut journal = Journal::begin(breaker.events());
         assert_eq!(counts(&journal), [1, 1, 1, 0]);
         assert_eq!(journal.transitions.len(), USUAL.len(), "what else there is, is 0");
-        journal.go_on((1, 1), breaker.events());
+        journal.go_on(false, breaker.events());
         assert_eq!(counts(&journal), [1, 1, 1, 0]);
         trip_and_recover(&mut breaker, 1000 * S);
-        journal.go_on((1, 1), breaker.events());
+        journal.go_on(false, breaker.events());
         assert_eq!(counts(&journal), [2, 2, 2, 0]);
     }
 
     #[test]
     fn what_was_overwritten_is_missed_and_a_worn_journal_begins_at_0() {
         let mut breaker = breaker();
-        let mut journal = Journal::begin((1, 1), breaker.events());
+        let mut journal = Journal::begin(breaker.events());
         // The journal keeps 64 events, and each round has 3.
         (0..40).for_each(|round| trip_and_recover(&mut breaker, (1 + round) * 1000 * S));
-        journal.go_on((1, 1), breaker.events());
+        journal.go_on(false, breaker.events());
         let [opened, retried, recovered, missed] = counts(&journal);
         assert_eq!((opened + retried + recovered, missed), (64, 120 - 64));
 
-        let mut late = Journal::begin((1, 1), breaker.events());
+        let mut late = Journal::begin(breaker.events());
         assert_eq!(counts(&late), [0, 0, 0, 0]);
         trip_and_recover(&mut breaker, 100_000 * S);
-        late.go_on((1, 1), breaker.events());
+        late.go_on(false, breaker.events());
         assert_eq!(counts(&late), [1, 1, 1, 0]);
     }
 
@@ -137,9 +133,9 @@ mod tests {
         let (mut first, mut second) = (breaker(), breaker());
         trip_and_recover(&mut first, S);
         trip_and_recover(&mut second, S);
-        let mut journal = Journal::begin((1, 1), first.events());
-        journal.go_on((1, 2), second.events());
-        journal.go_on((1, 2), second.events());
+        let mut journal = Journal::begin(first.events());
+        journal.go_on(true, second.events());
+        journal.go_on(false, second.events());
         assert_eq!(counts(&journal), [2, 2, 2, 0]);
     }
 }

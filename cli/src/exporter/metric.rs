@@ -1,5 +1,6 @@
 //! What a scrape tells: families of series, each with its labels and its value.
 
+use crate::exporter::latencies::Histogram;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text, text};
 use prometheus_client::metrics::MetricType;
@@ -27,10 +28,17 @@ impl Labels {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Whole(u64),
     Real(f64),
+    Many(Histogram),
+}
+
+impl From<Histogram> for Value {
+    fn from(many: Histogram) -> Self {
+        Self::Many(many)
+    }
 }
 
 impl From<u32> for Value {
@@ -63,6 +71,7 @@ pub(crate) enum Kind {
     Gauge,
     /// Its series have `_total` behind the name.
     Counter,
+    Histogram,
 }
 
 /// Series of one name.
@@ -137,15 +146,21 @@ struct Families(Vec<Family>);
 impl Collector for Families {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         for family in self.0.iter().filter(|family| !family.series.is_empty()) {
-            let kind = if family.kind == Kind::Counter { MetricType::Counter } else { MetricType::Gauge };
+            let kind = match family.kind {
+                Kind::Gauge => MetricType::Gauge,
+                Kind::Counter => MetricType::Counter,
+                Kind::Histogram => MetricType::Histogram,
+            };
             let mut metric = encoder.encode_descriptor(family.name, family.help, None, kind)?;
             for (labels, value) in &family.series {
                 let mut series = metric.encode_family(&labels.0)?;
                 match (family.kind, value) {
-                    (Kind::Gauge, Value::Whole(whole)) => series.encode_gauge(whole)?,
-                    (Kind::Gauge, Value::Real(real)) => series.encode_gauge(real)?,
+                    (_, Value::Many(Histogram { sum, count, buckets })) => {
+                        series.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)?;
+                    }
                     (Kind::Counter, Value::Whole(whole)) => series.encode_counter::<NoLabelSet, _, u64>(whole, None)?,
-                    (Kind::Counter, Value::Real(real)) => series.encode_counter::<NoLabelSet, _, f64>(real, None)?,
+                    (_, Value::Whole(whole)) => series.encode_gauge(whole)?,
+                    (_, Value::Real(real)) => series.encode_gauge(real)?,
                 }
             }
         }

@@ -1,8 +1,9 @@
 //! The pages of a scrape: those in one folder, or in the places of all users, each as it stands or with the reason why it can't be read.
 
-use crate::exporter::journal::{Identity, Journal};
+use crate::exporter::journal::Journal;
+use crate::exporter::latencies::Latencies;
 use crate::exporter::metric::{Family, Labels};
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
 use crate::labels;
 use crate::page::reading::Reading;
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ pub(crate) struct Found<'a> {
     pub(crate) reading: Reading,
     /// The quantile that is judged.
     pub(crate) judged_ns: Option<u64>,
-    pub(crate) journal: &'a Journal,
+    pub(crate) counted: &'a Counted,
     /// The version of trip99 that the owner has, or had.
     pub(crate) version: Option<String>,
     /// The system clock at the reading, in nanoseconds since the Unix epoch.
@@ -39,21 +40,54 @@ impl Found<'_> {
     }
 }
 
+/// Device and inode of a page's file.
+type Identity = (u64, u64);
+
+/// What was counted of a page up to now.
+pub(crate) struct Counted {
+    identity: Identity,
+    pub(crate) journal: Journal,
+    /// `None` without a tap.
+    pub(crate) latencies: Option<Latencies>,
+}
+
+impl Counted {
+    fn begin(identity: Identity, observer: &Observer) -> Self {
+        let latencies = observer.tap().map(Latencies::begin);
+        Self { identity, journal: Journal::begin(observer.events()), latencies }
+    }
+
+    /// Counts what is new. A page that was made anew has new events alone.
+    fn go_on(&mut self, identity: Identity, observer: &Observer) {
+        let is_anew = identity != self.identity;
+        self.identity = identity;
+        self.journal.go_on(is_anew, observer.events());
+        match (&mut self.latencies, observer.tap()) {
+            (Some(latencies), Some(tap)) => latencies.go_on(is_anew, tap),
+            (_, tap) => self.latencies = tap.map(Latencies::begin),
+        }
+    }
+}
+
 /// What is known of pages from one scrape to the next.
 pub(crate) struct Pages {
     /// `None` means the places of all users.
     folder: Option<PathBuf>,
-    journals: BTreeMap<PathBuf, Journal>,
+    counted: BTreeMap<PathBuf, Counted>,
     /// What the files of labels said when they could be read last, by the folder.
     labels: BTreeMap<PathBuf, labels::Labels>,
 }
 
 impl Pages {
-    /// Fails if a file of labels is wrong now: whoever starts the exporter can mend it. Later that is a metric.
-    pub(crate) fn new(folder: Option<PathBuf>) -> Result<Self, Failure> {
-        let mut pages = Self { folder, journals: BTreeMap::new(), labels: BTreeMap::new() };
-        pages.folders().iter().try_for_each(|folder| pages.read_labels(folder))?;
-        Ok(pages)
+    /// Warns of a mistake in a file of labels, and goes on: who watches must come up, though somebody mistyped. Later that is a metric.
+    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
+        let mut pages = Self { folder, counted: BTreeMap::new(), labels: BTreeMap::new() };
+        for folder in pages.folders() {
+            if let Err(Failure::Message(why)) = pages.read_labels(&folder) {
+                warn(why);
+            }
+        }
+        pages
     }
 
     fn folders(&self) -> Vec<PathBuf> {
@@ -76,7 +110,7 @@ impl Pages {
 
     fn read_pages(&mut self, folders: &[PathBuf], wall_ns: impl Fn() -> u64) -> Vec<Page<'_>> {
         let paths: Vec<PathBuf> = folders.iter().flat_map(|folder| files(folder)).collect();
-        self.journals.retain(|path, _| paths.contains(path));
+        self.counted.retain(|path, _| paths.contains(path));
         let mut read = Vec::new();
         for path in paths {
             match self.read_one(&path) {
@@ -89,8 +123,8 @@ impl Pages {
         let names = names(read.iter().map(|(path, ..)| path.as_path()));
         let pages = read.into_iter().zip(names).map(|((path, page, wall_ns), name)| {
             let found = page.and_then(|(reading, judged_ns, version)| {
-                let journal = self.journals.get(&path).ok_or("gone")?;
-                Ok(Found { reading, judged_ns, journal, version, wall_ns })
+                let counted = self.counted.get(&path).ok_or("gone")?;
+                Ok(Found { reading, judged_ns, counted, version, wall_ns })
             });
             Page { labels: self.labels_of(&path, &name), found }
         });
@@ -103,9 +137,9 @@ impl Pages {
         let reading = Reading::take(&observer);
         let judged_ns = reading.in_force.config.as_ref().and_then(|config| observer.quantile_ns(config.quantile_ppm));
         let identity = identify(path).unwrap_or_default();
-        match self.journals.get_mut(path) {
-            Some(journal) => journal.go_on(identity, observer.events()),
-            None => drop(self.journals.insert(path.to_owned(), Journal::begin(identity, observer.events()))),
+        match self.counted.get_mut(path) {
+            Some(counted) => counted.go_on(identity, &observer),
+            None => drop(self.counted.insert(path.to_owned(), Counted::begin(identity, &observer))),
         }
         Ok((reading, judged_ns, observer.library_version()))
     }

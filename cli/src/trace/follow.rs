@@ -135,7 +135,10 @@ impl<W: Write> Recording<W> {
         if missed > 0 {
             followed.missed += missed;
             self.missed += missed;
-            eprintln!("warning: missed {}, overwritten before they could be read: tap_len is too small", show_counted(missed, "row"));
+            eprintln!(
+                "warning: missed {}, overwritten before they could be read: tap_len is too small",
+                show_counted(missed, "row")
+            );
         }
         let Some(snapshot) = snapshot else { return Ok(()) };
         let owner_ns = snapshot.now_ns;
@@ -182,10 +185,16 @@ impl<W: Write> Recording<W> {
         eprintln!("{} written, {} missed", show_counted(self.rows, "row"), self.missed);
         let (late, out_of_order) = (self.tapped.late(), self.tapped.out_of_order());
         if late > 0 {
-            eprintln!("warning: {} came back after they were written as lost; --reorder holds rows back for longer", show_counted(late, "call"));
+            eprintln!(
+                "warning: {} came back after they were written as lost; --reorder holds rows back for longer",
+                show_counted(late, "call")
+            );
         }
         if out_of_order > 0 {
-            eprintln!("warning: {} are before a row above them; read the trace with --sort", show_counted(out_of_order, "row"));
+            eprintln!(
+                "warning: {} are before a row above them; read the trace with --sort",
+                show_counted(out_of_order, "row")
+            );
         }
         Ok(())
     }

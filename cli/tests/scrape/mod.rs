@@ -128,8 +128,13 @@ impl Metrics {
             }
             let (name, labels, value) = parse_series(line);
             let (family, kind) = families.last().unwrap();
-            assert_eq!((&name, kind == "counter"), (family, name.ends_with("_total")), "{line}");
-            assert!(name.starts_with("trip99_") && ["gauge", "counter"].contains(&kind.as_str()), "{line}");
+            let parts = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part));
+            let of = if kind == "histogram" { parts.unwrap_or_default() } else { name.as_str() };
+            assert_eq!((of, kind == "counter"), (family.as_str(), name.ends_with("_total")), "{line}");
+            assert!(
+                name.starts_with("trip99_") && ["gauge", "counter", "histogram"].contains(&kind.as_str()),
+                "{line}"
+            );
             assert!(seen.insert((name.clone(), labels.clone())), "twice: {line}");
             series.push((name, labels, value));
         }
