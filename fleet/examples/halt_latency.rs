@@ -4,7 +4,7 @@
 //! cargo build --release -p trip99-fleet && cargo run --release -p trip99-fleet --example halt_latency
 //! ```
 //!
-//! It needs nats-server 2.10 or newer, in the search path or named by `TRIP99_NATS_SERVER`.
+//! An argument is another number of agents. It needs nats-server 2.10 or newer, in the search path or named by `TRIP99_NATS_SERVER`.
 
 use std::error::Error;
 use std::time::Duration;
@@ -16,7 +16,6 @@ use trip99_fleet::selection::Selection;
 use trip99_fleet::time::{monotonic_ns, wall_ns};
 use trip99_fleet::trust::Role;
 
-const HOSTS: usize = 20;
 const ENGINES: usize = 10;
 const ROUNDS: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -26,7 +25,7 @@ fn all(lab: &Lab, trade: bool) -> bool {
 }
 
 /// Halts, and waits until each agent has answered. Returns when that was begun.
-async fn halt(asker: &mut Asker) -> Result<u64, Box<dyn Error>> {
+async fn halt(asker: &mut Asker, agents: usize) -> Result<u64, Box<dyn Error>> {
     let (reason, who) = ("a bench".to_owned(), "bench".to_owned());
     let halt = Halt { id: Id::new()?, selection: Selection::all(), reason, who, at_ns: wall_ns() };
     let (id, subject) = (halt.id.to_string(), asker.subjects.halt());
@@ -35,7 +34,7 @@ async fn halt(asker: &mut Asker) -> Result<u64, Box<dyn Error>> {
     let mut reports = Reports::new();
     let have_answered = |trust: &_, opened| {
         take_report(trust, opened, &id, &mut reports);
-        reports.len() == HOSTS
+        reports.len() == agents
     };
     if asker.gather(&subject, &text, PATIENCE, have_answered).await {
         Ok(begin_ns)
@@ -58,6 +57,7 @@ fn show(what: &str, mut spans_ns: Vec<u64>) {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let agents = std::env::args().nth(1).map_or(Ok(20), |count| count.parse::<usize>())?;
     let example = std::env::current_exe()?;
     let program = example.ancestors().nth(2).ok_or("no target folder")?.join("trip99-fleet");
     let plan = Plan {
@@ -65,7 +65,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         server: servers::find()?,
         servers: 3,
         governors: 2,
-        hosts: HOSTS,
+        hosts: agents,
         engines: ENGINES,
         ask_every: Duration::from_millis(10),
         agent_args: Vec::new(),
@@ -74,11 +74,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if !until(PATIENCE, || all(&lab, true) && lab.is_leased()) {
         return Err(format!("not all trade:\n{}", lab.logs()).into());
     }
-    println!("{} engines on {HOSTS} agents, each asks 100 times a second; {ROUNDS} halts", HOSTS * ENGINES);
+    println!("{} engines on {agents} agents, each asks 100 times a second; {ROUNDS} halts", agents * ENGINES);
     let mut asker = Asker::connect(&lab.fleet(), &lab.key(Role::Halter, "ann"), &[Role::Halter]).await?;
     let (mut passed, mut refused, mut answered, mut last) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let begin_ns = halt(&mut asker).await?;
+        let begin_ns = halt(&mut asker, agents).await?;
         answered.push(monotonic_ns() - begin_ns);
         if !until(PATIENCE, || all(&lab, false)) {
             return Err("not all refuse".into());

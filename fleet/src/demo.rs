@@ -1,7 +1,8 @@
 //! `trip99-fleet demo`: a fleet on this machine, and what it holds to.
 
 use crate::failure::Failure;
-use crate::lab::{Host, Lab, Plan, servers, until};
+use crate::lab::{Host, Lab, Plan, give_up, servers, until};
+use crate::run::Endings;
 use crate::time::monotonic_ns;
 use clap::Args;
 use std::io::{IsTerminal, Write};
@@ -51,7 +52,17 @@ struct Play {
 /// # Errors
 /// There is no server, or not all held.
 pub async fn run(options: Options) -> Result<(), Failure> {
-    tokio::task::spawn_blocking(move || play(options)).await.map_err(Failure::new)?
+    let mut endings = Endings::new()?;
+    let mut playing = tokio::task::spawn_blocking(move || play(options));
+    tokio::select! {
+        played = &mut playing => played.map_err(Failure::new)?,
+        () = endings.wait() => {
+            give_up();
+            // Its processes are ended, and its files removed.
+            let _ = playing.await;
+            Err(Failure::not_done("the demo was interrupted"))
+        }
+    }
 }
 
 fn play(options: Options) -> Result<(), Failure> {

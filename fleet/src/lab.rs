@@ -17,6 +17,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use trip99::shared::Halter;
 
@@ -72,6 +73,14 @@ pub struct Lab {
     pub hosts: Vec<Host>,
 }
 
+/// Whoever waits for something is not to wait any longer.
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+
+/// From now on [`until`] waits for nothing, so that a lab comes to its end, and is removed.
+pub fn give_up() {
+    IS_OVER.store(true, Ordering::Relaxed);
+}
+
 /// Waits until this is so. False if it isn't within the time.
 pub fn until(within: Duration, mut what: impl FnMut() -> bool) -> bool {
     let begin = Instant::now();
@@ -79,7 +88,7 @@ pub fn until(within: Duration, mut what: impl FnMut() -> bool) -> bool {
         if what() {
             return true;
         }
-        if begin.elapsed() >= within {
+        if begin.elapsed() >= within || IS_OVER.load(Ordering::Relaxed) {
             return false;
         }
         std::thread::sleep(Duration::from_millis(2));
