@@ -17,7 +17,7 @@ use trip99_fleet::time::{monotonic_ns, wall_ns};
 use trip99_fleet::trust::Role;
 
 const ENGINES: usize = 10;
-const ROUNDS: usize = 20;
+const ROUNDS: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn all(lab: &Lab, trade: bool) -> bool {
@@ -55,7 +55,7 @@ fn show(what: &str, mut spans_ns: Vec<u64>) {
     );
 }
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(worker_threads = 2)] // connections answer pings while this waits
 async fn main() -> Result<(), Box<dyn Error>> {
     let agents = std::env::args().nth(1).map_or(Ok(20), |count| count.parse::<usize>())?;
     let example = std::env::current_exe()?;

@@ -112,8 +112,8 @@ fn what_is_not_understood_halts(lab: &Lab) {
     ] {
         let begin_ns = now_ns();
         say(lab, Role::Halter, "ann", "trip99.lab.halt", &text);
-        let took = wait(lab, what, || none_trades(&lab.hosts[0]));
-        figure(&format!("{what}: halted after"), took);
+        wait(lab, what, || none_trades(&lab.hosts[0]));
+        figure(&format!("{what}: said to last order that passed"), passed_after(begin_ns, &lab.hosts));
         wait(lab, "all trade again", || all_trade(&lab.hosts[0]));
         let back = Duration::from_nanos(now_ns() - begin_ns);
         assert!(back >= Duration::from_secs(10), "{what}: {back:?}");
