@@ -9,6 +9,7 @@ mod clock_state;
 mod users;
 mod trust;
 mod layout;
+mod signs;
 mod link;
 mod held;
 mod lock;

@@ -4,7 +4,7 @@ use crate::demo;
 use crate::exporter;
 use crate::failure::Failure;
 use crate::manual;
-use crate::operate::{drill, events, forget, halt, ls, resume, status, wait};
+use crate::operate::{drill, events, forget, halt, ls, resume, status, top, wait};
 use crate::record;
 use crate::replay;
 use crate::trace;
@@ -16,7 +16,7 @@ use std::ffi::OsString;
 /// A command's arguments, and how it runs.
 type Entry = (fn() -> Command, fn(&ArgMatches) -> Result<(), Failure>);
 
-const COMMANDS: [Entry; 17] = [
+const COMMANDS: [Entry; 18] = [
     (demo::command, demo::run),
     (demo::node_command, demo::run_node),
     (replay::command, replay::run),
@@ -27,6 +27,7 @@ const COMMANDS: [Entry; 17] = [
     (events::command, events::run),
     (halt::command, halt::run),
     (resume::command, resume::run),
+    (top::command, top::run),
     (wait::command, wait::run),
     (forget::command, forget::run),
     (drill::command, drill::run),

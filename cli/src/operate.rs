@@ -15,3 +15,4 @@ pub(crate) mod resume;
 pub(crate) mod wait;
 pub(crate) mod forget;
 pub(crate) mod drill;
+pub(crate) mod top;

@@ -35,7 +35,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,9 +44,9 @@ use verify::{Given, Promise, Source};
 use writer::Writer;
 
 /// So many looks' worth of items may wait for the writer. Then the reader waits, too, and the journals keep what is new.
-const WAITING: usize = 16;
+const WAITING: usize = 8;
 /// At most so many looks are written at once.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
 const SIGN_EVERY: &str = "1000";
 
 pub(crate) fn command() -> Command {
@@ -140,7 +140,7 @@ fn verify_command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .num_args(1..)
                 .required(true)
-                .help("The record's files"),
+                .help("The record's files, or its folder"),
         )
         .arg(option("key").action(ArgAction::Append).help("The public key that has to have signed; may be given again, for another key"))
         .arg(
@@ -186,12 +186,20 @@ fn run_verify(matches: &ArgMatches) -> Result<(), Failure> {
     };
     let promise = Promise { lines: matches.get_one("max-unsigned").copied().unwrap_or(1) };
     let files = matches.get_many::<PathBuf>("files").into_iter().flatten();
-    let sources = files.map(|path| Source { name: path.display().to_string(), path: path.clone() }).collect();
-    let read = verify::verify(sources, &Given { keys, promise, anchors });
+    let read = sources(files).and_then(|sources| verify::verify(sources, &Given { keys, promise, anchors }));
     let whole = read.map_err(|error| Failure::new(format_args!("cannot read the record: {error}")))?;
     let whole = whole.map_err(Failure::not_done)?;
     let mut out = io::stdout().lock();
     Ok(whole.lines.iter().try_for_each(|line| writeln!(out, "{}", escape(line)))?)
+}
+
+/// A folder stands for the record in it.
+fn sources<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> io::Result<Vec<Source>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() { files.extend(folder::files(path)?) } else { files.push(path.clone()) }
+    }
+    Ok(files.into_iter().map(|path| Source { name: path.display().to_string(), path }).collect())
 }
 
 fn run_record(matches: &ArgMatches) -> Result<(), Failure> {
@@ -229,8 +237,8 @@ fn run_record(matches: &ArgMatches) -> Result<(), Failure> {
     }
     let (sender, receiver) = sync_channel(WAITING);
     let reader = thread::Builder::new().name("reader".to_owned());
-    let flag = Arc::clone(&stop);
-    let reader = reader.spawn(move || pages.follow(items, once, &flag, &sender));
+    let waiting = Arc::clone(&writer.waiting);
+    let reader = reader.spawn(move || pages.follow(items, once, (&stop, &waiting), &sender));
     reader.map_err(|error| Failure::new(format_args!("cannot start a thread: {error}")))?;
     write_all(&mut writer, &receiver)?;
     let why = if once { "once" } else { "signal" };
@@ -244,7 +252,9 @@ fn write_all(writer: &mut Writer, receiver: &Receiver<Vec<Item>>) -> Result<(), 
         match receiver.recv_timeout(writer::TICK) {
             Ok(mut items) => {
                 receiver.try_iter().take(AT_ONCE - 1).for_each(|more| items.extend(more));
+                let count = items.len();
                 writer.record(items)?;
+                writer.waiting.fetch_sub(count, Ordering::Relaxed);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),

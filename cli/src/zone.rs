@@ -20,6 +20,11 @@ impl Zone {
         Self(if matches.get_flag("utc") { TimeZone::UTC } else { TimeZone::system() })
     }
 
+    #[cfg(test)]
+    pub(crate) fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
     /// The date, and the time of day to the millisecond.
     pub(crate) fn date_and_time(&self, wall_ns: u64) -> (String, String) {
         let text = self.format(wall_ns, "%Y-%m-%d %H:%M:%S.%3f");
@@ -32,11 +37,11 @@ impl Zone {
         self.format(wall_ns, "%Z")
     }
 
-    /// The time of day of today, and the date of any other day: in 10 columns.
+    /// The time of day of today, and the date of any other day: in 8 columns.
     pub(crate) fn brief(&self, wall_ns: u64) -> String {
         let day = |wall_ns| self.format(wall_ns, "%Y-%m-%d");
         let is_today = day(wall_ns) == day(now_ns());
-        self.format(wall_ns, if is_today { "%H:%M:%S" } else { "%Y-%m-%d" })
+        self.format(wall_ns, if is_today { "%H:%M:%S" } else { "%y-%m-%d" })
     }
 
     /// How long ago, and when.
@@ -79,8 +84,9 @@ mod tests {
         assert_eq!(rfc_3339(u64::MAX), "2554-07-21T23:34:33.709551615Z");
         let zone = |name: &str| Zone(TimeZone::get(name).unwrap());
         let time = |zone: &Zone| (zone.date_and_time(at_ns), zone.name(at_ns), zone.brief(at_ns));
-        let expected =
-            |date: &str, time: &str, name: &str| ((date.to_owned(), time.to_owned()), name.to_owned(), date.to_owned());
+        let expected = |date: &str, time: &str, name: &str| {
+            ((date.to_owned(), time.to_owned()), name.to_owned(), date[2..].to_owned())
+        };
         assert_eq!(time(&Zone(TimeZone::UTC)), expected("2023-11-14", "22:13:20.123", "UTC"));
         assert_eq!(time(&zone("Europe/Berlin")), expected("2023-11-14", "23:13:20.123", "CET"));
         assert_eq!(time(&zone("Asia/Tokyo")), expected("2023-11-15", "07:13:20.123", "JST"));

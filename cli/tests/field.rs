@@ -92,7 +92,8 @@ fn what_can_not_be_meant_so_is_warned_about() {
 fn asks_that_were_refused_when_recorded_are_told() {
     let rows = (0..20).map(|call| format!("{},5000001,1,ask\n", call * 100 * MS)).collect::<String>();
     let trace = |kind: &str| format!("start_ns,latency_ns,ok,kind\n{rows}3000000000,,,{kind}\n");
-    let text = "warning: 1 ask granted that the log has as refused: nobody knows how their calls would have gone";
+    let text =
+        "warning: row 21 is the first of 1 ask granted that the log has as refused: nobody knows how their calls would";
     assert!(warnings("", &trace("refused")).starts_with(text));
     assert_eq!(warnings("", &trace("withdrawn")), "");
 }
@@ -120,7 +121,7 @@ fn a_report_begins_with_a_profile() {
 #[test]
 fn a_trace_without_a_verdict_is_warned_about() {
     let calls = |count| trace(count, 10 * MS, 5 * MS, "");
-    let few = "warning: a verdict on the quantile or the failure rate was never possible: there were at most 19 samples at a time (window_age is 1m), and \
+    let few = "warning: rows 1 to 19: a verdict on the quantile or the failure rate was never possible: there were at most 19 samples at a time (window_age is 1m), and \
                min_samples is 20; try a smaller min_samples, or a longer window_age\n";
     assert_eq!(verdict_warnings("", &calls(19)), few);
     // The twentieth sample is the last step of this trace: nobody asks after it, yet there is a verdict.
@@ -158,11 +159,14 @@ fn where_no_verdict_takes_samples_nothing_is_warned_about() {
     let calls = trace(5, 10 * MS, 5 * MS, "");
     // Debt is judged from the first sample on, but the failure rate isn't.
     let by_debt = verdict_warnings("--debt-limit 6", &calls);
-    assert!(by_debt.starts_with("warning: a verdict on the failure rate was never possible: "), "{by_debt}");
+    assert!(
+        by_debt.starts_with("warning: rows 1 to 5: a verdict on the failure rate was never possible: "),
+        "{by_debt}"
+    );
     assert_eq!(verdict_warnings("--debt-limit 6 --failure-rate 1", &calls), "");
     assert!(
         verdict_warnings("--failure-rate 1", &calls)
-            .starts_with("warning: a verdict on the quantile was never possible: ")
+            .starts_with("warning: rows 1 to 5: a verdict on the quantile was never possible: ")
     );
     // Nobody asked.
     assert_eq!(verdict_warnings("", "start_ns,latency_ns\n"), "");

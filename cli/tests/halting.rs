@@ -587,8 +587,7 @@ fn a_desk_is_halted_and_resumed_by_its_label() {
     let (places, _owners) = desk("label");
     let by_label = |args: &[&str], label: &str| {
         let (status, out, err) = at(&places, &[args, &["--label", label, "--format", "json"]].concat());
-        let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        (status, lines, err)
+        (status, pages::lines(args[0], &out), err)
     };
     let (status, halted, err) = by_label(&["halt", "--as", "ann", "--reason", "x"], "desk=rates");
     assert_eq!((status, err.as_str(), halted.len()), (Some(0), "", 2));
@@ -668,7 +667,7 @@ fn a_halt_waits_until_no_order_rests() {
     std::thread::sleep(Duration::from_millis(100));
     breaker.set_resting(0);
     let output = waiting.wait_with_output().unwrap();
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told = pages::lines("halt", &String::from_utf8(output.stdout).unwrap()).remove(0);
     assert_eq!((output.status.code(), &told["flat"]), (Some(0), &true.into()));
     assert!(halt("1s").1.ends_with("flat: no order rests at the venue\n"));
     // What an engine told that is gone may be wrong by now.
@@ -700,9 +699,10 @@ fn a_drill_measures_a_halt_and_files_a_report() {
     let (status, out, err) = drill(&["--dry-run"]);
     assert!(status == Some(0) && out.contains("drilled is trading (closed); a drill would halt it by"), "{out}{err}");
     assert!(reports().is_empty());
+    assert_eq!(json(&["drill", page, "--dry-run", "--format", "json"])[0]["dry_run"], true);
     let (status, out, err) = drill(&["--format", "json"]);
     assert_eq!((status, err.as_str()), (Some(0), ""));
-    let told: Value = serde_json::from_str(&out).unwrap();
+    let told = pages::lines("drill", &out).remove(0);
     assert_eq!((owner.said().as_str(), owner.said().as_str()), ("refused", "allowed"));
     assert_eq!((&told["passed"], &told["by"]), (&true.into(), &login().into()));
     let ns = |field: &str| told[field].as_u64().unwrap_or_else(|| panic!("{field}: {told}"));

@@ -82,7 +82,7 @@ fn an_outage_at_the_end() {
 #[test]
 fn min_samples_that_the_flow_never_reaches() {
     let parts = [
-        "a verdict on the quantile or the failure rate was never possible: there were at most 19",
+        "rows 1 to 19: a verdict on the quantile or the failure rate was never possible: there were at most 19",
         "try a smaller min_samples",
     ];
     check("", &calls(19, good), &parts, &calls(20, good));
@@ -120,7 +120,7 @@ fn refused_when_recorded_and_granted_now() {
     check(
         "",
         &one("refused"),
-        &["1 ask granted that the log has as refused", "so they were released"],
+        &["row 100 is the first of 1 ask granted that the log has as refused", "leave these rows out"],
         &one("withdrawn"),
     );
 }

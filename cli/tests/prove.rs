@@ -273,9 +273,9 @@ fn warnings_of_two_settings_say_whose_they_are() {
     };
     assert_eq!(warned(30), Vec::<String>::new());
     let found = warned(29);
-    assert!(found.len() == 1 && found[0].starts_with("by the new settings: a verdict on "), "{found:?}");
+    assert!(found.len() == 1 && found[0].starts_with("by the new settings: rows 1 to 29: a verdict on "), "{found:?}");
     let found = warned(19);
-    assert!(found.len() == 2 && found[0].starts_with("by the old settings: a verdict on "), "{found:?}");
+    assert!(found.len() == 2 && found[0].starts_with("by the old settings: rows 1 to 19: a verdict on "), "{found:?}");
     // Of a log that ends in an outage both know.
     let lost = (290..300).map(|call| format!("{},\n", call * 100 * MS)).collect::<String>();
     let (_, _, err) = finish(start("replay - --format json --against many.toml"), &(trace(290, 0) + &lost));

@@ -77,6 +77,7 @@ fn a_running_engine_is_recorded_and_its_trace_replays_to_the_same_trip() {
     recorder.until(|out, _| out.contains("999000000,1000000,1,ask\n"));
     let lost = breaker.begin_at(2 * SECOND);
     let calls: Vec<_> = (0..100).map(|number| breaker.begin_at(2 * SECOND + 1 + number)).collect();
+    breaker.poll_at(2 * SECOND + 2_000_000); // a snapshot tells of them
     for (number, call) in (0..).zip(calls) {
         breaker.end_at(3 * SECOND + number, call);
     }

@@ -1,6 +1,7 @@
 //! Replays of small traces, worked out by hand: every line of the report, and the ways to write trace and settings.
 
 mod common;
+mod schema;
 use common::{SPIKE, SPIKE_ROWS, figure, finish, json, lines, run, settings, start, without_warnings, write};
 use serde_json::Value;
 
@@ -429,4 +430,50 @@ fn text_shows_settings_transitions_summary_and_timeline() {
     let mut timeline: Vec<char> = text.lines().map(str::trim).filter(glyphs).flat_map(str::chars).collect();
     timeline.dedup();
     assert_eq!(timeline, ['─', '█', '▒', '─'], "{text}");
+}
+
+#[test]
+fn each_line_is_as_its_schema_says() {
+    write("schema.toml", "threshold = 100\nspike_count = 2\nprobes = 2\nbackoff_base = 1000\n");
+    let against = "--against schema.toml";
+    for (options, name) in [("", schema::of("replay")), (against, "against")] {
+        let rows = lines(SPIKE_ROWS);
+        let args = format!("replay - --format json {SPIKE} --inject slow:x5:1us@+0s {options}");
+        let out = run(&args, &rows);
+        let values: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        values.iter().for_each(|value| schema::check(name, value));
+        assert!(values.len() > 3, "{out}");
+    }
+}
+
+/// Each field of each schema is told of.
+#[test]
+fn the_docs_know_every_field() {
+    fn names(schema: &serde_json::Value, found: &mut Vec<String>) {
+        match schema {
+            serde_json::Value::Object(fields) => {
+                if let Some(serde_json::Value::Object(properties)) = fields.get("properties") {
+                    found.extend(properties.keys().cloned());
+                }
+                fields.values().for_each(|value| names(value, found));
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|value| names(value, found)),
+            _ => {}
+        }
+    }
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let text = std::fs::read_to_string(docs.join("json.md")).unwrap();
+    let (mut schemas, mut missing) = (0, Vec::new());
+    for entry in std::fs::read_dir(docs.join("schema")).unwrap() {
+        let path = entry.unwrap().path();
+        // docs/audit.md tells of that one.
+        if path.ends_with("record.json") {
+            continue;
+        }
+        schemas += 1;
+        let mut found = Vec::new();
+        names(&serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap(), &mut found);
+        missing.extend(found.into_iter().filter(|name| !text.contains(&format!("`{name}`"))));
+    }
+    assert_eq!((schemas >= 9, missing), (true, vec![]));
 }

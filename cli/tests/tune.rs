@@ -1,6 +1,7 @@
 //! Settings made of a log: read again by the library, kept to a budget, and honest about what the log can't promise.
 
 mod common;
+mod schema;
 use common::{DIRECTORY, fails, finish, start, write};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -31,7 +32,9 @@ fn tune(args: &str, log: &str) -> (String, String) {
 }
 
 fn json(args: &str, log: &str) -> Value {
-    serde_json::from_str(&tune(&format!("{args} --format json"), log).0).expect("it is one object")
+    let found = serde_json::from_str(&tune(&format!("{args} --format json"), log).0).expect("it is one object");
+    schema::check(schema::of("tune"), &found);
+    found
 }
 
 #[test]

@@ -95,6 +95,8 @@ impl Profiler {
             self.ends_ns.pop();
         }
         match row.latency_ns {
+            // Nobody knows how a call would have gone that was refused.
+            _ if row.kind == RowKind::Refused => {}
             Some(latency_ns) => {
                 self.latencies_ns.push(latency_ns);
                 self.latencies.take(latency_ns);
@@ -105,8 +107,6 @@ impl Profiler {
                     self.ends_ns.push(Reverse(row.start_ns.saturating_add(latency_ns)));
                 }
             }
-            // Nobody knows how a call would have gone that was refused.
-            None if row.kind == RowKind::Refused => {}
             None => self.lost += 1,
         }
         if self.latest.len() == LATEST {
@@ -155,7 +155,7 @@ pub struct Profile {
     pub first_ns: u64,
     /// The start of the last row.
     pub last_ns: u64,
-    /// The [`QUANTILES`] of the latencies, in nanoseconds, by nearest rank. `None` if no call came back.
+    /// The [`QUANTILES`] of the latencies, in nanoseconds, by nearest rank, without those of calls that were refused. `None` if no call came back.
     pub quantiles_ns: [Option<u64>; QUANTILES.len()],
     /// The greatest latency, in nanoseconds.
     pub greatest_ns: Option<u64>,
@@ -246,6 +246,16 @@ mod tests {
         assert_eq!((profile.stamp_resolution_ns, profile.latency_resolution_ns), (1_000, 500));
         assert_eq!([499, 500, 999, 1_500, 9_000].map(|limit_ns| profile.slower_than(limit_ns)), [4, 3, 3, 1, 0]);
         assert_eq!(profile.calls_in_1000_s(), Some(444_444_444));
+    }
+
+    #[test]
+    fn what_was_refused_took_no_time_and_did_not_fail() {
+        let refused = |latency_ns, ok| Row { kind: RowKind::Refused, ..row(2_000, latency_ns, ok) };
+        let rows =
+            [row(1_000, Some(500), true), refused(Some(9_000), true), refused(Some(7), false), refused(None, true)];
+        let profile = profile(&rows);
+        assert_eq!((profile.rows, profile.lost, profile.failed, profile.in_flight), (4, 0, 0, 0));
+        assert_eq!((profile.quantiles_ns, profile.latency_resolution_ns), ([Some(500); 4], 500));
     }
 
     #[test]

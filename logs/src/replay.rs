@@ -191,6 +191,9 @@ impl<R: Report> Replay<R> {
             self.summary.refused += 1;
         } else if row.kind == RowKind::Refused {
             (self.summary.allowed, self.summary.unknown) = (self.summary.allowed + 1, self.summary.unknown + 1);
+            if self.summary.unknown == 1 {
+                self.summary.first_unknown_row = self.summary.asked + self.summary.free;
+            }
             self.breaker.release_at(self.now());
         } else {
             self.summary.allowed += 1;

@@ -23,6 +23,8 @@ mod limits;
 mod proof;
 #[cfg(test)]
 mod odds;
+#[cfg(test)]
+mod promise;
 
 use crate::error::LogError;
 use crate::fault;

@@ -2,10 +2,10 @@
 
 use super::durable;
 use super::error::SharedError;
-use super::layout::Signs;
 use super::lock::open_file;
 use super::mapping::{Mapping, Stump};
 use super::observer::signature;
+use super::signs::Signs;
 use super::trust;
 use crate::clock::wall_ns;
 use crate::handles::{Gate, HaltNote, Halted, Holders, Resumed};

@@ -33,11 +33,10 @@ use crate::tap::{self, Entry};
 use core::mem::offset_of;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-const MAGIC: u64 = u64::from_le_bytes(*b"trip99fl");
-const VERSION: u64 = LAYOUT_VERSION;
+pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"trip99fl");
+pub(super) const VERSION: u64 = LAYOUT_VERSION;
 
 /// How many entries and events a file keeps.
 const ENTRIES: usize = 64;
@@ -56,14 +55,14 @@ const MAX_EVENTS: u64 = 1 << 48;
 
 #[repr(C, align(128))]
 pub(crate) struct Header {
-    magic: AtomicU64,
-    version: AtomicU64,
+    pub(super) magic: AtomicU64,
+    pub(super) version: AtomicU64,
     /// The logarithm of the number of slots, in each of the 8 bytes.
-    slots_log2: AtomicU64,
+    pub(super) slots_log2: AtomicU64,
     /// The version of the library that the owner has, or the latest one had: major, minor and patch, 16 bits each.
     owned_by: AtomicU64,
     /// The logarithm of the number of rows of the tap, in each of the 8 bytes; 0 if there is no tap.
-    tap_log2: AtomicU64,
+    pub(super) tap_log2: AtomicU64,
 }
 
 pub(crate) const HEADER_WORDS: usize = 5;
@@ -159,7 +158,7 @@ pub(crate) struct File<S: ?Sized = [AtomicU64]> {
     pub(crate) mirror: Mirror<S>,
 }
 
-type Empty = File<[AtomicU64; 0]>;
+pub(super) type Empty = File<[AtomicU64; 0]>;
 
 const _: () = {
     assert!(offset_of!(Empty, front) == 0 && offset_of!(Front, header) == 0 && offset_of!(Front, owner) == 128);
@@ -220,7 +219,7 @@ impl Sizes {
     }
 
     /// By the two words of a header.
-    fn from_words(slots: u64, tap: u64) -> Option<Self> {
+    pub(super) fn from_words(slots: u64, tap: u64) -> Option<Self> {
         let sizes = Self { slots_log2: (slots & 0xff) as u32, tap_log2: (tap & 0xff) as u32 };
         let has_slots = (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2).contains(&sizes.slots_log2);
         let has_tap = sizes.tap_log2 == 0 || TAP_LOG2.contains(&sizes.tap_log2);
@@ -232,7 +231,7 @@ impl Sizes {
     }
 
     /// All that a file may have.
-    fn all() -> impl DoubleEndedIterator<Item = Self> {
+    pub(super) fn all() -> impl DoubleEndedIterator<Item = Self> {
         let taps = || core::iter::once(0).chain(TAP_LOG2);
         (MIN_SLOTS_LOG2..=MAX_SLOTS_LOG2)
             .flat_map(move |slots_log2| taps().map(move |tap_log2| Self { slots_log2, tap_log2 }))
@@ -301,70 +300,6 @@ fn own_version() -> u64 {
 /// The logarithm in each byte, so that damage shows.
 const fn repeated(slots_log2: u32) -> u64 {
     slots_log2 as u64 * 0x0101_0101_0101_0101
-}
-
-/// What of a file says that it is a page, however damaged the rest is.
-pub(crate) struct Signs {
-    has_length: bool,
-    has_magic: bool,
-    has_page_magic: bool,
-    version: u64,
-    page_version: u64,
-    sizes: Option<Sizes>,
-}
-
-impl Signs {
-    /// The version that this library knows.
-    pub(crate) const KNOWN: u64 = VERSION;
-
-    /// Reads by the file alone: nothing is mapped so far.
-    pub(crate) fn read(file: &std::fs::File, len: u64) -> Self {
-        let word = |offset: usize| {
-            let mut bytes = [0; 8];
-            file.read_exact_at(&mut bytes, offset as u64).map_or(0, |()| u64::from_ne_bytes(bytes))
-        };
-        let board = offset_of!(Empty, board);
-        let [slots, tap] = [offset_of!(Header, slots_log2), offset_of!(Header, tap_log2)].map(word);
-        Self {
-            has_length: Sizes::all().any(|sizes| len == sizes.file_len() as u64),
-            has_magic: word(offset_of!(Header, magic)) == MAGIC,
-            has_page_magic: word(board) == crate::page::MAGIC,
-            version: word(offset_of!(Header, version)),
-            page_version: word(board + 8),
-            sizes: Sizes::from_words(slots, tap),
-        }
-    }
-
-    /// How many of the three say that it is a page.
-    pub(crate) fn count(&self) -> u32 {
-        [self.has_length, self.has_magic, self.has_page_magic].into_iter().map(u32::from).sum()
-    }
-
-    /// The version of a page of another version: both places agree on it.
-    pub(crate) fn other_version(&self) -> Option<u64> {
-        let is_other = self.version != VERSION && self.page_version != LAYOUT_VERSION;
-        let is_told = self.has_magic || self.has_page_magic;
-        let told = if self.has_magic { self.version } else { self.page_version };
-        (is_other && is_told && !(self.has_length && self.version != self.page_version)).then_some(told)
-    }
-
-    /// What the file has, or at most.
-    pub(crate) fn sizes(&self, len: u64) -> Option<Sizes> {
-        let fits = |sizes: &Sizes| sizes.file_len() as u64 <= len;
-        self.sizes.filter(fits).or_else(|| Sizes::all().rev().find(fits))
-    }
-
-    /// What is odd about the header, for people.
-    pub(crate) fn oddities(&self) -> Vec<String> {
-        let odd = [
-            (!self.has_length, "the file's length is none that a page has"),
-            (!self.has_magic, "the file's magic number is damaged"),
-            (!self.has_page_magic, "the page's magic number is damaged"),
-            (self.version != self.page_version, "the page's version numbers differ"),
-            (self.sizes.is_none(), "the number of slots is damaged"),
-        ];
-        odd.into_iter().filter(|(is_odd, _)| *is_odd).map(|(_, what)| what.to_owned()).collect()
-    }
 }
 
 /// What an earlier owner left.

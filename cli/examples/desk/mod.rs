@@ -45,7 +45,7 @@ impl Desk {
         let options = Options::default().state_dir(self.folder.join("state"));
         let config = Config { jitter_ppm: 0, backoff_base_ns: 30_000_000_000, ..Config::default() };
         let config = if node == Node::Recovering {
-            Config { backoff_base_ns: 1_000_000_000, probes: 65_535, probe_timeout_ns: 600_000_000_000, ..config }
+            Config { backoff_base_ns: 1_000_000_000, probes: 5_000, ..config }
         } else {
             config
         };
@@ -58,9 +58,13 @@ impl Desk {
             while running.load(Ordering::Relaxed) {
                 if breaker.allow() {
                     asked += 1;
-                    let is_slow = node != Node::Calm && (600..900).contains(&asked);
+                    let is_over = node == Node::Recovering && asked > 605;
+                    let is_slow = node != Node::Calm && asked >= 600 && !is_over;
                     let shape: f64 = random.random_range(0.6..1.4_f64).powi(3);
                     let latency = typical.mul_f64(if is_slow { shape * 12.0 } else { shape });
+                    if breaker.state() != trip99::State::Closed {
+                        thread::sleep(latency); // a trial is sent after the pause, and takes its time
+                    }
                     breaker.record(latency.as_nanos() as u64);
                 }
                 breaker.poll();

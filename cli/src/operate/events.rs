@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::json::Json;
 use crate::labels::Selector;
 use crate::operate::which::{Which, conclude, names, names_arg};
+use crate::page::folder::Listed;
 use crate::show::columns;
 use crate::zone::{Zone, now_ns};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -104,6 +105,19 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     }
     mistakes.iter().for_each(Failure::tell);
     follow(matches, sources, &mut *print, is_alone)
+}
+
+/// The events of one page as a table for people, its titles first.
+pub(super) fn lines(page: &Listed, zone: &Zone, columns: usize) -> Result<Vec<String>, Failure> {
+    let mut sources = [Source::open(page.clone())?];
+    let mut text = Vec::new();
+    let told: Vec<Told> = sources.iter_mut().flat_map(Source::told).collect();
+    let mut table = Table::new(&mut text, zone.clone(), columns, &sources, true);
+    table.titles()?;
+    told.iter().try_for_each(|told| table.told(told))?;
+    table.end()?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    Ok(console::strip_ansi_codes(&text).lines().map(str::to_owned).collect())
 }
 
 /// Every event that there is, is to be shown.

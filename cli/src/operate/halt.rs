@@ -55,7 +55,10 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let mut halts = Vec::new();
     for page in pages {
         match halt(&page.place.path, holder, &reason.text, 0, || ()) {
-            Ok(halter) => halts.push(Halt { page, halter, warnings: Vec::new(), durable: false }),
+            Ok((halter, warning)) => {
+                let warnings = halter.warnings().iter().cloned().chain(warning).collect();
+                halts.push(Halt { page, halter, warnings, durable: false });
+            }
             Err(failure) => mistakes.push(failure),
         }
     }
@@ -65,7 +68,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     }
     let (is_json, is_alone) = (is_json(matches), halts.len() + mistakes.len() == 1);
     for halt in &mut halts {
-        halt.halter.warnings().to_vec().into_iter().for_each(|warning| halt.warn(warning));
+        halt.warnings.iter().for_each(warn);
         if !is_json {
             halt.tell(holder, is_alone);
         }
@@ -121,7 +124,9 @@ impl Halt {
             if self.halter.gate().is_none_or(|gate| !gate.is_replaced()) {
                 break;
             }
-            self.halter = halt(&self.page.place.path, holder, reason, replaced, || ())?;
+            let (halter, warning) = halt(&self.page.place.path, holder, reason, replaced, || ())?;
+            self.halter = halter;
+            warning.into_iter().for_each(|warning| self.warn(warning));
             self.make_durable(holder);
         }
         let name = self.page.place.name();

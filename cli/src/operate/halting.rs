@@ -1,6 +1,6 @@
 //! Halting the page that a path leads to, whatever happens to it meanwhile.
 
-use crate::failure::{Failure, warn};
+use crate::failure::Failure;
 use crate::page::place::refused;
 use std::path::Path;
 use trip99::shared::Halter;
@@ -10,14 +10,14 @@ use trip99::{Halted, Holder};
 pub(super) const TRIES: u32 = 10;
 
 /// Halts the page that the path leads to. If the path leads to another one by then, that one is halted, too. `replaced` is how often that
-/// was so before this. `opened` is called between the opening of a page and its halt, for tests.
+/// was so before this. Also returns what is to be warned of. `opened` is called between the opening of a page and its halt, for tests.
 pub(super) fn halt(
     path: &Path,
     holder: Holder,
     reason: &str,
     mut replaced: u32,
     mut opened: impl FnMut(),
-) -> Result<Halter, Failure> {
+) -> Result<(Halter, Option<String>), Failure> {
     let shown = path.display();
     loop {
         let halter = match Halter::open(path) {
@@ -31,12 +31,9 @@ pub(super) fn halt(
         opened();
         match halter.halt(holder, reason) {
             Halted::Done | Halted::NoOwner => {
-                if replaced > 0 {
-                    warn(format_args!(
-                        "{shown} was replaced meanwhile; what was there and what is there now are halted"
-                    ));
-                }
-                return Ok(halter);
+                let warning =
+                    || format!("{shown} was replaced meanwhile; what was there and what is there now are halted");
+                return Ok((halter, (replaced > 0).then(warning)));
             }
             Halted::Replaced if replaced < TRIES => replaced += 1,
             Halted::Replaced => {
@@ -103,6 +100,7 @@ mod tests {
                 count += 1;
             }
         })
+        .map(|(halter, _)| halter)
     }
 
     #[test]

@@ -92,7 +92,8 @@ fn fitting(lines: Vec<(&'static str, String)>, columns: usize) -> impl Iterator<
     })
 }
 
-fn lines(reading: &Reading, zone: &Zone) -> Vec<(&'static str, String)> {
+/// A name and a text for each line.
+pub(super) fn lines(reading: &Reading, zone: &Zone) -> Vec<(&'static str, String)> {
     let mut lines = vec![("state", reading.show_state())];
     lines.extend(reading.comes_back_words().map(|back| ("", back)));
     if reading.state.is_none() && reading.has_owner() {

@@ -40,11 +40,13 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// None if it can't be read. Hidden files are no pages: they are locks, and pages that are being made. A file of labels is none, too.
+    /// No page if it can't be read. Hidden files are no pages: they are locks, and pages that are being made. Nor are folders and a file of
+    /// labels.
     pub(crate) fn read(path: &Path) -> Self {
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
         let is_page = |name: &[u8]| !name.starts_with(b".") && name != labels::FILE.as_bytes();
-        let visible = entries.filter(|entry| is_page(entry.file_name().as_encoded_bytes()));
+        let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let visible = entries.filter(|entry| is_page(entry.file_name().as_encoded_bytes()) && !is_folder(entry));
         let mut paths: Vec<_> = visible.map(|entry| entry.path()).collect();
         paths.sort();
         let (labels, mistake) = match Labels::of_folder(path) {

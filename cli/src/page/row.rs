@@ -57,6 +57,11 @@ impl Row {
         }
     }
 
+    /// What the P99 is held against.
+    pub(crate) fn threshold_ns(&self) -> Option<u64> {
+        self.threshold_ns
+    }
+
     fn read(page: &Listed, reading: &Reading) -> Self {
         let snapshot = reading.snapshot.as_ref();
         let filled = snapshot.filter(|snapshot| snapshot.samples > 0);
@@ -78,13 +83,36 @@ impl Row {
     }
 }
 
+#[cfg(test)]
+impl Row {
+    /// A row for tests. The figures are the P99 and its threshold in milliseconds, slow samples in tenths of a percent, and calls in flight.
+    pub(crate) fn sample(name: &str, standing: Standing, figures: Option<[u64; 4]>, holders: &str, why: &str) -> Self {
+        let ns = |ms: u64| ms * 1_000_000;
+        Self {
+            name: name.to_owned(),
+            standing,
+            state: format!("{} (closed)", standing.word()),
+            since_wall_ns: figures.map(|_| 1_700_000_000_000_000_000),
+            p99_ns: figures.map(|[p99, ..]| ns(p99)).filter(|&ns| ns > 0),
+            threshold_ns: figures.map(|[_, threshold, ..]| ns(threshold)),
+            slow: figures.map(|[_, _, slow, _]| slow as f64 / 10.0),
+            in_flight: figures.map(|[.., calls]| calls as u32),
+            oldest_ns: figures.map(|[.., calls]| ns(calls * 7)).filter(|&ns| ns > 0),
+            refused: figures.map(|[p99, ..]| p99 * 1_000),
+            holders: holders.to_owned(),
+            owner: "4711 alive".to_owned(),
+            labels: "desk=rates".to_owned(),
+            why: why.to_owned(),
+        }
+    }
+}
+
 /// Why a page can't be read. The page's path is left out, as its name is there already.
 fn why_not(error: &SharedError, page: &Listed) -> String {
     let path = page.place.path.display().to_string();
     escape(&error.to_string().replace(&format!("{path} is "), "").replace(&path, "it"))
 }
 
-/// A column, and the least width of a terminal that has room for it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
     Name,
@@ -92,29 +120,19 @@ pub(crate) enum Column {
     Since,
     P99,
     Limit,
+    /// The course of the P99, which the caller draws.
+    Trend,
     Slow,
     InFlight,
     Oldest,
     Refused,
-    Holders,
     Owner,
+    Holders,
     Labels,
 }
 
-const COLUMNS: [(Column, usize); 12] = [
-    (Column::Name, 0),
-    (Column::State, 0),
-    (Column::Since, 80),
-    (Column::P99, 0),
-    (Column::Limit, 0),
-    (Column::Slow, 80),
-    (Column::InFlight, 120),
-    (Column::Oldest, 120),
-    (Column::Refused, 120),
-    (Column::Owner, 140),
-    (Column::Holders, 165),
-    (Column::Labels, 190),
-];
+/// Columns, each with the least width of a terminal that has room for it.
+pub(crate) type Columns = [(Column, usize)];
 
 /// A table of rows.
 pub(crate) struct Table {
@@ -128,14 +146,21 @@ pub(crate) struct Table {
 pub(crate) const GAP: usize = 2;
 
 impl Table {
-    /// For a terminal of so many columns.
-    pub(crate) fn new<'a>(rows: impl Iterator<Item = &'a Row> + Clone, zone: &Zone, width: usize) -> Self {
+    /// For a terminal of so many columns, of which `reserved` are taken by something else.
+    pub(crate) fn new<'a>(
+        rows: impl Iterator<Item = &'a Row> + Clone,
+        columns: &Columns,
+        zone: &Zone,
+        width: usize,
+        reserved: usize,
+    ) -> Self {
         let longest = rows.clone().map(|row| measure_text_width(&row.name)).max().unwrap_or(0);
-        let columns: Vec<_> = COLUMNS.iter().filter(|(_, least)| *least <= width).map(|(column, _)| *column).collect();
+        let columns = columns.iter().filter(|(_, least)| *least <= width).map(|(column, _)| *column).collect();
         let unit = Unit::of(rows.flat_map(|row| [row.p99_ns, row.threshold_ns]).flatten());
         let mut table = Self { columns, name_width: 0, unit, zone: zone.clone() };
         let others: usize = table.columns.iter().map(|&column| table.width(column) + GAP).sum();
-        table.name_width = longest.clamp(4, width.saturating_add(GAP).saturating_sub(others).clamp(4, 29));
+        let left = width.saturating_add(GAP).saturating_sub(others + reserved);
+        table.name_width = longest.clamp(4, left.clamp(4, 29));
         table
     }
 
@@ -143,10 +168,10 @@ impl Table {
         match column {
             Column::Name => self.name_width,
             Column::State => 21,
-            Column::P99 | Column::Limit | Column::InFlight => 9,
-            Column::Oldest | Column::Since => 10,
+            Column::P99 | Column::Since | Column::Trend => 8,
+            Column::Limit | Column::InFlight | Column::Refused => 9,
+            Column::Oldest => 10,
             Column::Slow => 6,
-            Column::Refused => 12,
             Column::Owner => 15,
             Column::Holders => 24,
             Column::Labels => 20,
@@ -167,6 +192,7 @@ impl Table {
             Column::Since => "since".to_owned(),
             Column::P99 => format!("P99, {unit}"),
             Column::Limit => format!("limit, {unit}"),
+            Column::Trend => "trend".to_owned(),
             Column::Slow => "slow %".to_owned(),
             Column::InFlight => "in flight".to_owned(),
             Column::Oldest => format!("oldest, {unit}"),
@@ -185,10 +211,11 @@ impl Table {
             Column::Since => row.since_wall_ns.map(|wall_ns| self.zone.brief(wall_ns)),
             Column::P99 => time(row.p99_ns),
             Column::Limit => time(row.threshold_ns),
+            Column::Trend => None,
             Column::Slow => row.slow.map(|percent| format!("{percent:.1}")),
             Column::InFlight => row.in_flight.map(|count| show_count(count.into())),
             Column::Oldest => time(row.oldest_ns),
-            Column::Refused => row.refused.map(show_count),
+            Column::Refused => row.refused.map(show_many),
             Column::Holders => Some(row.holders.clone()),
             Column::Owner => Some(row.owner.clone()),
             Column::Labels => Some(row.labels.clone()),
@@ -214,6 +241,21 @@ impl Table {
     pub(crate) fn line(&self, text: impl Fn(Column) -> String) -> String {
         let cells: Vec<_> = self.columns.iter().map(|&column| self.pad(&text(column), column)).collect();
         cells.join(&" ".repeat(GAP)).trim_end().to_owned()
+    }
+}
+
+/// A number without spaces, if they don't fit.
+fn compact(count: u64) -> String {
+    let text = show_count(count);
+    if text.len() <= 9 { text } else { count.to_string() }
+}
+
+/// A number in at most 9 columns.
+fn show_many(count: u64) -> String {
+    match count {
+        0..1_000_000_000 => compact(count),
+        1_000_000_000..1_000_000_000_000 => format!("{} M", show_count(count / 1_000_000)),
+        _ => format!("{} G", show_count(count / 1_000_000_000)),
     }
 }
 

@@ -9,6 +9,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 pub(crate) struct Folder {
     path: PathBuf,
@@ -53,7 +55,7 @@ impl Folder {
         let cannot = |error: &io::Error| Failure::new(format_args!("cannot record to {}: {error}", path.display()));
         make(path).map_err(|error| cannot(&error))?;
         let lock = File::open(path).map_err(|error| cannot(&error))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        match take(&lock) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
                 let legal = "legal: one recorder a folder; give this one another folder by --to";
@@ -118,11 +120,8 @@ impl Folder {
     /// The file that the chain ends in.
     fn last_file(&self) -> io::Result<Option<PathBuf>> {
         let mut last = None;
-        for entry in fs::read_dir(&self.path)? {
-            let path = entry?.path();
-            if is_record(&path) {
-                last = last.max(first_number(&path)?.map(|n| (n, path)));
-            }
+        for path in files(&self.path)? {
+            last = last.max(first_number(&path)?.map(|n| (n, path)));
         }
         Ok(last.map(|(_, path)| path))
     }
@@ -189,10 +188,10 @@ impl Folder {
         let name = name(&file.path);
         self.file = None;
         // The lock is that of the folder, which may be another one.
-        if let Ok(folder) = File::open(&self.path) {
-            if flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                self.lock = folder;
-            }
+        if let Ok(folder) = File::open(&self.path)
+            && flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            self.lock = folder;
         }
         Some(name)
     }
@@ -215,8 +214,22 @@ impl DayFile {
 /// A file that has no line so far.
 const NEW: &str = ".new";
 
+/// What the children of a killed recorder have is free by then.
+const CHILDREN_WITHIN: Duration = Duration::from_millis(500);
+
 /// As in `2026-11-29`.
 const DAY_LEN: usize = 10;
+
+/// Takes the lock of a folder. A recorder that was killed may have a child that is about to become a command, and has the lock until then.
+fn take(lock: &File) -> Result<(), Errno> {
+    let begin = Instant::now();
+    loop {
+        match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) if begin.elapsed() < CHILDREN_WITHIN => thread::sleep(Duration::from_millis(10)),
+            result => return result,
+        }
+    }
+}
 
 fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o750).create(folder)
@@ -226,8 +239,11 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn is_record(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "jsonl") && path.is_file()
+/// The files of a record.
+pub(crate) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+    let is_record = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "jsonl") && path.is_file();
+    paths.filter(|path| path.as_ref().map_or(true, is_record)).collect()
 }
 
 /// The number of the first line that is whole.

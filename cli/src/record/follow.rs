@@ -2,6 +2,7 @@
 
 use super::line::{Item, Page};
 use super::position::{Position, Step};
+use crate::labels::PageLabels;
 use crate::page::in_force::InForce;
 use crate::page::json;
 use crate::page::place::Place;
@@ -54,6 +55,7 @@ impl Followed {
     /// Opens a page, and tells of it. `position` says how far the page of this identity is recorded.
     pub(crate) fn open(
         place: Place,
+        labels: PageLabels,
         boot: &str,
         position: impl FnOnce(&str) -> Option<Position>,
         items: &mut Vec<Item>,
@@ -72,7 +74,7 @@ impl Followed {
         let known = position(&id).filter(|position| is_same(&observer, position));
         let is_known = known.is_some();
         let position = known.unwrap_or_else(|| Position { next_entry: first_entry(&observer), ..Position::default() });
-        let page = Arc::new(Page { name: place.name(), path: place.path(), id });
+        let page = Arc::new(Page { name: place.name(), path: place.path(), id, labels });
         let owner = observer.owner();
         let is_alive = owner.as_ref().is_some_and(|owner| owner.alive);
         let fields = json!({
@@ -99,6 +101,13 @@ impl Followed {
             is_replaced: false,
             observer,
         })
+    }
+
+    /// The file of labels may have changed.
+    pub(crate) fn set_labels(&mut self, labels: &PageLabels) {
+        if self.page.labels != *labels {
+            self.page = Arc::new(Page { labels: labels.clone(), ..Page::clone(&self.page) });
+        }
     }
 
     pub(crate) fn position(&self) -> Position {

@@ -2,6 +2,7 @@
 
 use super::position::Step;
 use super::utc::{self, Known};
+use crate::labels::PageLabels;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ pub(crate) struct Page {
     pub(crate) path: String,
     /// The boot, the device and the inode of its file: a page that is made anew at the same place is another one.
     pub(crate) id: String,
+    pub(crate) labels: PageLabels,
 }
 
 /// What is to be recorded.

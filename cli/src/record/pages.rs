@@ -4,13 +4,14 @@ use super::follow::{Followed, Standing};
 use super::line::Item;
 use super::position::Positions;
 use crate::failure::warn;
+use crate::labels::{self, Labels, PageLabels};
 use crate::page::place::Place;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ use trip99::shared;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Folders, owners and paths are looked at this often.
 const SCAN_EVERY: Duration = Duration::from_millis(100);
+/// Files of labels are read this often.
+const LABELS_EVERY: Duration = Duration::from_secs(1);
 /// At about so many items the writer gets what there is.
 const AT_ONCE: usize = 4096;
 
@@ -36,6 +39,11 @@ pub(crate) struct Pages {
     refused: BTreeMap<PathBuf, (u64, String)>,
     /// Folders that can't be read.
     unreadable: BTreeSet<PathBuf>,
+    /// The labels of each folder's pages.
+    labels: BTreeMap<PathBuf, Labels>,
+    labels_at: Option<Instant>,
+    /// What is wrong with files of labels.
+    mistakes: BTreeSet<String>,
 }
 
 /// What tells this boot from others.
@@ -53,6 +61,9 @@ impl Pages {
             turn: 0,
             refused: BTreeMap::new(),
             unreadable: BTreeSet::new(),
+            labels: BTreeMap::new(),
+            labels_at: None,
+            mistakes: BTreeSet::new(),
         }
     }
 
@@ -61,8 +72,14 @@ impl Pages {
     }
 
     /// What was seen of all pages; the writer takes it. Ends when that is wanted, after a last look; or when nobody takes it.
-    pub(crate) fn follow(mut self, items: Vec<Item>, once: bool, stop: &AtomicBool, writer: &SyncSender<Vec<Item>>) {
-        let mut items = items;
+    /// `waiting` counts what the writer has yet to record.
+    pub(crate) fn follow(
+        mut self,
+        mut items: Vec<Item>,
+        once: bool,
+        (stop, waiting): (&AtomicBool, &AtomicUsize),
+        writer: &SyncSender<Vec<Item>>,
+    ) {
         let mut scanned = Instant::now();
         loop {
             let is_last = stop.load(Ordering::Relaxed);
@@ -72,6 +89,7 @@ impl Pages {
             }
             let is_all = self.take(&mut items);
             let is_idle = items.is_empty();
+            waiting.fetch_add(items.len(), Ordering::Relaxed);
             if !is_idle && writer.send(std::mem::take(&mut items)).is_err() {
                 return;
             }
@@ -125,6 +143,7 @@ impl Pages {
         let known: BTreeMap<PathBuf, u64> =
             self.followed.iter().map(|followed| (followed.place.path.clone(), followed.inode)).collect();
         let folders = self.folder.clone().map_or_else(shared::places, |folder| vec![folder]);
+        self.read_labels(&folders);
         let mut found = BTreeSet::new();
         let files: Vec<_> = folders.iter().flat_map(|folder| self.files(folder, items)).collect();
         for (path, inode) in files {
@@ -151,14 +170,42 @@ impl Pages {
             items.push(Item::own("folder", json!({ "path": folder.to_string_lossy(), "change": change, "why": why })));
         }
         let entries = read.into_iter().flatten().flatten();
-        let visible = entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
+        let is_page = |name: &[u8]| !name.starts_with(b".") && name != labels::FILE.as_bytes();
+        let visible = entries.filter(|entry| is_page(entry.file_name().as_encoded_bytes()));
         visible.map(|entry| (entry.path(), entry.ino())).collect()
+    }
+
+    /// A mistake in a file of labels leaves those that were there.
+    fn read_labels(&mut self, folders: &[PathBuf]) {
+        if self.labels_at.is_some_and(|at| at.elapsed() < LABELS_EVERY) {
+            return;
+        }
+        self.labels_at = Some(Instant::now());
+        let mut mistakes = BTreeSet::new();
+        for folder in folders {
+            match Labels::of_folder(folder) {
+                Ok(labels) => drop(self.labels.insert(folder.clone(), labels)),
+                Err(mistake) => mistakes.extend(mistake.message().map(str::to_owned)),
+            }
+        }
+        mistakes.difference(&self.mistakes).for_each(warn);
+        self.mistakes = mistakes;
+        let mut followed = std::mem::take(&mut self.followed);
+        followed.iter_mut().for_each(|followed| followed.set_labels(&self.labels_of(&followed.place.path)));
+        self.followed = followed;
+    }
+
+    fn labels_of(&self, page: &Path) -> PageLabels {
+        let name = page.file_name().unwrap_or_default().to_string_lossy();
+        let labels = page.parent().and_then(|folder| self.labels.get(folder));
+        labels.map(|labels| labels.of(&name).clone()).unwrap_or_default()
     }
 
     fn open(&mut self, path: &Path, inode: u64, items: &mut Vec<Item>) {
         let place = Place { path: path.to_owned() };
         let positions = &self.positions;
-        match Followed::open(place, &self.boot, |id| positions.0.get(id).cloned(), items) {
+        let labels = self.labels_of(path);
+        match Followed::open(place, labels.clone(), &self.boot, |id| positions.0.get(id).cloned(), items) {
             Ok(followed) => {
                 self.refused.remove(path);
                 self.positions.0.remove(&followed.page.id);
@@ -167,7 +214,8 @@ impl Pages {
             Err(error) => {
                 let why = error.to_string();
                 if self.refused.get(path) != Some(&(inode, why.clone())) {
-                    let page = json!({ "name": Place { path: path.to_owned() }.name(), "path": path.to_string_lossy(), "id": null });
+                    let name = Place { path: path.to_owned() }.name();
+                    let page = json!({ "name": name, "path": path.to_string_lossy(), "id": null, "labels": labels });
                     items.push(Item::own("refused", json!({ "page": page, "why": why })));
                     self.refused.insert(path.to_owned(), (inode, why));
                 }

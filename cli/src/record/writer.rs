@@ -11,7 +11,7 @@ use crate::failure::{Failure, warn};
 use serde_json::json;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,8 @@ pub(crate) struct Writer {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) status_file: StatusFile,
     pub(crate) stop: Arc<AtomicBool>,
+    /// How many items were read and aren't recorded.
+    pub(crate) waiting: Arc<AtomicUsize>,
     clock: Pair,
     synchronised: Option<bool>,
     held: Option<Held>,
@@ -64,6 +66,7 @@ impl Writer {
             listeners,
             status_file,
             stop,
+            waiting: Arc::default(),
             clock: Pair::read(),
             synchronised: None,
             held: None,
@@ -96,7 +99,7 @@ impl Writer {
             let fields = json!({ "since_utc": held.since_utc, "why": held.why, "tries": held.tries });
             return self.record(vec![Item::own("held_up", fields)]);
         }
-        self.show_status("recording", 0);
+        self.show_status("recording");
         Ok(())
     }
 
@@ -113,7 +116,7 @@ impl Writer {
         }
         let file = self.folder.file_name().unwrap_or_default();
         self.signer.tell(self.folder.head, &file, false);
-        self.show_status("recording", 0);
+        self.show_status("recording");
         Ok(())
     }
 
@@ -123,7 +126,7 @@ impl Writer {
             self.hold(&error, items.len())?;
         }
         self.status_at = None;
-        self.show_status("stopped", 0);
+        self.show_status("stopped");
         self.listeners.into_iter().for_each(Listener::end);
         Ok(())
     }
@@ -220,7 +223,8 @@ impl Writer {
     }
 
     /// Waits, loudly. It fails if it is to end.
-    fn hold(&mut self, error: &io::Error, waiting: usize) -> Result<(), Failure> {
+    fn hold(&mut self, error: &io::Error, items: usize) -> Result<(), Failure> {
+        let waiting = self.waiting.load(Ordering::Relaxed).max(items);
         let stop = self.stop.load(Ordering::Relaxed);
         let is_first = self.held.is_none();
         let held = self.held.get_or_insert_with(|| Held {
@@ -241,10 +245,10 @@ impl Writer {
         }
         if stop && held.stopped.get_or_insert_with(Instant::now).elapsed() > RETRY_EVERY {
             self.status_at = None;
-            self.show_status("held_up", waiting);
+            self.show_status("held_up");
             return Err(Failure::new(format_args!("{waiting} lines are not recorded: {error}")));
         }
-        self.show_status("held_up", waiting);
+        self.show_status("held_up");
         thread::sleep(RETRY_EVERY);
         Ok(())
     }
@@ -266,7 +270,7 @@ impl Writer {
         self.clock = clock;
     }
 
-    fn show_status(&mut self, state: &'static str, behind: usize) {
+    fn show_status(&mut self, state: &'static str) {
         if self.status_at.is_some_and(|at| at.elapsed() < STATUS_EVERY) {
             return;
         }
@@ -280,7 +284,7 @@ impl Writer {
             file: self.folder.file_name(),
             n: self.folder.head.n,
             hash: self.folder.head.hash.to_string(),
-            behind,
+            behind: self.waiting.load(Ordering::Relaxed),
             missed: self.missed,
             not_told: self.listeners.iter().map(|listener| listener.not_told).sum(),
         };

@@ -37,7 +37,8 @@ fn no_verdict(config: &Config, summary: &Summary) -> Option<String> {
     let sampled = if config.sample_every > 1 { ", or a smaller sample_every" } else { "" };
     let most = show_counted(summary.most_samples.into(), "sample");
     Some(format!(
-        "a verdict on {verdict} was never possible: there were at most {most} at a time{age}, and {}; try a smaller min_samples{longer}{sampled}",
+        "rows 1 to {}: a verdict on {verdict} was never possible: there were at most {most} at a time{age}, and {}; try a smaller min_samples{longer}{sampled}",
+        summary.asked + summary.free,
         show("min_samples")
     ))
 }
@@ -46,6 +47,10 @@ fn no_verdict(config: &Config, summary: &Summary) -> Option<String> {
 fn granted_anew(summary: &Summary) -> Option<String> {
     let unknown = show_counted(summary.unknown, "ask");
     (summary.unknown > 0).then(|| {
-        format!("{unknown} granted that the log has as refused: nobody knows how their calls would have gone, so they were released")
+        let first = summary.first_unknown_row;
+        format!(
+            "row {first} is the first of {unknown} granted that the log has as refused: nobody knows how their calls would have gone, so they \
+             were released; leave these rows out to judge without them"
+        )
     })
 }

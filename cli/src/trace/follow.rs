@@ -19,6 +19,8 @@ use trip99_logs::{Tapped, TraceWriter};
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long a row waits for one that started earlier and has no ticket, so that nobody knows that it is under way.
 const WAIT_NS: u64 = 5_000_000_000;
+/// An owner that has published nothing for so long is idle: its time goes on all the same.
+const IDLE: Duration = Duration::from_secs(1);
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let mut logs = matches.get_many::<PathBuf>("log").into_iter().flatten();
@@ -145,7 +147,7 @@ impl<W: Write> Recording<W> {
         if self.seen.is_none_or(|seen| seen.owner_ns != owner_ns) {
             self.seen = Some(Seen { owner_ns, at: Instant::now(), wall: SystemTime::now() });
         }
-        let quiet_ns = nanoseconds(self.seen.map_or(Duration::ZERO, |seen| seen.at.elapsed()));
+        let quiet_ns = nanoseconds(self.seen.map_or(Duration::ZERO, |seen| seen.at.elapsed().saturating_sub(IDLE)));
         let settled_ns = owner_ns.saturating_add(quiet_ns).saturating_sub(self.wait_ns);
         self.write_before(settled_ns.min(snapshot.oldest_start_ns))
     }

@@ -1,6 +1,9 @@
 //! Pages for tests, owners in processes of their own (the test program once more), and the command at work on them.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+#[path = "../schema/mod.rs"]
+mod schema;
+
 use crate::common::scratch;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -18,7 +21,9 @@ pub(crate) const SECOND: u64 = 1_000_000_000;
 
 /// Trips at the first slow sample, and recovers by one trial.
 pub(crate) fn config() -> Config {
-    Config { jitter_ppm: 0, spike_count: 1, probes: 1, stall_limit_ns: 0, ..Config::default() }
+    // Owners of tests may be held up for long.
+    let owner_timeout_ns = 60 * SECOND;
+    Config { jitter_ppm: 0, spike_count: 1, probes: 1, stall_limit_ns: 0, owner_timeout_ns, ..Config::default() }
 }
 
 /// How many places there are. The last one takes the folder along.
@@ -113,9 +118,19 @@ pub(crate) fn ok(args: &[&str]) -> String {
     out
 }
 
-/// Its lines.
+/// Its lines, which are as their schema says.
 pub(crate) fn json(args: &[&str]) -> Vec<Value> {
-    ok(args).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines(args[0], &ok(args))
+}
+
+/// The lines that this command printed, which are as their schema says.
+pub(crate) fn lines(command: &str, out: &str) -> Vec<Value> {
+    let line = |line: &str| {
+        let value = serde_json::from_str(line).unwrap();
+        schema::check(schema::of(command), &value);
+        value
+    };
+    out.lines().map(line).collect()
 }
 
 /// Status 2, and one line with all of these parts.
@@ -228,7 +243,9 @@ impl Follower {
     pub(crate) fn next(&mut self) -> Value {
         let mut line = String::new();
         self.out.as_mut().unwrap().read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+        let value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        schema::check("events", &value);
+        value
     }
 
     pub(crate) fn signal(&self, what: Signal) {

@@ -34,6 +34,8 @@ pub struct Summary {
     pub free: u64,
     /// Those of the allowed rows that were refused when they were recorded: nobody knows how their calls would have gone.
     pub unknown: u64,
+    /// The number of the first of these rows, counted from 1 on; 0 if there are none.
+    pub first_unknown_row: u64,
     /// Calls that began and never came back.
     pub lost: u64,
     /// How often the breaker opened while it was closed.

@@ -39,7 +39,7 @@ pub struct Candidate {
 /// What a pair of quantile and threshold has of false trips.
 pub(super) struct Pair {
     quantile_ppm: u32,
-    threshold_ns: u64,
+    pub(super) threshold_ns: u64,
     slow: usize,
     tail: Tail,
 }

@@ -84,6 +84,12 @@ impl<W: Write> Table<W> {
         Self { out, zone, layout: Layout::new(names, columns), path, is_whole, date: None }
     }
 
+    pub(super) fn titles(&mut self) -> Result<(), Failure> {
+        let time = format!("time, {}", self.zone.name(now_ns()));
+        let titles = [&time, "page", "stands", "change", "reason", "quantile", "slow of samples", "pause"];
+        Ok(writeln!(self.out, "{}", style(self.layout.row(titles)).dim())?)
+    }
+
     fn line(&mut self, text: &str) -> Result<(), Failure> {
         Ok(writeln!(self.out, "{:>13}  {}", "", style(text).yellow())?)
     }
@@ -170,9 +176,7 @@ impl<W: Write> Print for Table<W> {
     fn begin(&mut self) -> Result<(), Failure> {
         let what = self.path.clone().unwrap_or_else(|| "of several pages".to_owned());
         writeln!(self.out, "{} {what}\n", style("trip99 events").bold())?;
-        let time = format!("time, {}", self.zone.name(now_ns()));
-        let titles = [&time, "page", "stands", "change", "reason", "quantile", "slow of samples", "pause"];
-        Ok(writeln!(self.out, "{}", style(self.layout.row(titles)).dim())?)
+        self.titles()
     }
 
     fn told(&mut self, told: &Told) -> Result<(), Failure> {

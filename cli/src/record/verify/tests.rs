@@ -259,7 +259,10 @@ fn tamper(file: &mut Vec<u8>, with: &Tampering) {
         Tampering::Swap(a, b) => parts.swap(a % count, b % count),
         Tampering::Copy(from, to) => parts.insert(to % (count + 1), parts[from % count].clone()),
         Tampering::Flip(at, bit) => return file[at % len] ^= 1 << bit,
-        Tampering::RemoveByte(at) => return drop(file.remove(at % len)),
+        Tampering::RemoveByte(at) => {
+            let _ = file.remove(at % len);
+            return;
+        }
         Tampering::InsertByte(at, byte) => return file.insert(at % (len + 1), byte),
     }
     *file = parts.concat();
