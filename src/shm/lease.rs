@@ -156,7 +156,7 @@ mod tests {
     impl Case {
         fn new() -> Self {
             let signature = Signature::engine(Author::new(1, 2, 3, "desk-7"));
-            Self { page: Page::new(State::Closed, false), watch: Watch::default(), signature }
+            Self { page: Page::new(State::Closed, false, 0), watch: Watch::default(), signature }
         }
 
         fn until(&self, ends_ns: u64) {
