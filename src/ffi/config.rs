@@ -444,7 +444,7 @@ mod tests {
     fn every_setting_is_a_field_of_its_width_that_says_its_meaning_range_and_default() {
         let mut fields = fields();
         assert_eq!(fields.remove(0).1, "struct_size");
-        assert_eq!(fields.pop().map(|field| field.1).as_deref(), Some("reserved"));
+        assert_eq!(fields.pop().map(|field| field.1), Some("reserved"));
         assert_eq!(fields.len(), Config::SETTINGS.len());
         for setting in Config::SETTINGS {
             let name = setting.field();
