@@ -1,21 +1,24 @@
-//! What is in `deploy/`: alert rules, the board and the units, in the programs that they are for. Has a harness of its own, as those may not
-//! be there: then the tests are skipped, unless `TRIP99_DEPLOY` is `needed`.
+//! What is in `deploy/`: alert rules, the board and the units, in the programs that they are for; and a shift with all of it. Has a harness of its
+//! own, as those programs may not be there: then the tests are skipped, unless `TRIP99_DEPLOY` is `needed`.
 
 mod common;
 #[path = "../../tests/harness/mod.rs"]
 mod harness;
 mod pages;
+mod prometheus;
 mod scrape;
+mod shift;
+mod terminal;
 
-use common::scratch;
+use common::{scratch, wait_for};
 use pages::config;
+use prometheus::{Prometheus, has, root};
 use scrape::{Exporter, Folder};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
@@ -23,6 +26,9 @@ use std::time::{Duration, Instant};
 use trip99::{Breaker, Config, Gate};
 
 fn main() -> ExitCode {
+    if shift::engine::own() {
+        return ExitCode::SUCCESS;
+    }
     harness::run(&[
         ("a_board_has_each_id_once_and_no_panel_over_another", a_board_has_each_id_once_and_no_panel_over_another),
         ("each_alert_is_tested_and_explained", each_alert_is_tested_and_explained),
@@ -31,25 +37,12 @@ fn main() -> ExitCode {
         ("systemd_takes_the_units", systemd_takes_the_units),
         ("the_exporters_unit_starts_it", the_exporters_unit_starts_it),
         ("the_tool_is_installed_with_all_that_it_needs", the_tool_is_installed_with_all_that_it_needs),
+        ("a_shift_is_worked_and_recorded", shift::a_shift_is_worked_and_recorded),
     ])
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-/// False, and the test is skipped, if the program isn't there.
-fn has(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output().is_ok();
-    if !found {
-        assert!(std::env::var_os("TRIP99_DEPLOY").is_none_or(|need| need != "needed"), "there is no {program}");
-        harness::skip(&format!("there is no {program}"));
-    }
-    found
 }
 
 /// Runs it in `deploy/`, with this text as its input: it has to succeed.
@@ -209,92 +202,13 @@ fn own(mut calm: Breaker, mut trips: Breaker, phase: &AtomicU8) {
     }
 }
 
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "waited for {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// A real Prometheus that scrapes and judges each second.
-struct Prometheus {
-    child: Child,
-    address: String,
-    folder: PathBuf,
-}
-
-impl Prometheus {
-    fn start(exporter: &Exporter) -> Self {
-        let folder = Path::new(common::DIRECTORY).join(format!("prometheus-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let rules = root().join("deploy/alerts.yml").canonicalize().unwrap();
-        let settings = format!(
-            "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\nrule_files: [{rules:?}]\nscrape_configs:\n\
-             - job_name: trip99\n  static_configs:\n  - targets: [{:?}]\n",
-            exporter.address
-        );
-        fs::write(folder.join("prometheus.yml"), settings).unwrap();
-        // A port that was free a moment ago.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
-            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        Self { child, address, folder }
-    }
-
-    /// The answer's data. `None` if there is no answer.
-    fn get(&self, path: &str) -> Option<Value> {
-        let mut stream = TcpStream::connect(&self.address).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-        write!(stream, "GET /api/v1/{path} HTTP/1.0\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let (_, body) = answer.split_once("\r\n\r\n")?;
-        let mut body: Value = serde_json::from_str(body).ok()?;
-        assert_eq!(body["status"], "success", "{path}: {body}");
-        Some(body["data"].take())
-    }
-
-    /// The series that an expression has now.
-    fn query(&self, expression: &str) -> Vec<Value> {
-        let escaped: String = expression.bytes().map(|byte| format!("%{byte:02x}")).collect();
-        let data = self.get(&format!("query?query={escaped}"));
-        data.and_then(|data| data["result"].as_array().cloned()).unwrap_or_default()
-    }
-
-    fn fires(&self, alert: &str, page: &str) -> bool {
-        let wanted = format!("ALERTS{{alertname={alert:?},alertstate=\"firing\",page={page:?}}}");
-        !self.query(&wanted).is_empty()
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
 fn each_expression_answers_in_a_real_prometheus() {
     if !has("prometheus") {
         return;
     }
     let live = Live::start();
     let prometheus = Prometheus::start(&live.exporter);
-    // Counters need a past.
-    wait_for("three scrapes", || {
-        let scrapes = prometheus.query("count_over_time(trip99_pages[1m])");
-        scrapes
-            .first()
-            .is_some_and(|series| series["value"][1].as_str().and_then(|count| count.parse().ok()) >= Some(3))
-    });
+    prometheus.wait_for_a_past();
     assert!(!prometheus.fires("Trip99Paused", "trips"));
     live.trip();
     let begin = Instant::now();

@@ -5,6 +5,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Where files are written, and found by the command.
 pub(crate) const DIRECTORY: &str = env!("CARGO_TARGET_TMPDIR");
@@ -20,6 +22,15 @@ pub(crate) fn command() -> Command {
     command.current_dir(DIRECTORY).env_remove("CLICOLOR_FORCE");
     command.env("TRIP99_DIR", scratch().join("named")).env("TRIP99_STATE_DIR", scratch().join("state"));
     command
+}
+
+/// For as long as a busy machine may need.
+pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "waited for {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 pub(crate) fn start(args: &str) -> Child {
