@@ -800,8 +800,8 @@ typedef struct cb_config {
      */
     uint32_t debt_limit;
     /**
-     * Observers may follow each call (cb_tap_open): at least so many of the latest are kept; 0 = off. 0 to 1048576; default 0. Fixed at
-     * creation.
+     * Observers may follow each call: at least so many of the latest are kept; 0 = off. cb_tap_open gives a reader. 0 to 1048576;
+     * default 0. Fixed at creation.
      */
     uint32_t tap_len;
     /**

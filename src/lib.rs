@@ -99,7 +99,7 @@ pub mod settings {
 #[cfg(feature = "shm")]
 pub mod shared {
     pub use crate::shm::{
-        ClockState, ComesBack, Forgotten, Halter, Options, Owner, SharedError, clock_state, find, forget, login,
-        places, shared_dir as dir, shared_path as path, state_dir,
+        ClockState, ComesBack, Forgotten, Halter, Lease, Options, Owner, SharedError, clock_state, find, forget, login,
+        monotonic_ns, places, shared_dir as dir, shared_path as path, state_dir,
     };
 }

@@ -8,7 +8,7 @@
 //!              256     128  trials    the ledger, a word, and how many there may be (gates and lanes write the word, too)
 //!              384     128  counts    of others: refusals by gates, and by gates in shadow; misuse
 //!              512     128  life      how often the owner polled; orders that rest at the venue; the owner's timeout
-//!              640     128  watchers  whether there are gates or lanes; when the lease ends
+//!              640     128  watchers  whether there are gates or lanes; when the lease ends; looks of the owner's warden
 //!              768     128  halts     the word: a bit for each holder, and a count (see `halts`)
 //!              896     640  names     16 names of holders, each a hash and 4 words
 //!             1536     384  settings  all settings in force, and their hash (a seqlock)
@@ -81,6 +81,8 @@ pub(crate) struct Watchers {
     pub(crate) asked: AtomicU64,
     /// CLOCK_MONOTONIC, in nanoseconds, when a lease ends; 0 if there is none.
     pub(crate) lease_ends_ns: AtomicU64,
+    /// How often the warden of the owner's process has looked. 0 if the owner has none.
+    pub(crate) warden_looks: AtomicU64,
 }
 
 /// All of a page that has the same size in memory and in a file.
@@ -120,6 +122,7 @@ const _: () = {
     assert!(offset_of!(Life, polls) == 0 && offset_of!(Life, resting) == 8);
     assert!(offset_of!(Life, owner_timeout_ns) == 16);
     assert!(offset_of!(Watchers, asked) == 0 && offset_of!(Watchers, lease_ends_ns) == 8);
+    assert!(offset_of!(Watchers, warden_looks) == 16);
 };
 
 /// A page in heap memory.
@@ -276,6 +279,7 @@ impl Board {
     pub(crate) fn take_over(&self) -> Option<Epoch> {
         self.retry_at_ns.0.store(u64::MAX, Ordering::Release); // the earlier owner's clock was another
         self.life.0.resting.store(0, Ordering::Relaxed);
+        self.watchers.0.warden_looks.store(0, Ordering::Relaxed);
         let epoch = self.trials.0.epoch();
         self.trials.0.revoke(epoch);
         for count in [&self.counts.0.refused, &self.counts.0.in_shadow, &self.counts.0.misused] {

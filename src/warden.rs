@@ -4,6 +4,7 @@
 //!   has opened by a path.
 //! - The warden looks whether a page's path still leads to the page, and whether the page's header is intact. Otherwise it halts the page
 //!   ([`Holder::DAMAGE`]): nobody could halt it by its path any more.
+//! - The owner's warden halts a page whose lease has run out ([`Holder::FLEET_LEASE`]).
 //! - The other thread makes the files by which halts outlive memory, where they are missing. A disk that hangs must not stop the watch.
 //!
 //! They look each 250 ms, or each quarter of the least `owner_timeout`, whichever is sooner. They touch nothing but atomics of pages, and
@@ -120,10 +121,16 @@ static FILES: Rounds = Rounds::new("trip99-files", true);
 static IS_OFF: AtomicBool = AtomicBool::new(false);
 
 /// Turns the warden of this process off, for pages that come after this. Then nobody finds that an owner is silent but lanes that send
-/// orders, nobody finds that a page was removed under a running engine, and the engine's own halts don't outlive memory. Any thread may
-/// call this.
+/// orders, nobody finds that a page was removed under a running engine, no fleet's lease stops the engine, and the engine's own halts don't
+/// outlive memory. Any thread may call this.
 pub fn disable() {
     IS_OFF.store(true, Ordering::Relaxed);
+}
+
+/// True unless the warden of this process was turned off.
+#[cfg(feature = "shm")]
+pub(crate) fn is_on() -> bool {
+    !IS_OFF.load(Ordering::Relaxed)
 }
 
 /// Watches a page for as long as there are handles of it, and until its breaker ends.

@@ -109,7 +109,7 @@ const FORMS: [Row; 15] = [
 /// The snapshot without what depends on the time.
 fn outcome(breaker: &Breaker) -> (Snapshot, Vec<Reason>) {
     let mut snapshot = breaker.snapshot();
-    (snapshot.now_ns, snapshot.epoch_ns, snapshot.retry_at_ns) = (0, 0, 0);
+    (snapshot.now_ns, snapshot.epoch_ns, snapshot.retry_at_ns, snapshot.oldest_start_ns) = (0, 0, 0, 0);
     (snapshot, reasons(breaker.events()))
 }
 

@@ -44,7 +44,7 @@ fn word(page: &Path, offset: u64) -> u64 {
 
 /// Offsets in the file, and the size of its header. All of that but the library's version is believed.
 const HEADER: u64 = 40;
-const MADE_BY: u64 = 24;
+const OWNED_BY: u64 = 24;
 const PID: u64 = 128;
 const SEAL: u64 = 136;
 const ATTEMPT: u64 = 144;
@@ -73,7 +73,7 @@ fn the_file_is_laid_out_as_drawn() {
     let [major, minor, patch] =
         [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
     let version = [major, minor, patch].map(|part| part.parse::<u64>().unwrap());
-    assert_eq!(word(&place.0, MADE_BY), version[0] << 32 | version[1] << 16 | version[2]);
+    assert_eq!(word(&place.0, OWNED_BY), version[0] << 32 | version[1] << 16 | version[2]);
     assert_eq!((word(&place.0, BOARD), word(&place.0, BOARD + 8)), (u64::from_le_bytes(*b"trip99pg"), 2));
     assert_eq!(metadata.len(), SAMPLES + 1024 * 8);
     assert_eq!([word(&place.0, SEAL), word(&place.0, ATTEMPT), word(&place.0, STARTED)], [0, 0, 1]);
@@ -715,13 +715,14 @@ fn damaged_pages_are_refused() {
 
 /// Whoever made the page, any library of this layout takes it over.
 #[test]
-fn the_version_of_the_library_that_made_a_page_is_not_checked() {
+fn the_version_of_the_library_that_had_a_page_is_not_checked() {
     let (place, file) = made("library");
-    file.write_all_at(&[9; 8], MADE_BY).unwrap();
+    let own = word(&place.0, OWNED_BY);
+    file.write_all_at(&[9; 8], OWNED_BY).unwrap();
     Observer::open(&place.0).unwrap();
     Gate::open(&place.0).unwrap();
     assert_eq!(create(&place.0, config()).unwrap().started(), Some(Started::Clean));
-    assert_eq!(word(&place.0, MADE_BY), u64::from_ne_bytes([9; 8]), "it tells who made the page");
+    assert_eq!(word(&place.0, OWNED_BY), own, "it tells whose owner has the page");
 }
 
 #[test]
@@ -804,7 +805,7 @@ proptest! {
         match create(&place.0, config()) {
             Err(_) => prop_assert!(fs::read(&place.0).unwrap() == scribbled),
             Ok(mut breaker) => {
-                let believed = [0..MADE_BY as usize, MADE_BY as usize + 8..HEADER as usize, BOARD as usize..BOARD as usize + 16];
+                let believed = [0..OWNED_BY as usize, OWNED_BY as usize + 8..HEADER as usize, BOARD as usize..BOARD as usize + 16];
                 prop_assert!(believed.into_iter().all(|part| scribbled[part.clone()] == original[part]));
                 prop_assert_eq!(scribbled.len(), original.len());
                 for now_ns in 0..300 {

@@ -2,7 +2,7 @@
 
 use super::Breaker;
 use crate::config::{Config, Start};
-use crate::shm::{Link, Options, SharedError, file_check, keep_halts};
+use crate::shm::{Link, Options, SharedError, hold_if_lapsed, keep_halts, owners_check};
 use crate::started::Started;
 use crate::warden::{self, Charge};
 use std::path::Path;
@@ -71,10 +71,13 @@ impl Breaker {
         breaker.machine.config.start = start;
         let opened = Link::open(path.as_ref(), breaker.config(), options)?;
         let now_ns = options.now_ns.unwrap_or_else(|| breaker.clock.now_ns());
+        if options.warden && warden::is_on() {
+            hold_if_lapsed(&opened.page, &breaker.machine.outlet.signature());
+        }
         breaker.machine.move_to(opened, now_ns);
         if options.warden {
             let (observer, signature) = (breaker.observer(), breaker.machine.outlet.signature());
-            let file = Some((file_check as fn() -> _, keep_halts as fn() -> _));
+            let file = Some((owners_check as fn() -> _, keep_halts as fn() -> _));
             let charge = Charge { page: &observer.page, signature, file, is_for_children: false };
             warden::watch(&charge).map_err(SharedError::io(path.as_ref(), "watch"))?;
         }

@@ -140,8 +140,8 @@ pub struct cb_config {
     /// Trips at a debt of this many slow calls, in place of the window's quantile; 0 = off. A slow sample that enters the window
     /// while closed adds quantile to the debt, another pays off 1 - quantile. 0 to 1048576; default 0.
     pub debt_limit: u32,
-    /// Observers may follow each call (cb_tap_open): at least so many of the latest are kept; 0 = off. 0 to 1048576; default 0. Fixed at
-    /// creation.
+    /// Observers may follow each call: at least so many of the latest are kept; 0 = off. cb_tap_open gives a reader. 0 to 1048576;
+    /// default 0. Fixed at creation.
     pub tap_len: u32,
     /// 0.
     pub reserved: u32,
@@ -444,7 +444,7 @@ mod tests {
     fn every_setting_is_a_field_of_its_width_that_says_its_meaning_range_and_default() {
         let mut fields = fields();
         assert_eq!(fields.remove(0).1, "struct_size");
-        assert_eq!(fields.pop().map(|field| field.1).as_deref(), Some("reserved"));
+        assert_eq!(fields.pop().map(|field| field.1), Some("reserved"));
         assert_eq!(fields.len(), Config::SETTINGS.len());
         for setting in Config::SETTINGS {
             let name = setting.field();

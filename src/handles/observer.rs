@@ -3,6 +3,7 @@
 use super::halting::{HaltNote, Holders, LogEntry};
 use crate::config::{Config, State};
 use crate::event::Event;
+use crate::holder::Holder;
 use crate::journal::Cursor;
 use crate::page::Page;
 use crate::snapshot::Snapshot;
@@ -123,6 +124,12 @@ impl Observer {
     /// owner's next poll ends the halt. This allocates.
     pub fn holders(&self) -> Holders {
         self.page.holders()
+    }
+
+    /// True if this holder holds a halt now. It is a look at one word, where [`holders`](Self::holders) reads the operators' log. A name
+    /// that came when all names of the page were taken has no halt of its own, but shares [`Holder::OTHERS`].
+    pub fn is_held_by(&self, holder: Holder) -> bool {
+        self.page.slot(holder).is_some_and(|slot| self.page.board().halts.held().has(slot))
     }
 
     /// How many orders rest at the venue, as the engine told last ([`Breaker::set_resting`](crate::Breaker::set_resting)). `None` if it

@@ -43,8 +43,8 @@ pub(crate) struct Opened {
     pub(crate) kept: Vec<Kept>,
 }
 
-/// CLOCK_MONOTONIC in nanoseconds, which all processes share.
-pub(crate) fn monotonic_ns() -> u64 {
+/// CLOCK_MONOTONIC in nanoseconds, which all processes of this boot share: the time of leases.
+pub fn monotonic_ns() -> u64 {
     clock_ns(libc::CLOCK_MONOTONIC)
 }
 
