@@ -184,9 +184,12 @@ impl Machine {
     }
 
     /// An ask is refused.
+    #[inline]
     pub(super) fn refuse(&mut self) {
         self.refused += 1;
-        self.tap_refused();
+        if self.outlet.has_tap() {
+            self.tap_refused();
+        }
     }
 
     /// Does something with the trials, if the breaker is half-open. Otherwise false.
