@@ -79,22 +79,22 @@ fn a_running_engine_is_recorded_and_its_trace_replays_to_the_same_trip() {
     let calls: Vec<_> = (0..100).map(|number| breaker.begin_at(2 * SECOND + 1 + number)).collect();
     breaker.poll_at(2 * SECOND + 2_000_000); // a snapshot tells of them
     for (number, call) in (0..).zip(calls) {
-        breaker.end_at(3 * SECOND + number, call);
+        breaker.end_at(2 * SECOND + 100_000_000 + number, call);
     }
-    breaker.poll_at(4 * SECOND);
+    breaker.poll_at(2 * SECOND + 150_000_000);
     // The first call is in flight, so nothing after it is written so far.
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(recorder.text().0.lines().count(), 2);
-    assert!(breaker.allow_at(4 * SECOND));
-    breaker.record_failure_at(4 * SECOND, 7);
-    breaker.end_at(4 * SECOND + 1, lost);
+    assert!(breaker.allow_at(2 * SECOND + 150_000_000));
+    breaker.record_failure_at(2 * SECOND + 150_000_000, 7);
+    breaker.end_at(4 * SECOND + 1, lost); // so slow that it opens
     breaker.poll_at(4 * SECOND + 2_000_000);
     recorder.until(|out, _| out.lines().count() == 1 + 1 + 101 + 1);
     assert!(!breaker.allow_at(4 * SECOND + 2_000_001));
     let (rows, err) = recorder.end(Signal::INT);
     assert_eq!(rows.len(), 104);
-    assert_eq!(rows[1..3], ["2000000000,2000000001,1,ask", "2000000001,999999999,1,ask"]);
-    assert_eq!(rows[102..], ["3999999993,7,0,ask", "4002000001,,1,refused"]);
+    assert_eq!(rows[1..3], ["2000000000,2000000001,1,ask", "2000000001,99999999,1,ask"]);
+    assert_eq!(rows[102..], ["2149999993,7,0,ask", "4002000001,,1,refused"]);
     assert_eq!(err, "104 rows written, 0 missed\n");
 
     let trace = scratch().join("recorded.csv");

@@ -55,8 +55,13 @@ impl Machine {
     /// counts as asked for. Otherwise it was not granted.
     #[inline]
     fn kind(&self, start_ns: u64, trial: bool) -> TapKind {
-        let is_closed_since = self.state == State::Closed && self.closed_since_ns <= start_ns;
-        let is_asked = trial || self.config.shadow || is_closed_since || start_ns < self.closed_until_ns;
-        if is_asked { TapKind::Ask } else { TapKind::Free }
+        let (since_ns, until_ns, epoch_ns) = (self.closed_since_ns, self.closed_until_ns, self.judge.epoch_ns());
+        let was_refusing = if self.state == State::Closed {
+            until_ns <= start_ns && start_ns < since_ns
+        } else {
+            // Since it opened, or while half-open before it was closed last.
+            until_ns <= start_ns || (0 < epoch_ns && epoch_ns <= start_ns && start_ns < since_ns)
+        };
+        if was_refusing && !trial && !self.config.shadow { TapKind::Free } else { TapKind::Ask }
     }
 }
