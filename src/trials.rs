@@ -95,8 +95,7 @@ impl Trials {
         self.is_of_epoch(ledger.claim())
     }
 
-    /// Gives a trial back, which counts neither way. The trial has begun, or it is pending.
-    /// True if that one was pending.
+    /// Gives a trial back, which counts neither way. The trial has begun, or it is pending. True if a pending one was given back.
     pub(crate) fn give_back(&mut self, has_begun: bool, ledger: &Ledger, now_ns: u64) -> bool {
         let Some(epoch) = self.epoch else { return false };
         // Two calls: the proof that nothing panics can't see through a function pointer.

@@ -642,7 +642,7 @@ fn a_clock_that_is_set_is_told_and_changes_no_events_time() {
 
 /// How a recorder keeps up, for a machine that has nothing else to do: `cargo test --release -p trip99-cli --test record -- --ignored`.
 #[test]
-#[ignore = "it measures"]
+#[ignore = "it measures what a machine with nothing else to do keeps up with"]
 fn ten_thousand_events_a_second_are_kept_up_with() {
     const PAGES: u64 = 40;
     let seconds = std::env::var("TRIP99_RECORD_SECONDS").map_or(10, |seconds| seconds.parse::<u64>().unwrap());

@@ -309,7 +309,8 @@ impl Machine {
         }
     }
 
-    /// Takes in a sample with a ticket, of an earlier epoch.
+    /// Takes in a sample of an earlier epoch. It is `Unknown` if it had a ticket, which that epoch's end made void; without a ticket it is
+    /// a `Call`, of which the tap knows nothing so far.
     #[cold]
     pub(super) fn take_stale(&mut self, now_ns: u64, latency_ns: u64, ok: bool, returned: Returned) {
         self.stale += 1;
@@ -334,8 +335,7 @@ impl Machine {
             return;
         }
         if self.judge.is_stale(now_ns, latency_ns) {
-            self.stale += 1;
-            self.tap_call(now_ns, latency_ns, ok, false);
+            self.take_stale(now_ns, latency_ns, ok, Returned::Call);
             return;
         }
         let trial = self.state == State::HalfOpen && self.claim_trial();

@@ -241,18 +241,18 @@ impl Sizes {
 impl Header {
     pub(crate) fn write(&self, sizes: Sizes) {
         self.version.store(VERSION, Ordering::Relaxed);
-        self.set_library_version();
+        self.set_owner_version();
         self.set_sizes(sizes);
         self.magic.store(MAGIC, Ordering::Release);
     }
 
     /// The owner has this library.
-    pub(crate) fn set_library_version(&self) {
+    pub(crate) fn set_owner_version(&self) {
         self.owned_by.store(own_version(), Ordering::Relaxed);
     }
 
     /// Major, minor and patch.
-    pub(crate) fn library_version(&self) -> [u16; 3] {
+    pub(crate) fn owner_version(&self) -> [u16; 3] {
         let word = self.owned_by.load(Ordering::Relaxed);
         [32, 16, 0].map(|shift| (word >> shift) as u16)
     }

@@ -93,7 +93,7 @@ impl Link {
         let ended_gate = Some(EndedGate::prepare(path)?);
         let file = mapping.handle();
         file.front.owner.seal.store(0, Ordering::SeqCst); // from now on an end is unclean
-        file.front.header.set_library_version();
+        file.front.header.set_owner_version();
         file.front.owner.set_process(own_pid(), own_pid_namespace());
         file.front.owner.boot_id.iter().zip(boot_id()).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
         file.front.owner.memory_locked.store(memory_locked.into(), Ordering::Relaxed);

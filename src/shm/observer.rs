@@ -111,8 +111,8 @@ impl Observer {
     }
 
     /// The version of this library that the owner has, or the latest one had, as in `0.1.0`. It is `None` if the page is not in a file.
-    pub fn library_version(&self) -> Option<String> {
-        let [major, minor, patch] = self.mapping()?.file().front.header.library_version();
+    pub fn owner_version(&self) -> Option<String> {
+        let [major, minor, patch] = self.mapping()?.file().front.header.owner_version();
         Some(format!("{major}.{minor}.{patch}"))
     }
 

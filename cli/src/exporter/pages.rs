@@ -141,7 +141,7 @@ impl Pages {
             Some(counted) => counted.go_on(identity, &observer),
             None => drop(self.counted.insert(path.to_owned(), Counted::begin(identity, &observer))),
         }
-        Ok((reading, judged_ns, observer.library_version()))
+        Ok((reading, judged_ns, observer.owner_version()))
     }
 
     /// The page's name, and its folder if that is needed to tell it from another page; and what the file of labels says.

@@ -84,7 +84,7 @@ impl Followed {
             "owner_alive": is_alive,
         });
         items.push(Item::of_page(&page, "page", fields));
-        let version = observer.library_version();
+        let version = observer.owner_version();
         Ok(Self {
             page,
             place,
