@@ -260,6 +260,9 @@ impl Tap {
         // The loop is bounded, whatever somebody may have scribbled over the head.
         for _ in 0..=len {
             let head = self.ring.head();
+            if self.ring.has_moved() {
+                return None;
+            }
             // The owner never moves the head back, but somebody else may have.
             self.next = self.next.min(head);
             if self.next >= head {

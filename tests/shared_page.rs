@@ -725,6 +725,26 @@ fn the_version_of_the_library_that_had_a_page_is_not_checked() {
     assert_eq!(word(&place.0, OWNED_BY), own, "it tells whose owner has the page");
 }
 
+/// Where the tap was, the samples of a larger window come to lie. A reader of then takes none of them for rows, nor for rows that it missed.
+#[test]
+fn a_tap_that_has_moved_is_left_alone() {
+    let place = Place::new("moved-tap");
+    let tapped = |window_len| Config { tap_len: 64, window_len, ..config() };
+    let mut breaker = create(&place.0, tapped(1024)).unwrap();
+    breaker.record_at(SECOND, 5);
+    let mut tap = Observer::open(&place.0).unwrap().tap().unwrap();
+    assert_eq!(tap.by_ref().map(|row| row.latency_ns).collect::<Vec<_>>(), [Some(5)]);
+    drop(breaker);
+    let mut breaker = create(&place.0, tapped(100_000)).unwrap();
+    for now_ns in 0..3000 {
+        breaker.record_at(2 * SECOND + now_ns, 1_000_000);
+    }
+    assert_eq!((tap.next(), tap.missed(), tap.has_moved()), (None, 0, true));
+    // Whoever opens the page now reads the tap where it is: 64 of the 3000 rows, and one that may be under way.
+    let mut tap = Observer::open(&place.0).unwrap().tap().unwrap();
+    assert_eq!((tap.by_ref().count(), tap.missed(), tap.has_moved()), (63, 0, false));
+}
+
 #[test]
 fn truncated_pages_are_refused() {
     let (place, file) = made("truncated");
