@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use trip99::{TapKind, TapRow};
 
 /// Holds rows of a tap back until no earlier one can come.
+///
+/// Calls that began at the same nanosecond come in the order in which they came back, since a tap doesn't tell the order of their
+/// begins. While half-open a replay may take another of them for the trial.
 #[derive(Default)]
 pub struct Tapped {
     /// By start, and by the order in which they came.

@@ -202,13 +202,17 @@ proptest! {
 
     #[test]
     fn a_replay_of_the_tap_comes_to_the_same_transitions(config in configs(), wishes in wishes()) {
+        // The order of what began at the same nanosecond isn't told, and while half-open it decides who is the trial.
+        let wishes: Vec<Wish> = wishes.into_iter().map(|wish| Wish { step_ns: wish.step_ns.max(1), ..wish }).collect();
         let (events, rows) = played(&config, &wishes, true);
         prop_assert!(rows.is_sorted_by_key(|row| row.start_ns));
         // One row for each call and each refused ask.
         prop_assert_eq!(rows.len(), wishes.len());
         let replayed = replayed(&config, &rows);
+        // A replay ends with its last row or completion. The engine may have polled after that, if its last calls were lost.
+        let end_ns = rows.iter().map(|row| row.start_ns + row.latency_ns.unwrap_or(0)).max().unwrap_or(0);
         prop_assert_eq!(
-            events.iter().map(figures).collect::<Vec<_>>(),
+            events.iter().filter(|event| event.t_ns <= end_ns).map(figures).collect::<Vec<_>>(),
             replayed.iter().map(figures).collect::<Vec<_>>(),
             "{:?}", rows
         );
