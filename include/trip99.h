@@ -68,6 +68,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+#if __cplusplus < 201103L
+#error "trip99.h needs C++11 or newer: compile with -std=c++11"
+#endif
+#elif !defined(__STDC_VERSION__) || __STDC_VERSION__ < 199901L
+#error "trip99.h needs C99 or newer: compile with -std=c99"
+#endif
+
 /** The version of this header, as in "1.2.3". cb_version_text tells the library's. */
 #define CB_VERSION_TEXT "0.1.0"
 #define CB_VERSION_MAJOR 0

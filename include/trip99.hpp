@@ -34,6 +34,7 @@
 #include "trip99/events.hpp"
 #include "trip99/gate.hpp"
 #include "trip99/lane.hpp"
+#include "trip99/language.hpp"
 #include "trip99/observer.hpp"
 #include "trip99/scoped_call.hpp"
 #include "trip99/shared_options.hpp"

@@ -168,8 +168,8 @@ class Supervisor {
 
     /** This and all that is in it keep their addresses, as the library has pointers to its parts. */
     struct Callbacks {
-        std::deque<Callback<Check>> checks;
-        std::deque<Callback<Listen>> listeners;
+        std::deque<Callback<Check>> checks{};
+        std::deque<Callback<Listen>> listeners{};
         std::atomic<std::uint64_t> exceptions{0};
     };
 
@@ -218,7 +218,7 @@ class Supervisor {
     /** The callbacks outlive the library's pointers to them, as the destructor's body comes first. */
     std::unique_ptr<Callbacks> callbacks_;
     /** Where its breakers are. */
-    std::vector<std::shared_ptr<detail::Seat>> seats_;
+    std::vector<std::shared_ptr<detail::Seat>> seats_{};
     cb_supervisor *handle_ = nullptr;
     /** True from start to stop. The gates of its breakers are shut then. */
     bool runs_ = false;

@@ -368,7 +368,7 @@ class Breaker {
     cb_breaker *handle_ = nullptr;
     /** The gate that allow() asks. While a supervisor owns the breaker it is one that never shows closed. */
     const cb_gate *gate_ = nullptr;
-    std::shared_ptr<detail::Seat> seat_;
+    std::shared_ptr<detail::Seat> seat_{};
     /** How many exceptions were on their way when this object was made. */
     int exceptions_ = detail::uncaught_exceptions();
 };

@@ -2,6 +2,8 @@
 #ifndef TRIP99_DURATION_HPP
 #define TRIP99_DURATION_HPP
 
+#include "language.hpp"
+
 #include "error.hpp"
 
 #include <algorithm>

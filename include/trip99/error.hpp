@@ -2,6 +2,8 @@
 #ifndef TRIP99_ERROR_HPP
 #define TRIP99_ERROR_HPP
 
+#include "language.hpp"
+
 #include "../trip99.h"
 
 #include <cstdio>

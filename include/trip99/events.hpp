@@ -116,6 +116,9 @@ class Events {
 
         explicit Iterator(Events *events) noexcept : events_(events) { ++*this; }
         Iterator() noexcept = default;
+        Iterator(const Iterator &) noexcept = default;
+        Iterator &operator=(const Iterator &) noexcept = default;
+        ~Iterator() = default;
 
         reference operator*() const noexcept { return event_; }
         pointer operator->() const noexcept { return &event_; }
@@ -125,13 +128,17 @@ class Events {
             }
             return *this;
         }
-        void operator++(int) noexcept { ++*this; }
+        Iterator operator++(int) noexcept {
+            const Iterator before = *this;
+            ++*this;
+            return before;
+        }
         bool operator==(const Iterator &other) const noexcept { return events_ == other.events_; }
         bool operator!=(const Iterator &other) const noexcept { return events_ != other.events_; }
 
       private:
         Events *events_ = nullptr;
-        Event event_;
+        Event event_{};
     };
 
     Iterator begin() noexcept { return Iterator(this); }

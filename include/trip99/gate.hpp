@@ -51,6 +51,8 @@ class Gate : public View {
         std::swap(byte_, other.byte_);
         return *this;
     }
+    Gate(const Gate &) = delete;
+    Gate &operator=(const Gate &) = delete;
     ~Gate() { cb_gate_handle_close(handle_); }
 
     /** Makes one relaxed load, inline. True: every call passes. False: ask allow(), which knows more. */

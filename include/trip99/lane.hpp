@@ -65,6 +65,8 @@ class Lane : public View {
         std::swap(byte_, other.byte_);
         return *this;
     }
+    Lane(const Lane &) = delete;
+    Lane &operator=(const Lane &) = delete;
     ~Lane() { cb_lane_close(handle_); }
 
     /**

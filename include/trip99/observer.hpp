@@ -37,7 +37,7 @@ struct ComesBack {
     /** The longest duration if the breaker pauses for as long as its settings say. */
     std::chrono::nanoseconds pause_left{0};
     bool halted = true;
-    std::vector<std::string> holders;
+    std::vector<std::string> holders{};
 
     ComesBack() = default;
 
@@ -276,6 +276,8 @@ class Observer : public View {
         std::swap(handle_, other.handle_);
         return *this;
     }
+    Observer(const Observer &) = delete;
+    Observer &operator=(const Observer &) = delete;
     ~Observer() { cb_observer_close(handle_); }
 
   private:

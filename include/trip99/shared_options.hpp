@@ -13,9 +13,9 @@ namespace trip99 {
 struct SharedOptions {
     bool warden = true;
     /** Empty: none. The page is for this user alone. */
-    std::string group;
+    std::string group{};
     /** Empty: the folder that trip99 chooses. */
-    std::string state_dir;
+    std::string state_dir{};
     /** The time of construction on the breaker's clock. UINT64_MAX: the process's. */
     std::uint64_t now_ns = UINT64_MAX;
 

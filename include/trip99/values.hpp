@@ -2,6 +2,8 @@
 #ifndef TRIP99_VALUES_HPP
 #define TRIP99_VALUES_HPP
 
+#include "language.hpp"
+
 #include "../trip99.h"
 
 #include <cstdint>
