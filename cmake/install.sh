@@ -113,6 +113,20 @@ host=$("$cargo" -vV | sed -n 's/^host: //p')
 [ -n "$target_dir" ] && [ -n "$host" ] || fail "$cargo doesn't answer as cargo does"
 built=$target_dir/$host/release
 
+# The builder's folders stay out of what is built. (RUSTFLAGS, where it is set, hides cargo's other flags.)
+remaps="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/trip99"
+if [ -n "${RUSTFLAGS:-}" ]; then
+    export RUSTFLAGS="$RUSTFLAGS $remaps"
+    remaps=''
+fi
+run_cargo() {
+    if [ -n "$remaps" ]; then
+        "$cargo" --config "build.rustflags = '$remaps'" "$@"
+    else
+        "$cargo" "$@"
+    fi
+}
+
 # put FILE DIRECTORY [NAME [MODE]]. By renaming: writing into a shared library would crash the programs that have it mapped.
 put() {
     to=$2/${3:-${1##*/}}
@@ -127,7 +141,7 @@ put() {
 install_tool() {
     if [ -z "$built_tool" ]; then
         printf 'building the tool in %s\n' "$target_dir"
-        "$cargo" build --release --package trip99-cli --locked --color never --target "$host" --target-dir "$target_dir" \
+        run_cargo build --release --package trip99-cli --locked --color never --target "$host" --target-dir "$target_dir" \
             2>"$work/log" || {
             cat "$work/log" >&2
             fail "cargo could not build the tool"
@@ -165,7 +179,7 @@ fi
 build() {
     type=$1
     shift
-    "$cargo" rustc --release --lib --features "$features" --locked --color never --target "$host" \
+    run_cargo rustc --release --lib --features "$features" --locked --color never --target "$host" \
         --target-dir "$target_dir" --crate-type "$type" -- "$@" 2>"$work/log" || {
         cat "$work/log" >&2
         fail "cargo could not build the $type"
@@ -224,6 +238,6 @@ put LICENSE-MIT share/doc/trip99
 
 cat <<TEXT
 
-CMake       -DCMAKE_PREFIX_PATH=$prefix; find_package(trip99); targets trip99::shared, trip99::static
+CMake       -DCMAKE_PREFIX_PATH=$prefix; find_package(trip99); targets trip99::trip99, trip99::shared, trip99::static
 pkg-config  PKG_CONFIG_PATH=$prefix/$libdir/pkgconfig; modules trip99, trip99-static
 TEXT
