@@ -11,6 +11,12 @@ compile_error!("the feature `shm` is for Linux alone");
 #[cfg(all(loom, any(feature = "shm", feature = "ffi")))]
 compile_error!("loom tries out neither pages in files nor the C API");
 
+// Their code is tested as the README's is.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/settings.md")]
+#[doc = include_str!("../docs/pages.md")]
+mod docs {}
+
 // In the order that data flows: a file uses only files above it.
 
 // Settings and time, what is told of a breaker, and how that is coded as words.

@@ -425,6 +425,16 @@ fn the_snippets_in_the_docs_compile_as_they_stand() {
 }
 
 #[test]
+fn the_readmes_snippet_compiles_as_it_stands() {
+    let readme = include_str!("../README.md");
+    let snippet = readme.split("```cpp\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a snippet");
+    let file = write("readme.cpp", snippet);
+    for standard in CPP.standards {
+        run(CPP.compile(standard).arg("-fsyntax-only").arg(&file));
+    }
+}
+
+#[test]
 fn the_wrapper_compiles_without_exceptions_and_rtti() {
     let main = scratch("no_exceptions.cpp");
     let headers: String = HEADERS

@@ -380,6 +380,36 @@ int main(void) { printf("%s %s\n", cb_version_text(), CB_VERSION_TEXT); return 0
     assert_eq!(ok(&mut Command::new(program)), format!("{version} {version}\n"));
 }
 
+/// CMakeLists.txt at the top can't ask rustc before it builds.
+fn cmake_from_sources_links_what_rustc_says() {
+    let config = fs::read_to_string(prefix().join("lib/cmake/trip99/trip99Config.cmake")).expect("text");
+    let list = config.lines().find(|line| line.contains("INTERFACE_LINK_LIBRARIES \"-l")).expect("its list").trim();
+    let list = list.trim_end_matches(')');
+    let sources = include_str!("../CMakeLists.txt");
+    assert!(sources.contains(list), "CMakeLists.txt should have {list}");
+}
+
+fn no_library_names_a_path_of_its_builder() {
+    let home =
+        env::var("CARGO_HOME").or_else(|_| env::var("HOME").map(|home| format!("{home}/.cargo"))).expect("a home");
+    for library in ["libtrip99.a", "libtrip99.so"] {
+        let bytes = fs::read(prefix().join("lib").join(library)).expect("the library");
+        for path in [home.as_str(), env!("CARGO_MANIFEST_DIR")] {
+            let found = bytes.windows(path.len()).any(|window| window == path.as_bytes());
+            assert!(!found, "{library} has {path}");
+        }
+    }
+}
+
+/// What an older system must have to load it. A new need shows here, and then in docs/cpp.md.
+fn the_shared_library_asks_for_no_newer_glibc_than_the_docs_say() {
+    let library = prefix().join("lib/libtrip99.so");
+    let said = ok(Command::new("objdump").arg("-T").arg(library));
+    let version = |text: &str| -> Vec<u32> { text.split('.').filter_map(|part| part.parse().ok()).collect() };
+    let needed = said.split("GLIBC_").skip(1).filter_map(|rest| rest.split([')', ' ']).next()).map(version).max();
+    assert!(needed.expect("it needs some") <= vec![2, 34], "{said}");
+}
+
 fn the_soname_is_the_abi_version() {
     let dynamic = ok(Command::new("readelf").arg("-dW").arg(prefix().join("lib/libtrip99.so")));
     assert!(dynamic.contains(&format!("Library soname: [libtrip99.so.{}]", abi())), "{dynamic}");
@@ -513,6 +543,12 @@ fn main() -> ExitCode {
         ),
         ("the_static_library_links_beside_another_rust_library", the_static_library_links_beside_another_rust_library),
         ("panics_are_still_caught_in_a_localised_library", panics_are_still_caught_in_a_localised_library),
+        ("cmake_from_sources_links_what_rustc_says", cmake_from_sources_links_what_rustc_says),
+        ("no_library_names_a_path_of_its_builder", no_library_names_a_path_of_its_builder),
+        (
+            "the_shared_library_asks_for_no_newer_glibc_than_the_docs_say",
+            the_shared_library_asks_for_no_newer_glibc_than_the_docs_say,
+        ),
         ("mistakes_are_named", mistakes_are_named),
     ])
 }

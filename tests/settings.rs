@@ -1,5 +1,5 @@
 //! What follows from the declaration of the settings, or has to agree with it: setters, checks, text, the C++ wrapper, the
-//! README. (What the C struct has to agree with is in `src/ffi/config.rs`.)
+//! docs. (What the C struct has to agree with is in `src/ffi/config.rs`.)
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -372,7 +372,7 @@ fn a_mistake_names_key_value_and_what_is_legal() {
 
 // Other places that have the settings, too.
 
-/// What is legal, as the README has it.
+/// What is legal, as the docs have it.
 fn range(setting: &Setting) -> String {
     let config = Config::default();
     let end = |field: Option<&str>, value: u64| match field {
@@ -399,19 +399,16 @@ fn range(setting: &Setting) -> String {
 }
 
 #[test]
-fn the_readme_lists_every_setting() {
+fn the_docs_list_every_setting() {
     let row = |setting: &Setting| {
         let default = setting.show(&Config::default());
         format!("| `{}` | {default} | {} | {} |", setting.name(), range(setting), setting.doc())
     };
     let expected: Vec<String> = Config::SETTINGS.iter().map(row).collect();
-    let readme = include_str!("../README.md");
-    let section =
-        readme.split("\n## Settings\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("its section");
-    let table =
-        section.split("|---|---|---|---|\n").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("its table");
+    let page = include_str!("../docs/settings.md");
+    let table = page.split("|---|---|---|---|\n").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("its table");
     let found: Vec<&str> = table.lines().collect();
-    assert!(found == expected, "the table of settings in README.md should be:\n{}", expected.join("\n"));
+    assert!(found == expected, "the table in docs/settings.md should be:\n{}", expected.join("\n"));
 }
 
 #[test]

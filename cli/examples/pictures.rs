@@ -38,13 +38,19 @@ fn main() {
     draw("top", &pages, &["top", folder, "--utc", "--every", "200ms"], 112, 12, "\x1b[B");
     draw("status", &pages, &["status", "xetra-equities", "--utc"], 88, 17, "");
     draw("events", &pages, &["events", "--utc"], 104, 22, "");
+    // The whole of it, which takes some 20 s.
+    draw_after(Duration::from_secs(30), "demo", &pages, &["demo"], 100, 70, "");
 }
 
 /// Lets the tool run for a while, and keeps what its terminal shows.
 fn draw(name: &str, pages: &Path, args: &[&str], columns: u16, rows: u16, keys: &str) {
+    draw_after(Duration::from_secs(2), name, pages, args, columns, rows, keys);
+}
+
+fn draw_after(time: Duration, name: &str, pages: &Path, args: &[&str], columns: u16, rows: u16, keys: &str) {
     let tool = env::current_exe().expect("this program's path").with_file_name("../trip99");
     let mut session = Session::start(&tool, args, &[("TRIP99_DIR", pages)], columns, rows);
-    thread::sleep(Duration::from_secs(2));
+    thread::sleep(time);
     if !keys.is_empty() {
         session.keys(keys);
         thread::sleep(Duration::from_secs(1));
@@ -62,7 +68,9 @@ const MARGIN: f64 = 12.0;
 /// A terminal with a dark ground of its own: it can be read on a light page and on a dark one.
 fn picture(screen: &vt100::Screen) -> String {
     let (rows, columns) = screen.size();
-    let used = (0..rows).rev().find(|&row| !line(screen, row).trim().is_empty()).map_or(1, |row| row + 1);
+    // The demo ends with the paths of its files, which are nobody else's.
+    let paths = (0..rows).find(|&row| line(screen, row).starts_with("  trace ")).unwrap_or(rows);
+    let used = (0..paths).rev().find(|&row| !line(screen, row).trim().is_empty()).map_or(1, |row| row + 1);
     let (width, height) = (f64::from(columns) * WIDTH + 2.0 * MARGIN, f64::from(used) * HEIGHT + 2.0 * MARGIN);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"ui-monospace, Menlo, \
@@ -121,10 +129,13 @@ fn draw_row(screen: &vt100::Screen, row: u16, columns: u16, svg: &mut String) {
         }
         let text: String =
             run.iter().map(|cell| if cell.contents().is_empty() { " " } else { cell.contents() }).collect();
-        if text.trim().is_empty() {
+        // Not every renderer keeps spaces at the ends of a text.
+        let (trimmed, before) = (text.trim(), text.chars().count() - text.trim_start().chars().count());
+        if trimmed.is_empty() {
             continue;
         }
-        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace(' ', "\u{a0}");
+        let (x, width) = (x + before as f64 * WIDTH, trimmed.chars().count() as f64 * WIDTH);
+        let text = trimmed.replace('&', "&amp;").replace('<', "&lt;").replace(' ', "\u{a0}");
         let weight = if look.bold { " font-weight=\"bold\"" } else { "" };
         let _ = writeln!(
             svg,

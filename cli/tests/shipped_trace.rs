@@ -1,4 +1,4 @@
-//! The trace that the repository ships is the one that its generator makes, and the README shows its replay.
+//! The trace that the repository ships is the one that its generator makes, and the docs show its replay.
 
 #[path = "../examples/make_trace.rs"]
 mod make_trace;
@@ -14,10 +14,10 @@ fn the_shipped_trace_is_what_its_generator_makes() {
     );
 }
 
-/// What the README shows of a replay, line by line, but for what it leaves out by dots.
+/// What README and docs show of a replay, line by line, but for what it leaves out by dots.
 #[test]
-fn the_readme_shows_what_a_replay_of_it_prints() {
-    let readme = include_str!("../../README.md");
+fn the_docs_show_what_a_replay_of_it_prints() {
+    let pages = concat!(include_str!("../../README.md"), include_str!("../../docs/replay.md"));
     let replay = |options: &[&str]| {
         let trip99 = std::process::Command::new(env!("CARGO_BIN_EXE_trip99"))
             .args(["replay", "traces/outage.csv"])
@@ -28,7 +28,7 @@ fn the_readme_shows_what_a_replay_of_it_prints() {
         String::from_utf8(trip99.stdout).expect("UTF-8")
     };
     let shown = |begin: &str| {
-        let (_, block) = readme.split_once(begin).expect(begin);
+        let (_, block) = pages.split_once(begin).expect(begin);
         block.split_once("```").expect("the block ends").0.lines().filter(|line| line.trim() != "...")
     };
     let new = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("shipped-new.toml");

@@ -2,6 +2,11 @@
 //!
 //! `docs/fleet.md` tells the protocol. This library is what the command `trip99-fleet` is made of; its interface may change.
 
+// This crate has tokio, which one of the examples of that page needs.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/threads.md")]
+mod threads {}
+
 // In the order that data flows: a file uses only files above it.
 
 // What is said, by whom, and about which pages.
