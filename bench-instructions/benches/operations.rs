@@ -60,6 +60,52 @@ fn closed() -> Box<Load> {
     load
 }
 
+/// Where an owner's page in a file lies while it is counted.
+fn page() -> std::path::PathBuf {
+    std::path::Path::new("/dev/shm").join(format!("trip99-instructions-{}", std::process::id()))
+}
+
+/// As [`closed`], with others looking on: a page in a file, or a tap, or both.
+fn shown(is_shared: bool, tap_len: u32) -> Box<Load> {
+    let mut load = Load::new(Config::default());
+    let config = Config { window_len: WINDOW as u32, tap_len, ..Config::default() };
+    if is_shared {
+        std::fs::create_dir_all(page()).expect("a folder");
+        let mut options = trip99::shared::Options::default();
+        options.warden = false;
+        let path = page().join("page");
+        load.breaker = Breaker::create_shared_with(&path, config, trip99::Start::Closed, &options).expect("a page");
+    } else {
+        load.breaker = Breaker::new(config).expect("a legal config");
+    }
+    load.run(2 * WINDOW, |breaker, now_ns, latency_ns| breaker.record_at(now_ns, latency_ns));
+    load
+}
+
+fn shared() -> Box<Load> {
+    shown(true, 0)
+}
+
+fn tapped() -> Box<Load> {
+    shown(false, 65_536)
+}
+
+fn shared_and_tapped() -> Box<Load> {
+    shown(true, 65_536)
+}
+
+fn assert_shown(load: Box<Load>) {
+    assert_closed(load);
+    let _ = std::fs::remove_dir_all(page());
+}
+
+/// As [`closed`], judged by its debt.
+fn in_debt() -> Box<Load> {
+    let mut load = Load::new(Config { debt_limit: 6, ..Config::default() });
+    load.run(WINDOW, |breaker, now_ns, latency_ns| breaker.record_at(now_ns, latency_ns));
+    load
+}
+
 /// Opened by slow calls, and not to be tried again while this runs.
 fn open() -> Box<Load> {
     let pause_ns = u64::MAX / 4;
@@ -117,10 +163,61 @@ fn allow_at_refused(mut load: Box<Load>) -> Box<Load> {
     load
 }
 
-#[library_benchmark(setup = closed, teardown = assert_closed)]
-fn record_at(mut load: Box<Load>) -> Box<Load> {
+#[inline]
+fn record(mut load: Box<Load>) -> Box<Load> {
     load.run(OPERATIONS, |breaker, now_ns, latency_ns| breaker.record_at(now_ns, latency_ns));
     load
+}
+
+#[library_benchmark(setup = closed, teardown = assert_closed)]
+fn record_at(load: Box<Load>) -> Box<Load> {
+    record(load)
+}
+
+type Laned = (Breaker, trip99::Lane);
+
+fn laned() -> Box<Laned> {
+    let mut breaker = Breaker::new(Config::default()).expect("a legal config");
+    let lane = breaker.lane_with_capacity(4 * OPERATIONS as u32);
+    Box::new((breaker, lane))
+}
+
+fn assert_laned(mut laned: Box<Laned>) {
+    laned.0.poll_at(OPERATIONS as u64 * STEP_NS + STEP_NS);
+    assert_eq!((laned.0.snapshot().recorded, laned.1.dropped()), (OPERATIONS as u64, 0));
+}
+
+#[library_benchmark(setup = in_debt, teardown = assert_closed)]
+fn record_at_debt(load: Box<Load>) -> Box<Load> {
+    record(load)
+}
+
+#[library_benchmark(setup = shared, teardown = assert_shown)]
+fn record_at_shared(load: Box<Load>) -> Box<Load> {
+    record(load)
+}
+
+#[library_benchmark(setup = tapped, teardown = assert_shown)]
+fn record_at_tapped(load: Box<Load>) -> Box<Load> {
+    record(load)
+}
+
+#[library_benchmark(setup = shared_and_tapped, teardown = assert_shown)]
+fn record_at_shared_tapped(load: Box<Load>) -> Box<Load> {
+    record(load)
+}
+
+// A lane, and the breaker that hears it. The owner hears it outside of what is counted.
+#[library_benchmark(setup = laned, teardown = assert_laned)]
+fn lane_begin_at_end_at(mut laned: Box<Laned>) -> Box<Laned> {
+    let lane = &mut laned.1;
+    let mut now_ns = 0;
+    for _ in 0..OPERATIONS {
+        now_ns += black_box(STEP_NS);
+        let call = black_box(&mut *lane).begin_at(now_ns);
+        black_box(&mut *lane).end_at(now_ns + STEP_NS / 2, call);
+    }
+    laned
 }
 
 // A pipeline. Each step begins a call, and ends the call that began 16 steps ago.
@@ -199,7 +296,20 @@ fn quantile_at_first(mut windows: Vec<(Breaker, u64)>) -> Vec<(Breaker, u64)> {
 
 library_benchmark_group!(
     name = operations,
-    benchmarks = [allow_at, allow_at_refused, record_at, begin_at_end_at, poll_at, quantile_at_slid, quantile_at_first]
+    benchmarks = [
+        allow_at,
+        allow_at_refused,
+        record_at,
+        record_at_debt,
+        record_at_shared,
+        record_at_tapped,
+        record_at_shared_tapped,
+        begin_at_end_at,
+        lane_begin_at_end_at,
+        poll_at,
+        quantile_at_slid,
+        quantile_at_first
+    ]
 );
 
 main!(
