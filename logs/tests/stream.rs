@@ -178,7 +178,7 @@ fn read(form: &str, rows: u64) -> (u64, f64) {
     (most_kib(), seconds)
 }
 
-/// What a run may have more than another beside a quarter of that, in KiB: pages that the allocator keeps, and holes in them.
+/// What any run may have more than another, in KiB: pages that the allocator keeps.
 const ROOM_KIB: u64 = 2_000;
 /// After so many rows each table of a reader is as large as it gets: that of FIX keeps the names of the last 65 536 calls.
 const FEW: u64 = 1_000_000;
@@ -190,10 +190,12 @@ fn memory_does_not_grow_with_rows() {
     let only = std::env::var("TRIP99_FORM").ok();
     let forms = ["trace", "trace.gz", "columns", "ping", "bare", "fix"];
     for form in forms.into_iter().filter(|form| only.as_deref().is_none_or(|only| only == *form)) {
+        // What the first run has freed the allocator keeps, and it takes large tables from elsewhere then.
+        read(form, FEW);
         let (few_kib, _) = read(form, FEW);
         let (many_kib, seconds) = read(form, rows);
         let rate = rows as f64 / seconds;
         println!("{form:<8} {rows} rows, {rate:>9.0} rows/s, {many_kib} KiB ({few_kib} KiB with {FEW} rows)");
-        assert!(many_kib <= few_kib + few_kib / 4 + ROOM_KIB, "{form}: {few_kib} KiB, {many_kib} KiB");
+        assert!(many_kib <= few_kib + ROOM_KIB, "{form}: {few_kib} KiB, {many_kib} KiB");
     }
 }
