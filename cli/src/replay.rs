@@ -20,7 +20,7 @@ use crate::warnings::Warnings;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use console::Term;
 use feed::Feed;
-use html::{Over, WithPauses};
+use html::{Over, WithPauses, report};
 use oddities::warn_of_replay;
 use report::{Findings, Text};
 use std::io::{self, BufWriter, LineWriter, Write};
@@ -60,7 +60,7 @@ pub(crate) fn command() -> Command {
                 .help("Tell what would have differed, pause by pause, by the settings of this TOML file; options don't override it"),
         )
         .arg(faults::arg())
-        .arg(report_arg().conflicts_with("against"))
+        .arg(report_arg())
         .next_help_heading("How the log is read")
         .args(log::args())
         .next_help_heading("Settings of the breaker")
@@ -82,7 +82,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = read_settings(matches, &mut warnings)?;
     let new = read_new_settings(matches, &mut warnings)?;
     let injections = faults::read(matches)?;
-    let target = Target::of(matches, "report", &["log", "config"])?;
+    let target = Target::of(matches, "report", &["log", "config", "against"])?;
     let mut log = Log::open(matches)?;
     let looked = Looked::default();
     let result = Feed::new(&mut log, &injections, &looked).and_then(|feed| {
@@ -149,8 +149,8 @@ impl Replayed<'_> {
         report.found(&faults::pair(self.injections, fates), warnings.texts())?;
         report.end(&summary)?;
         if let (Some(target), Some(thinner)) = (&self.target, thinner) {
-            let over = Over { name: &self.log.name, profile: self.looked.profile(), config, summary: &summary };
-            target.write(&over.report(thinner.finish(), &pauses, warnings.texts().to_vec()).html())?;
+            let over = Over { settings: "these settings", rules: "rules", config, summary: &summary, pauses: &pauses };
+            self.write_report(target, &[over], thinner, warnings)?;
         }
         Ok(())
     }
@@ -163,16 +163,35 @@ impl Replayed<'_> {
         mut feed: Feed<'_>,
         warnings: &mut Warnings,
     ) -> Result<(), Failure> {
-        let compared = against::compare(configs, &mut feed, self.injections)?;
+        let mut thinner = self.target.is_some().then(Thinner::default);
+        let compared = against::compare(configs, &mut feed, self.injections, thinner.as_mut())?;
         self.log.progress.finish();
         self.log.warn(warnings);
         compared.warn(self.looked.profile(), warnings);
         let mut out = BufWriter::new(io::stdout().lock());
         if self.is_json {
-            return against::write_json(&compared, warnings.texts(), &mut Json(out));
+            against::write_json(&compared, warnings.texts(), &mut Json(out))?;
+        } else {
+            let names = [&self.log.name, old_name, new_name];
+            against::write_text(&compared, names, self.looked, width(), &mut out)?;
         }
-        let names = [&self.log.name, old_name, new_name];
-        against::write_text(&compared, names, self.looked, width(), &mut out)
+        if let (Some(target), Some(thinner)) = (&self.target, thinner) {
+            let names = [format!("the old settings ({old_name})"), format!("the new settings ({new_name})")];
+            self.write_report(target, &compared.over([&names[0], &names[1]]), thinner, warnings)?;
+        }
+        Ok(())
+    }
+
+    fn write_report(
+        &self,
+        target: &Target,
+        replays: &[Over<'_>],
+        thinner: Thinner,
+        warnings: &Warnings,
+    ) -> Result<(), Failure> {
+        let profile = self.looked.profile();
+        let report = report(&self.log.name, profile, replays, thinner.finish(), warnings.texts().to_vec());
+        target.write(&report.html())
     }
 }
 

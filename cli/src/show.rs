@@ -7,7 +7,7 @@ use console::{Style, Term, measure_text_width, style};
 use std::io::{self, Write};
 use trip99::{Config, PPM, Start, State};
 
-pub(crate) use event::{EventTable, evidence, show_calls, show_hash, show_pause};
+pub(crate) use event::{EventTable, evidence, evidence_and_samples, show_calls, show_hash, show_pause};
 pub(crate) use trip99_logs::show::{show_count, show_counted, show_ns, show_quantile, show_time};
 
 /// What a breaker with these settings does: for each rule its name, and what it says.

@@ -282,7 +282,9 @@ fn debt_stands_beside_its_limit() {
         breaker.record_at(3 * SECOND, SECOND);
     }
     let evidence = "debt 3.95 calls, limit 2.97";
-    assert!(line(&ok(&["status", page]), "since").ends_with(&format!(", by latency: {evidence}")));
+    assert!(line(&ok(&["status", page]), "since").ends_with(&format!(", by latency: {evidence}, 4 of 5 slow")));
+    let list = ok(&["ls", place.path.parent().unwrap().to_str().unwrap()]);
+    assert!(list.contains(&format!("\n    by latency: {evidence}, 4 of 5 slow; next trial ")), "{list}");
     assert!(ok(&["events", page]).contains(&format!("\n               {evidence}\n")));
 }
 
@@ -297,12 +299,12 @@ fn a_trip_by_latency_names_the_quantile_that_was_judged() {
         breaker.record_at(SECOND, latency_ns);
     }
     let evidence = "P99 was 1 s, limit 200 ms";
-    assert!(line(&ok(&["status", page]), "since").ends_with(&format!(", by latency: {evidence}")));
+    assert!(line(&ok(&["status", page]), "since").ends_with(&format!(", by latency: {evidence}, 1 of 20 slow")));
     assert!(ok(&["events", page]).contains(&format!("\n               {evidence}\n")));
     // Others may have been judged before the latest change.
     breaker.reconfigure_at(SECOND, &Config { quantile_ppm: 500_000, ..config }).unwrap();
     let evidence = "the quantile was 1 s, limit 200 ms";
-    assert!(line(&ok(&["status", page]), "since").ends_with(&format!(", by latency: {evidence}")));
+    assert!(line(&ok(&["status", page]), "since").ends_with(&format!(", by latency: {evidence}, 1 of 20 slow")));
     assert!(ok(&["events", page]).contains(&format!("\n               {evidence}\n")));
 }
 

@@ -81,6 +81,47 @@ fn the_page_tells_what_the_text_tells() {
 }
 
 #[test]
+fn old_and_new_settings_are_side_by_side() {
+    let file = fresh("against.html");
+    write("report-new.toml", "threshold = \"120ns\"\nspike_count = 2\nprobes = 2\n");
+    let trace = lines(SPIKE_ROWS);
+    for format in ["text", "json"] {
+        let args = format!("replay - {SPIKE} --against report-new.toml --format {format}");
+        let _ = fs::remove_file(&file);
+        assert_eq!(run(&format!("{args} --report {}", file.display()), &trace), run(&args, &trace));
+        let html = read(&file);
+        for part in [
+            "<title>trip99 replay standard input</title>",
+            "the old settings (the options)",
+            "the new settings (report-new.toml)",
+            "spike: 3 in a row over 100 ns",
+            "spike: 2 in a row over 120 ns",
+            "<dt>old rules</dt>",
+            "<dt>new rules</dt>",
+            // What is to be copied is new.
+            "threshold = &quot;120ns&quot;\nspike_count = 2\nprobes = 2\n",
+        ] {
+            assert!(html.contains(part), "{part} in {html}");
+        }
+        let charts = charts(&html);
+        let runs = charts["runs"].as_array().expect("runs");
+        let thresholds: Vec<_> = runs.iter().map(|run| run["threshold_ms"].as_f64()).collect();
+        assert_eq!(thresholds, [Some(1e-4), Some(1.2e-4)]);
+        // Each side's pauses are those that it has alone.
+        let pauses = |run: &serde_json::Value| run["pauses"].as_array().map(Vec::len);
+        let alone = fresh("alone.html");
+        run(&format!("replay - --config report-new.toml --report {}", alone.display()), &trace);
+        assert_eq!(runs[1]["pauses"], self::charts(&read(&alone))["runs"][0]["pauses"]);
+        assert_eq!((pauses(&runs[0]), pauses(&runs[1])), (Some(1), Some(1)));
+        assert_ne!(runs[0]["pauses"], runs[1]["pauses"]);
+        let calls = charts["latencies"]["calls"].as_array().expect("calls").iter();
+        assert_eq!(calls.filter_map(serde_json::Value::as_u64).sum::<u64>(), 11);
+    }
+    let parts = ["--report report-new.toml: it is read, too", "legal: "];
+    fails("replay - --against report-new.toml --report report-new.toml", &trace, &parts);
+}
+
+#[test]
 fn stamps_since_1970_are_utc() {
     for (first_ns, is_utc) in [(999_999_999_999_999_999_u64, false), (1_000_000_000_000_000_000, true)] {
         let file = fresh(&format!("utc-{is_utc}.html"));

@@ -86,9 +86,33 @@ fn what_a_log_cannot_promise_is_said() {
         out.contains("would have tripped falsely never in the 3 min 19 s of the 2 000 calls that were held back"),
         "{out}"
     );
-    // A budget that the log can promise.
-    let (_, err) = tune("--false-trips 1/60s", &link(4000, None));
-    assert!(!err.contains("can't promise"), "{err}");
+    // Whose bound it is.
+    let toml = out.replace(" # ", " ");
+    assert!(
+        out.contains("Settings made in the same way of the first 2 000 calls alone (P95 above 24 ms, debt 6) would")
+            && out.contains("So false trips of those settings are no more frequent than 1 in 66.72 s, 19 times of 20.")
+            && out.contains("The settings above are made of all calls, and trip by another rule (P95 above 21 ms, debt 7).")
+            && out.contains("the bound is that of those settings. It tells of these as far as settings that are made in the same way are alike.")
+            && toml.contains("Settings made in the same way of the first part of the log, judged by the 3 min 19 s that were held back, trip falsely no more often than 1 in 66.72 s, 19 times of 20."),
+        "{out}"
+    );
+    // With so large a budget the least debt will do for either.
+    let (out, _) = tune("--threshold 24ms --quantile 0.95 --false-trips 1000/60s", &link(4000, None));
+    let out = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        out.contains("calls alone (P95 above 24 ms, debt 3) would")
+            && out.contains("The settings above are made of all calls, and trip by the same rule. So there is no call left to judge them by")
+            && !out.contains("another rule"),
+        "{out}"
+    );
+    // All of them are what the settings are made of.
+    let (out, _) = tune("--hold-back 0%", &link(4000, None));
+    let out = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        out.contains("in the 6 min 39 s that they were made of. Nothing was held back to judge by. So false trips of these settings are")
+            && !out.contains("those settings"),
+        "{out}"
+    );
     // Too little to hold back: the boundary is 1000 healthy calls in each part.
     assert!(!tune("", &link(2000, None)).1.contains("nothing was held back"));
     let (_, err) = tune("", &link(1999, None));
@@ -146,7 +170,7 @@ fn mistakes_name_what_is_legal() {
     ] {
         fails(&format!("tune link.csv {args}"), "", &[message]);
     }
-    fails("tune -", &link(99, None), &["the log has 99 healthy calls; legal: at least 100"]);
+    fails("tune -", &link(99, None), &["the log has 99 healthy calls outside of outages", "legal: at least 100"]);
     fails("tune -", "start_ns,latency_ns\n", &["the log has 0 healthy calls"]);
 }
 

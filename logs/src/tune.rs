@@ -98,7 +98,11 @@ impl fmt::Display for TuneError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooFew(calls) => {
-                write!(f, "the log has {calls} healthy calls; legal: at least {LEAST_CALLS}, better some thousand")
+                write!(
+                    f,
+                    "the log has {calls} healthy calls outside of outages and of what is left out; legal: at least {LEAST_CALLS}, better \
+                     some thousand"
+                )
             }
             Self::NoRoom => f.write_str(
                 "no threshold has room at any quantile: too many calls are slow, or they are too few to tell; legal: a higher threshold, \
@@ -294,8 +298,9 @@ fn judged(
 pub struct Odds {
     /// By the tail of the log's own debts, for the debt alone. It is no less than one in ten times the log's length.
     pub expected_a_month: f64,
-    /// No more can be excluded, 19 times of 20, by what was held back; without that by the whole log, which is too kind, as the settings
-    /// were chosen by it.
+    /// No more can be excluded, 19 times of 20, by what was held back. It is the bound of the settings that the first part of the log gives
+    /// ([`HeldBack::config`]), not of those that the whole log gives: no call is left to judge these by. Without a part held back it is by
+    /// the whole log, which is too kind, as the settings were chosen by it.
     pub bound_a_month: f64,
     /// The same if outages by hindsight are counted as false.
     pub bound_with_suspects_a_month: f64,

@@ -7,7 +7,7 @@ use crate::labels::Selector;
 use crate::page::folder::{self, Listed};
 use crate::page::json;
 use crate::page::reading::Reading;
-use crate::page::row::{Column, Row, Table};
+use crate::page::row::{Column, Row, Table, View};
 use crate::page::standing::Standing;
 use crate::show::{columns, escape, wrap};
 use crate::zone::Zone;
@@ -85,28 +85,13 @@ impl Found {
     }
 }
 
-const COLUMNS: [(Column, usize); 12] = [
-    (Column::Name, 0),
-    (Column::State, 0),
-    (Column::Since, 80),
-    (Column::P99, 0),
-    (Column::Limit, 0),
-    (Column::Slow, 80),
-    (Column::InFlight, 120),
-    (Column::Oldest, 120),
-    (Column::Refused, 120),
-    (Column::Owner, 140),
-    (Column::Holders, 160),
-    (Column::Labels, 190),
-];
-
 /// How far what stands below a row is indented.
 const INDENT: usize = 4;
 
 /// Prints a row for each page, and below it why the page stands as it does.
 fn print(found: &[Found], zone: &Zone, width: usize) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let table = Table::new(found.iter().map(|found| &found.row), &COLUMNS, zone, width, 0);
+    let table = Table::new(found.iter().map(|found| &found.row), View::List, zone, width, 0);
     writeln!(out, "{}", style(table.header()).dim())?;
     let is_in_one = found.windows(2).all(|pair| matches!(pair, [one, other] if one.folder() == other.folder()));
     for found in found {

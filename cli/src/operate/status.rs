@@ -11,7 +11,9 @@ use crate::page::json;
 use crate::page::place::refused;
 use crate::page::reading::{QUANTILES, Reading};
 use crate::page::standing::Standing;
-use crate::show::{NAMES, columns, evidence, show_calls, show_count, show_counted, show_ns, show_part, show_quantile};
+use crate::show::{
+    NAMES, columns, evidence_and_samples, show_calls, show_count, show_counted, show_ns, show_part, show_quantile,
+};
 use crate::show::{wrap_lines, write_lines};
 use crate::zone::Zone;
 use clap::{ArgMatches, Command};
@@ -136,7 +138,7 @@ pub(super) fn lines(reading: &Reading, zone: &Zone) -> Vec<(&'static str, String
 /// Since when, and by what evidence. That has a line of its own if one line is too short.
 fn since(event: &Event, quantile_ppm: Option<u32>, zone: &Zone) -> Vec<(&'static str, String)> {
     let since = format!("{}, by {}", zone.ago(event.wall_ns), event.reason);
-    let Some(evidence) = evidence(event, quantile_ppm) else { return vec![("since", since)] };
+    let Some(evidence) = evidence_and_samples(event, quantile_ppm) else { return vec![("since", since)] };
     let whole = format!("{since}: {evidence}");
     let is_room = measure_text_width(&whole) <= columns().saturating_sub(NAMES);
     if is_room { vec![("since", whole)] } else { vec![("since", since), ("", evidence)] }

@@ -131,8 +131,31 @@ pub(crate) enum Column {
     Labels,
 }
 
-/// Columns, each with the least width of a terminal that has room for it.
-pub(crate) type Columns = [(Column, usize)];
+/// What a table is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    /// `ls`, which is read once.
+    List,
+    /// `top`, which goes on.
+    Live,
+}
+
+/// All columns, each with the least width of a terminal that has room for it, and the view that has it, if it isn't both.
+const COLUMNS: [(Column, usize, Option<View>); 13] = [
+    (Column::Name, 0, None),
+    (Column::State, 0, None),
+    (Column::Since, 80, None),
+    (Column::P99, 0, None),
+    (Column::Limit, 0, None),
+    (Column::Trend, 100, Some(View::Live)),
+    (Column::Slow, 80, None),
+    (Column::InFlight, 120, None),
+    (Column::Oldest, 120, None),
+    (Column::Refused, 120, None),
+    (Column::Owner, 140, Some(View::List)),
+    (Column::Holders, 160, None),
+    (Column::Labels, 190, None),
+];
 
 /// A table of rows.
 pub(crate) struct Table {
@@ -149,13 +172,15 @@ impl Table {
     /// For a terminal of so many columns, of which `reserved` are taken by something else.
     pub(crate) fn new<'a>(
         rows: impl Iterator<Item = &'a Row> + Clone,
-        columns: &Columns,
+        view: View,
         zone: &Zone,
         width: usize,
         reserved: usize,
     ) -> Self {
         let longest = rows.clone().map(|row| measure_text_width(&row.name)).max().unwrap_or(0);
-        let columns = columns.iter().filter(|(_, least)| *least <= width).map(|(column, _)| *column).collect();
+        let is_in =
+            |&(_, least, only): &(Column, usize, Option<View>)| least <= width && only.is_none_or(|only| only == view);
+        let columns = COLUMNS.into_iter().filter(is_in).map(|(column, ..)| column).collect();
         let unit = Unit::of(rows.flat_map(|row| [row.p99_ns, row.threshold_ns]).flatten());
         let mut table = Self { columns, name_width: 0, unit, zone: zone.clone() };
         let others: usize = table.columns.iter().map(|&column| table.width(column) + GAP).sum();
@@ -306,6 +331,29 @@ impl Unit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_has_the_columns_that_it_has_room_for() {
+        let zone = Zone::utc();
+        let rows = [Row::sample("gateway-a", Standing::Trading, Some([31, 200, 10, 1]), "", "")];
+        let table = |view, width| Table::new(rows.iter(), view, &zone, width, 0);
+        let least = |view| {
+            [60, 79, 80, 99, 100, 119, 120, 139, 140, 159, 160, 189, 190].map(|width| table(view, width).columns.len())
+        };
+        assert_eq!(least(View::List), [4, 4, 6, 6, 6, 6, 9, 9, 10, 10, 11, 11, 12]);
+        assert_eq!(least(View::Live), [4, 4, 6, 6, 7, 7, 10, 10, 10, 10, 11, 11, 12]);
+        for view in [View::List, View::Live] {
+            for width in [60, 80, 100, 120, 140, 160, 190, 200] {
+                assert!(table(view, width).header().chars().count() <= width);
+            }
+        }
+        assert!(
+            !table(View::List, 200).header().contains("trend") && table(View::List, 200).header().contains("owner")
+        );
+        assert!(
+            table(View::Live, 200).header().contains("trend") && !table(View::Live, 200).header().contains("owner")
+        );
+    }
 
     #[test]
     fn a_column_has_one_unit() {

@@ -3,7 +3,7 @@
 use crate::page::note;
 use crate::page::reading::Reading;
 use crate::page::standing::Standing;
-use crate::show::{escape, evidence, show_count, show_counted, show_ns};
+use crate::show::{escape, evidence_and_samples, show_count, show_counted, show_ns};
 use console::style;
 use trip99::{HaltNote, State};
 
@@ -48,7 +48,7 @@ impl Reading {
     /// What led to the state.
     fn change_words(&self) -> Option<String> {
         let event = self.last_change.as_ref()?;
-        let evidence = evidence(event, self.in_force.quantile_ppm(event)).map(|text| format!(": {text}"));
+        let evidence = evidence_and_samples(event, self.in_force.quantile_ppm(event)).map(|text| format!(": {text}"));
         Some(format!("by {}{}", event.reason, evidence.unwrap_or_default()))
     }
 

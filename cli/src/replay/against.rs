@@ -4,6 +4,7 @@ mod json;
 mod text;
 
 use super::feed::Feed;
+use super::html::Over;
 use super::oddities::warn_of_replay;
 use crate::failure::Failure;
 use crate::show::show_ns;
@@ -16,6 +17,7 @@ use trip99_logs::fault::{Fate, Injection, Watched};
 use trip99_logs::pauses::{Difference, Pause, Pauses, differences};
 use trip99_logs::profile::Profile;
 use trip99_logs::replay::{Replay, Report, Summary};
+use trip99_logs::report::Thinner;
 
 /// What the report needs of one of the two replays.
 struct Side {
@@ -51,6 +53,7 @@ struct Played {
     summary: Summary,
     timeline: Timeline,
     fates: Vec<Fate>,
+    pauses: Vec<Pause>,
 }
 
 /// Both replays when they are over.
@@ -66,6 +69,7 @@ pub(super) fn compare(
     [old, new]: [&Config; 2],
     feed: &mut Feed<'_>,
     injections: &[Injection],
+    mut thinner: Option<&mut Thinner>,
 ) -> Result<Compared, Failure> {
     let spans = feed.spans();
     let begin = |config: &Config| {
@@ -75,19 +79,21 @@ pub(super) fn compare(
     let (mut old_replay, mut new_replay) = (begin(old)?, begin(new)?);
     for row in feed.by_ref() {
         let row = row?;
+        thinner.iter_mut().for_each(|thinner| thinner.take(&row));
         old_replay.push(row)?;
         new_replay.push(row)?;
     }
     feed.finish()?;
-    let end = |replay: Replay<Watched<Side>>, config: &Config| -> Result<(Played, Vec<Pause>), Failure> {
+    let end = |replay: Replay<Watched<Side>>, config: &Config| -> Result<Played, Failure> {
         let (summary, watched) = replay.finish()?;
         let (side, fates) = watched.into_parts();
         let pauses = side.pauses.finish(&summary);
-        Ok((Played { config: config.clone(), summary, timeline: side.timeline, fates }, pauses))
+        Ok(Played { config: config.clone(), summary, timeline: side.timeline, fates, pauses })
     };
-    let ((old, old_pauses), (new, new_pauses)) = (end(old_replay, old)?, end(new_replay, new)?);
+    let (old, new) = (end(old_replay, old)?, end(new_replay, new)?);
     let injections = injections.iter().map(ToString::to_string).collect();
-    Ok(Compared { old, new, differences: differences(old_pauses, new_pauses), injections })
+    let differences = differences(old.pauses.clone(), new.pauses.clone());
+    Ok(Compared { old, new, differences, injections })
 }
 
 impl Compared {
@@ -114,6 +120,15 @@ impl Compared {
     fn settings(&self) -> impl Iterator<Item = (&'static str, String, String)> {
         let differ = Config::SETTINGS.iter().filter(|of| of.get(&self.old.config) != of.get(&self.new.config));
         differ.map(|of| (of.name(), of.show(&self.old.config), of.show(&self.new.config)))
+    }
+
+    /// Both replays for a report in HTML, by the names of their settings.
+    pub(super) fn over<'a>(&'a self, [old, new]: [&'a str; 2]) -> [Over<'a>; 2] {
+        let over = |settings, rules, played: &'a Played| {
+            let Played { config, summary, pauses, .. } = played;
+            Over { settings, rules, config, summary, pauses }
+        };
+        [over(old, "old rules", &self.old), over(new, "new rules", &self.new)]
     }
 
     fn faults(&self) -> impl Iterator<Item = (&str, &Fate, &Fate)> {

@@ -50,36 +50,53 @@ impl<R: Reporter> Reporter for WithPauses<R> {
 
 /// A replay that is over.
 pub(super) struct Over<'a> {
-    /// The log's.
-    pub(super) name: &'a str,
-    pub(super) profile: &'a Profile,
+    /// What the report calls the settings.
+    pub(super) settings: &'a str,
+    /// What it calls their rules.
+    pub(super) rules: &'static str,
     pub(super) config: &'a Config,
     pub(super) summary: &'a Summary,
+    pub(super) pauses: &'a [Pause],
 }
 
 impl Over<'_> {
-    /// `warnings` are those of the log and of the replay.
-    pub(super) fn report(&self, latencies: Vec<Bucket>, pauses: &[Pause], warnings: Vec<String>) -> Report {
-        let &Self { name, profile, config, summary } = self;
-        let lines = show_named_profile(profile, config.threshold_ns);
-        let rules = show_settings(config).into_iter().enumerate();
-        let rules = rules.map(|(at, (rule, text))| (if at == 0 { "rules" } else { "" }, format!("{rule}: {text}")));
+    fn run(&self) -> Run {
+        let &Self { config, summary, .. } = self;
         let figures = show_figures(config, summary).into_iter().map(|(name, figure, note)| {
             let note = if note.is_empty() { note } else { format!(" ({note})") };
             (name.to_owned(), figure + &note)
         });
-        let run = Run {
-            name: "these settings".to_owned(),
+        Run {
+            name: self.settings.to_owned(),
             threshold_ns: config.threshold_ns,
             quantile_ppm: config.quantile_ppm,
-            pauses: show_pauses(pauses, config),
+            pauses: show_pauses(self.pauses, config),
             summary: figures.collect(),
-        };
-        Report {
-            warnings,
-            latencies,
-            runs: vec![run],
-            ..report_of(format!("trip99 replay {name}"), profile, lines.chain(rules), config)
         }
+    }
+
+    fn rules(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let rules = show_settings(self.config).into_iter().enumerate();
+        rules.map(|(at, (rule, text))| (if at == 0 { self.rules } else { "" }, format!("{rule}: {text}")))
+    }
+}
+
+/// The report of one or several replays of a log. `warnings` are those of the log and of the replays. The settings in full are the last
+/// ones: these are to be copied.
+pub(super) fn report(
+    name: &str,
+    profile: &Profile,
+    replays: &[Over<'_>],
+    latencies: Vec<Bucket>,
+    warnings: Vec<String>,
+) -> Report {
+    let default = Config::default();
+    let config = replays.last().map_or(&default, |last| last.config);
+    let lines = show_named_profile(profile, config.threshold_ns).chain(replays.iter().flat_map(Over::rules));
+    Report {
+        warnings,
+        latencies,
+        runs: replays.iter().map(Over::run).collect(),
+        ..report_of(format!("trip99 replay {name}"), profile, lines, config)
     }
 }

@@ -91,6 +91,21 @@ pub(crate) fn show_pause(event: &Event, is_wide: bool) -> String {
     }
 }
 
+/// As [`evidence`], and how many samples it stands for.
+pub(crate) fn evidence_and_samples(event: &Event, quantile_ppm: Option<u32>) -> Option<String> {
+    let text = evidence(event, quantile_ppm)?;
+    let samples = show_count(event.samples.into());
+    let late = match event.overdue {
+        0 => String::new(),
+        overdue => format!(", {} late", show_count(overdue.into())),
+    };
+    Some(match event.reason {
+        Reason::Latency => format!("{text}, {} of {samples} slow{late}", show_count(event.slow.into())),
+        Reason::FailureRate => format!("{text}, {} of {samples}", show_count(event.failures.into())),
+        _ => text,
+    })
+}
+
 /// What was observed, and the limit that it was held against. `quantile_ppm` is the quantile that was judged, if that is known.
 /// `None` if the reason says it all.
 pub(crate) fn evidence(event: &Event, quantile_ppm: Option<u32>) -> Option<String> {
@@ -225,6 +240,21 @@ mod tests {
         ] {
             assert_eq!(evidence(&event, quantile_ppm).as_deref(), Some(text));
         }
+    }
+
+    #[test]
+    fn verdicts_on_samples_say_of_how_many() {
+        let of = |reason, overdue| {
+            let mut event = event(reason, 412 * MS, 200 * MS);
+            (event.samples, event.slow, event.overdue, event.failures) = (1_000, 14, overdue, 501);
+            evidence_and_samples(&event, Some(990_000))
+        };
+        let shown = |reason, overdue| of(reason, overdue).unwrap_or_default();
+        assert_eq!(shown(Reason::Latency, 0), "P99 was 412 ms, limit 200 ms, 14 of 1 000 slow");
+        assert_eq!(shown(Reason::Latency, 2), "P99 was 412 ms, limit 200 ms, 14 of 1 000 slow, 2 late");
+        assert!(shown(Reason::FailureRate, 2).ends_with(" failed, limit 20000 %, 501 of 1 000"));
+        assert_eq!(shown(Reason::Spike, 2), "a call took 412 ms, limit 200 ms");
+        assert_eq!(of(Reason::Halt, 2), None);
     }
 
     #[test]

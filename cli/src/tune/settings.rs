@@ -125,15 +125,19 @@ impl Found {
 
     /// What the log can promise, in one sentence.
     pub(super) fn promise(&self) -> String {
-        let odds = self.tuned.odds();
-        let span_ns =
-            self.tuned.held_back.as_ref().map_or(self.tuned.whole.span_ns, |held_back| held_back.proof.span_ns);
-        let of = if self.tuned.held_back.is_some() { "that was held back" } else { "that they were made of" };
-        format!(
-            "By the {} of log {of} false trips are no more frequent than {}, 19 times of 20.",
-            show_ns(span_ns),
-            show_every(odds.bound_a_month)
-        )
+        let tuned = &self.tuned;
+        let bound = show_every(tuned.odds().bound_a_month);
+        match &tuned.held_back {
+            Some(held_back) => format!(
+                "Settings made in the same way of the first part of the log, judged by the {} that were held back, trip falsely no more \
+                 often than {bound}, 19 times of 20.",
+                show_ns(held_back.proof.span_ns)
+            ),
+            None => format!(
+                "By the {} of log that they were made of false trips are no more frequent than {bound}, 19 times of 20.",
+                show_ns(tuned.whole.span_ns)
+            ),
+        }
     }
 }
 

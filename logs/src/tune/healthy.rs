@@ -115,3 +115,104 @@ impl Healthy {
         self.pieces.iter().map(Piece::most_in_flight).max().unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::RowKind;
+
+    fn row(start_ns: u64, latency_ns: u64) -> Row {
+        Row { start_ns, latency_ns: Some(latency_ns), ok: true, kind: RowKind::Ask }
+    }
+
+    /// A call each 10 ns.
+    fn rows(count: u64) -> Vec<Row> {
+        (0..count).map(|call| row(call * 10, 5)).collect()
+    }
+
+    fn span(from_ns: u64, to_ns: u64) -> Span {
+        Span { from_ns, to_ns }
+    }
+
+    /// The starts of the pieces, and their time.
+    fn pieces(rows: &[Row], left_out: &[Span]) -> (Vec<Vec<u64>>, u64) {
+        let healthy = Healthy::new(rows, left_out);
+        (healthy.pieces.iter().map(|piece| piece.starts_ns.clone()).collect(), healthy.span_ns)
+    }
+
+    #[test]
+    fn nothing_and_one_call() {
+        let none = Healthy::new(&[], &[span(0, 9)]);
+        assert_eq!((none.calls(), none.span_ns, none.pieces.len(), none.most_in_flight()), (0, 0, 0, 0));
+        assert_eq!((none.quantile_ns(500_000), none.greatest_ns(), none.slower_than(0)), (0, 0, 0));
+        let one = Healthy::new(&[row(7, 5)], &[]);
+        assert_eq!((one.calls(), one.span_ns, one.most_in_flight()), (1, 0, 1));
+        assert_eq!((one.quantile_ns(1), one.quantile_ns(500_000), one.greatest_ns()), (5, 5, 5));
+        assert_eq!((one.slower_than(4), one.slower_than(5)), (1, 0), "a call that takes as long isn't slower");
+    }
+
+    #[test]
+    fn quantiles_are_by_nearest_rank() {
+        let rows: Vec<Row> = (1..=10).rev().map(|latency_ns| row(100 - latency_ns, latency_ns)).collect();
+        let healthy = Healthy::new(&rows, &[]);
+        let of = |quantile_ppm| healthy.quantile_ns(quantile_ppm);
+        assert_eq!([0, 1, 100_000, 100_001, 500_000, 900_000, 900_001].map(of), [0, 1, 1, 2, 5, 9, 10]);
+    }
+
+    #[test]
+    fn both_ends_of_a_span_are_left_out() {
+        assert_eq!(pieces(&rows(6), &[]), (vec![vec![0, 10, 20, 30, 40, 50]], 50));
+        assert_eq!(pieces(&rows(6), &[span(20, 30)]), (vec![vec![0, 10], vec![40, 50]], 20));
+        assert_eq!(
+            pieces(&rows(6), &[span(21, 29)]),
+            (vec![vec![0, 10, 20], vec![30, 40, 50]], 40),
+            "no call is left out"
+        );
+        // That of a call which is left out isn't healthy time, however near the next one is.
+        assert_eq!(pieces(&rows(6), &[span(11, 39)]), (vec![vec![0, 10], vec![40, 50]], 20));
+    }
+
+    #[test]
+    fn spans_may_be_at_the_ends_of_the_log() {
+        assert_eq!(pieces(&rows(6), &[span(0, 5), span(50, 90)]), (vec![vec![10, 20, 30, 40]], 30));
+        assert_eq!(pieces(&rows(6), &[span(0, 0), span(50, 50)]), (vec![vec![10, 20, 30, 40]], 30));
+        assert_eq!(pieces(&rows(6), &[span(0, 50)]), (vec![], 0));
+        // Those before and after the log leave nothing out.
+        let later: Vec<Row> = rows(3).iter().map(|row| Row { start_ns: row.start_ns + 100, ..*row }).collect();
+        assert_eq!(pieces(&later, &[span(0, 99), span(121, 200)]), (vec![vec![100, 110, 120]], 20));
+    }
+
+    #[test]
+    fn spans_side_by_side_break_the_log_once_and_between_them_each_call_is_kept() {
+        assert_eq!(pieces(&rows(6), &[span(10, 20), span(21, 30)]), (vec![vec![0], vec![40, 50]], 10));
+        assert_eq!(pieces(&rows(6), &[span(10, 10), span(30, 30)]), (vec![vec![0], vec![20], vec![40, 50]], 10));
+    }
+
+    #[test]
+    fn what_has_no_outcome_is_no_call_and_its_time_stays() {
+        for kind in [RowKind::Refused, RowKind::Withdrawn] {
+            let mut rows = rows(3);
+            rows[1].kind = kind;
+            assert_eq!(pieces(&rows, &[]), (vec![vec![0, 20]], 20));
+        }
+        let mut rows = rows(3);
+        rows[1].kind = RowKind::Free;
+        assert_eq!(pieces(&rows, &[]), (vec![vec![0, 10, 20]], 20));
+    }
+
+    #[test]
+    fn calls_end_in_the_order_of_their_ends() {
+        // They end at 50, 12, 50 and 21.
+        let healthy = Healthy::new(&[row(0, 50), row(2, 10), row(20, 30), row(20, 1)], &[]);
+        assert_eq!(healthy.pieces[0].by_end, [1, 3, 0, 2]);
+    }
+
+    #[test]
+    fn a_call_that_ends_as_the_next_begins_is_not_in_flight_beside_it() {
+        let most = |rows: &[Row]| Healthy::new(rows, &[]).most_in_flight();
+        assert_eq!(most(&[row(0, 10), row(10, 10)]), 1);
+        assert_eq!(most(&[row(0, 11), row(10, 10)]), 2);
+        assert_eq!(most(&[row(0, 0), row(0, 0)]), 0);
+        assert_eq!(most(&[row(0, 100), row(1, 100), row(2, 1), row(3, 100), row(4, 0)]), 3);
+    }
+}

@@ -245,3 +245,144 @@ impl Report for First {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+    const S: u64 = 1_000_000_000;
+
+    /// One failed call opens; nothing else does but a stall.
+    fn config() -> Config {
+        Config {
+            threshold_ns: 100 * MS,
+            consecutive_failures: 1,
+            spike_count: 0,
+            debt_limit: 0,
+            stall_limit_ns: 0,
+            probes: 1,
+            backoff_base_ns: 5 * S,
+            jitter_ppm: 0,
+            ..Config::default()
+        }
+    }
+
+    /// A call each second that takes 10 ms, but for those that fail: each is so slow that it ends at this moment.
+    fn rows(seconds: u64, fail_ns: &[u64]) -> Vec<Row> {
+        let row = |start_ns, latency_ns, ok| Row { start_ns, latency_ns: Some(latency_ns), ok, kind: RowKind::Ask };
+        let mut rows: Vec<Row> = (0..seconds).map(|second| row(second * S, 10 * MS, true)).collect();
+        rows.extend(fail_ns.iter().map(|&end_ns| row(end_ns - 10 * MS, 10 * MS, false)));
+        rows.sort_by_key(|row| row.start_ns);
+        rows
+    }
+
+    fn span(from_ns: u64, to_ns: u64) -> Span {
+        Span { from_ns, to_ns }
+    }
+
+    fn proof(rows: &[Row], outages: &[Span]) -> Proof {
+        Proof::new(&config(), rows, outages).expect("a log")
+    }
+
+    #[test]
+    fn a_trip_up_to_a_minute_after_an_outage_is_due_to_it() {
+        let outage = span(100 * S, 110 * S);
+        let counts = |end_ns| {
+            let proof = proof(&rows(300, &[end_ns]), &[outage]);
+            assert_eq!((proof.pauses.len(), proof.outages), (1, 1));
+            (proof.false_trips.len(), proof.noticed)
+        };
+        assert_eq!((counts(100 * S), counts(110 * S), counts(170 * S)), ((0, 1), (0, 1), (0, 1)));
+        assert_eq!(counts(170 * S + 1), (1, 0));
+        // A pause that isn't over when the outage begins is a false one, and notices it.
+        assert_eq!((counts(100 * S - 1), counts(50 * S)), ((1, 1), (1, 0)));
+    }
+
+    #[test]
+    fn a_stall_is_due_to_the_outage_in_which_its_call_began() {
+        let config = Config { stall_limit_ns: 90 * S, consecutive_failures: 0, ..config() };
+        let false_trips = |start_ns: u64| {
+            let mut rows = rows(400, &[]);
+            rows.push(Row { start_ns, latency_ns: None, ok: true, kind: RowKind::Ask });
+            rows.sort_by_key(|row| row.start_ns);
+            let proof = Proof::new(&config, &rows, &[span(100 * S, 110 * S)]).expect("a log");
+            assert_eq!(proof.pauses.len(), 1);
+            proof.false_trips.len()
+        };
+        // It stalls 90 s later: more than a minute after the outage.
+        assert_eq!([100 * S, 110 * S, 170 * S, 170 * S + 1].map(false_trips), [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn outages_take_their_time_from_the_span() {
+        let rows = rows(101, &[]);
+        assert_eq!(proof(&rows, &[]).span_ns, 100 * S);
+        assert_eq!(proof(&rows, &[span(40 * S, 50 * S)]).span_ns, 90 * S);
+        // At both ends of the log, and beyond them.
+        let ends = [span(0, 10 * S), span(95 * S, 500 * S)];
+        assert_eq!((proof(&rows, &ends).span_ns, proof(&rows, &ends).outages), (85 * S, 2));
+        assert_eq!(
+            (proof(&rows, &[span(0, 500 * S)]).span_ns, proof(&rows, &[span(101 * S, 102 * S)]).outages),
+            (0, 0)
+        );
+        let none = proof(&[], &[span(0, 1)]);
+        assert_eq!((none.span_ns, none.outages, none.pauses.len()), (0, 0, 0));
+        assert_eq!(proof(&rows[..1], &[]).span_ns, 0);
+    }
+
+    #[test]
+    fn a_bound_is_that_of_poisson() {
+        let bounds = |false_trips, pauses| {
+            let event = proof(&rows(300, &[100 * S]), &[]).false_trips[0];
+            let made = proof(&rows(300, &[100 * S]), &[]).pauses[0].clone();
+            let proof = Proof {
+                span_ns: MONTH_NS / 2,
+                false_trips: vec![event; false_trips],
+                pauses: vec![made; pauses],
+                ..Proof::default()
+            };
+            (proof.bound_a_month(), proof.bound_with_suspects_a_month())
+        };
+        let is_near = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-3;
+        // Half of the 90 % quantiles of chi-square with 2 and 4 degrees of freedom, for half a month.
+        let (bound, with_suspects) = bounds(0, 1);
+        assert!(is_near(bound, 2.0 * 2.9957) && is_near(with_suspects, 2.0 * 4.7439), "{bound} {with_suspects}");
+        assert!(is_near(bounds(1, 1).0, 2.0 * 4.7439));
+        assert!(Proof::default().bound_a_month() > 1e9, "no log promises nothing");
+    }
+
+    #[test]
+    fn faults_begin_at_healthy_rows_evenly_spread() {
+        assert_eq!(begins(&[], &[]), [0; 0]);
+        assert_eq!(begins(&rows(1, &[]), &[]), [0]);
+        let all = begins(&rows(60, &[]), &[]);
+        assert_eq!(all, (0..30).map(|start| 2 * start + 1).collect::<Vec<_>>());
+        let rest = begins(&rows(60, &[]), &[span(0, 29 * S)]);
+        assert_eq!((rest[0], rest.len()), (30, 30));
+        assert_eq!(begins(&rows(60, &[]), &[span(0, 60 * S)]), [0; 0]);
+    }
+
+    #[test]
+    fn a_fault_is_noticed_after_calls_and_a_time() {
+        // Calls that take five times as long are slow: three of them are a debt of three.
+        let config = Config { threshold_ns: 40 * MS, debt_limit: 3, consecutive_failures: 0, ..config() };
+        let rows = rows(3000, &[]);
+        let five = Fault::Slower { times_ppm: 5_000_000 };
+        let noticed = |config: &Config, begin| {
+            noticed_after(config, &rows, begin, &five).ok().flatten().and_then(|noticed| noticed.0)
+        };
+        // At 1 ns more than 40 ms the third is overdue.
+        assert_eq!([0, 1, 1500].map(|begin| noticed(&config, begin)), [Some((3, 2 * S + 40 * MS + 1)); 3]);
+        // The last two aren't enough.
+        assert_eq!((noticed(&config, 2997).is_some(), noticed(&config, 2998)), (true, None));
+        // As slow as the threshold is good.
+        assert_eq!(noticed(&Config { threshold_ns: 50 * MS, ..config.clone() }, 1500), None);
+        let found = fault_proofs(&config, &rows, &[], 10 * MS).expect("a log");
+        let first = &found[0];
+        assert_eq!((first.fault, first.tried, first.noticed), (five, 30, 30));
+        assert_eq!((first.median_calls, first.median_ns), (Some(3), Some(2 * S + 40 * MS + 1)));
+        let none = fault_proofs(&config, &rows, &[span(0, 9999 * S)], 10 * MS).expect("a log");
+        assert_eq!((none[0].tried, none[0].median_calls), (0, None));
+    }
+}

@@ -117,3 +117,86 @@ impl Trial {
         self.starts_ns.last().copied().unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+    const S: u64 = 1_000_000_000;
+
+    /// A call each second that takes 10 ms.
+    fn healthy(calls: u64) -> Healthy {
+        let row = |call| Row { start_ns: call * S, latency_ns: Some(10 * MS), ok: true, kind: RowKind::Ask };
+        Healthy::new(&(0..calls).map(row).collect::<Vec<_>>(), &[])
+    }
+
+    fn trial(starts_ns: &[u64], latencies_ns: &[u64]) -> Trial {
+        Trial { starts_ns: starts_ns.to_vec(), latencies_ns: latencies_ns.to_vec() }
+    }
+
+    #[test]
+    fn a_debt_is_noticed_as_its_last_call_gets_overdue() {
+        let calls = trial(&[0, 100, 200, 300, 400], &[21, 20, 21, 21, 21]);
+        // At P50 a fast call pays off as much as a slow one owes: 0.5, 0, 0.5, 1, 1.5.
+        assert_eq!([1, 2, 3].map(|limit| calls.delay_ns(20, 500_000, limit)), [20, 320, 420]);
+        // At P99 it pays off 0.01: 0.99, 0.98, 1.97, 2.96, 3.95.
+        assert_eq!([1, 2, 3, 4].map(|limit| calls.delay_ns(20, 990_000, limit)), [20, 320, 420, 400]);
+        // As slow as the threshold is fast.
+        assert_eq!(calls.delay_ns(21, 990_000, 1), 400, "never: as if by the last call");
+        assert_eq!(trial(&[], &[]).delay_ns(1, 990_000, 1), 0);
+        assert_eq!(trial(&[u64::MAX], &[u64::MAX]).delay_ns(20, 990_000, 1), u64::MAX);
+    }
+
+    #[test]
+    fn five_times_slower_and_silent_are_seen_at_the_third_call() {
+        let trials = Trials::new(&healthy(100));
+        assert_eq!(trials.0.len(), STARTS * FAULTS);
+        // All calls take 50 ms, or for ever. Where the log begins again its mean gap, 0.99 s, is between the calls: that is so for one start
+        // of the 30, at call 98.
+        assert_eq!(trials.median_delay_ns(40 * MS, 990_000, 3), 2 * S + 40 * MS);
+        assert_eq!(trials.0[29 * FAULTS].delay_ns(40 * MS, 990_000, 3), 1990 * MS + 40 * MS);
+        assert_eq!(trials.median_delay_ns(49_999_999, 990_000, 1), 49_999_999);
+        // Not noticed within 5000 calls: 4949 gaps of a second, and 50 of 0.99 s.
+        assert_eq!(trials.median_delay_ns(50 * MS, 990_000, 1), 4_998_500 * MS);
+    }
+
+    #[test]
+    fn a_mean_delay_counts_a_link_that_is_five_times_slower_twice() {
+        let trials = Trials::new(&healthy(100));
+        let ln = |ns: u64| (ns as f64).ln();
+        // Each fault at each start, by hand.
+        let delay = |index: usize| trials.0[index].delay_ns(40 * MS, 990_000, 3);
+        let sum: f64 = (0..STARTS)
+            .map(|start| {
+                let of = |fault: usize| ln(delay(start * FAULTS + fault));
+                2.0 * of(0) + of(1) + of(2) + of(3) + of(4)
+            })
+            .sum();
+        let mean = trials.mean_log_delay(40 * MS, 990_000, 3);
+        assert!((mean - sum / 180.0).abs() < 1e-9, "{mean}");
+        // A higher limit is reached later.
+        assert!(trials.mean_log_delay(40 * MS, 990_000, 4) > mean);
+    }
+
+    #[test]
+    fn no_calls_have_no_delay() {
+        let none = Trials::new(&healthy(0));
+        assert_eq!(none.median_delay_ns(1, 990_000, 3), 0);
+        assert!(none.mean_log_delay(1, 990_000, 3).abs() < 1e-9);
+        // One call is repeated at once.
+        let one = Trials::new(&healthy(1));
+        assert_eq!(one.median_delay_ns(40 * MS, 990_000, 3), 40 * MS);
+    }
+
+    #[test]
+    fn faults_are_as_large_as_the_median_tells() {
+        let slow_ns = 70;
+        let some = |share_ppm| Fault::SomeSlower { share_ppm, slow_ns };
+        let five = Fault::Slower { times_ppm: 5_000_000 };
+        let expected = [five, some(100_000), some(20_000), Fault::Silent, Fault::Lost { share_ppm: 50_000 }];
+        assert_eq!(faults(7), expected);
+        assert_eq!((expected[SLOWER], expected[SILENT]), (five, Fault::Silent));
+        assert!(matches!(faults(u64::MAX)[1], Fault::SomeSlower { slow_ns: u64::MAX, .. }));
+    }
+}

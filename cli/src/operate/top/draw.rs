@@ -5,7 +5,7 @@ use super::desk::Watched;
 use super::keys::KEYS;
 use crate::operate::{events, status};
 use crate::page::note;
-use crate::page::row::{Column, GAP, Row, Table};
+use crate::page::row::{Column, GAP, Row, Table, View};
 use crate::page::standing::Standing;
 use crate::show::{NAMES, escape, show_counted, wrap, wrap_lines};
 use console::{Alignment, pad_str, strip_ansi_codes};
@@ -17,21 +17,6 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 
 /// What stands before each row: the selected one has a mark.
 const GUTTER: usize = 2;
-
-const COLUMNS: [(Column, usize); 12] = [
-    (Column::Name, 0),
-    (Column::State, 0),
-    (Column::Since, 80),
-    (Column::P99, 0),
-    (Column::Limit, 0),
-    (Column::Trend, 100),
-    (Column::Slow, 80),
-    (Column::InFlight, 120),
-    (Column::Oldest, 120),
-    (Column::Refused, 120),
-    (Column::Holders, 160),
-    (Column::Labels, 190),
-];
 
 /// How many lines tell of the selected breaker below the table.
 const WHY: u16 = 2;
@@ -111,7 +96,7 @@ fn table(frame: &mut Frame<'_>, app: &App, area: Rect) {
         Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(1), Constraint::Length(WHY)])
             .areas(area);
     let width = usize::from(area.width);
-    let table = Table::new(app.desk.pages.iter().map(|page| &page.row), &COLUMNS, &app.zone, width, GUTTER);
+    let table = Table::new(app.desk.pages.iter().map(|page| &page.row), View::Live, &app.zone, width, GUTTER);
     let blank = " ".repeat(GUTTER);
     let title = format!("{blank}{}", table.line(|column| table.title(column)));
     frame.render_widget(Paragraph::new(Line::styled(title, dim())), titles);
