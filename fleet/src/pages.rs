@@ -73,7 +73,7 @@ impl Pages {
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
             Failure::new(format_args!("another agent has the pages of {}; legal: one agent a folder", folder.display()))
         })?;
-        let labels_file = Watched::new(&LabelsFile::path(&folder));
+        let labels_file = Watched::new(&labels::path(&folder));
         let mut pages = Self {
             folder,
             host: host.to_owned(),
@@ -93,7 +93,7 @@ impl Pages {
         if !self.labels_file.has_changed() {
             return;
         }
-        if let Err(what) = self.labels.read(self.labels_file.path()) {
+        if let Err(what) = self.labels.read(&self.folder) {
             warn(format_args!("{what}; what was read before stays, and without that each selection means every page"));
         }
         for page in &mut self.pages {
