@@ -357,11 +357,15 @@ mod tests {
         }
     }
 
+    /// A halt of a later version that says for which other pages it is, too.
+    const WIDER: &str = "{\"kind\":\"halt\",\"id\":\"00000001\",\"selection\":{\"labels\":{\"desk\":\"fx\"},\"or\":{\"desk\":\"rates\"}},\
+        \"reason\":\"\",\"who\":\"\",\"at_ns\":0}";
+
     #[test]
     fn a_body_of_no_known_kind_is_not_understood() {
         let key = Key::new().unwrap();
         for body in
-            ["{\"kind\":\"pause\"}", "{\"kind\":\"halt\"}", "{\"kind\":\"halt\",\"id\":\"../../x\"}", "7"]
+            ["{\"kind\":\"pause\"}", "{\"kind\":\"halt\"}", "{\"kind\":\"halt\",\"id\":\"../../x\"}", "7", WIDER]
         {
             let sig = key.sign(&signed("f", body)).unwrap();
             let envelope = Envelope { v: VERSION, by: key.public(), sig, body: body.to_owned() };
