@@ -27,6 +27,8 @@ use trip99_fleet::trust::Role;
 const ENGINES: usize = 10;
 const FAULT_ROUNDS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(120);
+/// 200 halts and as many resumes are on the disk by then, so that each halt finds the machine as the first one did.
+const BETWEEN_HALTS: Duration = Duration::from_secs(2);
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -130,7 +132,7 @@ impl Bench {
         for _ in 0..count {
             self.halt(times).await?;
             self.resume()?;
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(BETWEEN_HALTS).await;
         }
         Ok(())
     }

@@ -31,6 +31,12 @@ impl Watched {
     }
 }
 
+/// This thread, which waits for disks, is in nobody's way from now on: the gates of other pages and agents come first, and engines.
+pub fn step_back() {
+    // If the operating system refuses, it takes what time it gets.
+    let _ = rustix::process::nice(5);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

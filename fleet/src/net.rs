@@ -19,8 +19,8 @@ const PING_EVERY: Duration = Duration::from_millis(500);
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// Nobody waits longer than this to hand a message to a connection.
 const HAND_OVER_WITHIN: Duration = Duration::from_millis(20);
-/// A server that hangs costs a message that it was told first no more than this.
-const NEXT_SERVER_AFTER: Duration = Duration::from_millis(3);
+/// A server that hangs costs a message that it was told first no more than this. While none does, all gates refuse by then.
+const NEXT_SERVER_AFTER: Duration = Duration::from_millis(10);
 /// So many messages may wait to be taken in. More is a slow consumer, and what was lost then may have been a halt.
 const ROOM: usize = 16_384;
 

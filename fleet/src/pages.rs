@@ -3,7 +3,7 @@
 use crate::agent::{Agent, PageFacts};
 use crate::book::Known;
 use crate::failure::{Failure, warn};
-use crate::files::Watched;
+use crate::files::{Watched, step_back};
 use crate::labels::{self, Labels, LabelsFile};
 use crate::message::{Id, PageReport};
 use crate::time::{S, wall_ns};
@@ -227,7 +227,10 @@ impl Durably {
 /// The operating system refuses.
 pub fn disk() -> Result<Sender<Durably>, Failure> {
     let (sender, receiver) = channel::<Durably>();
-    let run = move || receiver.into_iter().for_each(Durably::run);
+    let run = move || {
+        step_back();
+        receiver.into_iter().for_each(Durably::run);
+    };
     thread::Builder::new().name("page-disk".to_owned()).spawn(run).map_err(Failure::new)?;
     Ok(sender)
 }

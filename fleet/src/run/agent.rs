@@ -106,6 +106,8 @@ struct Runner {
     /// Halts whose answer is kept.
     noted: BTreeSet<Id>,
     due: Due,
+    /// Pages are to be looked for before a halt is answered.
+    must_scan: bool,
     /// Through which server it asks next.
     turn: usize,
     /// What was told last of its trouble.
@@ -150,6 +152,7 @@ pub async fn run(member: Member, settings: Settings) -> Result<(), Failure> {
         page_disk: pages::disk()?,
         noted: BTreeSet::new(),
         due: Due::default(),
+        must_scan: false,
         turn: 0,
         told: None,
     };
@@ -178,6 +181,7 @@ impl Runner {
             self.pages.read_labels();
         }
         if is_due(&mut self.due.scan_ns, now_ns, SCAN_EVERY_NS) {
+            self.must_scan = false;
             self.pages.scan(now_ns);
             self.apply(now_ns);
         }
@@ -282,11 +286,10 @@ impl Runner {
         let halt = hear::halt(&self.member.trust, payload)?;
         let text = String::from_utf8_lossy(payload);
         if self.agent.halt(&halt, &text) == Heard::New {
-            // First the pages that are known: to look for others takes longer than to halt these.
+            // The pages that are known. To look for others takes longer than to halt these: that is done before this is answered.
             self.apply(now_ns);
             self.note_change();
-            self.pages.scan(now_ns);
-            self.apply(now_ns);
+            self.must_scan = true;
         }
         self.heard.put(payload.clone(), halt.id.clone());
         Ok(halt.id)
@@ -422,6 +425,10 @@ impl Runner {
         let (ready, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(is_ready);
         self.waiting = waiting;
         let ready: Vec<Waiting> = ready;
+        if !ready.is_empty() && std::mem::take(&mut self.must_scan) {
+            self.pages.scan(now_ns);
+            self.apply(now_ns);
+        }
         for Waiting { link, reply, id, .. } in ready {
             let report = self.report(id.to_string(), Some(&id), now_ns);
             if result.is_ok() && self.noted.insert(id) {
