@@ -51,4 +51,17 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert!(watched.has_changed() && !watched.has_changed());
     }
+
+    #[test]
+    fn just_the_thread_that_asks_steps_back() {
+        use rustix::process::getpriority_process;
+        let own = getpriority_process(None).unwrap();
+        let theirs = std::thread::spawn(|| {
+            step_back();
+            getpriority_process(None).unwrap()
+        });
+        // 19 is the last one.
+        assert_eq!(theirs.join().unwrap(), (own + 5).min(19));
+        assert_eq!(getpriority_process(None).unwrap(), own);
+    }
 }

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         ("long_the_leader_hangs", long::the_leader_hangs),
         ("long_all_servers_start_again", long::all_servers_start_again),
         ("long_governors_die", long::governors_die),
+        ("long_two_at_once", long::two_at_once),
         ("long_a_lame_duck", long::a_lame_duck),
         ("long_a_resumer_is_revoked", credentials::a_resumer_is_revoked),
         ("long_a_halter_is_revoked", credentials::a_halter_is_revoked),

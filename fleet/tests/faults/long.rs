@@ -1,5 +1,6 @@
 //! Faults that take minutes.
 
+use super::cut::BOUND;
 use super::setup::*;
 use crate::harness::skip;
 use std::fs;
@@ -93,6 +94,45 @@ pub(crate) fn everything_is_slow() {
     assert!(lab.hosts.iter().all(all_trade), "{}", lab.logs());
     stops_all(&lab, "100 ms slower");
     resumes(&lab, "100 ms slower");
+}
+
+/// No two of these let an engine trade on past lease and look: a server dead, an agent cut off or dead, a governor dead.
+pub(crate) fn two_at_once() {
+    let Some(mut lab) = is_long().then(|| lab(2)).flatten() else { return };
+    type Fault = (&'static str, fn(&mut Lab), fn(&mut Lab));
+    let faults: [Fault; 4] = [
+        ("a server is dead", |lab| lab.servers.kill(0), |lab| lab.servers.start(0).unwrap()),
+        (
+            "a governor is dead",
+            |lab| lab.governors[0] = None,
+            |lab| {
+                lab.governors[0] = Some(lab.start_governor(0).unwrap());
+            },
+        ),
+        (
+            "a host is cut off",
+            |lab| lab.hosts[0].ways.iter().for_each(|way| way.cut()),
+            |lab| lab.hosts[0].ways.iter().for_each(|way| way.mend()),
+        ),
+        ("an agent is dead", |lab| lab.kill_agent(1), |lab| lab.restart_agent(1).unwrap()),
+    ];
+    for (first, (one, begin_one, end_one)) in faults.iter().enumerate() {
+        for (other, begin_other, end_other) in &faults[first + 1..] {
+            let what = format!("{one}, and {other}");
+            let begin_ns = now_ns();
+            begin_one(&mut lab);
+            begin_other(&mut lab);
+            let output = lab.halt(&["--all", "--reason", &what, "--timeout", "4s"]).unwrap();
+            wait(&lab, &what, || lab.hosts.iter().all(none_trades));
+            let after = passed_after(begin_ns, &lab.hosts);
+            figure(&format!("{what}: to last order that passed"), after);
+            assert!(after <= BOUND, "{what}: {after:?}: {}", show(&output));
+            lab.hosts.iter().for_each(|host| assert_silent(&lab, host, Duration::from_millis(300)));
+            end_one(&mut lab);
+            end_other(&mut lab);
+            resumes(&lab, &what);
+        }
+    }
 }
 
 /// Each server in turn sends its clients away, and ends.
