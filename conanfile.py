@@ -21,8 +21,9 @@ class Trip99(ConanFile):
     # The members of cargo's workspace must be there, or it can't be read.
     exports_sources = (
         "Cargo.toml", "Cargo.lock", "build.rs", "build/*", "cbindgen.toml", "src/*", "include/*", "cmake/*", "benches/*",
-        "README.md", "LICENSE-*", "cli/Cargo.toml", "cli/src/main.rs", "logs/Cargo.toml", "logs/src/lib.rs", "fleet/Cargo.toml",
-        "fleet/src/*", "tests/*.rs", "cli/tests/*.rs", "logs/tests/*.rs", "fleet/tests/*.rs",
+        "README.md", "LICENSE-*", "cli/Cargo.toml", "cli/src/main.rs", "labels/Cargo.toml", "labels/src/lib.rs",
+        "logs/Cargo.toml", "logs/src/lib.rs", "fleet/Cargo.toml", "fleet/src/*",
+        "tests/*.rs", "cli/tests/*.rs", "logs/tests/*.rs", "fleet/tests/*.rs",
     )
 
     def set_version(self):

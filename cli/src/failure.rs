@@ -5,6 +5,7 @@ use console::style;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use trip99_labels::LabelsError;
 use trip99_logs::LogError;
 
 #[derive(Debug)]
@@ -65,6 +66,12 @@ pub(crate) fn warn(warning: impl Display) {
 }
 
 /// A log has a mistake.
+impl From<LabelsError> for Failure {
+    fn from(error: LabelsError) -> Self {
+        Self::new(error)
+    }
+}
+
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
         Self::new(error)

@@ -6,6 +6,7 @@ use crate::timeline::Timeline;
 use console::{Style, Term, measure_text_width, style};
 use std::io::{self, Write};
 use trip99::{Config, PPM, Start, State};
+use trip99_labels::is_unseen;
 
 pub(crate) use event::{EventTable, evidence, evidence_and_samples, show_calls, show_hash, show_pause};
 pub(crate) use trip99_logs::show::{show_count, show_counted, show_ns, show_quantile, show_time};
@@ -147,15 +148,6 @@ pub(crate) fn escape(text: &str) -> String {
         if is_unseen(letter) { letter.escape_default().to_string() } else { letter.into() }
     };
     text.chars().map(escape).collect()
-}
-
-/// Control characters, those that turn the direction of writing, and those of no width.
-pub(crate) fn is_unseen(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}')
-        || matches!(letter, '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(letter, '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}')
-        || matches!(letter, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Breaks a text into lines of at most so many columns, between words. A longer word has a line of its own.

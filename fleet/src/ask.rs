@@ -31,6 +31,8 @@ pub struct Asker {
     /// What is said under which subject.
     pub subjects: Subjects,
     inbox: Subject,
+    /// Which server hears it first.
+    turn: usize,
     happenings: UnboundedReceiver<Happening>,
     /// What servers have refused, so that each of it is told once.
     told: BTreeSet<String>,
@@ -55,7 +57,7 @@ impl Asker {
         let (net, happenings) = Net::connect(&trust, &key, "trip99-fleet").await?;
         let (subjects, inbox) = (Subjects::new(&trust.fleet), net.inbox());
         net.hear(&inbox, INBOX).await?;
-        let asker = Self { trust, key, net, subjects, inbox, happenings, told: BTreeSet::new() };
+        let asker = Self { trust, key, net, subjects, inbox, turn: 0, happenings, told: BTreeSet::new() };
         let begin = Instant::now();
         while asker.net.up() == 0 {
             if begin.elapsed() > CONNECT_WITHIN {
@@ -69,9 +71,10 @@ impl Asker {
         Ok(asker)
     }
 
-    /// Says something through each server. Answers come to this asker.
-    pub async fn say(&self, subject: &str, text: &Bytes) {
-        self.net.say(subject, Some(&self.inbox), text.clone()).await;
+    /// Says something through each server, each time through another one first. Answers come to this asker.
+    pub async fn say(&mut self, subject: &str, text: &Bytes) {
+        self.turn = self.turn.wrapping_add(1);
+        self.net.say_in_turn(self.turn, subject, Some(&self.inbox), text.clone()).await;
     }
 
     /// Says this again and again, and hears answers, until `is_enough` says so or the time is over. True if it was enough.

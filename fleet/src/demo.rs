@@ -1,7 +1,7 @@
 //! `trip99-fleet demo`: a fleet on this machine, and what it holds to.
 
 use crate::failure::Failure;
-use crate::lab::{Host, Lab, Plan, give_up, servers, until};
+use crate::lab::{Host, Lab, Plan, Roads, give_up, servers, until};
 use crate::run::Endings;
 use crate::time::monotonic_ns;
 use clap::Args;
@@ -73,8 +73,18 @@ fn play(options: Options) -> Result<(), Failure> {
     );
     println!("gw-1 and gw-3 are the rates desk, gw-2 and gw-4 the fx desk. + trades, # is refused.\n");
     let ask_every = Duration::from_millis(1);
-    let plan =
-        Plan { program, server, servers: 3, governors: 2, hosts: 3, engines: 4, ask_every, agent_args: Vec::new() };
+    let plan = Plan {
+        program,
+        server,
+        servers: 3,
+        governors: 2,
+        hosts: 3,
+        engines: 4,
+        ask_every,
+        agent_args: Vec::new(),
+        agent_env: Vec::new(),
+        roads: Roads::Cuttable,
+    };
     let lab = Lab::begin(plan)?;
     let mut play = Play { lab, begin: Instant::now(), shown: String::new(), checks: Vec::new() };
     play.script()?;

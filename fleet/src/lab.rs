@@ -3,6 +3,7 @@
 pub mod certificates;
 pub mod cutter;
 pub mod engines;
+pub mod namespace;
 pub mod process;
 pub mod servers;
 
@@ -11,9 +12,12 @@ use crate::failure::Failure;
 use crate::trust::{Role, Tls, Trust};
 use cutter::Cutter;
 use engines::Engines;
+use namespace::Namespace;
 use process::Process;
 use servers::Servers;
+use std::ffi::OsString;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -39,6 +43,21 @@ pub struct Plan {
     pub ask_every: Duration,
     /// More arguments for each agent.
     pub agent_args: Vec<String>,
+    /// What each agent finds in its environment.
+    pub agent_env: Vec<(OsString, OsString)>,
+    /// How hosts reach the servers.
+    pub roads: Roads,
+}
+
+/// How the hosts of a lab reach its servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Roads {
+    /// As members reach them that are no hosts. Nothing can be cut, and nothing is added to what is measured.
+    Plain,
+    /// Through a process of the lab, which can cut and delay.
+    Cuttable,
+    /// Each host has a network namespace of its own, whose wire can be cut, and can lose and delay packets.
+    Namespaces,
 }
 
 /// A host: its pages, its agent, and its way to the servers, which can be cut.
@@ -53,6 +72,8 @@ pub struct Host {
     pub engines: Engines,
     /// The ways to each server.
     pub ways: Vec<Cutter>,
+    /// Its network, if it has one of its own.
+    pub network: Option<Namespace>,
     fleet: PathBuf,
     state: PathBuf,
 }
@@ -95,6 +116,12 @@ pub fn until(within: Duration, mut what: impl FnMut() -> bool) -> bool {
     }
 }
 
+/// Where hosts reach the servers, besides this machine's own address.
+fn addresses(plan: &Plan, lab: &str) -> Vec<Ipv4Addr> {
+    let hosts = if plan.roads == Roads::Namespaces { plan.hosts } else { 0 };
+    (0..hosts).map(|place| namespace::gateway(lab, place)).collect()
+}
+
 /// A new folder that only this user may use.
 fn make_folder(path: &Path) -> Result<(), Failure> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
@@ -111,7 +138,7 @@ impl Lab {
         let (dir, shm) = (std::env::temp_dir().join(&name), Path::new("/dev/shm").join(&name));
         make_folder(&dir)?;
         make_folder(&shm)?;
-        let tls = certificates::make(&dir).unwrap_or_default();
+        let tls = certificates::make(&dir, &addresses(&plan, &name)).unwrap_or_default();
         let servers = Servers::new(&plan.server, &dir, plan.servers, &tls)?;
         let mut lab = Self { plan, dir, shm, servers, governors: Vec::new(), hosts: Vec::new() };
         lab.make_keys(tls)?;
@@ -153,6 +180,11 @@ impl Lab {
         fs::write(path, text).map_err(|error| Failure::new(format_args!("{}: {error}", path.display())))
     }
 
+    /// What distinguishes it from other labs.
+    fn name(&self) -> String {
+        self.dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    }
+
     /// The fleet's file.
     pub fn fleet(&self) -> PathBuf {
         self.dir.join("fleet.toml")
@@ -190,8 +222,16 @@ impl Lab {
         let (pages, state) = (self.shm.join(&name), self.dir.join(format!("{name}.state")));
         make_folder(&pages)?;
         let mut trust = Trust::read(&self.fleet())?;
-        let ways: Vec<Cutter> = self.servers.ports().map(Cutter::new).collect::<Result<_, _>>()?;
-        trust.servers = ways.iter().map(|way| format!("nats://127.0.0.1:{}", way.port())).collect();
+        let network = match self.plan.roads {
+            Roads::Namespaces => Some(Namespace::new(&self.name(), place)?),
+            Roads::Plain | Roads::Cuttable => None,
+        };
+        let at = network.as_ref().map_or(Ipv4Addr::LOCALHOST, Namespace::gateway);
+        let mut ways = Vec::new();
+        if self.plan.roads != Roads::Plain {
+            ways = self.servers.ports().map(|port| Cutter::new(at, port)).collect::<Result<_, _>>()?;
+            trust.servers = ways.iter().map(|way| format!("nats://{at}:{}", way.port())).collect();
+        }
         let fleet = self.dir.join(format!("{name}.toml"));
         self.write_fleet(&fleet, &trust)?;
         let labels: String = (0..self.plan.engines)
@@ -205,7 +245,12 @@ impl Lab {
         make_folder(&halts)?;
         let names: Vec<String> = (0..self.plan.engines).map(engine_name).collect();
         let engines = Engines::start(&pages, &halts, &names, self.plan.ask_every)?;
-        Ok(Host { name, pages, agent: None, engines, ways, fleet, state })
+        Ok(Host { name, pages, agent: None, engines, ways, network, fleet, state })
+    }
+
+    /// The fleet's file as a host has it.
+    pub fn fleet_of(&self, host: &Host) -> PathBuf {
+        host.fleet.clone()
     }
 
     /// Starts a host's agent.
@@ -213,7 +258,10 @@ impl Lab {
     /// # Errors
     /// It can't be started.
     pub fn start_agent(&self, host: &Host) -> Result<Process, Failure> {
-        let mut command = Command::new(&self.plan.program);
+        let program = &self.plan.program;
+        let mut command =
+            host.network.as_ref().map_or_else(|| Command::new(program), |network| network.command(program));
+        command.envs(self.plan.agent_env.iter().map(|(name, value)| (name, value)));
         command.arg("agent").arg("--fleet").arg(&host.fleet).arg("--key").arg(self.key(Role::Agent, &host.name));
         command.arg("--pages").arg(&host.pages).arg("--state").arg(&host.state).arg("--host").arg(&host.name);
         command.args(&self.plan.agent_args).env_remove("TRIP99_LABELS");

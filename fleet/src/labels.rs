@@ -1,20 +1,10 @@
-//! Labels of pages, from the same file that `trip99` reads: `$TRIP99_LABELS`, else `labels.toml` in the pages' folder.
-//!
-//! ```toml
-//! [gateway-a]          # a page's name
-//! desk = "rates"
-//! venue = "xetra"
-//! ```
+//! Labels of pages, as an agent knows them: from the file that `trip99` reads, too. What can't be read may be any label, so that a halt by
+//! label means the page.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-/// The file of labels in a folder of pages.
-pub const FILE: &str = "labels.toml";
-
-const VARIABLE: &str = "TRIP99_LABELS";
-/// A file that is longer is no file of labels.
-const MAX_BYTES: u64 = 4 << 20;
+use std::path::Path;
+use trip99_labels::LabelsError;
+pub use trip99_labels::{FILE, path};
 
 /// The labels of one page, with its name and its host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,41 +44,23 @@ impl Labels {
 /// A file of labels, as it was read last.
 #[derive(Debug, Default)]
 pub struct LabelsFile {
-    pages: Option<BTreeMap<String, BTreeMap<String, String>>>,
+    /// `None` if it couldn't be read so far.
+    pages: Option<trip99_labels::Labels>,
 }
 
 impl LabelsFile {
-    /// Where the file for this folder is.
-    pub fn path(folder: &Path) -> PathBuf {
-        let named = std::env::var_os(VARIABLE).filter(|named| !named.is_empty());
-        named.map_or_else(|| folder.join(FILE), PathBuf::from)
-    }
-
-    /// Reads the file. A folder without one has no labels.
+    /// Reads the file for the pages of this folder. A folder without one has no labels.
     ///
     /// # Errors
     /// What is wrong with the file. What was read before stays.
-    pub fn read(&mut self, path: &Path) -> Result<(), String> {
-        let wrong = |what: &dyn std::fmt::Display| format!("{}: {what}; legal: a TOML file of labels", path.display());
-        let found = match std::fs::metadata(path) {
-            Ok(found) => found,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && std::fs::symlink_metadata(path).is_err() => {
-                self.pages = Some(BTreeMap::new());
-                return Ok(());
-            }
-            Err(error) => return Err(wrong(&error)),
-        };
-        if !found.is_file() || found.len() > MAX_BYTES {
-            return Err(wrong(&"it is not a plain file of at most 4 MB"));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-        self.pages = Some(toml::from_str(&text).map_err(|error| wrong(&error.to_string().trim_end()))?);
+    pub fn read(&mut self, folder: &Path) -> Result<(), LabelsError> {
+        self.pages = Some(trip99_labels::Labels::of_folder(folder)?);
         Ok(())
     }
 
     /// The labels of a page.
     pub fn of(&self, page: &str, host: &str) -> Labels {
-        let of_file = self.pages.as_ref().map(|pages| pages.get(page).cloned().unwrap_or_default());
+        let of_file = self.pages.as_ref().map(|pages| pages.of(page).clone());
         Labels { name: page.to_owned(), host: host.to_owned(), of_file }
     }
 }
@@ -99,22 +71,30 @@ mod tests {
 
     #[test]
     fn a_file_that_can_not_be_read_makes_labels_unknown_or_keeps_what_was_known() {
-        let path = std::env::temp_dir().join(format!("trip99-fleet-labels-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("trip99-fleet-labels-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir(&folder).unwrap();
+        let write = |text: &str| std::fs::write(folder.join(FILE), text).unwrap();
         let mut file = LabelsFile::default();
         assert!(file.of("a", "h").has("desk", "anything"), "nothing was read so far");
-        std::fs::write(&path, "[a]\ndesk = 7").unwrap();
-        let error = file.read(&path).unwrap_err();
-        assert!(error.contains("legal: a TOML file"), "{error}");
-        assert!(file.of("a", "h").has("desk", "anything"));
-        std::fs::write(&path, "[a]\ndesk = \"rates\"").unwrap();
-        file.read(&path).unwrap();
+        // No text; a name that metrics have themselves.
+        for wrong in ["[a]\ndesk = 7", "[a]\ndesk = \"rates\"\n[b]\nstate = \"x\""] {
+            write(wrong);
+            let error = file.read(&folder).unwrap_err().to_string();
+            assert!(error.contains("labels.toml: line ") && error.contains("; legal: "), "{error}");
+            assert!(file.of("a", "h").has("desk", "anything"));
+        }
+        write("[a]\ndesk = \"rates\"");
+        file.read(&folder).unwrap();
         assert!(file.of("a", "h").has("desk", "rates") && !file.of("a", "h").has("desk", "fx"));
         assert!(!file.of("b", "h").has("desk", "rates"));
-        std::fs::write(&path, "[a").unwrap();
-        assert!(file.read(&path).is_err() && !file.of("a", "h").has("desk", "fx"));
-        std::fs::remove_file(&path).unwrap();
-        file.read(&path).unwrap();
+        write("[a");
+        assert!(file.read(&folder).is_err() && !file.of("a", "h").has("desk", "fx"));
+        std::fs::remove_file(folder.join(FILE)).unwrap();
+        file.read(&folder).unwrap();
         assert!(!file.of("a", "h").has("desk", "rates"));
-        assert!(file.read(Path::new("/dev/null")).is_err());
+        std::fs::create_dir(folder.join(FILE)).unwrap();
+        assert!(file.read(&folder).is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

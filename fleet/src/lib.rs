@@ -20,6 +20,7 @@ pub mod message;
 // Decisions, which the model tries out: no clock, no network, no disk.
 pub mod book;
 pub mod agent;
+pub mod hear;
 pub mod governor;
 // What carries them out.
 pub mod store;

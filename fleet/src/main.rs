@@ -8,6 +8,7 @@ use trip99_fleet::agent::Limits;
 use trip99_fleet::command::{halt, history, keys, look, release, resume, status};
 use trip99_fleet::demo;
 use trip99_fleet::failure::{Failure, warn};
+use trip99_fleet::files::step_back;
 use trip99_fleet::run::{Member, agent, governor};
 use trip99_fleet::trust::Role;
 
@@ -116,7 +117,9 @@ async fn run(command: Command) -> Result<(), Failure> {
 
 fn main() -> ExitCode {
     let command = Arguments::parse().command;
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    // One thread does all but what waits for disks.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = match runtime.enable_all().on_thread_start(step_back).build() {
         Ok(runtime) => runtime,
         Err(error) => {
             warn(error);

@@ -9,6 +9,7 @@ use crate::selection::Selection;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use trip99_labels::is_unseen;
 
 /// The version of messages that this program speaks. A message of another version can't be understood, and what can't be understood halts.
 pub const VERSION: u32 = 1;
@@ -323,11 +324,6 @@ pub fn open_ask(bytes: &[u8]) -> Result<Ask, Unreadable> {
 
 /// A text that fits, and that shows what it is: control characters and those that turn the direction of writing are spaces.
 pub fn clean(text: &str) -> String {
-    let is_unseen = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-            || matches!(letter, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-    };
     let seen: String = text.chars().map(|letter| if is_unseen(letter) { ' ' } else { letter }).collect();
     let end = (0..=MAX_REASON_BYTES.min(seen.len())).rfind(|&end| seen.is_char_boundary(end)).unwrap_or(0);
     seen.get(..end).unwrap_or_default().trim().to_owned()
@@ -361,10 +357,16 @@ mod tests {
         }
     }
 
+    /// A halt of a later version that says for which other pages it is, too.
+    const WIDER: &str = "{\"kind\":\"halt\",\"id\":\"00000001\",\"selection\":{\"labels\":{\"desk\":\"fx\"},\"or\":{\"desk\":\"rates\"}},\
+        \"reason\":\"\",\"who\":\"\",\"at_ns\":0}";
+
     #[test]
     fn a_body_of_no_known_kind_is_not_understood() {
         let key = Key::new().unwrap();
-        for body in ["{\"kind\":\"pause\"}", "{\"kind\":\"halt\"}", "{\"kind\":\"halt\",\"id\":\"../../x\"}", "7"] {
+        for body in
+            ["{\"kind\":\"pause\"}", "{\"kind\":\"halt\"}", "{\"kind\":\"halt\",\"id\":\"../../x\"}", "7", WIDER]
+        {
             let sig = key.sign(&signed("f", body)).unwrap();
             let envelope = Envelope { v: VERSION, by: key.public(), sig, body: body.to_owned() };
             let text = serde_json::to_string(&envelope).unwrap();

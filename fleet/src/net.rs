@@ -12,13 +12,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// A server that answers no ping within two of these is given up, and connected to anew.
 const PING_EVERY: Duration = Duration::from_millis(500);
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// Nobody waits longer than this to hand a message to a connection.
 const HAND_OVER_WITHIN: Duration = Duration::from_millis(20);
+/// A server that hangs costs a message that it was told first no more than this. While none does, all gates refuse by then.
+const NEXT_SERVER_AFTER: Duration = Duration::from_millis(10);
 /// So many messages may wait to be taken in. More is a slow consumer, and what was lost then may have been a halt.
 const ROOM: usize = 16_384;
 
@@ -134,6 +136,26 @@ impl Net {
     /// Says something through each connection.
     pub async fn say(&self, subject: &str, reply: Option<&Subject>, payload: Bytes) {
         join_all(self.links.iter().map(|link| link.say(subject, reply, payload.clone()))).await;
+    }
+
+    /// Says something through each connection, a little later through each next one. Each server hands it to everybody, so that the first
+    /// one is enough while all is well; who is busy with copies hears other things later.
+    pub async fn say_in_turn(&self, first: usize, subject: &str, reply: Option<&Subject>, payload: Bytes) {
+        let up = || self.links.iter().cycle().skip(first % self.links.len().max(1)).take(self.links.len());
+        for (place, link) in up().filter(|link| link.is_up()).enumerate() {
+            if place > 0 {
+                sleep(NEXT_SERVER_AFTER).await;
+            }
+            link.say(subject, reply, payload.clone()).await;
+        }
+    }
+
+    /// Says something through one connection, of those whose servers answer: through each in its turn.
+    pub async fn say_by_turns(&self, turn: usize, subject: &str, reply: Option<&Subject>, payload: Bytes) {
+        let up: Vec<&Link> = self.links.iter().filter(|link| link.is_up()).collect();
+        if let Some(link) = up.get(turn % up.len().max(1)) {
+            link.say(subject, reply, payload).await;
+        }
     }
 
     /// Answers through the connection by which a message came.

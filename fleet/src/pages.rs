@@ -3,7 +3,7 @@
 use crate::agent::{Agent, PageFacts};
 use crate::book::Known;
 use crate::failure::{Failure, warn};
-use crate::files::Watched;
+use crate::files::{Watched, step_back};
 use crate::labels::{self, Labels, LabelsFile};
 use crate::message::{Id, PageReport};
 use crate::time::{S, wall_ns};
@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
 use trip99::shared::{Halter, SharedError};
 use trip99::{Gate, Halted, Holder, Resumed};
 
@@ -55,6 +57,7 @@ pub struct Pages {
     unreachable: BTreeMap<PathBuf, String>,
     labels: LabelsFile,
     labels_file: Watched,
+    for_disk: Vec<Durably>,
     /// Another agent would lift what this one holds.
     _lock: File,
 }
@@ -73,7 +76,7 @@ impl Pages {
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
             Failure::new(format_args!("another agent has the pages of {}; legal: one agent a folder", folder.display()))
         })?;
-        let labels_file = Watched::new(&LabelsFile::path(&folder));
+        let labels_file = Watched::new(&labels::path(&folder));
         let mut pages = Self {
             folder,
             host: host.to_owned(),
@@ -82,6 +85,7 @@ impl Pages {
             unreachable: BTreeMap::new(),
             labels: LabelsFile::default(),
             labels_file,
+            for_disk: Vec::new(),
             _lock: lock,
         };
         pages.read_labels();
@@ -93,7 +97,7 @@ impl Pages {
         if !self.labels_file.has_changed() {
             return;
         }
-        if let Err(what) = self.labels.read(self.labels_file.path()) {
+        if let Err(what) = self.labels.read(&self.folder) {
             warn(format_args!("{what}; what was read before stays, and without that each selection means every page"));
         }
         for page in &mut self.pages {
@@ -160,9 +164,16 @@ impl Pages {
         self.pages.iter().fold(false, |is_news, page| agent.settle(&page.key, &page.labels) | is_news)
     }
 
-    /// Carries out the agent's verdict on each page. Returns the pages whose halts are to be made durable, or to be forgotten.
-    pub fn apply(&mut self, agent: &Agent, now_ns: u64) -> Vec<Durably> {
-        self.pages.iter_mut().filter_map(|page| page.apply(agent, now_ns)).collect()
+    /// Carries out the agent's verdict on each page. What the disk is to know of it waits for [`take_for_disk`](Self::take_for_disk).
+    pub fn apply(&mut self, agent: &Agent, now_ns: u64) {
+        for page in &mut self.pages {
+            self.for_disk.extend(page.apply(agent, now_ns));
+        }
+    }
+
+    /// The halts that are to be made durable, or to be forgotten, since this was asked last; oldest first.
+    pub fn take_for_disk(&mut self) -> Vec<Durably> {
+        std::mem::take(&mut self.for_disk)
     }
 
     /// The agent's report of its pages: of those that a halt selects, or of all.
@@ -208,6 +219,20 @@ impl Durably {
             Self::Forget(path, note) => _ = Halter::open(path).map(|halter| halter.forget(&note)),
         }
     }
+}
+
+/// A thread that does this, one after the other: a halt that is kept late must not come after that it is over.
+///
+/// # Errors
+/// The operating system refuses.
+pub fn disk() -> Result<Sender<Durably>, Failure> {
+    let (sender, receiver) = channel::<Durably>();
+    let run = move || {
+        step_back();
+        receiver.into_iter().for_each(Durably::run);
+    };
+    thread::Builder::new().name("page-disk".to_owned()).spawn(run).map_err(Failure::new)?;
+    Ok(sender)
 }
 
 fn is_owned(gate: &Gate) -> bool {

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Which pages: all, or those that have each of these labels.
+/// Which pages: all, or those that have each of these labels. A field that isn't known may mean more pages, so it can't be understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Selection {
     /// Every page.
     #[serde(default)]

@@ -1,11 +1,11 @@
 //! Who halts or resumes, and why: the arguments of both.
 
 use crate::failure::Failure;
-use crate::show::is_unseen;
 use clap::{Arg, ArgMatches, value_parser};
 use std::ffi::OsString;
 use trip99::shared::login;
 use trip99::{HaltNote, Holder};
+use trip99_labels::is_unseen;
 
 /// The option `--as`.
 pub(crate) fn as_arg(help: &'static str) -> Arg {

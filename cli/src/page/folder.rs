@@ -51,7 +51,7 @@ impl Folder {
         paths.sort();
         let (labels, mistake) = match Labels::of_folder(path) {
             Ok(labels) => (labels, None),
-            Err(mistake) => (Labels::default(), Some(mistake)),
+            Err(mistake) => (Labels::default(), Some(mistake.into())),
         };
         let pages = paths.into_iter().map(|path| {
             let labels = labels.of(&file_name(&path)).clone();

@@ -185,7 +185,7 @@ impl Pages {
         for folder in folders {
             match Labels::of_folder(folder) {
                 Ok(labels) => drop(self.labels.insert(folder.clone(), labels)),
-                Err(mistake) => mistakes.extend(mistake.message().map(str::to_owned)),
+                Err(mistake) => _ = mistakes.insert(mistake.to_string()),
             }
         }
         mistakes.difference(&self.mistakes).for_each(warn);

@@ -19,9 +19,9 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
         step += now->tv_nsec;
         now->tv_sec += step / 1000000000;
         now->tv_nsec = step % 1000000000;
-        if (now->tv_nsec < 0) {
-            now->tv_sec -= 1;
+        if (now->tv_nsec < 0) { /* a step back */
             now->tv_nsec += 1000000000;
+            now->tv_sec -= 1;
         }
     }
     return result;

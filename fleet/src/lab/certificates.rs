@@ -2,11 +2,12 @@
 
 use crate::trust::Tls;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-const EXTENSIONS: &str =
-    "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=critical,CA:FALSE\n";
+const EXTENSIONS: &str = "extendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=critical,CA:FALSE\n";
 
 fn openssl(dir: &Path, args: &str) -> bool {
     let mut command = Command::new("openssl");
@@ -14,10 +15,11 @@ fn openssl(dir: &Path, args: &str) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// Makes them in a folder. `None` if they can't be made.
-pub fn make(dir: &Path) -> Option<Tls> {
+/// Makes them in a folder, for servers at this machine and at these addresses. `None` if they can't be made.
+pub fn make(dir: &Path, addresses: &[Ipv4Addr]) -> Option<Tls> {
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    fs::write(dir.join("extensions"), EXTENSIONS).ok()?;
+    let names: String = addresses.iter().map(|address| format!(",IP:{address}")).collect();
+    fs::write(dir.join("extensions"), format!("subjectAltName=IP:127.0.0.1{names}\n{EXTENSIONS}")).ok()?;
     let steps = [
         format!("req -x509 {key} -keyout ca.key -out ca.pem -days 30 -subj /CN=lab-ca"),
         format!("req {key} -keyout member.key -out member.csr -subj /CN=lab"),
@@ -26,6 +28,15 @@ pub fn make(dir: &Path) -> Option<Tls> {
     let is_made = steps.iter().all(|args| openssl(dir, args));
     let file = |name: &str| Some(dir.join(name));
     is_made.then(|| Tls { ca: file("ca.pem"), cert: file("member.pem"), key: file("member.key") })
+}
+
+/// A member's certificate that has run out when this returns, by the same who vouches. `None` if it can't be made.
+pub fn expired(dir: &Path, tls: &Tls) -> Option<Tls> {
+    let args = "x509 -req -in member.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out expired.pem -days 0 -extfile extensions";
+    let is_made = openssl(dir, args);
+    // It is good until the second in which it was made.
+    std::thread::sleep(Duration::from_secs(2));
+    is_made.then(|| Tls { cert: Some(dir.join("expired.pem")), ..tls.clone() })
 }
 
 /// What a server's configuration says of them.

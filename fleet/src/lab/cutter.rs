@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -24,12 +24,12 @@ pub struct Cutter {
 }
 
 impl Cutter {
-    /// A way to this port of this machine.
+    /// A way from this address to this port of this machine.
     ///
     /// # Errors
     /// There is no port.
-    pub fn new(to: u16) -> Result<Self, Failure> {
-        let listener = TcpListener::bind("127.0.0.1:0").map_err(Failure::new)?;
+    pub fn new(from: Ipv4Addr, to: u16) -> Result<Self, Failure> {
+        let listener = TcpListener::bind((from, 0)).map_err(Failure::new)?;
         let port = listener.local_addr().map_err(Failure::new)?.port();
         listener.set_nonblocking(true).map_err(Failure::new)?;
         let state = Arc::new(State::default());

@@ -40,6 +40,16 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
+    /// Has it read its configuration again, if it is a server.
+    pub fn reload(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    /// Has it send its clients away, one after the other, and end then, if it is a server.
+    pub fn lame(&self) {
+        self.signal(Signal::USR2);
+    }
+
     /// Asks it to end.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);

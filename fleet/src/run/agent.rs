@@ -1,18 +1,18 @@
 //! The agent: it hears halts, asks governors for a lease, and holds the pages of its host.
 
-use crate::agent::{Agent, Heeded, Kept, Limits, Line};
+use crate::agent::{Agent, Heeded, Kept, Limits};
 use crate::book::Heard;
 use crate::failure::{Failure, warn};
+use crate::hear;
 use crate::keys::random_id;
-use crate::message::{self, Ask, Body, Id, Record, Records, Report, VERSION};
+use crate::message::{self, Ask, Body, Id, Records, Report, VERSION};
 use crate::net::{Happening, Net, Subjects};
-use crate::pages::Pages;
+use crate::pages::{self, Durably, Pages};
 use crate::run::metrics;
 use crate::run::recent::Recent;
 use crate::run::{Endings, Member, host};
 use crate::store::{self, Store};
 use crate::time::{MS, S, monotonic_ns, wall_ns};
-use crate::trust::Role;
 use async_nats::Subject;
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -101,9 +101,15 @@ struct Runner {
     answered: Recent<u64>,
     waiting: Vec<Waiting>,
     saving: Saving,
+    /// Halts of pages, for the thread that makes them durable.
+    page_disk: std::sync::mpsc::Sender<Durably>,
     /// Halts whose answer is kept.
     noted: BTreeSet<Id>,
     due: Due,
+    /// Pages are to be looked for before a halt is answered.
+    must_scan: bool,
+    /// Through which server it asks next.
+    turn: usize,
     /// What was told last of its trouble.
     told: Option<String>,
 }
@@ -143,8 +149,11 @@ pub async fn run(member: Member, settings: Settings) -> Result<(), Failure> {
         answered: Recent::new(1024),
         waiting: Vec::new(),
         saving: Saving { sender, is_under_way: false, version: 0, saved: 0 },
+        page_disk: pages::disk()?,
         noted: BTreeSet::new(),
         due: Due::default(),
+        must_scan: false,
+        turn: 0,
         told: None,
     };
     runner.note_change();
@@ -172,6 +181,7 @@ impl Runner {
             self.pages.read_labels();
         }
         if is_due(&mut self.due.scan_ns, now_ns, SCAN_EVERY_NS) {
+            self.must_scan = false;
             self.pages.scan(now_ns);
             self.apply(now_ns);
         }
@@ -189,12 +199,13 @@ impl Runner {
 
     /// Carries the verdicts out, and tells of what changed.
     fn apply(&mut self, now_ns: u64) {
-        if self.pages.settle(&mut self.agent) {
+        let is_news = self.pages.settle(&mut self.agent);
+        self.pages.apply(&self.agent, now_ns);
+        // The pages refuse. Whatever takes a thread or a disk comes after that.
+        if is_news {
             self.note_change();
         }
-        for durably in self.pages.apply(&self.agent, now_ns) {
-            tokio::task::spawn_blocking(|| durably.run());
-        }
+        self.use_page_disk();
         let trouble = self.agent.trouble();
         if trouble != self.told {
             match &trouble {
@@ -208,21 +219,25 @@ impl Runner {
     async fn ask(&mut self, now_ns: u64) {
         let Ok(nonce) = random_id() else { return };
         self.agent.ask(nonce.clone(), now_ns);
-        self.say_ask(&self.subjects.ask(&self.member.name), nonce, 0).await;
+        // Not through each server: leases outlast several asks, and what says how things are isn't to keep halts waiting.
+        self.turn = self.turn.wrapping_add(1);
+        if let Some(text) = Self::ask_text(nonce, 0) {
+            let subject = self.subjects.ask(&self.member.name);
+            self.net.say_by_turns(self.turn, &subject, Some(&self.inbox), text).await;
+        }
     }
 
-    async fn say_ask(&self, subject: &str, nonce: String, after: u64) {
-        if let Ok(text) = serde_json::to_string(&Ask { v: VERSION, nonce, after }) {
-            self.net.say(subject, Some(&self.inbox), text.into()).await;
-        }
+    fn ask_text(nonce: String, after: u64) -> Option<Bytes> {
+        serde_json::to_string(&Ask { v: VERSION, nonce, after }).ok().map(Bytes::from)
     }
 
     /// Asks for the lines of the bucket that it has yet to read.
     async fn ask_lines(&mut self, now_ns: u64) {
         if is_due(&mut self.due.lines_ns, now_ns, LINES_EVERY_NS)
             && let Ok(nonce) = random_id()
+            && let Some(text) = Self::ask_text(nonce, self.agent.kept().revision)
         {
-            self.say_ask(&self.subjects.lines(), nonce, self.agent.kept().revision).await;
+            self.net.say(&self.subjects.lines(), Some(&self.inbox), text).await;
         }
     }
 
@@ -268,16 +283,13 @@ impl Runner {
 
     /// Takes a halt in. The pages refuse when this returns.
     fn take_halt(&mut self, payload: &Bytes, now_ns: u64) -> Result<Id, String> {
-        let opened = message::open(&self.member.trust.fleet, payload).map_err(|why| why.to_string())?;
-        let Body::Halt(halt) = opened.body else { return Err("what is no halt came as one".to_owned()) };
-        if let Err(why) = self.member.trust.name(Role::Halter, &opened.by) {
-            return Err(format!("a halt was signed by {}: {why}", opened.by));
-        }
+        let halt = hear::halt(&self.member.trust, payload)?;
         let text = String::from_utf8_lossy(payload);
         if self.agent.halt(&halt, &text) == Heard::New {
-            self.pages.scan(now_ns);
+            // The pages that are known. To look for others takes longer than to halt these: that is done before this is answered.
             self.apply(now_ns);
             self.note_change();
+            self.must_scan = true;
         }
         self.heard.put(payload.clone(), halt.id.clone());
         Ok(halt.id)
@@ -288,15 +300,12 @@ impl Runner {
         if !self.answered.is_due(payload, now_ns, u64::MAX) {
             return;
         }
-        let opened = match message::open(&self.member.trust.fleet, payload) {
-            Ok(opened) => opened,
-            Err(why) => return self.fault(why.to_string(), now_ns),
+        let body = match hear::governor(&self.member.trust, payload) {
+            Ok(body) => body,
+            Err(why) => return self.fault(why, now_ns),
         };
         let had_lease = self.agent.lease_ends_ns().is_some();
-        if let Err(why) = self.member.trust.name(Role::Governor, &opened.by) {
-            return self.fault(format!("an answer was signed by {}: {why}", opened.by), now_ns);
-        }
-        match opened.body {
+        match body {
             Body::Answer(answer) => match self.agent.answer(&answer, now_ns) {
                 Heeded::Behind => self.ask_lines(now_ns).await,
                 Heeded::Fault(why) => warn(why),
@@ -313,10 +322,13 @@ impl Runner {
     async fn hear_lines(&mut self, records: &Records, now_ns: u64) {
         let before = self.agent.kept().revision;
         for record in &records.records {
-            if let Err(why) = self.hear_line(&records.bucket, record, now_ns) {
-                // It isn't read, so no answer agrees any more, and the lease runs out.
-                self.fault(format!("line {} of the bucket: {why}", record.revision), now_ns);
-                break;
+            match hear::line(&mut self.agent, &self.member.trust, &records.bucket, record, now_ns) {
+                Ok(None) => {}
+                Ok(Some(odd)) => warn(odd),
+                Err(why) => {
+                    self.fault(format!("line {} of the bucket: {why}", record.revision), now_ns);
+                    break;
+                }
             }
         }
         let revision = self.agent.kept().revision;
@@ -328,28 +340,6 @@ impl Runner {
                 self.ask_lines(now_ns).await;
             }
         }
-    }
-
-    fn hear_line(&mut self, bucket: &str, record: &Record, now_ns: u64) -> Result<(), String> {
-        let Record { revision, envelope } = record;
-        if *revision == 1 && envelope.is_empty() {
-            self.agent.line(bucket, 1, &Line::Nothing, now_ns);
-            return Ok(());
-        }
-        let opened = message::open(&self.member.trust.fleet, envelope.as_bytes()).map_err(|why| why.to_string())?;
-        match opened.body {
-            // Whoever signed it: in doubt it is a halt.
-            Body::Halt(halt) => _ = self.agent.line(bucket, *revision, &Line::Halt(&halt, envelope), now_ns),
-            Body::Resume(resume) => match self.member.trust.name(Role::Resumer, &opened.by) {
-                Ok(_) => _ = self.agent.line(bucket, *revision, &Line::Tombstones(&resume.ids), now_ns),
-                Err(why) => {
-                    warn(format_args!("line {revision} of the bucket is a resume that lifts nothing: {why}"));
-                    self.agent.line(bucket, *revision, &Line::Nothing, now_ns);
-                }
-            },
-            _ => return Err("neither a halt nor a resume".to_owned()),
-        }
-        Ok(())
     }
 
     async fn hear_status(&mut self, link: usize, message: &async_nats::Message, now_ns: u64) {
@@ -389,6 +379,15 @@ impl Runner {
 
     // The disk.
 
+    /// Has halts of pages made durable, unless an answer waits for the disk: that comes first. (The owner's warden does it, too.)
+    fn use_page_disk(&mut self) {
+        if !self.saving.is_under_way {
+            for durably in self.pages.take_for_disk() {
+                let _ = self.page_disk.send(durably);
+            }
+        }
+    }
+
     /// What is kept has changed: it is to be saved.
     fn note_change(&mut self) {
         self.saving.version += 1;
@@ -426,6 +425,10 @@ impl Runner {
         let (ready, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(is_ready);
         self.waiting = waiting;
         let ready: Vec<Waiting> = ready;
+        if !ready.is_empty() && std::mem::take(&mut self.must_scan) {
+            self.pages.scan(now_ns);
+            self.apply(now_ns);
+        }
         for Waiting { link, reply, id, .. } in ready {
             let report = self.report(id.to_string(), Some(&id), now_ns);
             if result.is_ok() && self.noted.insert(id) {
@@ -433,6 +436,7 @@ impl Runner {
             }
             self.send(link, &reply, report).await;
         }
+        self.use_page_disk();
     }
 
     /// Keeps what is answered first to a halt, for audits.

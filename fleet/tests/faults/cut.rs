@@ -4,7 +4,7 @@ use super::setup::*;
 use std::time::Duration;
 
 /// Engines stop within the lease (2 s) and one look of the warden (250 ms); the rest is for a loaded machine.
-const BOUND: Duration = Duration::from_millis(2250 + 2000);
+pub(super) const BOUND: Duration = Duration::from_millis(2250 + 2000);
 
 pub(crate) fn a_host_that_is_cut_off() {
     let Some(lab) = lab(2) else { return };

@@ -1,42 +1,15 @@
 //! Faults that take minutes.
 
+use super::cut::BOUND;
 use super::setup::*;
+use crate::harness::skip;
 use std::fs;
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 use trip99::Holder;
 use trip99::shared::Halter;
-use trip99_fleet::keys::Key;
-use trip99_fleet::lab::{Lab, until};
-use trip99_fleet::trust::{Role, Trust};
-
-/// While one server is down a halt stops all engines within this (the promise is 1 s; the rest is for a loaded machine).
-const STOPPED_WITHIN: Duration = Duration::from_secs(3);
-
-/// A halt stops all, whatever else is known of it.
-fn stops_all(lab: &Lab, what: &str) {
-    let begin_ns = now_ns();
-    let output = lab.halt(&["--all", "--reason", what, "--timeout", "10s"]).unwrap();
-    assert!(lab.hosts.iter().all(none_trades), "{what}: {}{}", show(&output), lab.logs());
-    let after = passed_after(begin_ns, &lab.hosts);
-    figure(&format!("{what}: halt to last order that passed"), after);
-    assert!(after <= STOPPED_WITHIN, "{what}: {after:?}");
-}
-
-/// Resumes, as often as it takes: there may be no leader for a while.
-fn resumes(lab: &Lab, what: &str) {
-    let is_over = |output: &Output| output.status.success() || show(output).contains("no halt of the fleet to lift");
-    let begin_ns = now_ns();
-    let mut said = String::new();
-    let is_resumed = until(PATIENCE, || {
-        let output = lab.resume(&["--all", "--yes", "--reason", what, "--timeout", "2s"]).unwrap();
-        said = show(&output);
-        is_over(&output)
-    });
-    assert!(is_resumed, "{what}: {said}{}", lab.logs());
-    wait(lab, what, || lab.hosts.iter().all(all_trade));
-    figure(&format!("{what}: resume to all trade"), Duration::from_nanos(now_ns() - begin_ns));
-}
+use trip99_fleet::lab::{Host, Lab, Roads};
 
 /// Each server in turn, and so the leader, too.
 pub(crate) fn the_leader_is_killed() {
@@ -99,33 +72,6 @@ pub(crate) fn governors_die() {
     resumes(&lab, "a governor has started again");
 }
 
-/// Revokes a member's key in every file, as far as members read it.
-fn revoke(lab: &Lab, role: Role, name: &str) {
-    let public = Key::read(&lab.key(role, name)).unwrap().public();
-    let output =
-        Command::new(&lab.plan.program).arg("keys").arg("--dir").arg(&lab.dir).arg("--revoke").arg(&public).output();
-    assert!(output.unwrap().status.success());
-    for host in &lab.hosts {
-        let path = lab.dir.join(format!("{}.toml", host.name));
-        let mut trust = Trust::read(&path).unwrap();
-        trust.revoke(&public);
-        fs::write(&path, toml::to_string(&trust).unwrap()).unwrap();
-    }
-}
-
-pub(crate) fn credentials_are_revoked() {
-    let Some(lab) = is_long().then(|| lab(1)).flatten() else { return };
-    stops_all(&lab, "before");
-    revoke(&lab, Role::Resumer, "bob");
-    std::thread::sleep(Duration::from_secs(2));
-    // The tool reads the fleet's file, too. (A tool that doesn't, say one of an attacker, is refused by governors: see `messages.rs`.)
-    let output = lab.resume(&["--all", "--yes", "--reason", "revoked"]).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", show(&output));
-    assert_silent(&lab, &lab.hosts[0], Duration::from_millis(500));
-    let output = lab.command(&["history"], &lab.key(Role::Halter, "ann")).unwrap();
-    assert!(output.status.success() && !show(&output).contains("  resume  "), "{}", show(&output));
-}
-
 pub(crate) fn a_page_is_removed() {
     let Some(lab) = is_long().then(|| lab(1)).flatten() else { return };
     let path = lab.hosts[0].pages.join("gw-1");
@@ -148,4 +94,100 @@ pub(crate) fn everything_is_slow() {
     assert!(lab.hosts.iter().all(all_trade), "{}", lab.logs());
     stops_all(&lab, "100 ms slower");
     resumes(&lab, "100 ms slower");
+}
+
+/// No two of these let an engine trade on past lease and look: a server dead, an agent cut off or dead, a governor dead.
+pub(crate) fn two_at_once() {
+    let Some(mut lab) = is_long().then(|| lab(2)).flatten() else { return };
+    type Fault = (&'static str, fn(&mut Lab), fn(&mut Lab));
+    let faults: [Fault; 4] = [
+        ("a server is dead", |lab| lab.servers.kill(0), |lab| lab.servers.start(0).unwrap()),
+        (
+            "a governor is dead",
+            |lab| lab.governors[0] = None,
+            |lab| {
+                lab.governors[0] = Some(lab.start_governor(0).unwrap());
+            },
+        ),
+        (
+            "a host is cut off",
+            |lab| lab.hosts[0].ways.iter().for_each(|way| way.cut()),
+            |lab| lab.hosts[0].ways.iter().for_each(|way| way.mend()),
+        ),
+        ("an agent is dead", |lab| lab.kill_agent(1), |lab| lab.restart_agent(1).unwrap()),
+    ];
+    for (first, (one, begin_one, end_one)) in faults.iter().enumerate() {
+        for (other, begin_other, end_other) in &faults[first + 1..] {
+            let what = format!("{one}, and {other}");
+            let begin_ns = now_ns();
+            begin_one(&mut lab);
+            begin_other(&mut lab);
+            let output = lab.halt(&["--all", "--reason", &what, "--timeout", "4s"]).unwrap();
+            wait(&lab, &what, || lab.hosts.iter().all(none_trades));
+            let after = passed_after(begin_ns, &lab.hosts);
+            figure(&format!("{what}: to last order that passed"), after);
+            assert!(after <= BOUND, "{what}: {after:?}: {}", show(&output));
+            lab.hosts.iter().for_each(|host| assert_silent(&lab, host, Duration::from_millis(300)));
+            end_one(&mut lab);
+            end_other(&mut lab);
+            resumes(&lab, &what);
+        }
+    }
+}
+
+/// Each server in turn sends its clients away, and ends.
+pub(crate) fn a_lame_duck() {
+    let Some(mut lab) = is_long().then(|| lab(2)).flatten() else { return };
+    for place in 0..3 {
+        lab.servers.process(place).unwrap().lame();
+        for second in 0..4 {
+            stops_all(&lab, &format!("server {} is a lame duck for {second} s", place + 1));
+            resumes(&lab, &format!("server {} is a lame duck", place + 1));
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        lab.servers.kill(place);
+        lab.servers.start(place).unwrap();
+        std::thread::sleep(Duration::from_secs(3));
+        wait(&lab, "all trade", || lab.hosts.iter().all(all_trade));
+    }
+}
+
+/// The wall clock of every agent is set by a day, forth and back. It only tells.
+pub(crate) fn a_clock_is_set() {
+    if !is_long() {
+        return;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (library, step) = (folder.join("trip99-fleet-step.so"), folder.join("trip99-fleet-step"));
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/tests/clock/step.c");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).args([source, "-ldl"]).status();
+    if !built.is_ok_and(|status| status.success()) {
+        return skip("there is no C compiler");
+    }
+    fs::write(&step, "0").unwrap();
+    let env = vec![("LD_PRELOAD".into(), library.into()), ("TRIP99_STEP".into(), step.clone().into())];
+    let Some(lab) = lab_with(1, Roads::Cuttable, env) else { return };
+    for (what, step_ns) in
+        [("a day ahead", "86400000000000"), ("a day behind", "-86400000000000"), ("right again", "0")]
+    {
+        // By renaming, so that none reads half of it.
+        fs::write(step.with_extension("next"), step_ns).unwrap();
+        fs::rename(step.with_extension("next"), &step).unwrap();
+        let refused = refused_ns(&lab.hosts[0]);
+        std::thread::sleep(Duration::from_secs(4));
+        assert_eq!(refused_ns(&lab.hosts[0]), refused, "{what}: no order is refused, over two leases:\n{}", lab.logs());
+        let begin_ns = now_ns();
+        let (status, value) = json(&lab.halt(&["--all", "--reason", what, "--format", "json"]).unwrap());
+        assert_eq!(status, 0, "{value:#}{}", lab.logs());
+        figure(&format!("clock {what}: halt to last order that passed"), passed_after(begin_ns, &lab.hosts));
+        // The agent's clock was indeed set.
+        let held_ns = value["agents"]["host-1"]["pages"][0]["held_since_ns"].as_i64().unwrap();
+        let ahead_ns = held_ns - value["at_ns"].as_i64().unwrap() - step_ns.parse::<i64>().unwrap();
+        assert!(ahead_ns.abs() < 60_000_000_000, "{what}: {ahead_ns}");
+        resumes(&lab, &format!("clock {what}"));
+    }
+}
+
+fn refused_ns(host: &Host) -> Vec<u64> {
+    host.engines.gauges().iter().map(|gauge| gauge.refused_ns()).collect()
 }

@@ -1,52 +1,12 @@
 //! Messages that can't be understood, and resumes that are forged, old or said again.
 
 use super::setup::*;
-use serde_json::json;
-use std::path::Path;
+use super::versions;
 use std::time::Duration;
-use trip99_fleet::ask::Asker;
 use trip99_fleet::keys::Key;
 use trip99_fleet::lab::Lab;
-use trip99_fleet::message::{self, Body, Id, Resume, Taken};
+use trip99_fleet::message::{self, Body, Id, Resume, Taken, VERSION};
 use trip99_fleet::trust::Role;
-
-/// Says something as a member, and returns what a governor did with it.
-fn say(lab: &Lab, role: Role, name: &str, subject: &str, text: &str) -> Option<Taken> {
-    let (fleet, key) = (lab.fleet(), lab.key(role, name));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let mut asker = Asker::connect(&fleet, &key, &[role]).await.unwrap();
-        let mut taken = None;
-        asker
-            .gather(subject, &text.to_owned().into(), Duration::from_millis(1500), |_, opened| {
-                if let Body::Taken(found) = opened.body {
-                    taken = Some(found);
-                }
-                taken.is_some()
-            })
-            .await;
-        taken
-    })
-}
-
-fn lines(lab: &Lab) -> (String, u64) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let mut asker = Asker::connect(&lab.fleet(), &lab.key(Role::Resumer, "bob"), &[Role::Resumer]).await.unwrap();
-        let records = asker.lines(Duration::from_secs(3)).await.unwrap();
-        (records.bucket, records.revision)
-    })
-}
-
-fn sealed(key: &Path, resume: &Resume) -> String {
-    message::seal(&Key::read(key).unwrap(), "lab", &Body::Resume(resume.clone())).unwrap()
-}
-
-fn halt(lab: &Lab) -> Id {
-    let (status, value) = json(&lab.halt(&["--all", "--reason", "x", "--format", "json"]).unwrap());
-    assert_eq!(status, 0, "{value:#}");
-    Id::try_from(value["id"].as_str().unwrap().to_owned()).unwrap()
-}
 
 pub(crate) fn odd_messages() {
     let Some(lab) = lab(1) else { return };
@@ -107,7 +67,7 @@ fn what_is_not_understood_halts(lab: &Lab) {
         &Body::Taken(Taken { about: Id::new().unwrap(), revision: None, why: None }),
     );
     for (what, text) in [
-        ("another version", json!({ "v": 2, "halt": "what version 2 says" }).to_string()),
+        ("a later version", versions::halt_as(VERSION + 1, &Key::read(&lab.key(Role::Halter, "ann")).unwrap())),
         ("a signature of no halter", text.unwrap()),
     ] {
         let begin_ns = now_ns();

@@ -1,7 +1,7 @@
 //! A line of text that the user types.
 
-use crate::show::is_unseen;
 use trip99::HaltNote;
+use trip99_labels::is_unseen;
 
 #[derive(Default)]
 pub(super) struct Text(String);
