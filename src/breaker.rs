@@ -328,7 +328,7 @@ impl Breaker {
         let returned = machine.judge.calls.own.take(call);
         let latency_ns = now_ns.saturating_sub(call.start_ns());
         let is_good_call = ok && returned == Returned::Call;
-        if !(is_good_call && machine.judge.take_calmly(now_ns, latency_ns)) {
+        if !(is_good_call && machine.take_calmly(now_ns, latency_ns)) {
             machine.take_returned(now_ns, latency_ns, ok, returned);
         }
     }
@@ -349,7 +349,7 @@ impl Breaker {
         if ok
             && machine.latest_ns <= now_ns
             && now_ns < machine.wake_ns
-            && machine.judge.take_calmly(now_ns, latency_ns)
+            && machine.take_calmly(now_ns, latency_ns)
         {
             machine.latest_ns = now_ns; // `previous_ns` matters to events alone, and here is none
         } else {
@@ -360,15 +360,6 @@ impl Breaker {
     /// The slow half of `record`: the sample may be anything.
     #[inline(never)]
     fn take_recorded_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
-        let machine = &mut self.machine;
-        let in_time = machine.latest_ns <= now_ns && now_ns < machine.wake_ns;
-        if !(in_time && machine.take_shown(now_ns, latency_ns, ok)) {
-            self.take_any_recorded_at(now_ns, latency_ns, ok);
-        }
-    }
-
-    #[inline(never)] // so that the way above saves no registers
-    fn take_any_recorded_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         self.run_timers(now_ns);
         self.machine.take_recorded(now_ns, latency_ns, ok);
     }

@@ -28,9 +28,6 @@ pub(crate) struct Judge {
     stride_left: u32,
     /// While calm, a good sample that is faster than this changes no count and no verdict. 0 = not calm.
     calm_below_ns: u64,
-    /// The same for a breaker whose window is shown to others: each sample is to be shown, so that none may go the hot half's way.
-    shown_calm_below_ns: u64,
-    is_shown: bool,
     /// A sample that starts before this is stale.
     epoch_ns: u64,
     /// How many samples the stride passed over.
@@ -51,8 +48,6 @@ impl Judge {
             sample_every: 0,
             stride_left: 0,
             calm_below_ns: 0,
-            shown_calm_below_ns: 0,
-            is_shown: false,
             epoch_ns: 0,
             passed_over: 0,
         };
@@ -72,11 +67,6 @@ impl Judge {
         self.rules.set_limits(config, is_new_debt);
         self.window.set_limits(config.threshold_ns, config.window_age_ns);
         self.calls.set_limits(now_ns, config.threshold_ns, config.window_age_ns);
-    }
-
-    /// From now on each sample is shown to others.
-    pub(crate) fn show(&mut self) {
-        self.is_shown = true;
     }
 
     /// Begins a new epoch: what was sent before can neither close the breaker nor reopen it.

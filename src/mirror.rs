@@ -1,5 +1,6 @@
 //! The window's latencies once more, where observers can read them. The owner writes them, and never reads them.
 
+use crate::handle::Handle;
 use crate::sync::{AtomicU64, Line, Ordering, fence, load_acquire};
 
 /// The low bits of the state have the number of samples in the window, which is up to 2^20. The other bits count samples, modulo
@@ -27,6 +28,10 @@ pub(crate) fn slots_log2(window_len: u32) -> u32 {
     (window_len.next_power_of_two() * 2).max(MIN_SLOTS).ilog2()
 }
 
+const fn pack(entered: u64, len: usize) -> u64 {
+    entered << LEN_BITS | len as u64
+}
+
 const fn unpack(state: u64) -> (u64, usize) {
     (state >> LEN_BITS, (state & ((1 << LEN_BITS) - 1)) as usize)
 }
@@ -37,28 +42,17 @@ impl Mirror {
         unpack(self.state.0.load(Ordering::Relaxed)).0
     }
 
-    /// A sample entered after `entered` others, and the window has `len` samples by now. Only the owner may call this.
+    /// A sample enters after those that this state counts, and the state becomes the other one. Only the owner may call this.
     #[inline]
-    pub(crate) fn push(&self, entered: u64, latency_ns: u64, len: usize) {
-        self.push_with::<true>(entered, latency_ns, len);
-    }
-
-    #[inline]
-    fn push_with<const FENCED: bool>(&self, entered: u64, latency_ns: u64, len: usize) {
+    fn push<const FENCED: bool>(&self, before: u64, latency_ns: u64, after: u64) {
         if FENCED {
             // A reader that sees this sample in a slot also sees that the samples before it entered.
             fence(Ordering::Release);
         }
-        if let Some(slot) = self.slots.get(entered as usize & (self.slots.len() - 1)) {
+        if let Some(slot) = self.slots.get((before >> LEN_BITS) as usize & (self.slots.len() - 1)) {
             slot.store(latency_ns, Ordering::Relaxed);
         }
-        self.set_len(entered.wrapping_add(1), len);
-    }
-
-    /// Tells that the latest `len` of the samples that entered are in the window. Only the owner may call this.
-    #[inline]
-    pub(crate) fn set_len(&self, entered: u64, len: usize) {
-        self.state.0.store(entered << LEN_BITS | len as u64, Ordering::Release);
+        self.state.0.store(after, Ordering::Release);
     }
 
     /// How many samples had entered at one moment, and the window's latencies at that moment, oldest first. It is `None` if the owner
@@ -88,12 +82,70 @@ impl Mirror {
     }
 }
 
+/// The owner's end of the mirror.
+#[cfg_attr(not(feature = "shm"), allow(dead_code))]
+pub(crate) struct MirrorWriter {
+    mirror: Handle<Mirror>,
+    /// As in the mirror.
+    state: u64,
+}
+
+#[cfg_attr(not(feature = "shm"), allow(dead_code))]
+impl MirrorWriter {
+    /// It goes on with the count of an earlier owner. The window is empty.
+    pub(crate) fn new(mirror: Handle<Mirror>) -> Self {
+        let state = pack(mirror.entered(), 0);
+        mirror.state.0.store(state, Ordering::Release);
+        Self { mirror, state }
+    }
+
+    /// A sample entered the window, which has `len` samples by now.
+    #[inline]
+    pub(crate) fn push(&mut self, latency_ns: u64, len: usize) {
+        self.push_with::<true>(latency_ns, len);
+    }
+
+    /// `FENCED` is true except in a loom model, which shows that it must be true.
+    #[inline]
+    fn push_with<const FENCED: bool>(&mut self, latency_ns: u64, len: usize) {
+        let after = pack(unpack(self.state).0.wrapping_add(1), len);
+        self.mirror.push::<FENCED>(self.state, latency_ns, after);
+        self.state = after;
+    }
+
+    /// A sample entered the window in the place of the oldest.
+    #[inline]
+    pub(crate) fn replace(&mut self, latency_ns: u64) {
+        let after = self.state.wrapping_add(1 << LEN_BITS);
+        self.mirror.push::<true>(self.state, latency_ns, after);
+        self.state = after;
+    }
+
+    /// The window has `len` samples by now.
+    #[inline]
+    pub(crate) fn set_len(&mut self, len: usize) {
+        let (entered, shown) = unpack(self.state);
+        if shown != len {
+            self.state = pack(entered, len);
+            self.mirror.state.0.store(self.state, Ordering::Release);
+        }
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 pub(crate) mod tests {
     use super::*;
 
     fn mirror<const N: usize>() -> Mirror<[AtomicU64; N]> {
         Mirror { state: Line(AtomicU64::new(0)), slots: core::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+
+    fn push(mirror: &Mirror, entered: u64, latency_ns: u64, len: usize) {
+        mirror.push::<true>(pack(entered, 0), latency_ns, pack(entered.wrapping_add(1), len));
+    }
+
+    fn set_len(mirror: &Mirror, entered: u64, len: usize) {
+        mirror.state.0.store(pack(entered, len), Ordering::Release);
     }
 
     fn latencies_ns(mirror: &Mirror) -> Option<Vec<u64>> {
@@ -114,13 +166,13 @@ pub(crate) mod tests {
         assert_eq!(latencies_ns(mirror), Some(vec![]));
         for entered in 0..30 {
             let len = (entered as usize + 1).min(4);
-            mirror.push(entered, entered * 10, len);
+            push(mirror, entered, entered * 10, len);
             let expected: Vec<u64> = (entered + 1 - len as u64..=entered).map(|sample| sample * 10).collect();
             assert_eq!(latencies_ns(mirror), Some(expected));
         }
-        mirror.set_len(30, 1);
+        set_len(mirror, 30, 1);
         assert_eq!(latencies_ns(mirror), Some(vec![290]));
-        mirror.set_len(30, 0);
+        set_len(mirror, 30, 0);
         assert_eq!((latencies_ns(mirror), mirror.entered()), (Some(vec![]), 30));
     }
 
@@ -128,8 +180,8 @@ pub(crate) mod tests {
     fn the_count_wraps() {
         let mirror: &Mirror = &mirror::<8>();
         let last = u64::MAX >> LEN_BITS;
-        mirror.push(last, 1, 1);
-        mirror.push(last.wrapping_add(1), 2, 2);
+        push(mirror, last, 1, 1);
+        push(mirror, last.wrapping_add(1), 2, 2);
         assert_eq!(latencies_ns(mirror), Some(vec![1, 2]));
     }
 
@@ -145,12 +197,12 @@ pub(crate) mod tests {
                     for is_halfway in [false, true] {
                         let mirror: &Mirror = &mirror::<8>();
                         let number = |sample: u64| before.wrapping_sub(len as u64).wrapping_add(sample);
-                        (0..len as u64).for_each(|sample| mirror.push(number(sample), sample, len));
+                        (0..len as u64).for_each(|sample| push(mirror, number(sample), sample, len));
                         let expected: Vec<u64> = (0..len as u64).collect();
                         let read = mirror.read_while(|age| {
                             if age == at_age {
                                 let fresh = |sample: u64| before.wrapping_add(sample);
-                                (0..taken_in).for_each(|sample| mirror.push(fresh(sample), 1000, len));
+                                (0..taken_in).for_each(|sample| push(mirror, fresh(sample), 1000, len));
                                 if is_halfway {
                                     mirror.slots[fresh(taken_in) as usize % 8].store(1000, Ordering::Relaxed);
                                 }
@@ -197,7 +249,7 @@ mod loom_tests {
                 let mirror = Arc::clone(&mirror);
                 loom::thread::spawn(move || {
                     let mirror: &Mirror = &*mirror;
-                    (0..3).for_each(|entered| mirror.push_with::<FENCED>(entered, entered + 100, 1));
+                    (0..3).for_each(|entered| mirror.push::<FENCED>(pack(entered, 1), entered + 100, pack(entered + 1, 1)));
                 })
             };
             let reader: &Mirror = &*mirror;

@@ -35,6 +35,8 @@ pub(crate) struct Outlet {
     link: Link,
     /// `None` if the settings want no tap.
     tap: Option<TapWriter>,
+    /// Whether others see each sample: the page is in a file, or there is a tap.
+    is_shown: bool,
     author: Author,
     /// Whether the gate is to show SHADOW.
     shadow: bool,
@@ -62,6 +64,7 @@ impl Outlet {
         let page = Page::new(state, shadow, config.tap_len);
         Self {
             tap: page.tap().cloned().map(TapWriter::new),
+            is_shown: page.tap().is_some(),
             page,
             link: Link::default(),
             author: Author::this_process(),
@@ -191,6 +194,17 @@ impl Outlet {
         self.link.entered(latency_ns, window_len);
     }
 
+    /// A sample entered the window in the place of the oldest.
+    #[inline]
+    pub(crate) fn replaced(&mut self, latency_ns: u64) {
+        self.link.replaced(latency_ns);
+    }
+
+    #[inline]
+    pub(crate) fn is_shown(&self) -> bool {
+        self.is_shown
+    }
+
     /// Samples may have left the window, which has `window_len` samples now.
     #[inline]
     pub(crate) fn left(&mut self, window_len: usize) {
@@ -286,7 +300,7 @@ impl Outlet {
     /// From now on the page is in a file. The gate is as an earlier owner left it, if there was one.
     #[cfg(feature = "shm")]
     pub(crate) fn move_to(&mut self, page: Page, link: Link, legacy: Option<&Legacy>) {
-        (self.page, self.link) = (page, link);
+        (self.page, self.link, self.is_shown) = (page, link, true);
         // A page may have room for a tap that these settings don't want.
         self.tap = self.tap.take().and(self.page.tap().cloned()).map(TapWriter::new);
         let Some(legacy) = legacy else { return };

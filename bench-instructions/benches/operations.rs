@@ -36,7 +36,9 @@ impl Load {
 
     fn new(config: Config) -> Box<Self> {
         let breaker = Breaker::new(Config { window_len: WINDOW as u32, ..config }).expect("a legal config");
-        Box::new(Self { breaker, latencies_ns: common::latencies_ns(Self::LEN), now_ns: 0 })
+        // So late that no call began before the breaker.
+        let now_ns = 1 << 40;
+        Box::new(Self { breaker, latencies_ns: common::latencies_ns(Self::LEN), now_ns })
     }
 
     /// So many times.

@@ -106,9 +106,6 @@ impl Machine {
             machine.closed_until_ns = 0;
             machine.begin_trials();
         }
-        if machine.outlet.has_tap() {
-            machine.judge.show();
-        }
         machine.outlet.set_settings(&machine.config);
         if machine.config.start == Start::Halted {
             machine.outlet.halt_at_start();
@@ -279,15 +276,15 @@ impl Machine {
         }
     }
 
-    /// Takes in a good sample of a calm breaker whose window is shown to others. Otherwise this returns false, and has changed nothing.
-    /// `now_ns` is not before the latest time seen, and no timer is due by it.
-    #[inline]
-    pub(super) fn take_shown(&mut self, now_ns: u64, latency_ns: u64, ok: bool) -> bool {
-        let is_taken = ok && self.judge.take_calmly_shown(now_ns, latency_ns);
-        if is_taken {
-            self.latest_ns = now_ns;
-            self.outlet.entered(latency_ns, self.judge.window_len());
-            self.tap_call(now_ns, latency_ns, true, false);
+    /// Takes in a good sample, if the breaker is calm: see [`Judge::take_calmly`]. Others see it if they see each sample.
+    #[inline(always)]
+    pub(super) fn take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> bool {
+        let is_taken = self.judge.take_calmly(now_ns, latency_ns);
+        if is_taken && self.outlet.is_shown() {
+            self.outlet.replaced(latency_ns);
+            if self.outlet.has_tap() {
+                self.tap_calm_call(now_ns, latency_ns);
+            }
         }
         is_taken
     }
@@ -295,9 +292,6 @@ impl Machine {
     /// Takes in a sample with a ticket, whatever it is.
     #[inline(never)]
     pub(super) fn take_returned(&mut self, now_ns: u64, latency_ns: u64, ok: bool, returned: Returned) {
-        if returned == Returned::Call && now_ns == self.latest_ns && self.take_shown(now_ns, latency_ns, ok) {
-            return;
-        }
         if is_no_time(latency_ns) {
             self.misused += 1; // a trial stays out, and is lost
         } else if self.judge.is_stale(now_ns, latency_ns) {

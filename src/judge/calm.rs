@@ -16,25 +16,17 @@ impl Judge {
         latency_ns < self.calm_below_ns && self.window.replace_calm(now_ns, latency_ns, self.calm_below_ns)
     }
 
-    /// [`take_calmly`](Self::take_calmly) for a breaker whose window is shown to others. The caller shows the sample.
-    #[inline]
-    pub(crate) fn take_calmly_shown(&mut self, now_ns: u64, latency_ns: u64) -> bool {
-        let below_ns = self.shown_calm_below_ns;
-        latency_ns < below_ns && self.window.replace_calm(now_ns, latency_ns, below_ns)
-    }
-
     /// Ends the calm: something may be different from now on.
     #[inline]
     pub(crate) fn end_calm(&mut self) {
-        (self.calm_below_ns, self.shown_calm_below_ns) = (0, 0);
+        self.calm_below_ns = 0;
     }
 
     /// To be called after a sample whose verdict left the breaker closed.
     #[inline]
     pub(super) fn look_for_calm(&mut self, now_ns: u64) {
         let calm = self.rules.are_at_rest() && self.sample_every == 1 && self.window.look_for_calm();
-        let below_ns = if calm { self.calm_limit_ns(now_ns).saturating_add(1) } else { 0 };
-        (self.calm_below_ns, self.shown_calm_below_ns) = if self.is_shown { (0, below_ns) } else { (below_ns, 0) };
+        self.calm_below_ns = if calm { self.calm_limit_ns(now_ns).saturating_add(1) } else { 0 };
     }
 
     /// A latency up to this is neither slow nor a spike, and doesn't reach back before the epoch if the call ends now. Nor does it

@@ -20,6 +20,9 @@ impl Link {
     pub(crate) fn entered(&mut self, _latency_ns: u64, _window_len: usize) {}
 
     #[inline]
+    pub(crate) fn replaced(&mut self, _latency_ns: u64) {}
+
+    #[inline]
     pub(crate) fn left(&mut self, _window_len: usize) {}
 
     pub(crate) fn opening(&self, _attempt: u32, _pause_ns: u64) {}

@@ -9,6 +9,7 @@ use super::options::Options;
 use super::state_dir::make_state_dir;
 use crate::config::{Config, State};
 use crate::handle::Handle;
+use crate::mirror::MirrorWriter;
 use crate::page::Page;
 use crate::started::Started;
 use crate::sync::Ordering;
@@ -23,10 +24,7 @@ pub(crate) struct Link(Option<Shared>);
 struct Shared {
     file: Handle<File>,
     mapping: Arc<Mapping>,
-    /// How many samples ever entered the window, of any owner.
-    entered: u64,
-    /// How many of them the mirror shows to be in the window.
-    len: usize,
+    mirror: MirrorWriter,
     /// What takes the gate's place at the end.
     ended_gate: Option<EndedGate>,
     /// This field is last, so that the lock is let go after all else.
@@ -97,10 +95,9 @@ impl Link {
         file.front.owner.set_process(own_pid(), own_pid_namespace());
         file.front.owner.boot_id.iter().zip(boot_id()).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
         file.front.owner.memory_locked.store(memory_locked.into(), Ordering::Relaxed);
-        let entered = file.mirror.entered();
-        file.mirror.set_len(entered, 0);
+        let mirror = MirrorWriter::new(file.part(|file| &file.mirror));
         let page = mapping.page();
-        let link = Self(Some(Shared { file, mapping, entered, len: 0, ended_gate, _lock: lock }));
+        let link = Self(Some(Shared { file, mapping, mirror, ended_gate, _lock: lock }));
         link.beat();
         Ok(Opened { link, page, legacy, kept })
     }
@@ -109,20 +106,23 @@ impl Link {
     #[inline]
     pub(crate) fn entered(&mut self, latency_ns: u64, window_len: usize) {
         if let Some(shared) = &mut self.0 {
-            shared.file.mirror.push(shared.entered, latency_ns, window_len);
-            shared.entered = shared.entered.wrapping_add(1);
-            shared.len = window_len;
+            shared.mirror.push(latency_ns, window_len);
+        }
+    }
+
+    /// A sample entered the window in the place of the oldest.
+    #[inline]
+    pub(crate) fn replaced(&mut self, latency_ns: u64) {
+        if let Some(shared) = &mut self.0 {
+            shared.mirror.replace(latency_ns);
         }
     }
 
     /// Samples may have left the window, which has `window_len` samples by now.
     #[inline]
     pub(crate) fn left(&mut self, window_len: usize) {
-        if let Some(shared) = &mut self.0
-            && shared.len != window_len
-        {
-            shared.file.mirror.set_len(shared.entered, window_len);
-            shared.len = window_len;
+        if let Some(shared) = &mut self.0 {
+            shared.mirror.set_len(window_len);
         }
     }
 

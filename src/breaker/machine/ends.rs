@@ -32,7 +32,6 @@ impl Machine {
     #[cfg(feature = "shm")]
     pub(in crate::breaker) fn move_to(&mut self, opened: crate::shm::Opened, now_ns: u64) {
         let crate::shm::Opened { page, link, legacy, kept } = opened;
-        self.judge.show();
         self.outlet.move_to(page, link, legacy.as_ref());
         self.outlet.set_settings(&self.config);
         self.created_ns = now_ns;
