@@ -346,11 +346,7 @@ impl Breaker {
     #[inline(always)]
     fn record_result_at(&mut self, now_ns: u64, latency_ns: u64, ok: bool) {
         let machine = &mut self.machine;
-        if ok
-            && machine.latest_ns <= now_ns
-            && now_ns < machine.wake_ns
-            && machine.take_calmly(now_ns, latency_ns)
-        {
+        if ok && machine.latest_ns <= now_ns && now_ns < machine.wake_ns && machine.take_calmly(now_ns, latency_ns) {
             machine.latest_ns = now_ns; // `previous_ns` matters to events alone, and here is none
         } else {
             self.take_recorded_at(now_ns, latency_ns, ok);

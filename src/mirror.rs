@@ -249,7 +249,9 @@ mod loom_tests {
                 let mirror = Arc::clone(&mirror);
                 loom::thread::spawn(move || {
                     let mirror: &Mirror = &*mirror;
-                    (0..3).for_each(|entered| mirror.push::<FENCED>(pack(entered, 1), entered + 100, pack(entered + 1, 1)));
+                    (0..3).for_each(|entered| {
+                        mirror.push::<FENCED>(pack(entered, 1), entered + 100, pack(entered + 1, 1))
+                    });
                 })
             };
             let reader: &Mirror = &*mirror;
