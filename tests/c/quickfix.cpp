@@ -1,4 +1,4 @@
-// SessionGate by itself: which message is asked for, begun and ended how. It has no network: the program plays QuickFIX's part.
+// SessionGate: which message is asked for, begun and ended how. It has no network: the program plays QuickFIX's part, but for the sending.
 
 #include <trip99_quickfix.hpp>
 
@@ -7,6 +7,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <quickfix/DataDictionaryProvider.h>
+#include <quickfix/MessageStore.h>
+#include <quickfix/TimeRange.h>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -473,6 +476,67 @@ class Mine : public FIX::Application {
     std::vector<std::string> calls{};
 };
 
+// A store that can be full.
+class Store : public FIX::MemoryStore {
+  public:
+    bool set(int sequence, const std::string &text) throw(FIX::IOException) override {
+        if (is_full) {
+            throw FIX::IOException("no space left");
+        }
+        return FIX::MemoryStore::set(sequence, text);
+    }
+
+    bool is_full = false;
+};
+
+class Stores : public FIX::MessageStoreFactory {
+  public:
+    FIX::MessageStore *create(const FIX::SessionID &) override { return &store; }
+    void destroy(FIX::MessageStore *) override {}
+
+    Store store{};
+};
+
+// Here QuickFIX itself sends, but for the wire.
+void what_quickfix_does_not_send_takes_no_call_and_no_number() {
+    const FIX::SessionID id("FIX.4.4", "US", "THEM");
+    trip99::Breaker breaker(config());
+    Mine mine;
+    Application gated(mine);
+    SessionGate &gate = gated.guard(id, breaker);
+    Stores stores;
+    const FIX::UtcTimeOnly midnight(0, 0, 0);
+    FIX::Session session(gated, stores, id, FIX::DataDictionaryProvider(), FIX::TimeRange(midnight, midnight), 30, nullptr);
+    FIX::Message order = message("D", "O1", 77); // the number is QuickFIX's business
+    REQUIRE(!gate.send(order) && session.getExpectedSenderNum() == 1 && gate.counts().logged_out == 1);
+    gate.on_logon();
+    REQUIRE(gate.send(order) && session.getExpectedSenderNum() == 2 && gate.open_calls() == 1);
+    breaker.halt();
+    FIX::Message second = message("D", "O2", 77);
+    REQUIRE(!FIX::Session::sendToTarget(second, id) && session.getExpectedSenderNum() == 2 && gate.open_calls() == 1);
+    breaker.resume();
+    gate.poll();
+    stores.store.is_full = true;
+    REQUIRE(!gate.send(second) && session.getExpectedSenderNum() == 2 && gate.open_calls() == 1);
+    FIX::Message again = message("F", "O1", 77); // its name is open, and its call is another's
+    REQUIRE(!gate.send(again) && gate.open_calls() == 1);
+    stores.store.is_full = false;
+    REQUIRE(gate.send(second) && session.getExpectedSenderNum() == 3 && gate.open_calls() == 2);
+    // The number that came twice hasn't made the gate forget the first.
+    gate.from_admin(with(message("3", "", 1), 45, "1"));
+    gate.poll();
+    REQUIRE(gate.open_calls() == 1 && breaker.snapshot().recorded == 1 && breaker.snapshot().in_flight == 1);
+    bool is_unknown = false;
+    try {
+        FIX::Message stray = message("D", "O2", 2);
+        SessionGate other(FIX::SessionID("FIX.4.4", "US", "NOBODY"), breaker, Options());
+        other.send(stray);
+    } catch (const FIX::SessionNotFound &) {
+        is_unknown = true;
+    }
+    REQUIRE(is_unknown);
+}
+
 static_assert(!std::is_copy_constructible<Application>::value && !std::is_move_constructible<Application>::value,
               "the initiator would go on with the one that has no gates any more");
 
@@ -543,6 +607,7 @@ int main() {
     settings_have_ranges();
     each_thread_may_use_the_gate();
     an_application_gates_the_sessions_that_it_guards();
-    std::puts("quickfix: 21 passed");
+    what_quickfix_does_not_send_takes_no_call_and_no_number();
+    std::puts("quickfix: 22 passed");
     return 0;
 }
