@@ -33,6 +33,9 @@ class Trip99(ConanFile):
     def validate(self):
         if self.settings.os != "Linux":
             raise ConanInvalidConfiguration("trip99's C libraries are for Linux")
+        builder = self.settings_build.get_safe("arch")
+        if self.settings.arch != builder:
+            raise ConanInvalidConfiguration(f"cargo builds for {builder}, where it runs, and not for {self.settings.arch}")
 
     def build(self):
         prefix = os.path.join(self.build_folder, "prefix")

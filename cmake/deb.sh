@@ -2,6 +2,7 @@
 # Makes a Debian package of what cmake/install.sh installs: tool, completions, man pages, units, libraries and headers.
 # Needs what install.sh needs, and dpkg-deb and dpkg-shlibdeps (Debian: dpkg-dev).
 set -eu
+umask 022 # dpkg-deb takes no folders that are closed to others
 
 usage() {
     cat <<'TEXT'
@@ -50,6 +51,36 @@ depends=$(cd "$work" && dpkg-shlibdeps -O stage/usr/bin/trip99 "stage/usr/lib/$m
     fail "dpkg-shlibdeps could not tell what is needed"
 }
 
+# What Debian wants in other places, or in another form.
+(cd "$stage/usr/share" && mkdir zsh/vendor-completions && mv zsh/site-functions/_trip99 zsh/vendor-completions/ && rmdir zsh/site-functions)
+gzip -9n "$stage"/usr/share/man/man1/*.1
+gzip -9nc "$here/CHANGELOG.md" >"$stage/usr/share/doc/trip99/changelog.gz"
+{
+    cat <<'TEXT'
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: trip99
+Source: https://github.com/trip99/trip99
+
+Files: *
+Copyright: 2026 The trip99 authors
+License: MIT or Apache-2.0
+
+Files: logs/report/uplot/*
+Copyright: 2022 Leon Sorokin
+License: MIT
+Comment: uPlot draws the charts in the reports that the tool writes.
+
+License: Apache-2.0
+ See /usr/share/common-licenses/Apache-2.0.
+
+License: MIT
+TEXT
+    sed -e '1,/^Copyright/d' "$here/LICENSE-MIT" | sed -e '1{/^$/d}' -e 's/^$/./' -e 's/^/ /'
+} >"$stage/usr/share/doc/trip99/copyright"
+rm "$stage/usr/share/doc/trip99/LICENSE-APACHE" "$stage/usr/share/doc/trip99/LICENSE-MIT"
+# The fleet's program is no part of this package.
+rm "$stage/usr/lib/systemd/system/trip99-fleet-agent.service"
+
 mkdir "$stage/DEBIAN"
 cat >"$stage/DEBIAN/control" <<TEXT
 Package: trip99
@@ -74,14 +105,27 @@ cat >"$stage/DEBIAN/postinst" <<'TEXT'
 #!/bin/sh
 set -e
 if [ "$1" = configure ]; then
-    ldconfig
     if command -v systemd-sysusers >/dev/null; then systemd-sysusers trip99.conf; fi
     if command -v systemd-tmpfiles >/dev/null; then systemd-tmpfiles --create trip99.conf || true; fi
     if [ -d /run/systemd/system ]; then systemctl daemon-reload || true; fi
 fi
 TEXT
-printf '#!/bin/sh\nset -e\nldconfig\n' >"$stage/DEBIAN/postrm"
-chmod 755 "$stage/DEBIAN/postinst" "$stage/DEBIAN/postrm"
+# Once the program is gone its units must not run on, nor be started again by systemd. An upgrade leaves them alone.
+cat >"$stage/DEBIAN/prerm" <<'TEXT'
+#!/bin/sh
+set -e
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+    systemctl --no-reload disable --now trip99-exporter.service trip99-record.service || true
+fi
+TEXT
+# What holds halts, /var/lib/trip99, stays, even at a purge: a halt ends by a resume, and by nothing else. So does the user, who owns it.
+cat >"$stage/DEBIAN/postrm" <<'TEXT'
+#!/bin/sh
+set -e
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then systemctl daemon-reload || true; fi
+TEXT
+chmod 755 "$stage/DEBIAN/postinst" "$stage/DEBIAN/prerm" "$stage/DEBIAN/postrm"
+printf 'activate-noawait ldconfig\n' >"$stage/DEBIAN/triggers"
 (cd "$stage" && find usr -type f -exec md5sum {} +) >"$stage/DEBIAN/md5sums"
 
 package=$to/trip99_${version}_$architecture.deb

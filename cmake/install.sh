@@ -113,17 +113,22 @@ host=$("$cargo" -vV | sed -n 's/^host: //p')
 [ -n "$target_dir" ] && [ -n "$host" ] || fail "$cargo doesn't answer as cargo does"
 built=$target_dir/$host/release
 
-# The builder's folders stay out of what is built. (RUSTFLAGS, where it is set, hides cargo's other flags.)
-remaps="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/trip99"
-if [ -n "${RUSTFLAGS:-}" ]; then
-    export RUSTFLAGS="$RUSTFLAGS $remaps"
-    remaps=''
+# The builder's folders stay out of what is built. A folder's name may have spaces, so these flags are a list. (RUSTFLAGS, where it is
+# set, hides cargo's other flags; with CARGO_ENCODED_RUSTFLAGS, which hides RUSTFLAGS, it is a list, too.)
+of_cargo=--remap-path-prefix=${CARGO_HOME:-${HOME:-}/.cargo}=/cargo
+of_sources=--remap-path-prefix=$PWD=/trip99
+separator=$(printf '\037')
+if [ -n "${CARGO_ENCODED_RUSTFLAGS:-}" ]; then
+    export CARGO_ENCODED_RUSTFLAGS="$CARGO_ENCODED_RUSTFLAGS$separator$of_cargo$separator$of_sources"
+elif [ -n "${RUSTFLAGS:-}" ]; then
+    words=$(printf '%s' "$RUSTFLAGS" | tr -s ' ' "$separator")
+    export CARGO_ENCODED_RUSTFLAGS="${words#"$separator"}$separator$of_cargo$separator$of_sources"
 fi
 run_cargo() {
-    if [ -n "$remaps" ]; then
-        "$cargo" --config "build.rustflags = '$remaps'" "$@"
-    else
+    if [ -n "${CARGO_ENCODED_RUSTFLAGS:-}" ]; then
         "$cargo" "$@"
+    else
+        "$cargo" --config "build.rustflags = ['''$of_cargo''', '''$of_sources''']" "$@"
     fi
 }
 

@@ -19,25 +19,29 @@
  *
  * - New orders (35=D) and replaces (35=G) are asked for, and have a ticket under their ClOrdID (11). A refused one throws
  *   FIX::DoNotSend within QuickFIX, and so FIX::Session::sendToTarget returns false.
+ *   The gate reads the ClOrdID again after the engine's own toApp, which may change it. An order that has none before isn't measured.
  * - Cancels (35=F) are never asked for, and are measured likewise. Options::adds_risk says which orders don't add risk: these pass as
  *   cancels do.
  * - Orders of other kinds (lists, crosses, multi-leg orders: 35=E, s, t, AB, AC), orders with 97=Y, and orders whose ClOrdID is open or
  *   missing can't be measured by their first answer. They pass while the breaker is closed, and at no other time.
- * - All other messages pass untouched.
+ * - All other messages pass untouched, and quotes (35=S, i) are among them.
  * - The first message that names the call ends it: an execution report (35=8) or a cancel reject (35=9) by its ClOrdID, a reject
  *   (35=3) by RefSeqNum (45), a business reject (35=j) by RefSeqNum or BusinessRejectRefID (379). A reject is an answer. Only
  *   "application not available" (35=j with 380=4) fails the call. Later reports of an order count for nothing.
  * - While the session is logged out nothing is asked, and no order that adds risk is sent. (QuickFIX would store it, and send it after the
- *   next logon.)
+ *   next logon, if the venue asks for a resend.)
  * - At a resend QuickFIX would send old orders again (43=Y), even while trading is paused. Those that add risk are replaced by a gap fill.
- * - A session that is lost fails the calls that are open, and trips the breaker. A logon that the venue refuses is no such loss.
- *   Trading comes back through trials, after the next logon.
+ * - A session that is lost trips the breaker, and fails the calls that are open. A logout that was planned is a loss, too. A logon that
+ *   the venue refuses is none. Trading comes back through trials, after the next logon.
  * - A call that nothing answers within Options::give_up has failed. So there is a bound to what the gate remembers.
  *
- * `trip99 replay --from fix` reads QuickFIX's own log by the same rules.
+ * In shadow the gate refuses, stops and holds back nothing, unless trading is halted.
+ *
+ * `trip99 replay --from fix` reads QuickFIX's own log, and pairs orders and answers by the same rules.
  *
  * Threads: QuickFIX may call the gate on any of its threads, and the engine may send on any of its own. poll() is for the thread that owns
- * the breaker.
+ * the breaker. QuickFIX holds its session's lock in toApp and onLogout, and none in fromApp, fromAdmin and onLogon. The gate has a lock of
+ * its own, and calls neither QuickFIX nor the engine while it holds that.
  *
  * QuickFIX 1.15 itself compiles as C++14 at most, as it has exception specifications that C++17 took away.
  *
@@ -48,12 +52,14 @@
 
 #include "trip99.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -84,13 +90,16 @@ namespace quickfix {
 using AddsRisk = std::function<bool(const FIX::Message &)>;
 
 struct Options {
-    /** A call that nothing has answered after so long has failed. 60 s, as in `trip99 replay --from fix`. */
+    /**
+     * A call that nothing has answered after so long has failed. 60 s, as in `trip99 replay --from fix`. Legal: above 0; the longest
+     * duration is never.
+     */
     std::chrono::nanoseconds give_up = std::chrono::seconds(60);
-    /** So many calls may be open at one time; 0 = 4096. Beyond it orders are refused, and cancels aren't measured. */
+    /** So many calls may be open at one time; 0 = 4096, at most 1048576. Beyond it orders are refused, and cancels aren't measured. */
     std::uint32_t capacity = 0;
     /**
      * False for an order that only reduces risk, such as one that closes a position: it is sent in any state. Empty: every order
-     * adds risk. It is not asked about cancels (35=F). It is called on the thread that sends, and must not throw.
+     * adds risk. It is not asked about cancels (35=F). It is called on the thread that sends. If it throws, the order adds risk.
      */
     AddsRisk adds_risk = AddsRisk();
 };
@@ -112,11 +121,16 @@ struct Counts {
 /** Gates one session by one breaker. It is made by Application::guard. */
 class SessionGate {
   public:
-    /** Opens a lane of the breaker. Throws Error. The breaker must outlive the gate. */
+    /**
+     * Opens a lane of the breaker. Throws Error. The breaker must outlive the gate, and stay where it is. The owner's thread may destroy
+     * the gate when the initiator has stopped.
+     */
     SessionGate(FIX::SessionID session, Breaker &breaker, Options options)
-        : session_(std::move(session)), options_(std::move(options)), breaker_(breaker),
-          begin_(breaker.lane(capacity_of(options_))), end_(begin_.split()) {
-        open_.reserve(capacity_of(options_));
+        : session_(std::move(session)), adds_risk_(std::move(options.adds_risk)), give_up_ns_(give_up_of(options)),
+          capacity_(capacity_of(options)), was_in_shadow_(breaker.snapshot().shadow), breaker_(breaker),
+          begin_(breaker.lane(capacity_)), end_(begin_.split()) {
+        open_.reserve(capacity_);
+        lost_.reserve(capacity_);
     }
     SessionGate(const SessionGate &) = delete;
     SessionGate &operator=(const SessionGate &) = delete;
@@ -145,15 +159,15 @@ class SessionGate {
      */
     void poll() {
         const std::uint64_t losses = losses_.load(std::memory_order_acquire);
-        // Before the calls that failed with the session are heard: the loss is the reason, and they are what it did.
         if (losses != tripped_.load(std::memory_order_relaxed)) {
             breaker_.trip();
+            fail_lost(); // after the trip: the loss is the reason, and these failures are what it did
             tripped_.store(losses, std::memory_order_release);
         }
         breaker_.poll();
         const std::uint64_t now_ns = breaker_.now_ns();
         if (now_ns >= next_sweep_ns_) {
-            next_sweep_ns_ = now_ns + detail::ns(options_.give_up) / 16;
+            next_sweep_ns_ = now_ns + std::min(give_up_ns_ / 16, std::uint64_t(LONGEST_SWEEP_NS));
             give_up(now_ns);
         }
     }
@@ -161,8 +175,16 @@ class SessionGate {
     /** Tells whether the session is logged on. Any thread. */
     bool is_logged_on() const noexcept { return is_up_.load(std::memory_order_acquire); }
 
-    /** Why an order is refused now, as one line. Any thread. */
-    std::string why() const { return is_logged_on() ? begin_.why() : "the session is logged out"; }
+    /** Why an order is refused now, as one line: "passes" if none is. Any thread. */
+    std::string why() const {
+        if (!is_trading() && !only_watches()) {
+            return is_logged_on() ? "refused: the session was lost, and the owner has not polled since"
+                                  : "refused: the session is logged out";
+        }
+        Turn turn(*this);
+        const std::string why = begin_.why();
+        return why == "passes" && open_.size() >= capacity_ && !only_watches() ? "refused: too many calls are open" : why;
+    }
 
     /** How many calls await their first answer. Any thread. */
     std::size_t open_calls() const {
@@ -178,20 +200,30 @@ class SessionGate {
         return counts;
     }
 
-    /** What follows is what Application tells the gate. An engine with a dispatcher of its own calls these in place of an Application. */
+    /**
+     * What follows is what Application tells the gate. An engine with a dispatcher of its own calls these in place of an Application, to_app
+     * and on_logout where QuickFIX does: one at a time.
+     */
     void on_logon() {
-        std::lock_guard<std::mutex> lock(mutex_);
+        Turn turn(*this);
+        // A second logon without a logout starts the numbers again (141=Y).
+        forget_sequences();
         is_up_.store(true, std::memory_order_release);
     }
 
     /** QuickFIX also calls onLogout for a logon that was refused. Then no session is lost. */
     void on_logout() {
-        std::lock_guard<std::mutex> lock(mutex_);
+        Turn turn(*this);
         if (!is_up_.exchange(false)) {
             return;
         }
+        const std::uint64_t now_ns = end_.now_ns();
         for (const auto &call : open_) {
-            end_.fail(call.second.ticket);
+            if (lost_.size() < capacity_) {
+                lost_.push_back(Lost{call.second.ticket, now_ns});
+            } else {
+                end_.fail(call.second.ticket);
+            }
         }
         open_.clear();
         losses_.fetch_add(1, std::memory_order_release);
@@ -203,28 +235,27 @@ class SessionGate {
         if (kind == Kind::Other) {
             return forward();
         }
-        const bool asks = kind != Kind::Cancel && (!options_.adds_risk || options_.adds_risk(message));
+        const bool asks = kind != Kind::Cancel && adds_risk(message);
         if (is_set(message.getHeader(), POSS_DUP_FLAG)) {
-            if (asks) {
+            if (asks && !only_watches()) {
                 stop(&Counts::resends_stopped);
             }
             return forward();
         }
-        const std::string id = field(message, CL_ORD_ID);
-        const bool is_measured = may_measure(message, kind, id);
+        const Way way = way_of(message, kind);
         if (asks) {
-            ask(is_measured);
+            ask(way);
         }
         try {
             forward();
         } catch (...) {
-            if (asks && is_measured) {
+            if (asks && way == Way::Measured) {
                 give_back();
             }
             throw;
         }
-        if (is_measured) {
-            begin(id, sequence_of(message.getHeader(), MSG_SEQ_NUM), asks);
+        if (way == Way::Measured) {
+            begin(field(message, CL_ORD_ID), sequence_of(message.getHeader(), MSG_SEQ_NUM), asks);
         }
     }
 
@@ -251,10 +282,35 @@ class SessionGate {
   private:
     enum class Kind { Order, Cancel, OtherOrder, Other };
 
+    /** How a message is sent: as a call that is measured, as one that can't be, or beyond what the gate has room for. */
+    enum class Way { Measured, Unmeasured, Full };
+
     struct Open {
         Call ticket;
         /** MsgSeqNum. */
         std::int64_t sequence;
+    };
+
+    /** A call that went with its session. */
+    struct Lost {
+        Call ticket;
+        std::uint64_t lost_ns;
+    };
+
+    /** Holds the mutex, and so may use both ends of the lane. Any thread may be the next one, which a checked build is told. */
+    class Turn {
+      public:
+        explicit Turn(const SessionGate &gate) : lock_(gate.mutex_), gate_(gate) {}
+        Turn(const Turn &) = delete;
+        Turn &operator=(const Turn &) = delete;
+        ~Turn() {
+            cb_lane_hand_over(gate_.begin_.c_handle());
+            cb_lane_hand_over(gate_.end_.c_handle());
+        }
+
+      private:
+        std::lock_guard<std::mutex> lock_;
+        const SessionGate &gate_;
     };
 
     // Tags by number, as versions of QuickFIX have their field classes in different headers.
@@ -270,10 +326,21 @@ class SessionGate {
     };
 
     static constexpr std::uint32_t DEFAULT_CAPACITY = 4096;
+    /** A lane has no more. */
+    static constexpr std::uint32_t MAX_CAPACITY = 1048576;
+    static constexpr std::uint64_t LONGEST_SWEEP_NS = 1000000000;
     static constexpr std::int64_t NO_SEQUENCE = -1;
 
     static std::uint32_t capacity_of(const Options &options) {
-        return options.capacity == 0 ? std::uint32_t(DEFAULT_CAPACITY) : options.capacity;
+        return options.capacity == 0 ? std::uint32_t(DEFAULT_CAPACITY) : std::min(options.capacity, std::uint32_t(MAX_CAPACITY));
+    }
+
+    static std::uint64_t give_up_of(const Options &options) {
+        if (options.give_up.count() <= 0) {
+            detail::raise(CB_STATUS_OUT_OF_RANGE,
+                          "give_up is " + std::to_string(options.give_up.count()) + " ns; legal: above 0");
+        }
+        return detail::ns("give_up", options.give_up);
     }
 
     /** The field's text. A missing field is empty, as none has an empty value. */
@@ -307,12 +374,37 @@ class SessionGate {
         return is_order ? Kind::OtherOrder : Kind::Other;
     }
 
-    bool may_measure(const FIX::Message &message, Kind kind, const std::string &id) const {
+    /** An engine whose function throws, as for a missing field, gets the careful answer. (QuickFIX would end the process.) */
+    bool adds_risk(const FIX::Message &message) const {
+        try {
+            return !adds_risk_ || adds_risk_(message);
+        } catch (...) {
+            return true;
+        }
+    }
+
+    /** In shadow nothing refuses but a halt. */
+    bool only_watches() const {
+        Snapshot snapshot;
+        const bool is_in_shadow = begin_.snapshot(snapshot) ? snapshot.shadow : was_in_shadow_;
+        return is_in_shadow && !begin_.is_halted();
+    }
+
+    /** Logged on, and the breaker was tripped for each session that was lost before. */
+    bool is_trading() const {
+        return is_logged_on() && losses_.load(std::memory_order_acquire) == tripped_.load(std::memory_order_acquire);
+    }
+
+    Way way_of(const FIX::Message &message, Kind kind) const {
+        const std::string id = field(message, CL_ORD_ID);
         if (kind == Kind::OtherOrder || id.empty() || is_set(message.getHeader(), POSS_RESEND)) {
-            return false;
+            return Way::Unmeasured;
         }
         std::lock_guard<std::mutex> lock(mutex_);
-        return open_.find(id) == open_.end() && open_.size() < capacity_of(options_);
+        if (open_.find(id) != open_.end()) {
+            return Way::Unmeasured;
+        }
+        return open_.size() < capacity_ ? Way::Measured : Way::Full;
     }
 
     [[noreturn]] void stop(std::uint64_t Counts::*count) {
@@ -322,50 +414,74 @@ class SessionGate {
     }
 
     /** Throws FIX::DoNotSend if the order may not be sent now. */
-    void ask(bool is_measured) {
-        // A session that was lost has to trip the breaker first.
-        if (!is_logged_on() || losses_.load(std::memory_order_acquire) != tripped_.load(std::memory_order_acquire)) {
+    void ask(Way way) {
+        if (!is_trading() && !only_watches()) {
             stop(&Counts::logged_out);
         }
-        std::unique_lock<std::mutex> lock(mutex_);
-        const bool passes = is_measured ? begin_.allow() : begin_.closed();
-        lock.unlock();
-        if (!passes) {
+        if (!passes(way)) {
             stop(&Counts::refused);
         }
     }
 
+    bool passes(Way way) {
+        if (way == Way::Measured) {
+            Turn turn(*this);
+            return begin_.allow();
+        }
+        return (way == Way::Unmeasured && begin_.closed()) || only_watches();
+    }
+
     void give_back() {
-        std::lock_guard<std::mutex> lock(mutex_);
+        Turn turn(*this);
         begin_.release();
     }
 
     /** Takes the time, and remembers the call before it is sent, as its answer may come at once. */
     void begin(const std::string &id, std::int64_t sequence, bool was_asked) {
-        std::lock_guard<std::mutex> lock(mutex_);
+        Turn turn(*this);
         if (!is_logged_on()) {
             if (was_asked) { // the session went after the grant
                 begin_.release();
-                ++counts_.logged_out;
-                throw FIX::DoNotSend();
+                if (!only_watches()) {
+                    ++counts_.logged_out;
+                    throw FIX::DoNotSend();
+                }
             }
-            return; // QuickFIX stores a cancel, and sends it after the next logon
+            return; // QuickFIX stores it
         }
-        open_[id] = Open{begin_.begin(), sequence};
+        if (sequence != NO_SEQUENCE && sequence <= latest_sequence_) {
+            forget_sequences(); // the engine has set the numbers back
+        }
+        latest_sequence_ = sequence;
+        const Call ticket = begin_.begin();
+        // The engine's toApp may have changed the name, to one that nothing can answer, or that is open.
+        if (id.empty() || !open_.emplace(id, Open{ticket, sequence}).second) {
+            begin_.abandon(ticket);
+        }
+    }
+
+    /** What was sent before had other numbers: a reject by RefSeqNum means none of it. */
+    void forget_sequences() {
+        for (auto &call : open_) {
+            call.second.sequence = NO_SEQUENCE;
+        }
+        latest_sequence_ = NO_SEQUENCE;
     }
 
     void not_sent(const FIX::Message &message) {
-        std::lock_guard<std::mutex> lock(mutex_);
+        Turn turn(*this);
         const auto call = open_.find(field(message, CL_ORD_ID));
+        const std::int64_t sequence = sequence_of(message.getHeader(), MSG_SEQ_NUM);
         // Another message with this name may be open.
-        if (call != open_.end() && call->second.sequence == sequence_of(message.getHeader(), MSG_SEQ_NUM)) {
+        if (call != open_.end() && sequence != NO_SEQUENCE && call->second.sequence == sequence) {
             begin_.abandon(call->second.ticket);
             open_.erase(call);
+            latest_sequence_ = std::min(latest_sequence_, sequence - 1); // QuickFIX gives its number to the next one
         }
     }
 
     void end(const std::string &id, bool ok) {
-        std::lock_guard<std::mutex> lock(mutex_);
+        Turn turn(*this);
         const auto call = open_.find(id);
         if (call != open_.end()) {
             settle(call->second.ticket, ok);
@@ -379,7 +495,7 @@ class SessionGate {
         if (sequence == NO_SEQUENCE) {
             return false;
         }
-        std::lock_guard<std::mutex> lock(mutex_);
+        Turn turn(*this);
         for (auto call = open_.begin(); call != open_.end(); ++call) {
             if (call->second.sequence == sequence) {
                 settle(call->second.ticket, ok);
@@ -398,11 +514,20 @@ class SessionGate {
         }
     }
 
+    /** As of the loss, not as of now. */
+    void fail_lost() {
+        Turn turn(*this);
+        for (const Lost &call : lost_) {
+            end_.fail_at(call.lost_ns, call.ticket);
+        }
+        lost_.clear();
+    }
+
     void give_up(std::uint64_t now_ns) {
-        std::lock_guard<std::mutex> lock(mutex_);
+        Turn turn(*this);
         for (auto call = open_.begin(); call != open_.end();) {
             const std::uint64_t start_ns = call->second.ticket.start_ns;
-            if (now_ns > start_ns && now_ns - start_ns > detail::ns(options_.give_up)) {
+            if (now_ns > start_ns && now_ns - start_ns > give_up_ns_) {
                 end_.fail(call->second.ticket);
                 ++counts_.given_up;
                 call = open_.erase(call);
@@ -413,7 +538,11 @@ class SessionGate {
     }
 
     FIX::SessionID session_;
-    Options options_;
+    AddsRisk adds_risk_;
+    std::uint64_t give_up_ns_;
+    std::uint32_t capacity_;
+    /** For the time before the owner's first poll. */
+    bool was_in_shadow_;
     Breaker &breaker_;
     /** Guards what follows, both ends of the lane too. Nobody holds it while QuickFIX or the engine is called. */
     mutable std::mutex mutex_{};
@@ -421,6 +550,10 @@ class SessionGate {
     Lane end_;
     /** By ClOrdID. */
     std::unordered_map<std::string, Open> open_{};
+    /** Their failures wait for the trip. */
+    std::vector<Lost> lost_{};
+    /** MsgSeqNum of the call that began last. */
+    std::int64_t latest_sequence_ = NO_SEQUENCE;
     Counts counts_{};
     std::atomic<bool> is_up_{false};
     /** How often the session was lost, and for how many of these the breaker was tripped. */
@@ -434,12 +567,19 @@ class Application : public FIX::Application {
   public:
     /** `inner` must outlive this object. */
     explicit Application(FIX::Application &inner) : inner_(inner) {}
+    Application(const Application &) = delete;
+    Application &operator=(const Application &) = delete;
 
-    /** Gates a session. Call it before the initiator starts, once for each session. The breaker must outlive this object. Throws Error. */
+    /**
+     * Gates a session. Call it before the initiator starts, and on the breaker's thread. The breaker must outlive this object, and stay
+     * where it is. Throws Error, with CB_STATUS_NOT_NOW if the session has a gate already.
+     */
     SessionGate &guard(const FIX::SessionID &session, Breaker &breaker, Options options = Options()) {
-        auto &gate = gates_[session];
-        gate.reset(new SessionGate(session, breaker, std::move(options)));
-        return *gate;
+        if (gate_of(session) != nullptr) {
+            detail::raise(CB_STATUS_NOT_NOW, "session " + session.toString() + " has a gate already");
+        }
+        std::unique_ptr<SessionGate> gate(new SessionGate(session, breaker, std::move(options)));
+        return *gates_.emplace(session, std::move(gate)).first->second;
     }
 
     void onCreate(const FIX::SessionID &session) override { inner_.onCreate(session); }
