@@ -12,6 +12,7 @@
 
 #![expect(clippy::float_arithmetic, reason = "odds are estimates; the breaker decides by none of them")]
 
+mod asked;
 mod healthy;
 mod candidates;
 mod excursions;
@@ -21,6 +22,7 @@ mod score;
 mod choice;
 mod limits;
 mod proof;
+mod warnings;
 #[cfg(test)]
 mod odds;
 #[cfg(test)]
@@ -31,6 +33,7 @@ use crate::fault;
 use crate::outages::{Span, outage_limit_ns, outages, united};
 use crate::profile::QUANTILES;
 use crate::row::Row;
+pub use asked::Asked;
 use candidates::has_room;
 pub use choice::Candidate;
 use choice::{best, candidates, pairs};
