@@ -33,6 +33,8 @@ mod _trip99 {
     #[pymodule_export]
     use crate::replay::replay;
     #[pymodule_export]
+    use crate::settings::text;
+    #[pymodule_export]
     use crate::tune::{show_every, show_ns, tune};
 
     #[pymodule_export]

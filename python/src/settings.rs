@@ -31,6 +31,7 @@ pub(crate) fn add(given: &mut Given, file: Option<PathBuf>, keywords: Option<&Bo
 }
 
 /// A value as the tool's TOML has it. What is no value of any setting is a text that no setting reads.
+#[pyfunction]
 pub(crate) fn text(value: &Bound<'_, PyAny>) -> PyResult<String> {
     if let Ok(text) = value.cast::<PyString>() {
         return text.extract();
