@@ -260,13 +260,11 @@ impl Breaker {
         })
     }
 
-    #[getter]
     fn state(&self) -> PyResult<&'static str> {
         self.with(|breaker| breaker.state().name())
     }
 
-    #[getter]
-    fn halted(&self) -> PyResult<bool> {
+    fn is_halted(&self) -> PyResult<bool> {
         self.with(|breaker| breaker.observer().is_halted())
     }
 

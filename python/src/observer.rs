@@ -47,13 +47,11 @@ impl Observer {
     }
 
     /// `None` if the page is damaged; calls are refused then.
-    #[getter]
     fn state(&self) -> PyResult<Option<&'static str>> {
         Ok(self.look()?.state().map(State::name))
     }
 
-    #[getter]
-    fn halted(&self) -> PyResult<bool> {
+    fn is_halted(&self) -> PyResult<bool> {
         Ok(self.look()?.is_halted())
     }
 
@@ -67,13 +65,11 @@ impl Observer {
         self.look()?.config().map(|config| all_settings(py, &config)).transpose()
     }
 
-    #[getter]
     fn resting(&self) -> PyResult<Option<u64>> {
         Ok(self.look()?.resting())
     }
 
-    #[getter]
-    fn replaced(&self) -> PyResult<bool> {
+    fn is_replaced(&self) -> PyResult<bool> {
         check(self.of_process)?;
         Ok(self.observer.is_replaced())
     }

@@ -71,7 +71,7 @@ class Script:
 
     def __init__(self, text: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/"
         )
 
     def hear(self) -> str:

@@ -91,8 +91,9 @@ def _plain(values: Any, name: str) -> tuple[_Array, Optional[_Array]]:
     else:
         array = np.asarray(values)
         if array.dtype.kind == "f" and array.ndim == 1 and not hasattr(values, "dtype"):
-            # A list of integers and None, or of large integers and floats, would lose digits on the way.
-            array = _objects(values)
+            # In a list of floats and integers, large integers would lose digits on the way.
+            listed = list(values)
+            array = array if all(type(value) is float for value in listed) else _objects(listed)
     array = np.asarray(array)
     if array.ndim != 1:
         raise LogError(f"{name} has {array.ndim} dimensions; legal: an array of one")
@@ -240,15 +241,17 @@ def _object_ns(value: Any, column: _Column, index: int) -> int:
         value = value.to_timedelta64()
     if isinstance(value, (bool, np.bool_)):
         raise column.wrong(index, value)
+    # numpy's durations are integers to Python, and mean no unit of ours.
+    if isinstance(value, (float, np.floating, np.datetime64, np.timedelta64)):
+        return _one(value, column, index)
     if isinstance(value, (int, np.integer)):
         return int(value) * column.factor
     if isinstance(value, (Decimal, Fraction)):
-        number = Fraction(value) * column.factor if not isinstance(value, Decimal) or value.is_finite() else Fraction(-1)
+        is_finite = not isinstance(value, Decimal) or value.is_finite()
+        number = Fraction(value) * column.factor if is_finite else Fraction(-1)
         if number.denominator != 1:
             raise column.wrong(index, value)
         return number.numerator
-    if isinstance(value, (float, np.floating, np.datetime64, np.timedelta64)):
-        return _one(value, column, index)
     if isinstance(value, datetime) and column.is_start:
         utc = value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value
         value = utc - _EPOCH

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Optional, Union
+from typing import Any, Literal, Optional
 
 from . import _trip99
 
@@ -35,8 +35,8 @@ Reason = Literal[
 ]
 """Why a breaker changed its state, or what else happened to it."""
 
-Setting = Union[str, int, float, bool]
-"""A setting's value, as the tool's TOML has it."""
+Settings = dict[str, Any]
+"""Settings by name, each with its value as the tool's TOML has it: a text, a number or a boolean."""
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,7 @@ class HeldBack:
 
     rows: int
     """How many rows were held back."""
-    config: dict[str, Setting]
+    config: Settings
     proof: Proof
 
 
@@ -353,7 +353,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
 class Tuned:
     """Settings that fit a log, and what is known of them."""
 
-    config: dict[str, Setting]
+    config: Settings
     """The settings, for `replay(..., **tuned.config)` and `Breaker(**tuned.config)`. What isn't there follows the threshold."""
     toml: str
     """The same as a file for `--config`, `Config::from_toml` and `cb_config_load`."""
