@@ -153,6 +153,7 @@ def test_dates_and_durations_of_numpy(order: str) -> None:
         assert latencies(np.array([7], dtype=f"{order}m8[10{unit}]")) == [70 * factor]
     assert read(np.array(["2024-02-29", "2024-03"], dtype="M8[D]")) == [1_709_164_800 * 10**9, 1_709_251_200 * 10**9]
     assert read(np.array(["2024"], dtype="M8[Y]")) == [1_704_067_200 * 10**9]
+    assert read(np.array(["2024-03"], dtype="M8[M]")) == [1_709_251_200 * 10**9]
     assert latencies(np.array([7_000, 0], dtype="m8[ps]")) == [7, 0]
     assert read(np.array([5], dtype="m8[us]")) == [5_000], "a time from any origin"
     # The greatest, where numpy itself would wrap around.
@@ -294,6 +295,8 @@ def test_how_columns_are_given() -> None:
     mixed = trip99.replay(np.array([1.5]), [2], start_unit="s", latency_unit="ms").summary
     assert (mixed.first_ns, mixed.end_ns) == (1_500_000_000, 1_502_000_000)
     assert trip99.replay([1], [2], unit="us").summary.end_ns == 3_000
+    assert trip99.replay([1], [2], unit="us", start_unit="ms").summary.end_ns == 1_002_000
+    assert trip99.replay([1], [2], unit="us", latency_unit="ms").summary.end_ns == 2_001_000
 
 
 def test_nothing_is_changed_that_was_given() -> None:

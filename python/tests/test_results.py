@@ -41,11 +41,13 @@ def test_transitions_as_a_frame(outage: Any) -> None:
     assert list(frame.columns) == list(asdict(outage.transitions[0])) and len(frame) == 19
     assert frame["t_ns"].tolist() == [each.t_ns for each in outage.transitions]
     assert frame["retry_at_ns"].isna().tolist() == [each.to_state != "open" for each in outage.transitions]
-    assert int(frame["retry_at_ns"][0]) == outage.transitions[0].retry_at_ns
+    now = 1_700_000_000_123_456_789
+    opened = trip99.replay([now, now + 1], [5, 7], spike_count=1, threshold=1).to_frame()
+    assert [int(opened[name][0]) for name in ("t_ns", "retry_at_ns")] == [now + 5, now + 5 + 10**9], "no detour by a float"
     empty = trip99.replay([], []).to_frame()
     assert list(empty.columns) == list(frame.columns) and empty.dtypes.equals(frame.dtypes)
     far = trip99.replay(np.array([2**64 - 10], dtype=np.uint64), [9], spike_count=1, threshold=1).to_frame()
-    assert far["t_ns"].tolist() == [2**64 - 1], "no detour by a float"
+    assert far["t_ns"].tolist() == [2**64 - 1]
 
 
 def test_values_are_values(outage: Any) -> None:
@@ -118,6 +120,9 @@ def test_tuned_settings_are_shown_for_people(tuned: Any) -> None:
     assert f'  threshold = "{tuned.config["threshold"]}"' in lines
     assert str(tuned.odds) in lines and "19 times of 20" in str(tuned.odds) and "that was held back" in str(tuned.odds)
     assert sum(line.startswith("  slow:") for line in lines) == 3
+    silent = next(line.split() for line in lines if line.startswith("  silent"))
+    assert silent[:5] == ["silent", "30", "of", "30,", str(tuned.faults[3].tuned.calls)] and silent[5] == "calls,"
+    assert str(trip99.Noticed(30, 7, None, None)) == "7 of 30" and str(trip99.Noticed(30, 30, 1, 5)) == "30 of 30, 1 call, 5 ns"
     assert [line for line in lines if line.startswith("warning: ")] == ["warning: " + each for each in tuned.warnings]
 
 

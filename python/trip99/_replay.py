@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Optional, Union
 
 from . import _log, _trip99
@@ -25,11 +25,13 @@ class Replay:
         """The transitions as a pandas DataFrame, a row each. `retry_at_ns` is NA where there is none."""
         import pandas
 
-        names = [field.name for field in fields(Transition)]
-        frame = pandas.DataFrame([asdict(each) for each in self.transitions], columns=names)
-        texts = {name: "object" for name in ("from_state", "to_state", "reason")}
-        types = {name: texts.get(name, "uint64") for name in names}
-        return frame.astype({**types, "retry_at_ns": "UInt64"})
+        types = {"from_state": "object", "to_state": "object", "reason": "object", "retry_at_ns": "UInt64"}
+        # Column by column: of numbers beside None pandas would make floats, which can't hold nanoseconds.
+        columns = {
+            name: pandas.Series([getattr(each, name) for each in self.transitions], dtype=types.get(name, "uint64"))
+            for name in (field.name for field in fields(Transition))
+        }
+        return pandas.DataFrame(columns)
 
     def __repr__(self) -> str:
         figures, show_ns = self.summary, _trip99.show_ns
