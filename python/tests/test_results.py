@@ -88,21 +88,30 @@ def test_other_threads_go_on_meanwhile() -> None:
     assert after - before > 20_000, after - before
 
 
-def test_ctrl_c_ends_a_replay() -> None:
+class Interrupted(Exception):
+    """What a handler of a signal raises."""
+
+
+def test_a_signal_ends_a_replay_before_its_last_row() -> None:
     rows = 3_000_000
-    columns = _arrays.columns(np.arange(rows) * 1000, np.full(rows, 500), None, None, ("ns", "ns"), False)
+    start = np.arange(rows) * 1000
+    start[-1] = 0  # who comes so far finds a mistake
+    columns = _arrays.columns(start, np.full(rows, 500), None, None, ("ns", "ns"), False)
 
     def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+        raise Interrupted
 
     before = signal.signal(signal.SIGALRM, interrupt)
+    raised: list[type] = []
     try:
-        with pytest.raises(KeyboardInterrupt):
-            signal.setitimer(signal.ITIMER_REAL, 0.02)
-            _trip99.replay(columns, None, {})
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        _trip99.replay(columns, None, {})
+    except Exception as error:
+        raised.append(type(error))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+    assert raised == [Interrupted]
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +130,7 @@ def test_tuned_settings_are_shown_for_people(tuned: Any) -> None:
     assert str(tuned.odds) in lines and "19 times of 20" in str(tuned.odds) and "that was held back" in str(tuned.odds)
     assert sum(line.startswith("  slow:") for line in lines) == 3
     silent = next(line.split() for line in lines if line.startswith("  silent"))
-    assert silent[:5] == ["silent", "30", "of", "30,", str(tuned.faults[3].tuned.calls)] and silent[5] == "calls,"
+    assert silent[:5] == ["silent", "30", "of", "30,", str(tuned.faults[3].tuned.calls)] and silent[5] in ("call,", "calls,")
     assert str(trip99.Noticed(30, 7, None, None)) == "7 of 30" and str(trip99.Noticed(30, 30, 1, 5)) == "30 of 30, 1 call, 5 ns"
     assert [line for line in lines if line.startswith("warning: ")] == ["warning: " + each for each in tuned.warnings]
 
