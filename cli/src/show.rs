@@ -10,7 +10,7 @@ use trip99_labels::is_unseen;
 
 pub(crate) use event::{EventTable, evidence, evidence_and_samples, show_calls, show_hash, show_pause};
 pub(crate) use trip99_logs::show::{
-    show_count, show_counted, show_every, show_ns, show_part, show_quantile, show_time,
+    show_count, show_counted, show_every, show_ns, show_part, show_quantile, show_time, wrap_by,
 };
 
 /// What a breaker with these settings does: for each rule its name, and what it says.
@@ -144,17 +144,7 @@ pub(crate) fn escape(text: &str) -> String {
 
 /// Breaks a text into lines of at most so many columns, between words. A longer word has a line of its own.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if measure_text_width(line) + 1 + measure_text_width(word) <= columns => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
+    wrap_by(text, columns, measure_text_width)
 }
 
 /// The columns of the terminal; plenty if the output is none.

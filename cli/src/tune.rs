@@ -2,7 +2,6 @@
 
 mod html;
 mod json;
-mod settings;
 mod text;
 
 use crate::arguments::{format_arg, is_json};
@@ -20,7 +19,7 @@ use std::path::PathBuf;
 use trip99_logs::Row;
 use trip99_logs::profile::{Profile, Profiler};
 use trip99_logs::report::Thinner;
-use trip99_logs::tune::{Asked, Step, TuneOptions, Tuned, tune_telling};
+use trip99_logs::tune::{Asked, Step, Told, TuneOptions, Tuned, tune_telling};
 
 pub(crate) fn command() -> Command {
     let text = |name: &'static str, value: &'static str, help: &'static str| {
@@ -148,6 +147,18 @@ struct Found {
 impl Found {
     fn budget_a_month(&self) -> f64 {
         self.options.budget_a_month()
+    }
+
+    fn told(&self) -> Told<'_> {
+        Told { tuned: &self.tuned, options: &self.options, profile: &self.profile }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String, String)> {
+        self.told().settings()
+    }
+
+    fn toml(&self) -> String {
+        self.told().toml()
     }
 
     /// What the log can't promise, and what is odd about it.

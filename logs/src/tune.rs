@@ -22,6 +22,7 @@ mod score;
 mod choice;
 mod limits;
 mod proof;
+mod told;
 mod warnings;
 #[cfg(test)]
 mod odds;
@@ -42,6 +43,7 @@ use limits::{settings, window_age_ns};
 use proof::fault_proofs;
 pub use proof::{AFTER_OUTAGE_NS, CALLS_AFTER, FaultProof, Proof};
 use std::fmt;
+pub use told::Told;
 use trip99::{Config, PPM};
 
 /// Odds are for 30 days.

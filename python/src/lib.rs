@@ -35,7 +35,7 @@ mod _trip99 {
     #[pymodule_export]
     use crate::settings::text;
     #[pymodule_export]
-    use crate::tune::{show_every, show_ns, tune};
+    use crate::tune::{show_ns, tune_columns};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name")]

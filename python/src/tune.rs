@@ -7,10 +7,11 @@ use crate::values::{fields, make, setting};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use std::collections::HashMap;
+use std::time::Duration;
 use trip99::{Config, Event};
 use trip99_logs::fault::FaultText;
 use trip99_logs::profile::{Profile, Profiler};
-use trip99_logs::tune::{Asked, Candidate, FaultProof, Proof, TuneOptions, Tuned, tune_telling};
+use trip99_logs::tune::{Asked, Candidate, FaultProof, Proof, Told, TuneOptions, Tuned, tune};
 use trip99_logs::{LogError, Row, show};
 
 /// What messages call an option.
@@ -21,7 +22,7 @@ fn keyword(option: &str) -> String {
 /// A `Tuned` of `_values.py`. `asked` has texts by the names of the tool's options.
 #[pyfunction]
 #[pyo3(name = "tune")]
-pub(crate) fn tune<'py>(
+pub(crate) fn tune_columns<'py>(
     py: Python<'py>,
     columns: Columns,
     asked: HashMap<String, String>,
@@ -41,7 +42,7 @@ fn run(columns: &Columns, asked: Asked) -> PyResult<(Tuned, TuneOptions, Profile
         check_signals(index)?;
     }
     let options = asked.resolve(rows.first().map_or(0, |row| row.start_ns)).map_err(Stop::Log)?;
-    let tuned = tune_telling(&rows, &options, |_| ());
+    let tuned = tune(&rows, &options);
     let tuned = tuned.map_err(|error| Stop::Log(LogError::new(error)))?;
     Ok((tuned, options, profiler.finish()))
 }
@@ -50,12 +51,13 @@ fn made<'py>(py: Python<'py>, tuned: &Tuned, options: &TuneOptions, profile: &Pr
     let mut warnings: Vec<String> =
         profile.warnings(&tuned.config, show::show_ns).iter().map(ToString::to_string).collect();
     warnings.extend(tuned.warnings(options, keyword, "held_back"));
+    let told = Told { tuned, options, profile };
     let odds = tuned.odds();
     let odds = fields!(py, odds;
         budget_in_30_d => options.budget_a_month(), expected_in_30_d => odds.expected_a_month,
         bound_in_30_d => odds.bound_a_month, bound_with_outages_in_30_d => odds.bound_with_suspects_a_month,
         judged_ns => tuned.held_back.as_ref().map_or(tuned.whole.span_ns, |held_back| held_back.proof.span_ns),
-        is_held_back => tuned.held_back.is_some(),
+        is_held_back => tuned.held_back.is_some(), text => told.odds().join(" "),
     );
     let faults = PyList::empty(py);
     for (these, by_default) in tuned.faults.iter().zip(&tuned.faults_by_default) {
@@ -75,9 +77,12 @@ fn made<'py>(py: Python<'py>, tuned: &Tuned, options: &TuneOptions, profile: &Pr
         }
     };
     let outages: Vec<(u64, u64)> = tuned.suspects.iter().map(|span| (span.from_ns, span.to_ns)).collect();
-    let toml: String = differing(&tuned.config).map(|setting| setting.show_toml(&tuned.config)).collect();
+    let reasons = PyDict::new(py);
+    for (name, _, reason) in told.settings() {
+        reasons.set_item(name, reason)?;
+    }
     let fields = fields!(py, tuned;
-        config => config(py, &tuned.config)?, toml => toml, odds => make(py, "Odds", &odds)?, faults => faults,
+        config => config(py, &tuned.config)?, toml => told.toml(), reasons => reasons, odds => make(py, "Odds", &odds)?, faults => faults,
         warnings => warnings, rows => profile.rows, healthy, healthy_span_ns, outages => outages,
         chosen => candidate(py, &tuned.chosen)?, candidates => candidates, held_back => held_back,
         whole => proof(py, &tuned.whole)?, whole_by_default => proof(py, &tuned.whole_by_default)?,
@@ -85,18 +90,14 @@ fn made<'py>(py: Python<'py>, tuned: &Tuned, options: &TuneOptions, profile: &Pr
     make(py, "Tuned", &fields)
 }
 
-/// The settings that differ from those that follow from the threshold alone, and the threshold.
-fn differing(config: &Config) -> impl Iterator<Item = &'static trip99::settings::Setting> {
-    let by_default = Config::for_threshold(std::time::Duration::from_nanos(config.threshold_ns));
-    Config::SETTINGS.iter().filter(move |setting| {
-        ["threshold", "quantile"].contains(&setting.name()) || setting.get(config) != setting.get(&by_default)
-    })
-}
-
+/// The threshold, and the settings that differ from those that follow from it.
 fn config<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, PyDict>> {
+    let by_default = Config::for_threshold(Duration::from_nanos(config.threshold_ns));
     let fields = PyDict::new(py);
-    for each in differing(config) {
-        fields.set_item(each.name(), setting(py, each, config)?)?;
+    for each in Config::SETTINGS {
+        if ["quantile", "threshold"].contains(&each.name()) || each.get(config) != each.get(&by_default) {
+            fields.set_item(each.name(), setting(py, each, config)?)?;
+        }
     }
     Ok(fields)
 }
@@ -136,10 +137,4 @@ fn fault<'py>(py: Python<'py>, these: &FaultProof, by_default: &FaultProof) -> P
 #[pyfunction]
 pub(crate) fn show_ns(ns: u64) -> String {
     show::show_ns(ns)
-}
-
-/// How often something is, of which there are so many in 30 days.
-#[pyfunction]
-pub(crate) fn show_every(in_30_days: f64) -> String {
-    show::show_every(in_30_days)
 }

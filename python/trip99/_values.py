@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -333,14 +334,10 @@ class Odds:
     judged_ns: int
     is_held_back: bool
     """The settings that were judged were made without the part that they were judged by. Otherwise the odds are too kind."""
+    text: str = field(repr=False)
 
     def __str__(self) -> str:
-        of = "that was held back" if self.is_held_back else "that they were made of"
-        return (
-            f"By the {_trip99.show_ns(self.judged_ns)} of log {of} false trips are no more frequent than "
-            f"{_trip99.show_every(self.bound_in_30_d)}, 19 times of 20. "
-            f"The budget is {_trip99.show_every(self.budget_in_30_d)}."
-        )
+        return self.text
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -356,7 +353,9 @@ class Tuned:
     config: Settings
     """The settings, for `replay(..., **tuned.config)` and `Breaker(**tuned.config)`. What isn't there follows the threshold."""
     toml: str
-    """The same as a file for `--config`, `Config::from_toml` and `cb_config_load`."""
+    """The same as a file for `--config`, `Config::from_toml` and `cb_config_load`, each with its reason."""
+    reasons: dict[str, str]
+    """Why the settings are what they are."""
     odds: Odds
     faults: list[Fault]
     warnings: list[str]
@@ -377,11 +376,12 @@ class Tuned:
     """The whole log with the defaults."""
 
     def __repr__(self) -> str:
+        left_out = f"{len(self.outages)} outage{'s' * (len(self.outages) != 1)} left out"
         lines = [
-            f"settings of {self.healthy} healthy calls over {_trip99.show_ns(self.healthy_span_ns)}, "
-            f"{len(self.outages)} outage{'s' * (len(self.outages) != 1)} left out",
-            *("  " + line for line in self.toml.splitlines()),
-            str(self.odds),
+            f"settings of {self.healthy} healthy calls over {_trip99.show_ns(self.healthy_span_ns)}, {left_out}",
+            *_table([(name, str(value), self.reasons.get(name, "")) for name, value in self.config.items()]),
+            "odds of false trips",
+            *("  " + line for line in textwrap.wrap(str(self.odds), 108)),
             "faults put into the log: noticed, and in the median after how many calls and how long",
             *_table(
                 [("", "these settings", "the defaults")]
