@@ -9,9 +9,7 @@ use trip99::{Config, PPM, Start, State};
 use trip99_labels::is_unseen;
 
 pub(crate) use event::{EventTable, evidence, evidence_and_samples, show_calls, show_hash, show_pause};
-pub(crate) use trip99_logs::show::{
-    show_count, show_counted, show_every, show_ns, show_part, show_quantile, show_time, wrap_by,
-};
+pub(crate) use trip99_logs::show::{show_count, show_counted, show_ns, show_part, show_quantile, show_time, wrap_by};
 
 /// What a breaker with these settings does: for each rule its name, and what it says.
 pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {

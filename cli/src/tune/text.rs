@@ -3,9 +3,7 @@
 use super::Found;
 use crate::failure::Failure;
 use crate::profile::show_profile;
-use crate::show::{
-    evidence, show_count, show_counted, show_ns, show_part, wrap, wrap_lines, write_lines,
-};
+use crate::show::{evidence, show_count, show_counted, show_ns, show_part, wrap, wrap_lines, write_lines};
 use console::style;
 use std::io::Write;
 use std::path::Path;
