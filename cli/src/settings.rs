@@ -4,8 +4,9 @@ use crate::failure::Failure;
 use crate::warnings::Warnings;
 use std::path::Path;
 use std::time::Duration;
+use trip99::Config;
 use trip99::settings::{Given, Setting, SettingKind};
-use trip99::{Config, Recovery, Start};
+use trip99_logs::replay::check_settings;
 
 /// As an option, without the leading dashes.
 pub(crate) fn option(setting: &Setting) -> String {
@@ -46,16 +47,7 @@ pub(crate) fn show_toml(config: &Config) -> String {
 
 /// A setting as a line of TOML.
 pub(crate) fn show_toml_line(setting: &Setting, config: &Config) -> String {
-    let text = setting.show(config);
-    let is_bare = match setting.kind() {
-        // TOML has no greater integers.
-        SettingKind::Number => setting.get(config) <= i64::MAX as u64,
-        SettingKind::Share | SettingKind::Count | SettingKind::Switch => true,
-        // 0 turns a setting off, or leaves it to another one.
-        _ => text == "0",
-    };
-    let quote = if is_bare { "" } else { "\"" };
-    format!("{} = {quote}{text}{quote}\n", setting.name())
+    setting.show_toml(config)
 }
 
 /// The options that make these settings out of the defaults, and of what follows the threshold.
@@ -86,25 +78,7 @@ impl Settings {
     pub(crate) fn finish(self, warnings: &mut Warnings) -> Result<Config, Failure> {
         let place = |name: &str| Config::setting(name).map_or_else(String::new, |setting| self.0.place(setting));
         let config = self.0.clone().finish().map_err(Failure::new)?;
-        if config.recovery == Recovery::HealthChecks {
-            let place = place("recovery");
-            return Err(Failure::new(format_args!(
-                "{place} is health-checks; legal: trials, as a trace holds no checks"
-            )));
-        }
-        if config.start == Start::Halted {
-            let place = place("start");
-            return Err(Failure::new(format_args!(
-                "{place} is halted; legal: closed or half-open, as nobody is there to resume"
-            )));
-        }
-        if config.latch_after > 0 {
-            let place = place("latch_after");
-            warnings.tell(format_args!(
-                "{place} is {}; a replay ignores it, as nobody is there to resume",
-                config.latch_after
-            ));
-        }
+        check_settings(&config, place)?.into_iter().for_each(|warning| warnings.tell(warning));
         config.warnings().iter().for_each(|warning| warnings.tell(self.0.show_warning(warning)));
         Ok(config)
     }
@@ -113,6 +87,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use trip99::Start;
 
     #[test]
     fn toml_has_what_differs_and_is_read_again() {

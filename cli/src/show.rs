@@ -9,7 +9,7 @@ use trip99::{Config, PPM, Start, State};
 use trip99_labels::is_unseen;
 
 pub(crate) use event::{EventTable, evidence, evidence_and_samples, show_calls, show_hash, show_pause};
-pub(crate) use trip99_logs::show::{show_count, show_counted, show_ns, show_quantile, show_time};
+pub(crate) use trip99_logs::show::{show_count, show_counted, show_ns, show_part, show_quantile, show_time, wrap_by};
 
 /// What a breaker with these settings does: for each rule its name, and what it says.
 pub(crate) fn show_settings(config: &Config) -> Vec<(&'static str, String)> {
@@ -119,16 +119,6 @@ pub(crate) fn state_style(state: State) -> Style {
     }
 }
 
-/// How often something is, of which there are so many in 30 days: `1 in 12 d 3 h`.
-pub(crate) fn show_every(in_30_days: f64) -> String {
-    const MONTH_NS: f64 = 30.0 * 86_400.0 * 1e9;
-    // So rarely that it is never becomes the longest time that there is.
-    let text = show_ns((MONTH_NS / in_30_days) as u64);
-    // A round time has one unit.
-    let round = [" 0 h", " 0 min", " 0 s"].iter().find_map(|end| text.strip_suffix(end));
-    format!("1 in {}", round.unwrap_or(&text))
-}
-
 /// A duration with all its digits.
 pub(crate) fn show_exact_ns(ns: u64) -> String {
     let (unit_ns, digits, unit) = match ns {
@@ -152,17 +142,7 @@ pub(crate) fn escape(text: &str) -> String {
 
 /// Breaks a text into lines of at most so many columns, between words. A longer word has a line of its own.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if measure_text_width(line) + 1 + measure_text_width(word) <= columns => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
+    wrap_by(text, columns, measure_text_width)
 }
 
 /// The columns of the terminal; plenty if the output is none.
@@ -201,22 +181,9 @@ fn show_share(ppm: u32) -> String {
     show_part(ppm.into(), PPM.into())
 }
 
-pub(crate) fn show_part(part: u64, whole: u64) -> String {
-    match whole {
-        0 => String::new(),
-        _ => format!("{:.1} %", part as f64 * 100.0 / whole as f64).replace(".0 %", " %"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rates_are_shown_as_one_in_a_time() {
-        let shown = [1.0, 2.0, 30.0 * 24.0, 30.0 * 86_400.0, 0.0].map(show_every);
-        assert_eq!(shown, ["1 in 30 d", "1 in 15 d", "1 in 60 min", "1 in 1 s", "1 in 213503 d 23 h"]);
-    }
 
     #[test]
     fn durations_are_shown_with_all_digits() {
@@ -281,13 +248,5 @@ mod tests {
         assert_eq!(wrap("one two three  four", 9), ["one two", "three", "four"]);
         assert_eq!(wrap("extraordinary words", 5), ["extraordinary", "words"]);
         assert_eq!((wrap("", 5), wrap("a b", usize::MAX)), (Vec::<String>::new(), vec!["a b".to_owned()]));
-    }
-
-    #[test]
-    fn parts_are_shown_for_people() {
-        assert_eq!(
-            [show_part(1, 3), show_part(0, 7), show_part(7, 7), show_part(1, 0)],
-            ["33.3 %", "0 %", "100 %", ""]
-        );
     }
 }

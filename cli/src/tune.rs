@@ -2,8 +2,6 @@
 
 mod html;
 mod json;
-mod options;
-mod settings;
 mod text;
 
 use crate::arguments::{format_arg, is_json};
@@ -11,18 +9,17 @@ use crate::failure::Failure;
 use crate::json::Json;
 use crate::log::{self, Log, PATIENCE};
 use crate::report::report_arg;
-use crate::show::{columns, show_every, show_ns};
+use crate::show::{columns, show_ns};
 use crate::target::Target;
 use crate::warnings::Warnings;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
-use trip99::Reason;
 use trip99_logs::Row;
 use trip99_logs::profile::{Profile, Profiler};
 use trip99_logs::report::Thinner;
-use trip99_logs::tune::{Difference, LEAST_HELD_BACK, Step, TuneOptions, Tuned, tune_telling};
+use trip99_logs::tune::{Asked, Step, Told, TuneOptions, Tuned, tune_telling};
 
 pub(crate) fn command() -> Command {
     let text = |name: &'static str, value: &'static str, help: &'static str| {
@@ -77,7 +74,8 @@ pub(crate) fn command() -> Command {
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let mut warnings = Warnings::default();
-    let asked = options::read(matches)?;
+    let get = |name: &str| matches.get_one::<String>(name).map(String::as_str);
+    let asked = Asked::read(get, |name| format!("--{name}"))?;
     let report = Target::of(matches, "report", &["log", "config"])?;
     let settings = Target::of(matches, "out", &["log", "config"])?;
     if let (Some(report), Some(settings)) = (&report, &settings) {
@@ -119,9 +117,6 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Who notices a link that is five times slower only after more calls than this is told so.
-const MANY_CALLS: u64 = 100;
-
 fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(Some(Step::ALL.len() as u64), ProgressDrawTarget::hidden()).with_style(style)
@@ -151,74 +146,25 @@ struct Found {
 
 impl Found {
     fn budget_a_month(&self) -> f64 {
-        options::budget_a_month(&self.options)
+        self.options.budget_a_month()
+    }
+
+    fn told(&self) -> Told<'_> {
+        Told { tuned: &self.tuned, options: &self.options, profile: &self.profile }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String, String)> {
+        self.told().settings()
+    }
+
+    fn toml(&self) -> String {
+        self.told().toml()
     }
 
     /// What the log can't promise, and what is odd about it.
     fn warn(&self, warnings: &mut Warnings) {
-        let Self { tuned, options, .. } = self;
-        self.profile.warnings(&tuned.config, show_ns).iter().for_each(|warning| warnings.keep(warning));
-        let odds = tuned.odds();
-        let budget = show_every(self.budget_a_month());
-        match &tuned.held_back {
-            None if options.hold_back_ppm > 0 => warnings.keep(format_args!(
-                "nothing was held back, as that takes {LEAST_HELD_BACK} healthy calls in each part; the odds are those of the calls that \
-                 the settings were made of, and too kind; try a longer log"
-            )),
-            None => warnings.keep("nothing was held back; the odds are those of the calls that the settings were made of, and too kind"),
-            Some(held_back) => {
-                if let Some(difference) = held_back.difference {
-                    warnings.keep(format_args!(
-                        "the parts of the log differ: {}; no settings made of one part keep their odds in the other",
-                        show_difference(difference)
-                    ));
-                }
-                let others = held_back.proof.false_trips.iter().filter(|trip| trip.reason != Reason::Latency).count();
-                if others > 0 {
-                    warnings.keep(format_args!(
-                        "{others} of the false trips in the part that was held back are of other rules than the debt's; see --format json"
-                    ));
-                }
-            }
-        }
-        if odds.bound_a_month > self.budget_a_month() {
-            warnings.keep(format_args!(
-                "{} of log can't promise {budget}: it promises {} at best; a log of {} without a false trip could",
-                show_ns(tuned.healthy_span_ns),
-                show_every(odds.bound_a_month),
-                show_ns(options::enough_ns(&self.options))
-            ));
-        }
-        let five_times = tuned.faults.first().and_then(|fault| fault.median_calls);
-        if five_times.is_none_or(|calls| calls > MANY_CALLS) {
-            warnings.keep(format_args!(
-                "a link that is five times slower is noticed {}: the log has slow times of its own, and the budget lets few of them trip; \
-                 leave out what was no healthy time (--bad), or allow more false trips (--false-trips)",
-                five_times.map_or("seldom".to_owned(), |calls| format!("after {calls} calls"))
-            ));
-        }
-        if let (Some(within_ns), false) = (options.detect_within_ns, tuned.is_quick) {
-            warnings.keep(format_args!(
-                "no settings within the budget notice faults within {}: these take {} in the median; try a larger --false-trips",
-                show_ns(within_ns),
-                show_ns(tuned.chosen.median_delay_ns)
-            ));
-        }
-    }
-}
-
-fn show_difference(difference: Difference) -> String {
-    match difference {
-        Difference::Median(before_ns, after_ns) => {
-            format!("the median is {} in the first, {} in the last", show_ns(before_ns), show_ns(after_ns))
-        }
-        Difference::P99(before_ns, after_ns) => {
-            format!("P99 is {} in the first, {} in the last", show_ns(before_ns), show_ns(after_ns))
-        }
-        Difference::SlowCalls(before_ppm, after_ppm) => {
-            let part = |ppm: u64| crate::show::show_part(ppm, trip99::PPM.into());
-            format!("{} of the calls are slow in the first, {} in the last", part(before_ppm), part(after_ppm))
-        }
-        _ => "their latencies".to_owned(),
+        self.profile.warnings(&self.tuned.config, show_ns).iter().for_each(|warning| warnings.keep(warning));
+        let name = |option: &str| format!("--{option}");
+        self.tuned.warnings(&self.options, name, "--format json").iter().for_each(|warning| warnings.keep(warning));
     }
 }

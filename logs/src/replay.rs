@@ -5,11 +5,13 @@
 //! polled any more.
 
 mod due;
+mod oddities;
 mod report;
 
 use crate::error::LogError;
 use crate::row::{Row, RowKind};
 use due::{Due, End};
+pub use oddities::{armed_verdict, check_settings, oddities};
 pub use report::{Report, Summary};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -44,6 +44,21 @@ pub fn show_count(count: u64) -> String {
     text
 }
 
+/// Breaks a text into lines of at most so many columns, as `width` counts them, between words. A longer word has a line of its own.
+pub fn wrap_by(text: &str, columns: usize, width: impl Fn(&str) -> usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// `1 event`, `2 events`.
 pub fn show_counted(count: u64, what: &str) -> String {
     format!("{} {what}{}", show_count(count), if count == 1 { "" } else { "s" })
@@ -53,6 +68,26 @@ pub fn show_counted(count: u64, what: &str) -> String {
 pub fn show_quantile(ppm: u32) -> String {
     let text = format!("P{}.{:04}", ppm / 10_000, ppm % 10_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// How often something is, of which there are so many in 30 days: `1 in 12 d 3 h`.
+#[expect(clippy::float_arithmetic, reason = "a rate is an estimate, for people")]
+pub fn show_every(in_30_days: f64) -> String {
+    const MONTH_NS: f64 = 30.0 * 86_400.0 * 1e9;
+    // So rarely that it is never becomes the longest time that there is.
+    let text = show_ns((MONTH_NS / in_30_days) as u64);
+    // A round time has one unit.
+    let round = [" 0 h", " 0 min", " 0 s"].iter().find_map(|end| text.strip_suffix(end));
+    format!("1 in {}", round.unwrap_or(&text))
+}
+
+/// A part of a whole in percent, with one decimal: `12.5 %`. It is empty if there is no whole.
+#[expect(clippy::float_arithmetic, reason = "for people")]
+pub fn show_part(part: u64, whole: u64) -> String {
+    match whole {
+        0 => String::new(),
+        _ => format!("{:.1} %", part as f64 * 100.0 / whole as f64).replace(".0 %", " %"),
+    }
 }
 
 #[cfg(test)]
@@ -86,5 +121,19 @@ mod tests {
         assert_eq!([show_counted(1, "event"), show_counted(2_000, "event")], ["1 event", "2 000 events"]);
         assert_eq!(show_time(1_234_567_899_999), "1 234.567 s");
         assert_eq!([990_000, 999_000, 500_000, 999_999].map(show_quantile), ["P99", "P99.9", "P50", "P99.9999"]);
+    }
+
+    #[test]
+    fn rates_are_shown_as_one_in_a_time() {
+        let shown = [1.0, 2.0, 30.0 * 24.0, 30.0 * 86_400.0, 0.0].map(show_every);
+        assert_eq!(shown, ["1 in 30 d", "1 in 15 d", "1 in 60 min", "1 in 1 s", "1 in 213503 d 23 h"]);
+    }
+
+    #[test]
+    fn parts_are_shown_for_people() {
+        assert_eq!(
+            [show_part(1, 3), show_part(0, 7), show_part(7, 7), show_part(1, 0)],
+            ["33.3 %", "0 %", "100 %", ""]
+        );
     }
 }

@@ -12,6 +12,7 @@
 
 #![expect(clippy::float_arithmetic, reason = "odds are estimates; the breaker decides by none of them")]
 
+mod asked;
 mod healthy;
 mod candidates;
 mod excursions;
@@ -21,6 +22,8 @@ mod score;
 mod choice;
 mod limits;
 mod proof;
+mod told;
+mod warnings;
 #[cfg(test)]
 mod odds;
 #[cfg(test)]
@@ -31,6 +34,7 @@ use crate::fault;
 use crate::outages::{Span, outage_limit_ns, outages, united};
 use crate::profile::QUANTILES;
 use crate::row::Row;
+pub use asked::Asked;
 use candidates::has_room;
 pub use choice::Candidate;
 use choice::{best, candidates, pairs};
@@ -39,6 +43,7 @@ use limits::{settings, window_age_ns};
 use proof::fault_proofs;
 pub use proof::{AFTER_OUTAGE_NS, CALLS_AFTER, FaultProof, Proof};
 use std::fmt;
+pub use told::Told;
 use trip99::{Config, PPM};
 
 /// Odds are for 30 days.

@@ -113,8 +113,9 @@ impl Breaker {
         self.machine.outlet.set_resting(orders);
     }
 
-    /// The end of this breaker is unclean: it comes of an exception, say.
-    pub(crate) fn end_uncleanly(&mut self) {
+    /// The end of this breaker is unclean, whatever its state will be: for languages whose exceptions Rust doesn't see unwind. A page in a
+    /// file then comes back open, as after a crash.
+    pub fn end_uncleanly(&mut self) {
         self.ends_uncleanly = true;
     }
 

@@ -56,6 +56,25 @@ impl Setting {
         })
     }
 
+    /// The setting's value in `config`, as a line of the tool's TOML.
+    ///
+    /// ```
+    /// let threshold = trip99::Config::setting("threshold").expect("there is one");
+    /// assert_eq!(threshold.show_toml(&trip99::Config::default()), "threshold = \"200ms\"\n");
+    /// ```
+    pub fn show_toml(&self, config: &Config) -> String {
+        let text = self.show(config);
+        let is_bare = match self.kind {
+            // TOML has no greater integers.
+            SettingKind::Number => self.get(config) <= i64::MAX as u64,
+            SettingKind::Share | SettingKind::Count | SettingKind::Switch => true,
+            // 0 turns a setting off, or leaves it to another one.
+            _ => text == "0",
+        };
+        let quote = if is_bare { "" } else { "\"" };
+        format!("{} = {quote}{text}{quote}\n", self.name)
+    }
+
     fn parse(&self, text: &str) -> Option<u64> {
         match self.kind {
             SettingKind::Duration => parse_ns(text),

@@ -3,13 +3,11 @@
 use super::Found;
 use crate::failure::Failure;
 use crate::profile::show_profile;
-use crate::show::{
-    evidence, show_count, show_counted, show_every, show_ns, show_part, show_quantile, wrap, wrap_lines, write_lines,
-};
+use crate::show::{evidence, show_count, show_counted, show_ns, show_part, wrap, wrap_lines, write_lines};
 use console::style;
 use std::io::Write;
 use std::path::Path;
-use trip99::{Config, Event};
+use trip99::Event;
 use trip99_logs::fault::Fault;
 use trip99_logs::profile::QUANTILES;
 use trip99_logs::tune::{CALLS_AFTER, FaultProof, Proof};
@@ -108,68 +106,7 @@ pub(super) fn show_healthy(found: &Found) -> Vec<(&'static str, String)> {
 
 /// What is known of false trips, in sentences.
 pub(super) fn show_odds(found: &Found) -> Vec<String> {
-    let tuned = &found.tuned;
-    let odds = tuned.odds();
-    let mut texts = Vec::new();
-    let times = |proof: &Proof| match proof.false_trips.len() {
-        0 => "never".to_owned(),
-        1 => "once".to_owned(),
-        count => format!("{count} times"),
-    };
-    match &tuned.held_back {
-        Some(held_back) => texts.push(format!(
-            "Settings made in the same way of the first {} calls alone ({}) would have tripped falsely {} in the {} of the {} that were \
-             held back.",
-            show_count(found.profile.rows.saturating_sub(held_back.rows as u64)),
-            show_rule(&held_back.config),
-            times(&held_back.proof),
-            show_ns(held_back.proof.span_ns),
-            show_counted(held_back.rows as u64, "call"),
-        )),
-        None => texts.push(format!(
-            "These settings would have tripped falsely {} in the {} that they were made of. Nothing was held back to judge by.",
-            times(&tuned.whole),
-            show_ns(tuned.whole.span_ns)
-        )),
-    }
-    let bound = show_every(odds.bound_a_month);
-    let with_suspects = match odds.bound_with_suspects_a_month > odds.bound_a_month {
-        true => format!(
-            " ({} if what was an outage by hindsight is counted as false, too)",
-            show_every(odds.bound_with_suspects_a_month)
-        ),
-        false => String::new(),
-    };
-    let whose = if tuned.held_back.is_some() { "those settings" } else { "these settings" };
-    texts.push(format!(
-        "So false trips of {whose} are no more frequent than {bound}{with_suspects}, 19 times of 20. The budget is {}.",
-        show_every(found.budget_a_month())
-    ));
-    if let Some(held_back) = &tuned.held_back {
-        let (these, those) = (show_rule(&tuned.config), show_rule(&held_back.config));
-        texts.push(match these == those {
-            true => "The settings above are made of all calls, and trip by the same rule. So there is no call left to judge them by: the \
-                     bound is that of those settings."
-                .to_owned(),
-            false => format!(
-                "The settings above are made of all calls, and trip by another rule ({these}). There is no call left to judge them by: the \
-                 bound is that of those settings. It tells of these as far as settings that are made in the same way are alike."
-            ),
-        });
-    }
-    let expected = show_every(odds.expected_a_month);
-    texts.push(if tuned.chosen.expected_a_month < odds.expected_a_month {
-        format!("By the tail of the log's own debts they are rarer than {expected}; no forecast goes beyond ten times the log's length.")
-    } else {
-        format!("By the tail of the log's own debts {expected} is to be expected.")
-    });
-    texts
-}
-
-/// What the debt trips by.
-fn show_rule(config: &Config) -> String {
-    let (quantile, threshold) = (show_quantile(config.quantile_ppm), show_ns(config.threshold_ns));
-    format!("{quantile} above {threshold}, debt {}", config.debt_limit)
+    found.told().odds()
 }
 
 /// A name, and what these settings and the defaults have.
