@@ -46,9 +46,9 @@ mod halts;
 mod ledger;
 mod trials;
 mod journal;
-mod mirror;
 #[path = "shm/handle.rs"]
 mod handle;
+mod mirror;
 mod tap;
 mod page;
 mod watch;
