@@ -338,7 +338,6 @@ fn a_killed_recorder_records_nothing_twice_and_loses_nothing() {
     let mut now_ns = SECOND;
     for round in 0..rounds {
         let mut recorder = record.start(&["--sign-within", "10ms"]);
-        // Fewer than a journal and a log keep come before the next recorder is there.
         let killed_after = Duration::from_micros(u64::from(round) * 7919 % 30_000);
         let begin = Instant::now();
         let mut turns = 0;
@@ -357,6 +356,10 @@ fn a_killed_recorder_records_nothing_twice_and_loses_nothing() {
             breaker.poll_at(later_ns);
             breaker.resume_at(later_ns, "");
             breaker.poll_at(later_ns);
+        }
+        // On a slow machine each of them is killed before it comes to anything. Journals and logs keep more than these rounds' worth.
+        if round % 4 == 3 {
+            record.once();
         }
     }
     record.once();
