@@ -43,6 +43,7 @@ impl Mirror {
     }
 
     /// A sample enters after those that this state counts, and the state becomes the other one. Only the owner may call this.
+    /// `FENCED` is true except in a loom model, which shows that it must be true.
     #[inline]
     fn push<const FENCED: bool>(&self, before: u64, latency_ns: u64, after: u64) {
         if FENCED {
@@ -83,14 +84,12 @@ impl Mirror {
 }
 
 /// The owner's end of the mirror.
-#[cfg_attr(not(feature = "shm"), allow(dead_code))]
 pub(crate) struct MirrorWriter {
     mirror: Handle<Mirror>,
     /// As in the mirror.
     state: u64,
 }
 
-#[cfg_attr(not(feature = "shm"), allow(dead_code))]
 impl MirrorWriter {
     /// It goes on with the count of an earlier owner. The window is empty.
     pub(crate) fn new(mirror: Handle<Mirror>) -> Self {
@@ -102,21 +101,18 @@ impl MirrorWriter {
     /// A sample entered the window, which has `len` samples by now.
     #[inline]
     pub(crate) fn push(&mut self, latency_ns: u64, len: usize) {
-        self.push_with::<true>(latency_ns, len);
-    }
-
-    /// `FENCED` is true except in a loom model, which shows that it must be true.
-    #[inline]
-    fn push_with<const FENCED: bool>(&mut self, latency_ns: u64, len: usize) {
-        let after = pack(unpack(self.state).0.wrapping_add(1), len);
-        self.mirror.push::<FENCED>(self.state, latency_ns, after);
-        self.state = after;
+        self.enter(latency_ns, pack(unpack(self.state).0.wrapping_add(1), len));
     }
 
     /// A sample entered the window in the place of the oldest.
     #[inline]
     pub(crate) fn replace(&mut self, latency_ns: u64) {
-        let after = self.state.wrapping_add(1 << LEN_BITS);
+        self.enter(latency_ns, self.state.wrapping_add(1 << LEN_BITS));
+    }
+
+    /// A sample enters, and the state becomes this one.
+    #[inline]
+    fn enter(&mut self, latency_ns: u64, after: u64) {
         self.mirror.push::<true>(self.state, latency_ns, after);
         self.state = after;
     }
