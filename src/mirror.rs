@@ -172,6 +172,34 @@ pub(crate) mod tests {
         assert_eq!((latencies_ns(mirror), mirror.entered()), (Some(vec![]), 30));
     }
 
+    /// The writer shows what a plain queue has, over the count's wrap-around, too.
+    #[test]
+    fn the_writer_shows_a_window_that_fills_slides_shrinks_and_goes_on() {
+        let handle: Handle<Mirror> = Handle::new(mirror::<8>()).part(|mirror| -> &Mirror { mirror });
+        let last = u64::MAX >> LEN_BITS;
+        set_len(&handle, last - 5, 3);
+        let mut writer = MirrorWriter::new(handle.clone());
+        let mut window = std::collections::VecDeque::new();
+        for latency_ns in 0..30 {
+            match latency_ns {
+                0..=3 => writer.push(latency_ns, window.len() + 1),
+                20 => {
+                    window.drain(..2);
+                    writer.set_len(2);
+                    writer.push(latency_ns, 3);
+                }
+                21 => writer.push(latency_ns, 4),
+                _ => {
+                    window.pop_front();
+                    writer.replace(latency_ns);
+                }
+            }
+            window.push_back(latency_ns);
+            assert_eq!(latencies_ns(&handle), Some(window.iter().copied().collect()), "{latency_ns}");
+        }
+        assert_eq!(handle.entered(), 24, "30 after the last but five");
+    }
+
     #[test]
     fn the_count_wraps() {
         let mirror: &Mirror = &mirror::<8>();
