@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 import signal
 import threading
 from dataclasses import FrozenInstanceError, asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 import trip99
 from conftest import REPOSITORY
-from trip99 import _arrays, _trip99
+from trip99 import _arrays, _trip99, _values
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +165,11 @@ def test_spans_to_leave_out() -> None:
     assert trip99.tune(start, latency, threshold="20ms").config["threshold"] == "20ms"
     assert trip99.tune(start, latency, quantile=0.9, detect_within=10**9).config["quantile"] == 0.9
     assert trip99.tune(start, latency, hold_back=0).held_back is None
+
+
+def test_the_type_of_reasons_has_each_of_the_librarys() -> None:
+    source = (REPOSITORY / "src/event.rs").read_text()
+    reasons = source[source.index("pub enum Reason") :]
+    names = re.findall(r'= \d+, "([a-z_]+)"', reasons[: reasons.index("\n    }")])
+    assert len(names) > 10
+    assert list(get_args(_values.Reason)) == names
