@@ -2,17 +2,19 @@
 
 use crate::in_flight::{InFlight, Returned};
 use crate::inbox::{Inbox, Inboxes};
-use crate::tickets::{Call, Tickets, Untracked};
+use crate::tickets::{Call, Untracked};
 
-/// A number that no slot has.
+/// A number that no call has.
 const NONE: u32 = u32::MAX >> 1;
 
-/// The owner's own calls.
+/// The owner's own calls. A ticket's id is the call's.
 pub(crate) struct OwnCalls {
-    tickets: Tickets,
+    /// With each number that stands for no call the next such number is kept.
     in_flight: InFlight,
-    /// The first number that stands for no call. Its slot of the tickets has the next such number, and so on; `NONE` is the last.
+    /// The first number that stands for no call. Its slot has the next one, and so on; `NONE` is the last.
     free: u32,
+    /// The generation of the latest ticket.
+    generation: u32,
     untracked: Untracked,
     /// The generation of untracked tickets. It changes each time that all calls are forgotten.
     untracked_generation: u32,
@@ -21,23 +23,35 @@ pub(crate) struct OwnCalls {
 impl OwnCalls {
     /// `seed` sets these tickets apart from others'.
     pub(crate) fn new(capacity: u32, seed: u32) -> Self {
-        let tickets = Tickets::new(capacity, seed);
-        let mut free = NONE;
-        for number in (1..=capacity).rev() {
-            tickets.revoke(number, free);
-            free = number;
-        }
-        let (in_flight, untracked) = (InFlight::new(capacity), Untracked::default());
-        Self { tickets, in_flight, free, untracked, untracked_generation: seed }
+        let in_flight = InFlight::new(capacity, |number| if number < capacity { number + 1 } else { NONE });
+        let free = if capacity > 0 { 1 } else { NONE };
+        Self { in_flight, free, generation: seed, untracked: Untracked::default(), untracked_generation: seed }
     }
 
-    /// Adds a call and returns its ticket; `None` if there is no room. `seen_ns` is `start_ns`, clamped to the latest time seen.
-    #[inline]
-    pub(crate) fn begin(&mut self, start_ns: u64, seen_ns: u64, trial: bool) -> Option<Call> {
-        let (call, next) = self.tickets.issue(self.free, start_ns)?;
-        self.free = next;
-        self.in_flight.begin(call.number(), seen_ns, trial);
+    /// Adds a call that begins at the latest time seen, and returns its ticket; `None` if there is no room.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self, now_ns: u64) -> Option<Call> {
+        let call = self.next_ticket(now_ns);
+        self.free = self.in_flight.begin(call.id(), now_ns)?;
         Some(call)
+    }
+
+    /// [`begin`](Self::begin) of any call. `seen_ns` is `start_ns`, clamped to the latest time seen.
+    #[cold]
+    pub(crate) fn begin_any(&mut self, start_ns: u64, seen_ns: u64, trial: bool) -> Option<Call> {
+        let call = self.next_ticket(start_ns);
+        let id = if start_ns == seen_ns { call.id() } else { id_of_clamped(call) };
+        self.free = self.in_flight.begin(id, seen_ns)?;
+        if trial {
+            self.in_flight.begin_trial(call.number());
+        }
+        Some(call)
+    }
+
+    #[inline(always)]
+    fn next_ticket(&mut self, start_ns: u64) -> Call {
+        self.generation = self.generation.wrapping_add(1);
+        Call::new(start_ns, self.free, self.generation)
     }
 
     /// The ticket of a call that isn't tracked.
@@ -45,14 +59,28 @@ impl OwnCalls {
         self.untracked.issue(start_ns, self.untracked_generation, trial)
     }
 
-    /// Takes a ticket back.
-    #[inline]
-    pub(crate) fn take(&mut self, call: Call) -> Returned {
-        if self.tickets.redeem(call, self.free) {
+    /// Takes back the ticket of a call that just waits, and that began at the latest time seen then. Otherwise this returns false, and
+    /// nothing is changed.
+    #[inline(always)]
+    pub(crate) fn take_waiting(&mut self, call: Call) -> bool {
+        let is_taken = self.in_flight.remove_waiting(call.id(), call.start_ns(), self.free);
+        if is_taken {
             self.free = call.number();
-            self.in_flight.remove(call.number())
-        } else {
-            self.take_untracked(call)
+        }
+        is_taken
+    }
+
+    /// Takes any ticket back.
+    #[cold]
+    pub(crate) fn take(&mut self, call: Call) -> Returned {
+        let is_clamped = self.in_flight.start_of(call.number()) != Some(call.start_ns());
+        let id = if is_clamped { id_of_clamped(call) } else { call.id() };
+        match self.in_flight.remove(id, self.free) {
+            Returned::Unknown => self.take_untracked(call),
+            returned => {
+                self.free = call.number();
+                returned
+            }
         }
     }
 
@@ -70,14 +98,19 @@ impl OwnCalls {
 
     /// Forgets every call. Tickets that are out become unknown.
     pub(crate) fn clear(&mut self) {
-        let Self { tickets, in_flight, free, .. } = self;
-        in_flight.clear(|number| {
-            tickets.revoke(number, *free);
-            *free = number;
-        });
+        let Self { in_flight, free, .. } = self;
+        in_flight.clear(|number| core::mem::replace(free, number));
         self.untracked.clear();
         self.untracked_generation = self.untracked_generation.wrapping_add(1);
     }
+}
+
+/// The id of a call that is tracked from another time on than its ticket has. The ticket's time is in it, so that a forged one isn't known.
+/// It is mixed by a multiplication (Knuth, "The Art of Computer Programming", volume 3, 6.4), as generations and times are both counted up.
+fn id_of_clamped(call: Call) -> u64 {
+    const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mixed = call.start_ns().wrapping_mul(GOLDEN_RATIO) >> 32 | 1; // never 0, which would change nothing
+    call.id() ^ mixed << 32
 }
 
 /// The owner's own calls and those of all lanes.
@@ -174,7 +207,7 @@ mod tests {
     use super::*;
 
     fn begin(calls: &mut OwnCalls, trial: bool) -> (Call, bool) {
-        let tracked = calls.begin(5, 6, trial);
+        let tracked = calls.begin_any(5, 6, trial);
         (tracked.unwrap_or_else(|| calls.begin_untracked(5, trial)), tracked.is_some())
     }
 
@@ -189,6 +222,27 @@ mod tests {
         assert_eq!([trial, trial].map(|call| calls.take(call)), [Returned::Trial, Returned::Unknown]);
         assert_eq!((calls.in_flight.len(), calls.in_flight.oldest_ns()), (1, Some(6)));
         assert_eq!(calls.take(second), Returned::Call);
+    }
+
+    /// Generations and times that differ by as little don't make up for each other.
+    #[test]
+    fn a_clamped_call_is_known_by_its_own_ticket_alone() {
+        let mut calls = OwnCalls::new(1, 7);
+        let old: Vec<Call> = (0..64)
+            .filter_map(|start_ns| {
+                let call = calls.begin_any(start_ns, 1000, false);
+                call.map(|call| calls.take(call));
+                call
+            })
+            .collect();
+        let clamped = calls.begin_any(64, 1000, false).unwrap();
+        assert!(old.iter().all(|&call| calls.take(call) == Returned::Unknown));
+        let forged = |start_ns| Call::new(start_ns, clamped.number(), clamped.generation());
+        assert!(
+            [0, 63, 65, 1000, 1 << 32].into_iter().all(|start_ns| calls.take(forged(start_ns)) == Returned::Unknown)
+        );
+        assert!(!calls.take_waiting(clamped));
+        assert_eq!([clamped, clamped].map(|call| calls.take(call)), [Returned::Call, Returned::Unknown]);
     }
 
     #[test]

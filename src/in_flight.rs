@@ -1,4 +1,5 @@
-//! Calls in flight in sending order: O(1) to add, to remove and to find the oldest. A call is known by its number, from 1 on.
+//! Calls in flight in sending order: O(1) to add, to remove and to find the oldest. A call has a number, from 1 on, and an id that tells
+//! it from the other calls which have that number before and after it. The low half of the id is the number.
 //!
 //! There is one list. It is linked through the slots of the calls, and closed by a slot of its own, of number 0. Starts never
 //! decrease along it. Calls become overdue and expire from its head on, so that two cursors part the list in three:
@@ -13,38 +14,62 @@
 //! Each cursor stands on the last call that is past a limit, not on the first that isn't. So no cursor moves when a call is added,
 //! or when a call that waits is removed. Trials wait, too. A third cursor knows the oldest trial.
 
-/// What a number stands for.
+/// What a number stands for: marks in an id, where no number has bits. So the id of a call that just waits is as it was given, and no id
+/// that anybody brings equals that of another call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
 enum On {
-    /// No call.
-    Nothing = 0,
-    Waiting = 1,
+    Waiting = 0,
     /// A trial, which waits.
-    Trial = 2,
-    Overdue = 3,
-    Expired = 4,
+    Trial = 1 << 28,
+    Overdue = 2 << 28,
+    Expired = 3 << 28,
+    /// No call.
+    Nothing = 4 << 28,
 }
+
+/// The greatest number.
+pub(crate) const MAX_NUMBER: u32 = (1 << 28) - 1;
+const MARKS: u64 = 0xf << 28;
 
 #[derive(Clone, Copy)]
 struct Slot {
     /// The call's start, clamped to the latest time seen, so that the list is in the order of its starts.
     start_ns: u64,
+    /// The call's id, and what it is.
+    marked_id: u64,
     /// The call before this one. The list's own slot has the tail here.
     previous: u32,
-    /// The call after this one. The list's own slot has the head here.
+    /// The call after this one. The list's own slot has the head here. While the number stands for no call, this is what its keeper
+    /// keeps here.
     next: u32,
-    on: On,
 }
 
 const _: () = assert!(size_of::<Slot>() == 24);
 
+impl Slot {
+    fn id(self) -> u64 {
+        self.marked_id & !MARKS
+    }
+
+    fn on(self) -> On {
+        match self.marked_id & MARKS {
+            0 => On::Waiting,
+            mark if mark == On::Trial as u64 => On::Trial,
+            mark if mark == On::Overdue as u64 => On::Overdue,
+            mark if mark == On::Expired as u64 => On::Expired,
+            _ => On::Nothing,
+        }
+    }
+}
+
 /// The number of the list's own slot, which is before the head and behind the tail.
 const LIST: u32 = 0;
 
-const EMPTY: Slot = Slot { start_ns: 0, previous: LIST, next: LIST, on: On::Nothing };
+const EMPTY: Slot = Slot { start_ns: 0, marked_id: On::Nothing as u64, previous: LIST, next: LIST };
 
 pub(crate) struct InFlight {
-    /// The list's own slot, then those of the calls.
+    /// The list's own slot, then those of the calls. No more than `MAX_NUMBER` of these.
     slots: Box<[Slot]>,
     /// How many calls are on the list.
     len: usize,
@@ -67,99 +92,105 @@ pub(crate) enum Returned {
 }
 
 impl InFlight {
-    /// A table for calls of the numbers 1 to `capacity`.
-    pub(crate) fn new(capacity: u32) -> Self {
-        let slots = (0..=capacity).map(|_| EMPTY).collect();
+    /// A table for calls of the numbers 1 to `capacity`. For each number it keeps what `keep` says.
+    pub(crate) fn new(capacity: u32, keep: impl Fn(u32) -> u32) -> Self {
+        let calls = (1..=capacity.min(MAX_NUMBER)).map(|number| Slot { next: keep(number), ..EMPTY });
+        let slots = core::iter::once(EMPTY).chain(calls).collect();
         Self { slots, len: 0, overdue: 0, last_expired: LIST, last_overdue: LIST, oldest_trial: LIST }
     }
 
-    /// Adds a call behind all others. Its number stands for no call so far, and its start is not before that of the last call.
-    #[inline]
-    pub(crate) fn begin(&mut self, number: u32, start_ns: u64, trial: bool) {
-        let Some(list) = self.slots.first_mut() else { return };
-        let tail = core::mem::replace(&mut list.previous, number);
-        if let Some(slot) = self.slots.get_mut(number as usize) {
-            *slot = Slot { start_ns, previous: tail, next: LIST, on: On::Waiting };
-        }
+    /// Adds a call behind all others. Its number stands for no call so far, and its start is not before that of the last call. Returns
+    /// what was kept with the number; `None` if there is no such number.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self, id: u64, start_ns: u64) -> Option<u32> {
+        let number = id as u32;
+        let tail = self.slots.first()?.previous;
+        let slot = self.slots.get_mut(number as usize)?;
+        let kept = slot.next;
+        *slot = Slot { start_ns, marked_id: id, previous: tail, next: LIST };
         if let Some(slot) = self.slots.get_mut(tail as usize) {
             slot.next = number;
         }
-        self.len += 1;
-        if trial {
-            self.begin_trial(number);
+        if let Some(list) = self.slots.first_mut() {
+            list.previous = number;
         }
+        self.len += 1;
+        Some(kept)
     }
 
+    /// The call of this number, which is the last, is a trial.
     #[cold]
-    fn begin_trial(&mut self, number: u32) {
+    pub(crate) fn begin_trial(&mut self, number: u32) {
         self.put(number, On::Trial);
         if self.oldest_trial == LIST {
             self.oldest_trial = number;
         }
     }
 
-    /// Removes the call of this number, which stands for no call from now on.
-    #[inline]
-    pub(crate) fn remove(&mut self, number: u32) -> Returned {
-        let Some(slot) = self.slots.get_mut(number as usize) else { return Returned::Unknown };
-        let Slot { previous, next, on, .. } = *slot;
-        slot.on = On::Nothing;
-        if on != On::Waiting {
-            return self.remove_special(number, on);
+    /// Removes a call that just waits, whose id and start these are. Its number stands for no call from now on, and keeps a number
+    /// in its place. Otherwise this returns false, and nothing is changed.
+    #[inline(always)]
+    pub(crate) fn remove_waiting(&mut self, id: u64, start_ns: u64, keep: u32) -> bool {
+        let slots = &mut *self.slots;
+        let Some(slot) = slots.get_mut(id as u32 as usize) else { return false };
+        if slot.marked_id != id || slot.start_ns != start_ns {
+            return false;
         }
-        self.unlink(previous, next);
-        Returned::Call
+        let Slot { previous, next, .. } = *slot;
+        (slot.marked_id, slot.next) = (EMPTY.marked_id, keep);
+        unlink(slots, previous, next);
+        self.len -= 1;
+        true
     }
 
-    /// Removes any call that doesn't just wait: a cursor may stand on it.
+    /// Removes the call of this id, whatever it is. Its number stands for no call from now on, and keeps a number.
     #[cold]
-    fn remove_special(&mut self, number: u32, on: On) -> Returned {
-        let Slot { previous, next, .. } = self.at(number);
+    pub(crate) fn remove(&mut self, id: u64, keep: u32) -> Returned {
+        let number = id as u32;
+        let slot = self.at(number);
+        let Slot { previous, next, .. } = slot;
+        let on = slot.on();
+        if slot.id() != id {
+            return Returned::Unknown;
+        }
         let returned = match on {
             On::Nothing => return Returned::Unknown,
             On::Trial => Returned::Trial,
             On::Waiting | On::Overdue | On::Expired => Returned::Call,
         };
+        if let Some(slot) = self.slots.get_mut(number as usize) {
+            (slot.marked_id, slot.next) = (EMPTY.marked_id, keep);
+        }
         self.overdue -= usize::from(on == On::Overdue);
         for cursor in [&mut self.last_expired, &mut self.last_overdue] {
             if *cursor == number {
                 *cursor = previous;
             }
         }
-        self.unlink(previous, next);
+        unlink(&mut self.slots, previous, next);
+        self.len -= 1;
         if self.oldest_trial == number {
             self.oldest_trial = self.trial_from(next);
         }
         returned
     }
 
-    #[inline]
-    fn unlink(&mut self, previous: u32, next: u32) {
-        if let Some(slot) = self.slots.get_mut(previous as usize) {
-            slot.next = next;
-        }
-        if let Some(slot) = self.slots.get_mut(next as usize) {
-            slot.previous = previous;
-        }
-        self.len -= 1;
-    }
-
     /// The first trial from this call on, or `LIST` if there is none. Each call is passed over once at most, as the cursor moves
     /// forward alone.
     fn trial_from(&self, mut number: u32) -> u32 {
-        while self.at(number).on != On::Trial && number != LIST {
+        while self.at(number).on() != On::Trial && number != LIST {
             number = self.at(number).next;
         }
         number
     }
 
-    /// Forgets every call, and tells `forget` the number of each.
-    pub(crate) fn clear(&mut self, mut forget: impl FnMut(u32)) {
+    /// Forgets every call. `forget` is told the number of each, and says what to keep with it.
+    pub(crate) fn clear(&mut self, mut forget: impl FnMut(u32) -> u32) {
         let mut number = self.at(LIST).next;
         while number != LIST {
-            let next = self.at(number).next;
-            self.put(number, On::Nothing);
-            forget(number);
+            let Some(slot) = self.slots.get_mut(number as usize) else { break };
+            let next = core::mem::replace(&mut slot.next, forget(number));
+            slot.marked_id = EMPTY.marked_id;
             number = next;
         }
         (self.len, self.overdue) = (0, 0);
@@ -174,8 +205,7 @@ impl InFlight {
         let mut last = LIST;
         (0..self.len).map(move |_| {
             last = self.at(last).next;
-            let Slot { start_ns, on, .. } = self.at(last);
-            (start_ns, on == On::Trial)
+            (self.at(last).start_ns, self.at(last).on() == On::Trial)
         })
     }
 
@@ -286,13 +316,24 @@ impl InFlight {
 
     fn put(&mut self, number: u32, on: On) {
         if let Some(slot) = self.slots.get_mut(number as usize) {
-            slot.on = on;
+            slot.marked_id = slot.id() | on as u64;
         }
     }
 
     /// The start of the call of this number. It is `None` for `LIST`.
     fn start_ns(&self, number: u32) -> Option<u64> {
         (number != LIST).then(|| self.at(number).start_ns)
+    }
+}
+
+/// Links a call with the next but one.
+#[inline(always)]
+fn unlink(slots: &mut [Slot], previous: u32, next: u32) {
+    if let Some(slot) = slots.get_mut(previous as usize) {
+        slot.next = next;
+    }
+    if let Some(slot) = slots.get_mut(next as usize) {
+        slot.previous = previous;
     }
 }
 
@@ -330,41 +371,67 @@ mod tests {
 
     #[derive(Clone, Copy, PartialEq, Debug)]
     struct TwinCall {
-        number: u32,
+        id: u64,
         start_ns: u64,
         trial: bool,
         /// Became overdue (whether or not it was too old by then).
         overdue: bool,
     }
 
+    impl TwinCall {
+        fn number(&self) -> u32 {
+            self.id as u32
+        }
+    }
+
     proptest! {
         /// The twin is a plain list of calls in sending order, filtered anew each time.
         #[test]
         fn behaves_as_a_list_of_calls(capacity in 1u32..9, ops in prop::collection::vec(op(), 0..200)) {
-            let mut in_flight = InFlight::new(capacity);
+            let mut in_flight = InFlight::new(capacity, |number| number + 100);
+            let mut kept: Vec<u32> = (0..=capacity).map(|number| number + 100).collect();
+            let mut ids = 0;
             let mut twin: Vec<TwinCall> = Vec::new();
             let (mut now_ns, mut threshold_ns, mut age_ns) = (0u64, 10u64, 40u64);
             for op in ops {
                 let free: Vec<u32> = (1..=capacity)
-                    .filter(|number| twin.iter().all(|call| call.number != *number))
+                    .filter(|number| twin.iter().all(|call| call.number() != *number))
                     .collect();
                 match op {
                     Op::Begin { later_ns, trial, which } => if !free.is_empty() {
                         now_ns += later_ns;
                         let number = *which.get(&free);
-                        in_flight.begin(number, now_ns, trial);
-                        twin.push(TwinCall { number, start_ns: now_ns, trial, overdue: false });
+                        ids += 1;
+                        let id = ids << 32 | u64::from(number);
+                        prop_assert_eq!(in_flight.begin(id, now_ns), Some(kept[number as usize]));
+                        if trial {
+                            in_flight.begin_trial(number);
+                        }
+                        twin.push(TwinCall { id, start_ns: now_ns, trial, overdue: false });
                     }
                     Op::Remove { which } => {
                         let number = which.index(capacity as usize) as u32 + 1;
-                        let expected = match twin.iter().position(|call| call.number == number) {
+                        kept[number as usize] += 1;
+                        let keep = kept[number as usize];
+                        match twin.iter().position(|call| call.number() == number) {
                             Some(at) => {
-                                let TwinCall { trial, overdue, .. } = twin.remove(at);
-                                if trial && !overdue { Returned::Trial } else { Returned::Call }
+                                let TwinCall { id, start_ns, trial, overdue } = twin.remove(at);
+                                for (id, start_ns) in [(id + (1 << 32), start_ns), (id, start_ns + 1), (id | On::Trial as u64, start_ns)] {
+                                    prop_assert!(!in_flight.remove_waiting(id, start_ns, 0), "of another call");
+                                }
+                                prop_assert_eq!(in_flight.remove(id + (1 << 32), 0), Returned::Unknown);
+                                let waits = !trial && !overdue;
+                                prop_assert_eq!(in_flight.remove_waiting(id, start_ns, keep), waits);
+                                let expected = if trial && !overdue { Returned::Trial } else { Returned::Call };
+                                let expected = if waits { Returned::Unknown } else { expected };
+                                prop_assert_eq!(in_flight.remove(id, keep), expected);
                             }
-                            None => Returned::Unknown,
-                        };
-                        prop_assert_eq!(in_flight.remove(number), expected);
+                            None => {
+                                kept[number as usize] -= 1;
+                                prop_assert_eq!(in_flight.remove(ids << 32 | u64::from(number), 0), Returned::Unknown);
+                                prop_assert!(!in_flight.remove_waiting(u64::from(number), now_ns, 0));
+                            }
+                        }
                     }
                     Op::MarkOverdue => {
                         let expected = twin.iter_mut().find(|call| !call.overdue);
@@ -386,8 +453,12 @@ mod tests {
                     }
                     Op::Clear => {
                         let mut told = Vec::new();
-                        in_flight.clear(|number| told.push(number));
-                        prop_assert_eq!(&told, &twin.drain(..).map(|call| call.number).collect::<Vec<_>>());
+                        in_flight.clear(|number| {
+                            told.push(number);
+                            kept[number as usize] += 7;
+                            kept[number as usize]
+                        });
+                        prop_assert_eq!(&told, &twin.drain(..).map(|call| call.number()).collect::<Vec<_>>());
                     }
                 }
                 let counted = |call: &&TwinCall| call.overdue && !is_expired(call.start_ns, now_ns, age_ns);
@@ -406,10 +477,11 @@ mod tests {
 
     #[test]
     fn numbers_beyond_the_last_are_no_calls() {
-        let mut in_flight = InFlight::new(2);
-        for number in [0, 3, u32::MAX] {
-            assert_eq!(in_flight.remove(number), Returned::Unknown);
+        let mut in_flight = InFlight::new(2, |_| 0);
+        for id in [0, 3, u64::from(u32::MAX), EMPTY.marked_id, EMPTY.marked_id | 1, u64::MAX] {
+            assert_eq!(in_flight.remove(id, 0), Returned::Unknown);
+            assert!(!in_flight.remove_waiting(id, 0, 0));
         }
-        assert_eq!(in_flight.len(), 0);
+        assert_eq!((in_flight.begin(3, 0), in_flight.begin(u64::MAX, 0), in_flight.len()), (None, None, 0));
     }
 }

@@ -205,7 +205,8 @@ impl Inbox {
         }
         let queues = Queues { begin, end, begin_noted: 0, end_noted: 0 };
         let generations = vec![seed as u16; len + 1].into_boxed_slice();
-        let inbox = Self { queues, numbers, shared, in_flight: InFlight::new(capacity), generations, latest_ns: 0 };
+        let inbox =
+            Self { queues, numbers, shared, in_flight: InFlight::new(capacity, |_| 0), generations, latest_ns: 0 };
         (inbox, LaneQueues { begin: to_begin, end: to_end, numbers: free })
     }
 
@@ -231,7 +232,10 @@ impl Inbox {
     pub(crate) fn begin(&mut self, number: u32, generation: u16, seen_ns: u64, trial: bool) {
         self.note_generation(number, generation);
         self.latest_ns = self.latest_ns.max(seen_ns);
-        self.in_flight.begin(number, self.latest_ns, trial);
+        self.in_flight.begin(id(number, generation), self.latest_ns);
+        if trial {
+            self.in_flight.begin_trial(number);
+        }
     }
 
     /// Frees the number of a call that isn't to be tracked, as it was sent before the epoch.
@@ -251,7 +255,7 @@ impl Inbox {
         if generation_of(&self.generations, number) != generation {
             return Returned::Unknown;
         }
-        let returned = self.in_flight.remove(number);
+        let returned = self.in_flight.remove(id(number, generation), 0);
         if returned != Returned::Unknown {
             let _ = self.numbers.push(number); // a full queue has all numbers
         }
@@ -261,7 +265,10 @@ impl Inbox {
     /// Forgets the calls in flight, and frees their numbers, as a new epoch begins.
     pub(crate) fn clear(&mut self) {
         let numbers = &mut self.numbers;
-        self.in_flight.clear(|number| _ = numbers.push(number)); // a full queue has all numbers
+        self.in_flight.clear(|number| {
+            let _ = numbers.push(number); // a full queue has all numbers
+            0
+        });
         self.latest_ns = 0; // a clock that jumped goes on earlier
     }
 
@@ -269,6 +276,11 @@ impl Inbox {
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.shared.dropped(), self.shared.misused())
     }
+}
+
+/// The id of a call in flight.
+fn id(number: u32, generation: u16) -> u64 {
+    u64::from(number) | u64::from(generation) << 32
 }
 
 fn generation_of(generations: &[u16], number: u32) -> u16 {

@@ -14,7 +14,11 @@ use crate::window::Window;
 /// A deadline that never comes.
 pub(crate) const NEVER_NS: u64 = u64::MAX;
 
+/// What a calm sample takes comes first: see `breaker::machine`.
+#[repr(C)]
 pub(crate) struct Judge {
+    /// While calm, a good sample that is faster than this changes no count and no verdict. 0 = not calm.
+    calm_below_ns: u64,
     window: Window,
     rules: Rules,
     pub(crate) calls: Calls,
@@ -26,8 +30,6 @@ pub(crate) struct Judge {
     sample_every: u32,
     /// How many samples the stride still passes over. At 0 the next sample enters the window. It is below `sample_every`.
     stride_left: u32,
-    /// While calm, a good sample that is faster than this changes no count and no verdict. 0 = not calm.
-    calm_below_ns: u64,
     /// A sample that starts before this is stale.
     epoch_ns: u64,
     /// How many samples the stride passed over.
@@ -35,10 +37,15 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
+    /// So many bytes come first that a calm sample takes, without what it is staged in.
+    #[cfg(test)]
+    pub(crate) const CALM_BYTES: usize = core::mem::offset_of!(Self, window) + Window::CALM_BYTES;
+
     /// `seed` is for tickets.
     pub(crate) fn new(config: &Config, seed: u32) -> Self {
         let mut judge = Self {
-            window: Window::new(config.window_len as usize, config.threshold_ns, config.window_age_ns),
+            calm_below_ns: 0,
+            window: Window::new(config.window_len, config.threshold_ns, config.window_age_ns),
             rules: Rules::new(config),
             calls: Calls::new(config.max_in_flight, seed),
             quantiles: Quantiles::new(config.window_len as usize, config.max_in_flight as usize),
@@ -47,7 +54,6 @@ impl Judge {
             recover_threshold_ns: 0,
             sample_every: 0,
             stride_left: 0,
-            calm_below_ns: 0,
             epoch_ns: 0,
             passed_over: 0,
         };

@@ -95,7 +95,7 @@ impl BeginHalf {
             self.watch.look(&self.reporter.gate.page, now_ns);
         }
         if let Ok(number) = self.numbers.pop()
-            && let Some((call, _)) = self.reporter.tickets.issue(number, now_ns)
+            && let Some(call) = self.reporter.tickets.issue(number, now_ns)
         {
             let (generation, trial) = (call.generation() as u16, self.reporter.claim());
             self.reporter.push(Message::Begin { start_ns: now_ns, number, generation, trial });

@@ -8,6 +8,7 @@ use crate::event::Event;
 use crate::gate::Bits;
 use crate::gate::GateByte;
 use crate::halts::Held;
+use crate::handle::Handle;
 use crate::handles::{Observer, Signature};
 use crate::holder::Holder;
 #[cfg(feature = "shm")]
@@ -35,8 +36,6 @@ pub(crate) struct Outlet {
     link: Link,
     /// `None` if the settings want no tap.
     tap: Option<TapWriter>,
-    /// Whether others see each sample: the page is in a file, or there is a tap.
-    is_shown: bool,
     author: Author,
     /// Whether the gate is to show SHADOW.
     shadow: bool,
@@ -64,7 +63,6 @@ impl Outlet {
         let page = Page::new(state, shadow, config.tap_len);
         Self {
             tap: page.tap().cloned().map(TapWriter::new),
-            is_shown: page.tap().is_some(),
             page,
             link: Link::default(),
             author: Author::this_process(),
@@ -169,18 +167,10 @@ impl Outlet {
         self.quiet_until_ns = u64::MAX;
     }
 
-    /// The next poll looks and publishes, though nothing else happens.
-    pub(crate) fn owe_look(&mut self) {
-        self.expected = OWED;
-    }
-
-    /// From when on a look is due; `u64::MAX` if the next poll looks anyway.
-    pub(crate) fn look_at_ns(&self) -> u64 {
-        if self.expected == OWED { u64::MAX } else { self.quiet_until_ns.saturating_add(1) }
-    }
-
-    pub(crate) fn quiet_until_ns(&self) -> u64 {
-        self.quiet_until_ns
+    /// Whether a poll at this time publishes, though nothing happens.
+    #[inline]
+    pub(crate) fn is_publication_due(&self, now_ns: u64) -> bool {
+        now_ns > self.quiet_until_ns
     }
 
     /// How many events the journal has had.
@@ -200,9 +190,9 @@ impl Outlet {
         self.link.replaced(latency_ns);
     }
 
-    #[inline]
-    pub(crate) fn is_shown(&self) -> bool {
-        self.is_shown
+    /// Whether others see each sample: there is a tap, or the page is in a file, where it has a mirror.
+    pub(crate) fn shows_samples(&self) -> bool {
+        self.tap.is_some() || self.link.has_mirror()
     }
 
     /// Samples may have left the window, which has `window_len` samples now.
@@ -231,6 +221,10 @@ impl Outlet {
     #[inline]
     pub(crate) fn gate(&self) -> &GateByte {
         self.page.gate()
+    }
+
+    pub(crate) fn gate_handle(&self) -> Handle<GateByte> {
+        self.page.gate.clone()
     }
 
     /// True unless the gate holds just what the owner put there, halted or not: then nobody may pass.
@@ -300,7 +294,7 @@ impl Outlet {
     /// From now on the page is in a file. The gate is as an earlier owner left it, if there was one.
     #[cfg(feature = "shm")]
     pub(crate) fn move_to(&mut self, page: Page, link: Link, legacy: Option<&Legacy>) {
-        (self.page, self.link, self.is_shown) = (page, link, true);
+        (self.page, self.link) = (page, link);
         // A page may have room for a tap that these settings don't want.
         self.tap = self.tap.take().and(self.page.tap().cloned()).map(TapWriter::new);
         let Some(legacy) = legacy else { return };

@@ -1,7 +1,12 @@
 //! A fixed, cache-aligned ring of stamped latencies. It is plain memory, private to the breaker's owner.
 //!
-//! Latencies, stamps and outcomes lie in arrays of their own, so that a pass over the latencies (the quantile) reads nothing else.
-//! Failures are rare: their bits are neither read nor written while the ring holds no failed sample.
+//! Latencies lie in a row, so that a pass over them (the quantile) reads nothing else. The stamps lie in a row behind them, in the same
+//! block, so that one address leads to both. Failures are rare: their bits are neither read nor written while the ring holds no failed
+//! sample.
+//!
+//! While all is calm, the latest few samples are *staged* beside the breaker's other hot fields, and put into the rows together. So most
+//! samples touch no memory but that. A process with a thousand breakers has too many rows for its caches, and far too many pages for its
+//! TLB.
 #![expect(unsafe_code, reason = "unchecked slots on the hot path; every index is kept below `capacity`")]
 
 const LINE: usize = 16;
@@ -33,6 +38,12 @@ impl Words {
         unsafe { core::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * LINE) }
     }
 
+    /// Where this word is, if there is such a word.
+    #[inline]
+    fn place(&mut self, index: usize) -> *mut u64 {
+        self.0.as_mut_ptr().cast::<u64>().wrapping_add(index)
+    }
+
     /// # Safety
     /// `index` is below the `len` given to `new`.
     #[inline]
@@ -60,42 +71,68 @@ pub(crate) struct Sample {
     pub(crate) ok: bool,
 }
 
+/// So many samples are staged at most: a pair of lines with latencies, and a pair with stamps.
+const STAGE: usize = 16;
+
+/// The fields that a calm sample takes come first: see `breaker::machine`.
+#[repr(C)]
 pub(crate) struct Ring {
-    latencies_ns: Words,
-    ends_ns: Words,
+    /// How many samples are staged. They are those of the slots from `next` on.
+    staged: u32,
+    /// How many samples may be staged: if this is above 0, the ring is full, and the samples of as many slots from `next` on, which the
+    /// staged ones replace, have succeeded and are not slow. None of these is the last slot, behind which a new lap begins.
+    calm: u32,
+    staged_ns: [u64; STAGE],
+    staged_ends_ns: [u64; STAGE],
+
+    /// The slot of the next sample to be put into the rows, in range `0 .. capacity`. If the ring is full, the oldest sample is there.
+    next: u32,
+    /// How many samples there may be, in range `1 ..= 2^31`.
+    capacity: u32,
+    /// The latency of each slot, and then, from `stamps` on, when each sample ended.
+    words: Words,
+    /// Where the stamps begin: `capacity`, or the next whole line after it.
+    stamps: usize,
     /// A bit for each slot. All bits are 0 while `failed` is 0.
     failed_bits: Words,
-    /// How many samples there may be; at least 1.
-    capacity: usize,
-    /// The slot of the next sample to come, in range `0 .. capacity`. If the ring is full, the oldest sample is there.
-    next: usize,
     /// How many samples there are, in range `0 ..= capacity`.
     len: usize,
-    /// Where the calm slots end. If this is above `next`, the ring is full, and the slots from `next` to here hold samples that
-    /// succeeded. It is below `capacity`, and never that of an earlier lap.
-    calm_end: usize,
-    /// How many samples ever entered, without the latest `next` of them. It is a multiple of `capacity`.
+    /// How many samples ever entered, without the latest `next + staged` of them. It is a multiple of `capacity`.
     lapped: u64,
     /// How many of the `len` samples failed.
     failed: usize,
 }
 
 impl Ring {
-    pub(crate) fn new(capacity: usize) -> Self {
-        let capacity = capacity.max(1);
-        let mut failed_bits = Words::new(capacity.div_ceil(64));
+    /// What comes before the staged samples.
+    #[cfg(test)]
+    pub(crate) const CALM_BYTES: usize = core::mem::offset_of!(Self, staged_ns);
+
+    /// A capacity of 0 counts as 1.
+    pub(crate) fn new(capacity: u32) -> Self {
+        let capacity = capacity.clamp(1, 1 << 31);
+        let stamps = (capacity as usize).next_multiple_of(LINE);
+        let mut failed_bits = Words::new((capacity as usize).div_ceil(64));
         failed_bits.as_mut_slice().fill(0);
         Self {
-            latencies_ns: Words::new(capacity),
-            ends_ns: Words::new(capacity),
-            failed_bits,
-            capacity,
+            staged: 0,
+            calm: 0,
+            staged_ns: [0; STAGE],
+            staged_ends_ns: [0; STAGE],
             next: 0,
+            capacity,
+            words: Words::new(2 * stamps),
+            stamps,
+            failed_bits,
             len: 0,
-            calm_end: 0,
             lapped: 0,
             failed: 0,
         }
+    }
+
+    #[inline]
+    fn capacity(&self) -> usize {
+        self.capacity as usize
     }
 
     #[inline]
@@ -106,7 +143,7 @@ impl Ring {
     /// How many samples ever entered.
     #[inline]
     pub(crate) fn pushed(&self) -> u64 {
-        self.lapped + self.next as u64
+        self.lapped + u64::from(self.next) + u64::from(self.staged)
     }
 
     /// How many of the samples failed.
@@ -117,12 +154,12 @@ impl Ring {
 
     #[inline]
     pub(crate) fn clear(&mut self) {
+        self.settle();
         if self.failed > 0 {
             self.failed_bits.as_mut_slice().fill(0);
             self.failed = 0;
         }
         self.len = 0;
-        self.calm_end = 0;
     }
 
     /// The sample `age` places after the oldest (0 = the oldest), if there are so many.
@@ -135,97 +172,126 @@ impl Ring {
     /// Takes the oldest sample out.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Sample> {
+        self.settle();
         let sample = self.get(0)?;
         if !sample.ok {
             self.count_failed(self.slot(0), true, false);
         }
         self.len -= 1;
-        self.calm_end = 0;
         Some(sample)
     }
 
     /// Puts a sample behind the newest one. If the ring is full, it takes the place of the oldest sample, which is returned.
     #[inline]
     pub(crate) fn push(&mut self, sample: Sample) -> Option<Sample> {
-        let slot = self.next;
-        let dropped = if self.len == self.capacity {
+        self.settle();
+        let slot = self.next as usize;
+        let dropped = if self.len == self.capacity() {
             // SAFETY: `next` is below `capacity`.
             Some(unsafe { self.sample(slot) })
         } else {
             self.len += 1;
             None
         };
-        // SAFETY: the same.
+        // SAFETY: the same, and there is a latency and a stamp for each slot below `capacity`.
         unsafe {
-            *self.ends_ns.get_mut(slot) = sample.end_ns;
-            *self.latencies_ns.get_mut(slot) = sample.latency_ns;
+            *self.words.get_mut(slot) = sample.latency_ns;
+            *self.words.get_mut(self.stamps + slot) = sample.end_ns;
         }
         let dropped_failed = dropped.is_some_and(|dropped| !dropped.ok);
         if !sample.ok || dropped_failed {
             self.count_failed(slot, dropped_failed, !sample.ok);
         }
-        self.next = slot + 1;
+        self.next += 1;
         if self.next == self.capacity {
             self.next = 0;
-            self.calm_end = 0;
-            self.lapped += self.capacity as u64;
+            self.lapped += u64::from(self.capacity);
         }
         dropped
     }
 
-    /// [`push`](Self::push) of a sample that succeeded, in the place of one that succeeded, too, and was faster than `below_ns`.
-    /// `look_for_calm` must have found the slot calm. Otherwise this returns false, and nothing is changed.
+    /// [`push`](Self::push) of a sample that succeeded, in the place of one that succeeded, too, and wasn't slow, as
+    /// [`look_for_calm`](Self::look_for_calm) has found. Otherwise this returns false, and nothing is changed.
     #[inline(always)]
-    pub(crate) fn replace_calm(&mut self, end_ns: u64, latency_ns: u64, below_ns: u64) -> bool {
-        let slot = self.next;
-        if slot >= self.calm_end {
+    pub(crate) fn replace_calm(&mut self, end_ns: u64, latency_ns: u64) -> bool {
+        let place = self.staged as usize;
+        if self.staged >= self.calm {
             return false;
         }
-        // SAFETY: `calm_end` is below `capacity`, and `slot` below that.
-        let (latency, end) = unsafe { (self.latencies_ns.get_mut(slot), self.ends_ns.get_mut(slot)) };
-        if *latency >= below_ns {
-            return false;
+        // SAFETY: `calm` is at most `STAGE`, and `place` is below it.
+        unsafe {
+            *self.staged_ns.get_unchecked_mut(place) = latency_ns;
+            *self.staged_ends_ns.get_unchecked_mut(place) = end_ns;
         }
-        *latency = latency_ns;
-        *end = end_ns;
-        self.next = slot + 1;
+        self.staged += 1;
         true
     }
 
-    /// Looks how far the next slots are calm: up to the next sample that failed, or up to the last slot, behind which a new lap
-    /// begins. This looks at few slots, as it is called again at their end. False if the ring isn't full.
+    /// Looks how many of the next samples take the place of one that succeeded and was not slower than `threshold_ns`. If no sample in the
+    /// ring was, `is_any_slow` is false. This looks at a few samples, as it is called again behind them. False if the ring isn't full.
     #[inline]
-    pub(crate) fn look_for_calm(&mut self) -> bool {
-        if self.len < self.capacity {
+    pub(crate) fn look_for_calm(&mut self, is_any_slow: bool, threshold_ns: u64) -> bool {
+        self.settle();
+        if self.len < self.capacity() {
             return false;
         }
-        if self.next >= self.calm_end {
-            self.calm_end =
-                if self.failed == 0 { self.capacity - 1 } else { self.next_failed().min(self.capacity - 1) };
+        let last = self.capacity - 1;
+        let end = if self.failed == 0 { last } else { last.min(self.next_failed()) };
+        self.calm = (end - self.next).min(STAGE as u32);
+        if is_any_slow {
+            let leaving_ns = self.words.as_slice().iter().skip(self.next as usize).take(self.calm as usize);
+            self.calm = leaving_ns.take_while(|&&latency_ns| latency_ns <= threshold_ns).count() as u32;
         }
         true
+    }
+
+    /// Puts the staged samples into the rows. None may be staged after this until the next look.
+    #[inline]
+    fn settle(&mut self) {
+        self.calm = 0;
+        if self.staged > 0 {
+            self.put_staged();
+        }
+    }
+
+    #[inline(never)]
+    fn put_staged(&mut self) {
+        let (slot, staged) = (self.next as usize, self.staged as usize);
+        let (first_ns, first_end_ns) = (self.words.place(slot), self.words.place(self.stamps + slot));
+        for (words, first) in [(&self.staged_ns, first_ns), (&self.staged_ends_ns, first_end_ns)] {
+            let mut put = |place: usize| {
+                // SAFETY: at most `STAGE` samples are staged, and their slots are below `capacity`, so that there is a latency and a stamp
+                // for each. Each word is read as it was written: a wider load, which the compiler would make of these, waits until the
+                // stores have left the processor's buffer.
+                unsafe { *first.add(place) = core::ptr::read_volatile(words.as_ptr().add(place)) };
+            };
+            if staged == STAGE { (0..STAGE).for_each(&mut put) } else { (0..staged).for_each(&mut put) }
+        }
+        self.next += self.staged;
+        self.staged = 0;
     }
 
     /// The next slot that failed, or the first slot that wasn't looked at.
     #[cold]
-    fn next_failed(&self) -> usize {
+    fn next_failed(&self) -> u32 {
         const WORDS: usize = 4;
-        let (first, passed) = (self.next / 64, self.next % 64);
+        let (first, passed) = (self.next as usize / 64, self.next % 64);
         let words = self.failed_bits.as_slice().iter().enumerate().skip(first).take(WORDS);
         for (index, &word) in words {
             let ahead = if index == first { word >> passed << passed } else { word };
             if ahead != 0 {
-                return index * 64 + ahead.trailing_zeros() as usize;
+                return index as u32 * 64 + ahead.trailing_zeros();
             }
         }
-        (first + WORDS) * 64
+        (first + WORDS) as u32 * 64
     }
 
     /// The latencies, oldest first, in up to two runs.
-    pub(crate) fn latencies_ns(&self) -> (&[u64], &[u64]) {
-        let slots = self.latencies_ns.as_slice();
+    pub(crate) fn latencies_ns(&mut self) -> (&[u64], &[u64]) {
+        self.settle();
+        let slots = self.words.as_slice();
         let oldest = self.slot(0);
-        let first = self.len.min(self.capacity - oldest);
+        let first = self.len.min(self.capacity() - oldest);
         let run = |from: usize, len: usize| slots.get(from..from + len).unwrap_or_default();
         (run(oldest, first), run(0, self.len - first))
     }
@@ -235,15 +301,21 @@ impl Ring {
     fn slot(&self, age: usize) -> usize {
         debug_assert!(age < self.len.max(1));
         let back = self.len - age;
-        if self.next >= back { self.next - back } else { self.next + self.capacity - back }
+        let next = (self.next + self.staged) as usize;
+        if next >= back { next - back } else { next + self.capacity() - back }
     }
 
     /// # Safety
     /// `slot` is below `capacity`.
     #[inline]
     unsafe fn sample(&self, slot: usize) -> Sample {
-        // SAFETY: the caller's promise.
-        let (end_ns, latency_ns) = unsafe { (self.ends_ns.get(slot), self.latencies_ns.get(slot)) };
+        let place = slot.wrapping_sub(self.next as usize);
+        let staged = (self.staged_ns.get(place), self.staged_ends_ns.get(place));
+        let (latency_ns, end_ns) = match staged {
+            (Some(&latency_ns), Some(&end_ns)) if place < self.staged as usize => (latency_ns, end_ns),
+            // SAFETY: the caller's promise; and there is a latency and a stamp for each slot.
+            _ => unsafe { (self.words.get(slot), self.words.get(self.stamps + slot)) },
+        };
         Sample { end_ns, latency_ns, ok: !self.is_failed(slot) }
     }
 
@@ -278,45 +350,71 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Op {
         Push(u64, u64, bool),
+        /// So many, by the calm way where that may be.
+        Calm(usize),
         Pop,
         Clear,
+        /// Of the rows, in which nothing may be staged then.
+        Read,
     }
+
+    const THRESHOLD_NS: u64 = 1 << 63;
 
     fn ops() -> impl Strategy<Value = Vec<Op>> {
         let op = prop_oneof![
             8 => (any::<u64>(), any::<u64>(), any::<bool>()).prop_map(|(end, latency, ok)| Op::Push(end, latency, ok)),
+            6 => (1usize..30).prop_map(Op::Calm),
             3 => Just(Op::Pop),
             1 => Just(Op::Clear),
+            2 => Just(Op::Read),
         ];
         prop::collection::vec(op, 0..300)
     }
 
     proptest! {
         #[test]
-        fn behaves_as_a_deque(capacity in prop_oneof![1usize..5, 60usize..70, Just(128)], ops in ops()) {
+        fn behaves_as_a_deque(capacity in prop_oneof![1u32..5, 60u32..70, Just(128)], ops in ops()) {
             let mut ring = Ring::new(capacity);
-            let mut twin = VecDeque::new();
+            let (mut twin, mut pushed) = (VecDeque::new(), 0);
             for op in ops {
                 match op {
                     Op::Push(end_ns, latency_ns, ok) => {
-                        let dropped = if twin.len() == capacity { twin.pop_front() } else { None };
+                        let dropped = if twin.len() == capacity as usize { twin.pop_front() } else { None };
                         prop_assert_eq!(ring.push(Sample { end_ns, latency_ns, ok }), dropped);
                         twin.push_back(Sample { end_ns, latency_ns, ok });
+                        pushed += 1;
                     }
+                    Op::Calm(count) => for number in 0..count as u64 {
+                        let sample = Sample { end_ns: number, latency_ns: number * 7, ok: true };
+                        let is_any_slow = twin.iter().any(|sample: &Sample| sample.latency_ns > THRESHOLD_NS);
+                        let calmly = |ring: &mut Ring| ring.replace_calm(sample.end_ns, sample.latency_ns);
+                        if calmly(&mut ring) || ring.look_for_calm(is_any_slow, THRESHOLD_NS) && calmly(&mut ring) {
+                            let left = twin.pop_front().filter(|left| left.ok && left.latency_ns <= THRESHOLD_NS);
+                            prop_assert!(left.is_some() && twin.len() + 1 == capacity as usize, "{left:?} leaves calmly");
+                        } else {
+                            let dropped = if twin.len() == capacity as usize { twin.pop_front() } else { None };
+                            prop_assert_eq!(ring.push(sample), dropped);
+                        }
+                        twin.push_back(sample);
+                        pushed += 1;
+                    },
                     Op::Pop => prop_assert_eq!(ring.pop(), twin.pop_front()),
                     Op::Clear => {
                         ring.clear();
                         twin.clear();
                     }
+                    Op::Read => {
+                        let (older, newer) = ring.latencies_ns();
+                        let latencies: Vec<u64> = older.iter().chain(newer).copied().collect();
+                        prop_assert_eq!(latencies, twin.iter().map(|sample| sample.latency_ns).collect::<Vec<_>>());
+                    }
                 }
                 prop_assert_eq!(ring.len(), twin.len());
                 prop_assert_eq!(ring.failed(), twin.iter().filter(|sample| !sample.ok).count());
-                for age in 0..=capacity {
+                for age in 0..=capacity as usize {
                     prop_assert_eq!(ring.get(age), twin.get(age).copied());
                 }
-                let (older, newer) = ring.latencies_ns();
-                let latencies: Vec<u64> = older.iter().chain(newer).copied().collect();
-                prop_assert_eq!(latencies, twin.iter().map(|sample| sample.latency_ns).collect::<Vec<_>>());
+                prop_assert_eq!(ring.pushed(), pushed);
             }
         }
     }

@@ -7,8 +7,7 @@
 //! ```text
 //!  bits 63-32  generation: one more each time that a ticket of this slot is given out
 //!  bit  31     OUT: the ticket is out
-//!  bits 30-0   while the ticket is out, the low bits of the call's start, which a forged ticket lacks;
-//!              otherwise a number that the slot's keeper keeps there
+//!  bits 30-0   while the ticket is out, the low bits of the call's start, which a forged ticket lacks; otherwise 0
 //! ```
 
 use crate::sync::{AtomicU64, Ordering};
@@ -74,8 +73,8 @@ const UNTRACKED_TRIAL: u32 = u32::MAX - 1;
 
 const OUT: u32 = 1 << 31;
 
-/// Tickets of as many calls as there are slots. Numbers count from 1, as the first slot is nobody's. A clone gives out and takes
-/// back tickets of the same slots.
+/// The tickets of a lane: of as many calls as there are slots. Numbers count from 1, as the first slot is nobody's. A clone gives out
+/// and takes back tickets of the same slots. (The owner's tickets are checked by its table of calls in flight.)
 #[derive(Clone)]
 pub(crate) struct Tickets {
     /// This is the standard library's `Arc` under loom, too, as it guards no memory but these atomics.
@@ -92,26 +91,24 @@ impl Tickets {
         self.slots.len() - 1
     }
 
-    /// Gives out the ticket of a free slot, and the number that was kept in the slot. Returns `None` if there is no such slot. One
-    /// thread at a time may call this.
+    /// Gives out the ticket of a free slot. Returns `None` if there is no such slot. One thread at a time may call this.
     #[inline]
-    pub(crate) fn issue(&self, number: u32, start_ns: u64) -> Option<(Call, u32)> {
+    pub(crate) fn issue(&self, number: u32, start_ns: u64) -> Option<Call> {
         let slot = self.slots.get(number as usize)?;
         let free = slot.load(Ordering::Relaxed);
         // These are shifts rather than masks, as masks are constants of eight bytes.
         let call = Call { start_ns, id: ((free >> 32) + 1) << 32 | u64::from(number) };
         slot.store(Self::word(call), Ordering::Relaxed);
-        Some((call, free as u32))
+        Some(call)
     }
 
-    /// Takes a ticket back, and keeps a number below 2^31 in its slot. False if the ticket isn't out. Nobody else may take tickets
-    /// back at the same time.
+    /// Takes a ticket back. False if the ticket isn't out. Nobody else may take tickets back at the same time.
     #[inline]
-    pub(crate) fn redeem(&self, call: Call, keep: u32) -> bool {
+    pub(crate) fn redeem(&self, call: Call) -> bool {
         let Some(slot) = self.slots.get(call.number() as usize) else { return false };
         let is_out = slot.load(Ordering::Relaxed) == Self::word(call);
         if is_out {
-            slot.store(Self::cleared(call) | u64::from(keep), Ordering::Relaxed);
+            slot.store(Self::cleared(call), Ordering::Relaxed);
         }
         is_out
     }
@@ -127,19 +124,12 @@ impl Tickets {
         self.slots.get(call.number() as usize).is_some_and(exchange)
     }
 
-    /// Makes the ticket of this slot worthless, if it is out. Keeps a number in the slot, as [`redeem`](Self::redeem) does.
-    pub(crate) fn revoke(&self, number: u32, keep: u32) {
-        if let Some(slot) = self.slots.get(number as usize) {
-            slot.store(slot.load(Ordering::Relaxed) >> 32 << 32 | u64::from(keep), Ordering::Relaxed);
-        }
-    }
-
     /// The slot's word while the ticket is out.
     const fn word(call: Call) -> u64 {
         Self::cleared(call) | (call.start_ns as u32 | OUT) as u64
     }
 
-    /// The slot's word when the ticket has come back, and 0 is kept.
+    /// The slot's word when the ticket has come back.
     const fn cleared(call: Call) -> u64 {
         call.id - call.number() as u64
     }
@@ -185,15 +175,15 @@ mod tests {
     use super::*;
 
     type Redeem = fn(&Tickets, Call) -> bool;
-    const WAYS: [Redeem; 2] = [|tickets, call| tickets.redeem(call, 5), Tickets::redeem_shared];
+    const WAYS: [Redeem; 2] = [Tickets::redeem, Tickets::redeem_shared];
 
     #[test]
     fn a_ticket_comes_back_once() {
         for redeem in WAYS {
             let tickets = Tickets::new(2, 7);
-            let first = tickets.issue(1, 100).unwrap().0;
+            let first = tickets.issue(1, 100).unwrap();
             assert!(redeem(&tickets, first) && !redeem(&tickets, first));
-            let second = tickets.issue(1, 100).unwrap().0;
+            let second = tickets.issue(1, 100).unwrap();
             assert_ne!(first, second);
             assert!(!redeem(&tickets, first) && redeem(&tickets.clone(), second) && !redeem(&tickets, second));
         }
@@ -204,7 +194,7 @@ mod tests {
     fn forged_tickets_are_not_out() {
         for redeem in WAYS {
             let tickets = Tickets::new(3, 7);
-            let call = tickets.issue(0, 100).unwrap().0;
+            let call = tickets.issue(0, 100).unwrap();
             let (number, generation) = (call.number(), call.generation());
             for number in [1, 2, 3, 1 << 30, UNTRACKED, UNTRACKED_TRIAL] {
                 assert!(!redeem(&tickets, Call::new(100, number, generation)));
@@ -220,22 +210,19 @@ mod tests {
     fn tickets_of_others_are_not_out() {
         let (ours, theirs) = (Tickets::new(1, 7), Tickets::new(1, 1_000_000));
         for start_ns in 0..3 {
-            let (_, other) = (ours.issue(0, start_ns), theirs.issue(0, start_ns).unwrap().0);
-            assert!(!ours.redeem(other, 0) && !ours.redeem_shared(other));
+            let (_, other) = (ours.issue(0, start_ns), theirs.issue(0, start_ns).unwrap());
+            assert!(!ours.redeem(other) && !ours.redeem_shared(other));
         }
     }
 
     #[test]
-    fn a_revoked_ticket_is_not_out_and_its_slot_goes_on() {
+    fn generations_wrap() {
         let tickets = Tickets::new(1, u32::MAX);
-        let call = tickets.issue(0, u64::MAX).unwrap().0;
-        tickets.revoke(0, 3);
-        tickets.revoke(1, 3);
-        assert!(!tickets.redeem(call, 0));
-        let next = tickets.issue(0, u64::MAX).unwrap().0;
+        let call = tickets.issue(0, u64::MAX).unwrap();
+        assert!(tickets.redeem(call));
+        let next = tickets.issue(0, u64::MAX).unwrap();
         assert_eq!((call.generation(), next.generation()), (0, 1));
-        assert!(!tickets.redeem(call, 0) && tickets.redeem(next, OUT - 1));
-        assert_eq!(tickets.issue(0, 1).unwrap().1, OUT - 1, "what was kept");
+        assert!(!tickets.redeem(call) && tickets.redeem(next));
     }
 
     #[test]
@@ -260,7 +247,7 @@ mod loom_tests {
     fn check(redeem: fn(&Tickets, Call) -> bool) {
         loom::model(move || {
             let tickets = Arc::new(Tickets::new(1, 0));
-            let (call, _) = tickets.issue(0, 5).unwrap();
+            let call = tickets.issue(0, 5).unwrap();
             let other = {
                 let tickets = Arc::clone(&tickets);
                 loom::thread::spawn(move || redeem(&tickets, call))
@@ -279,6 +266,6 @@ mod loom_tests {
     #[test]
     #[should_panic(expected = "one call has two ends")]
     fn by_load_and_store_both_would_have() {
-        check(|tickets, call| tickets.redeem(call, 0));
+        check(Tickets::redeem);
     }
 }

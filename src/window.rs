@@ -6,6 +6,8 @@ use crate::ring::{Ring, Sample};
 #[cfg(test)]
 mod twin;
 
+/// The ring comes first: see `breaker::machine`.
+#[repr(C)]
 pub(crate) struct Window {
     ring: Ring,
     /// A sample strictly above this is slow.
@@ -19,7 +21,11 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn new(len: usize, threshold_ns: u64, age_ns: u64) -> Self {
+    /// See [`Ring::CALM_BYTES`].
+    #[cfg(test)]
+    pub(crate) const CALM_BYTES: usize = core::mem::offset_of!(Self, ring) + Ring::CALM_BYTES;
+
+    pub(crate) fn new(len: u32, threshold_ns: u64, age_ns: u64) -> Self {
         Self { ring: Ring::new(len), threshold_ns, age_ns, slow: 0, expires_ns: 0 }
     }
 
@@ -46,9 +52,10 @@ impl Window {
     }
 
     /// The latencies, in the form that quantiles are asked of.
-    pub(crate) fn samples(&self) -> Samples<'_> {
+    pub(crate) fn samples(&mut self) -> Samples<'_> {
+        let first = self.pushed() - self.len() as u64;
         let (older_ns, newer_ns) = self.ring.latencies_ns();
-        Samples { older_ns, newer_ns, first: self.pushed() - self.len() as u64 }
+        Samples { older_ns, newer_ns, first }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -67,19 +74,25 @@ impl Window {
         self.slow = self.slow + usize::from(latency_ns > self.threshold_ns) - usize::from(dropped_slow);
     }
 
-    /// [`push`](Self::push) of a sample that succeeded, where that changes no count. That is so if nothing expires, and if the
-    /// sample that leaves succeeded, too, and both are faster than `below_ns`, which is at most 1 above the threshold. Otherwise
-    /// this returns false, and nothing is changed.
+    /// [`push`](Self::push) of a sample that succeeded and isn't slow, where that changes no count. That is so if nothing expires, as it
+    /// must not (see [`calm_until_ns`](Self::calm_until_ns)), and if the sample that leaves succeeded and wasn't slow, either, as
+    /// [`look_for_calm`](Self::look_for_calm) has found. Otherwise this returns false, and nothing is changed.
     #[inline(always)]
-    pub(crate) fn replace_calm(&mut self, now_ns: u64, latency_ns: u64, below_ns: u64) -> bool {
-        debug_assert!(latency_ns < below_ns && below_ns <= self.threshold_ns.saturating_add(1));
-        now_ns < self.expires_ns && self.ring.replace_calm(now_ns, latency_ns, below_ns)
+    pub(crate) fn replace_calm(&mut self, now_ns: u64, latency_ns: u64) -> bool {
+        debug_assert!(latency_ns <= self.threshold_ns && now_ns < self.expires_ns);
+        self.ring.replace_calm(now_ns, latency_ns)
+    }
+
+    /// No sample is too old before this time. It may be earlier than needed, but is later than the latest sample.
+    #[inline]
+    pub(crate) fn calm_until_ns(&self) -> u64 {
+        self.expires_ns
     }
 
     /// Prepares [`replace_calm`](Self::replace_calm). False if the window isn't full, so that it would do nothing.
     #[inline]
     pub(crate) fn look_for_calm(&mut self) -> bool {
-        self.ring.look_for_calm()
+        self.ring.look_for_calm(self.slow > 0, self.threshold_ns)
     }
 
     /// Drops the samples that are too old at `now_ns`.
@@ -194,7 +207,7 @@ mod tests {
             start_ns in prop_oneof![Just(0), Just(u64::MAX - 100)],
             ops in prop::collection::vec(op(), 0..200),
         ) {
-            let mut window = Window::new(len, 10, 30);
+            let mut window = Window::new(len as u32, 10, 30);
             let mut twin = Twin { samples: Vec::new(), len, threshold_ns: 10, age_ns: 30 };
             let mut now_ns: u64 = start_ns;
             let mut pushed = 0;

@@ -12,7 +12,7 @@ impl Breaker {
     /// The automatic state.
     #[inline]
     pub fn state(&self) -> State {
-        self.machine.state
+        self.inner.machine.state
     }
 
     /// A quantile of what a verdict sees, as of the latest time seen: of the window and, while the breaker is closed, of the
@@ -21,18 +21,18 @@ impl Breaker {
     /// `quantile_ppm` is 990 000 for the P99. 0 asks for the least latency, 1 000 000 and above for the greatest. The answer is
     /// `None` if a verdict sees nothing. This takes time in proportion to the window.
     pub fn quantile_ns(&mut self, quantile_ppm: u32) -> Option<u64> {
-        self.machine.quantile_ns(quantile_ppm)
+        self.inner.machine.quantile_ns(quantile_ppm)
     }
 
     /// [`quantile_ns`](Self::quantile_ns) at a given time. It fires no timers.
     pub fn quantile_ns_at(&mut self, now_ns: u64, quantile_ppm: u32) -> Option<u64> {
-        self.machine.note(now_ns);
+        self.inner.machine.note(now_ns);
         self.quantile_ns(quantile_ppm)
     }
 
     /// Everything else that there is to know, as of the latest time seen.
     pub fn snapshot(&self) -> Snapshot {
-        self.machine.snapshot()
+        self.inner.machine.snapshot()
     }
 
     /// A reader of the events. It begins with the oldest event that the journal still has.
@@ -48,7 +48,7 @@ impl Breaker {
 
     /// A read-only view for other threads.
     pub fn observer(&self) -> Observer {
-        self.machine.outlet.observer()
+        self.inner.machine.outlet.observer()
     }
 
     /// Refuses every call from now on, whatever the automatic state, until [`resume`](Self::resume).
@@ -56,7 +56,7 @@ impl Breaker {
     /// The halt is the engine's own ([`Holder::ENGINE`]). `reason` tells people why, in [`holders`](Observer::holders) and in the
     /// operators' log. It may be empty. The event comes at once.
     pub fn halt(&mut self, reason: &str) {
-        self.halt_at(self.clock.now_ns(), reason);
+        self.halt_at(self.inner.clock.now_ns(), reason);
     }
 
     /// [`halt`](Self::halt) at a given time. It fires no timers.
@@ -67,7 +67,7 @@ impl Breaker {
     /// Lifts the engine's own halt. If nobody else holds one, the automatic state decides again, at once; it went on meanwhile. `reason`
     /// tells people why, in the operators' log.
     pub fn resume(&mut self, reason: &str) -> Resumed {
-        self.resume_at(self.clock.now_ns(), reason)
+        self.resume_at(self.inner.clock.now_ns(), reason)
     }
 
     /// [`resume`](Self::resume) at a given time. It fires no timers.
@@ -77,21 +77,21 @@ impl Breaker {
 
     /// As [`halt_at`](Self::halt_at), in the name of this holder.
     pub fn halt_as_at(&mut self, now_ns: u64, holder: Holder, reason: &str) {
-        self.machine.outlet.halt(holder, reason, wall_ns());
+        self.inner.machine.outlet.halt(holder, reason, wall_ns());
         self.note_halts_at(now_ns);
     }
 
     /// As [`resume_at`](Self::resume_at): lifts the halt of this holder.
     pub fn resume_as_at(&mut self, now_ns: u64, holder: Holder, reason: &str) -> Resumed {
-        let resumed = self.machine.outlet.resume(holder, reason, wall_ns());
+        let resumed = self.inner.machine.outlet.resume(holder, reason, wall_ns());
         self.note_halts_at(now_ns);
         resumed
     }
 
     /// Journals the halts and resumes that are told of, whoever's they are.
     pub(crate) fn note_halts_at(&mut self, now_ns: u64) {
-        self.machine.note(now_ns);
-        self.machine.note_halts();
+        self.inner.machine.note(now_ns);
+        self.inner.machine.note_halts();
     }
 
     /// Tells others how many orders rest at the venue: see [`Observer::resting`]. So who halts sees whether they are gone. This is one
@@ -110,25 +110,25 @@ impl Breaker {
     /// # Ok::<(), trip99::ConfigError>(())
     /// ```
     pub fn set_resting(&mut self, orders: u64) {
-        self.machine.outlet.set_resting(orders);
+        self.inner.machine.outlet.set_resting(orders);
     }
 
     /// The end of this breaker is unclean, whatever its state will be: for languages whose exceptions Rust doesn't see unwind. A page in a
     /// file then comes back open, as after a crash.
     pub fn end_uncleanly(&mut self) {
-        self.ends_uncleanly = true;
+        self.inner.ends_uncleanly = true;
     }
 
     /// Opens a closed or half-open breaker at once, as if a rule had held. It is for what the owner knows better than any sample, such
     /// as a lost session. While the breaker is open this does nothing.
     pub fn trip(&mut self) {
-        self.trip_at(self.clock.now_ns());
+        self.trip_at(self.inner.clock.now_ns());
     }
 
     /// [`trip`](Self::trip) at a given time. It fires no timers.
     pub fn trip_at(&mut self, now_ns: u64) {
-        self.machine.note(now_ns);
-        self.machine.trip();
+        self.inner.machine.note(now_ns);
+        self.inner.machine.trip();
     }
 
     /// Changes the settings. State, window, attempt and calls in flight survive.
@@ -142,7 +142,7 @@ impl Breaker {
     /// changed then.
     pub fn reconfigure(&mut self, config: &Config) -> Result<(), ConfigError> {
         config.validate_change(self.config())?;
-        self.machine.set_limits(config);
+        self.inner.machine.set_limits(config);
         Ok(())
     }
 
@@ -152,8 +152,8 @@ impl Breaker {
     /// As `reconfigure`.
     pub fn reconfigure_at(&mut self, now_ns: u64, config: &Config) -> Result<(), ConfigError> {
         config.validate_change(self.config())?;
-        self.machine.note(now_ns);
-        self.machine.set_limits(config);
+        self.inner.machine.note(now_ns);
+        self.inner.machine.set_limits(config);
         Ok(())
     }
 
@@ -162,9 +162,9 @@ impl Breaker {
     /// A breaker with gates or lanes, or whose page another process asks, has work at least each half of `owner_timeout`: a poll is its
     /// sign of life.
     pub fn next_deadline_ns(&self) -> u64 {
-        let deadline_ns = self.machine.next_deadline_ns();
-        let machine = &self.machine;
-        if self.is_shared {
+        let deadline_ns = self.inner.machine.next_deadline_ns();
+        let machine = &self.inner.machine;
+        if self.inner.is_shared {
             deadline_ns.min(machine.sign_of_life_by_ns(machine.polled_ns))
         } else if machine.outlet.is_asked() {
             deadline_ns.min(machine.sign_of_life_by_ns(machine.beat_ns))
@@ -177,16 +177,16 @@ impl Breaker {
     /// have the same origin.
     #[inline]
     pub fn now_ns(&self) -> u64 {
-        self.clock.now_ns()
+        self.inner.clock.now_ns()
     }
 
     /// The clock, for C's functions that any thread may call.
     pub(crate) fn clock(&self) -> &crate::clock::Clock {
-        &self.clock
+        &self.inner.clock
     }
 
     /// The settings in force.
     pub fn config(&self) -> &Config {
-        &self.machine.config
+        &self.inner.machine.config
     }
 }

@@ -1,6 +1,6 @@
 //! Other threads: the gates and lanes that they get, and how the owner hears what lanes tell.
 
-use super::Breaker;
+use super::{Breaker, inner::Inner};
 use crate::clock::is_no_time;
 use crate::handles::Gate;
 use crate::in_flight::Returned;
@@ -14,9 +14,9 @@ impl Breaker {
     /// A handle to ask through, for any thread. To clone it is cheap.
     pub fn gate(&mut self) -> Gate {
         let gate = self.gate_unshared();
-        if !self.is_shared {
-            self.is_shared = true;
-            self.machine.outlet.set_asked();
+        if !self.inner.is_shared {
+            self.inner.is_shared = true;
+            self.inner.machine.outlet.set_asked();
             self.watch();
         }
         gate
@@ -25,8 +25,8 @@ impl Breaker {
     /// Has the warden watch this breaker.
     fn watch(&self) {
         #[cfg(not(loom))]
-        if self.stands_in_for.is_none() && self.machine.started_as().is_none() {
-            let outlet = &self.machine.outlet;
+        if self.inner.stands_in_for.is_none() && self.inner.machine.started_as().is_none() {
+            let outlet = &self.inner.machine.outlet;
             let observer = outlet.observer();
             let charge = crate::warden::Charge {
                 page: &observer.page,
@@ -41,7 +41,7 @@ impl Breaker {
 
     /// A gate to halt and to resume by. Nobody may ask through it, as the breaker doesn't know of it.
     pub(crate) fn gate_unshared(&self) -> Gate {
-        Gate::new(self.observer(), self.machine.outlet.signature())
+        Gate::new(self.observer(), self.inner.machine.outlet.signature())
     }
 
     /// How many calls a lane has room for if nobody says otherwise.
@@ -59,7 +59,7 @@ impl Breaker {
         let opener = self.opener();
         loop {
             let opened = opener.open(capacity);
-            self.link_lanes();
+            self.inner.link_lanes();
             if let Some(lane) = opened {
                 return lane;
             }
@@ -68,14 +68,16 @@ impl Breaker {
 
     /// What opens lanes from other threads while this breaker polls.
     pub(crate) fn opener(&mut self) -> Opener {
-        let (gate, clock) = (self.gate(), &self.clock);
-        let config = &self.machine.config;
+        let (gate, clock) = (self.gate(), &self.inner.clock);
+        let config = &self.inner.machine.config;
         let (window_len, calls) = (config.window_len as usize, config.max_in_flight as usize);
         let seed = || RandomState::new().hash_one("lanes");
         let new = || Box::new(Arrivals::new(gate, clock.clone(), window_len, calls, seed()));
-        self.arrivals.get_or_insert_with(new).opener.clone()
+        self.inner.arrivals.get_or_insert_with(new).opener.clone()
     }
+}
 
+impl Inner {
     // Hearing.
 
     /// Runs the timers, after what other threads did since the last poll is taken in.
@@ -236,7 +238,7 @@ mod tests {
         drop(kept);
         // The latest lane is still there: a lane that is gone leaves when the next one comes. The desk hears of it then, too.
         let mut last = breaker.lane_with_capacity(4);
-        assert_eq!(breaker.lanes(), 1);
+        assert_eq!(breaker.inner.lanes(), 1);
         let (inboxes, calls) = breaker.opener().sizes();
         assert!(inboxes <= 3 && calls <= 1024 + 8 + 3 * 4, "{inboxes}, {calls}");
         last.record_at(100, 1);
@@ -253,7 +255,7 @@ mod tests {
         drop(lane);
         breaker.poll_at(2);
         let _other = breaker.lane();
-        assert_eq!((breaker.lanes(), breaker.snapshot().in_flight), (2, 1));
+        assert_eq!((breaker.inner.lanes(), breaker.snapshot().in_flight), (2, 1));
     }
 
     #[test]
@@ -263,13 +265,13 @@ mod tests {
         let mut lanes: Vec<Lane> = (0..AT_A_TIME).map(|_| opener.open(4).unwrap()).collect();
         assert!(opener.open(4).is_none(), "the owner has to poll first");
         lanes.iter_mut().for_each(|lane| lane.record_at(1, 7));
-        assert_eq!(breaker.lanes(), 0);
+        assert_eq!(breaker.inner.lanes(), 0);
         breaker.poll_at(1);
-        assert_eq!((breaker.lanes(), breaker.snapshot().recorded), (AT_A_TIME, AT_A_TIME as u64));
+        assert_eq!((breaker.inner.lanes(), breaker.snapshot().recorded), (AT_A_TIME, AT_A_TIME as u64));
         lanes.push(opener.open(4).unwrap());
         drop(lanes);
         breaker.poll_at(2);
-        assert_eq!(breaker.lanes(), 1, "the others went as it came");
+        assert_eq!(breaker.inner.lanes(), 1, "the others went as it came");
     }
 
     /// The owner's tables grow with the lanes: the quantile sees every overdue call, at any number of lanes.

@@ -1,6 +1,7 @@
 //! The state machine: it makes states, timers and transitions of what the judge says. It knows neither clocks nor other threads:
 //! its caller tells it the time, and what lanes say.
 
+mod asks;
 mod jump;
 mod latch;
 mod ends;
@@ -13,7 +14,6 @@ use crate::clock::{Clock, ClockSource, is_no_time};
 use crate::config::{Config, Recovery, Start, State};
 use crate::in_flight::Returned;
 use crate::judge::{Judge, NEVER_NS};
-use crate::ledger::{Epoch, Ledger};
 use crate::outlet::Outlet;
 use crate::started::Started;
 use crate::tickets::Call;
@@ -22,23 +22,31 @@ use jump::FarBack;
 use latch::Latch;
 use std::hash::{BuildHasher, RandomState};
 
+/// What a calm sample takes comes first, here and in each part that comes first: all of that is in one line of memory, as a test shows. In a
+/// loop over many breakers each line counts.
+#[repr(C, align(64))]
 pub(super) struct Machine {
-    pub(super) outlet: Outlet,
-
-    /// The latest time seen, and the latest time seen before the operation under way.
+    /// Whether others see each sample.
+    is_shown: bool,
+    pub(super) state: State,
+    /// True from the first operation on.
+    started: bool,
+    /// The latest time seen.
     pub(super) latest_ns: u64,
+    /// No timer is due before this time, and no sample too old while the judge is calm. It may be too early, never too late. It is 0 while
+    /// half-open, so that each operation takes its slow half, where trials are looked at.
+    pub(super) wake_ns: u64,
+    pub(super) judge: Judge,
+
+    pub(super) outlet: Outlet,
+    /// The latest time seen before the operation under way, unless that was calm.
     pub(super) previous_ns: u64,
     /// The owner's own time in the poll under way. Lanes' stamps move the latest time on, but not beyond this.
     pub(super) horizon_ns: u64,
-    /// No timer is due before this time. It may be too early, never too late.
-    pub(super) wake_ns: u64,
     /// How long after a call began its first timer is due.
     first_timer_ns: u64,
     far_back: FarBack,
 
-    pub(super) state: State,
-    /// True from the first operation on.
-    started: bool,
     /// The time of the latest sign of life.
     pub(super) beat_ns: u64,
     /// The time of the latest poll since there are gates or lanes.
@@ -48,7 +56,6 @@ pub(super) struct Machine {
     /// How the page was found, if it is in a file.
     started_as: Option<Started>,
     pub(super) config: Config,
-    pub(super) judge: Judge,
     trials: Trials,
     backoff: Backoff,
     latch: Latch,
@@ -72,8 +79,10 @@ impl Machine {
     pub(super) fn new(config: Config, clock: &Clock) -> Self {
         let random = RandomState::new();
         let jitter_seed = if config.jitter_seed == 0 { random.hash_one("jitter") } else { config.jitter_seed };
+        let outlet = Outlet::new(&config);
         let mut machine = Self {
-            outlet: Outlet::new(&config),
+            is_shown: outlet.shows_samples(),
+            outlet,
             latest_ns: 0,
             previous_ns: 0,
             horizon_ns: 0,
@@ -115,15 +124,10 @@ impl Machine {
 
     // Time.
 
-    /// Takes note of the time, if it is not before the latest seen and no timer is due by it. Otherwise false, and nothing is noted.
-    #[inline]
-    pub(super) fn see_in_time(&mut self, now_ns: u64) -> bool {
-        let is_in_time = self.latest_ns <= now_ns && now_ns < self.wake_ns;
-        if is_in_time {
-            self.previous_ns = self.latest_ns;
-            self.latest_ns = now_ns;
-        }
-        is_in_time
+    /// True if the time is not before the latest seen, and no timer is due by it.
+    #[inline(always)]
+    pub(super) fn is_in_time(&self, now_ns: u64) -> bool {
+        self.latest_ns <= now_ns && now_ns < self.wake_ns
     }
 
     /// Takes note of any time, and returns it, clamped to the latest seen.
@@ -163,82 +167,6 @@ impl Machine {
         self.start();
     }
 
-    // Asks.
-
-    /// The gate's byte isn't 0, and the gate is neither halted nor foreign.
-    pub(super) fn allow(&mut self) -> bool {
-        let passes = match self.state {
-            State::Closed => true,
-            State::Open => false,
-            State::HalfOpen => self.with_trials(Trials::take),
-        };
-        let in_shadow = !passes && self.config.shadow;
-        self.refused_in_shadow += u64::from(in_shadow);
-        if !passes && !in_shadow {
-            self.refuse();
-        }
-        passes || in_shadow
-    }
-
-    /// An ask is refused.
-    #[inline]
-    pub(super) fn refuse(&mut self) {
-        self.refused += 1;
-        if self.outlet.has_tap() {
-            self.tap_refused();
-        }
-    }
-
-    /// Does something with the trials, if the breaker is half-open. Otherwise false.
-    #[cold]
-    fn with_trials(&mut self, what: impl FnOnce(&mut Trials, &Ledger, u64) -> bool) -> bool {
-        if self.state != State::HalfOpen {
-            return false;
-        }
-        let done = what(&mut self.trials, self.outlet.ledger(), self.latest_ns);
-        self.wake_ns = self.wake_ns.min(self.probe_lost_at_ns());
-        done
-    }
-
-    /// Takes note of the trials that are out.
-    pub(super) fn look_at_trials(&mut self) {
-        self.with_trials(|trials, ledger, now_ns| {
-            trials.look(ledger, now_ns);
-            true
-        });
-    }
-
-    /// A call that begins, or that is recorded without a ticket, takes a grant. True if there was one.
-    pub(super) fn claim_trial(&mut self) -> bool {
-        self.with_trials(Trials::claim)
-    }
-
-    /// Gives back a trial, which has begun or is pending. It counts neither way.
-    pub(super) fn give_back_trial(&mut self, has_begun: bool) {
-        let was_pending = self.with_trials(|trials, ledger, now_ns| trials.give_back(has_begun, ledger, now_ns));
-        if was_pending {
-            self.tap_withdrawn(self.latest_ns);
-        }
-    }
-
-    /// Whether the trial that a lane claimed as a call began is of this epoch.
-    pub(super) fn is_trial(&mut self, claimed: Option<Epoch>) -> bool {
-        self.with_trials(|trials, ledger, now_ns| {
-            let is_trial = trials.is_of_epoch(claimed);
-            if is_trial {
-                trials.look(ledger, now_ns);
-            }
-            is_trial
-        })
-    }
-
-    /// The call that claimed a trial is not of this epoch: the next call may have the trial.
-    pub(super) fn unclaim(&self, claimed: Option<Epoch>) {
-        if let Some(epoch) = claimed {
-            self.outlet.ledger().unclaim(epoch);
-        }
-    }
-
     // Calls and samples.
 
     /// Has the timers of a call that was sent at `start_ns` looked at in time.
@@ -247,14 +175,23 @@ impl Machine {
         self.wake_ns = self.wake_ns.min(start_ns.saturating_add(self.first_timer_ns));
     }
 
+    /// A call begins, now. It is no trial.
     #[inline(always)]
-    pub(super) fn begin(&mut self, now_ns: u64, seen_ns: u64, trial: bool) -> Call {
-        let call = match self.judge.calls.own.begin(now_ns, seen_ns, trial) {
+    pub(super) fn begin(&mut self, now_ns: u64) -> Call {
+        let call = match self.judge.calls.own.begin(now_ns) {
             Some(call) => call,
-            None => self.begin_untracked(now_ns, trial),
+            None => self.begin_untracked(now_ns, false),
         };
-        self.wake_for_call(seen_ns);
+        self.wake_for_call(now_ns);
         call
+    }
+
+    /// A call begins.
+    #[cold]
+    pub(super) fn begin_any(&mut self, now_ns: u64, seen_ns: u64, trial: bool) -> Call {
+        let tracked = self.judge.calls.own.begin_any(now_ns, seen_ns, trial);
+        self.wake_for_call(seen_ns);
+        tracked.unwrap_or_else(|| self.begin_untracked(now_ns, trial))
     }
 
     #[cold]
@@ -266,6 +203,7 @@ impl Machine {
     /// Takes in a sample that isn't stale and ended now.
     fn take_sample(&mut self, latency_ns: u64, ok: bool, trial: bool) {
         let (entered, verdict) = self.judge.take(self.latest_ns, latency_ns, ok, self.state);
+        self.wake_ns = self.wake_ns.min(self.judge.calm_until_ns());
         if entered {
             self.outlet.entered(latency_ns, self.judge.window_len());
         }
@@ -276,17 +214,29 @@ impl Machine {
         }
     }
 
-    /// Takes in a good sample, if the breaker is calm: see [`Judge::take_calmly`]. Others see it if they see each sample.
+    /// Takes in a good sample that ended now, which is in time, if the breaker is calm: see [`Judge::take_calmly`]. Others see it if they
+    /// see each sample.
     #[inline(always)]
     pub(super) fn take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> bool {
         let is_taken = self.judge.take_calmly(now_ns, latency_ns);
-        if is_taken && self.outlet.is_shown() {
-            self.outlet.replaced(latency_ns);
-            if self.outlet.has_tap() {
-                self.tap_calm_call(now_ns, latency_ns);
+        if is_taken {
+            self.latest_ns = now_ns; // `previous_ns` matters to events alone, and here is none
+            if self.is_shown {
+                self.outlet.replaced(latency_ns);
+                if self.outlet.has_tap() {
+                    self.tap_calm_call(now_ns, latency_ns); // last, as a call in between would save registers
+                }
             }
         }
         is_taken
+    }
+
+    /// Takes in the sample of a call that just waited, and ended now with an answer.
+    #[inline(never)]
+    pub(super) fn take_ended(&mut self, now_ns: u64, latency_ns: u64) {
+        self.previous_ns = self.latest_ns;
+        self.latest_ns = now_ns;
+        self.take_returned(now_ns, latency_ns, true, Returned::Call);
     }
 
     /// Takes in a sample with a ticket, whatever it is.
@@ -384,5 +334,22 @@ impl Machine {
         self.judge.end_time();
         self.far_back.turn_off();
         debug_assert!(self.wake_ns == 0 && self.retry_at_ns == NEVER_NS);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use core::mem::offset_of;
+
+    /// Of a breaker in a loop over many, a calm sample touches the first line, and those of the staged samples behind it.
+    #[test]
+    fn what_a_calm_sample_takes_comes_first() {
+        assert_eq!(align_of::<Machine>(), 64);
+        let hot = [offset_of!(Machine, is_shown), offset_of!(Machine, latest_ns), offset_of!(Machine, wake_ns)];
+        let judge = offset_of!(Machine, judge);
+        assert!(hot.into_iter().all(|offset| offset < judge), "{hot:?}");
+        assert_eq!(judge, 24);
+        assert_eq!(judge + Judge::CALM_BYTES, 40, "with the two numbers in front of what is staged");
     }
 }

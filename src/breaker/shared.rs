@@ -68,15 +68,16 @@ impl Breaker {
         options: &Options,
     ) -> Result<Self, SharedError> {
         let mut breaker = Self::new(Config { start: Start::Closed, ..config })?;
-        breaker.machine.config.start = start;
+        breaker.inner.machine.config.start = start;
         let opened = Link::open(path.as_ref(), breaker.config(), options)?;
-        let now_ns = options.now_ns.unwrap_or_else(|| breaker.clock.now_ns());
+        let now_ns = options.now_ns.unwrap_or_else(|| breaker.inner.clock.now_ns());
         if options.warden && warden::is_on() {
-            hold_if_lapsed(&opened.page, &breaker.machine.outlet.signature());
+            hold_if_lapsed(&opened.page, &breaker.inner.machine.outlet.signature());
         }
-        breaker.machine.move_to(opened, now_ns);
+        breaker.inner.machine.move_to(opened, now_ns);
+        breaker.gate = breaker.inner.machine.outlet.gate_handle();
         if options.warden {
-            let (observer, signature) = (breaker.observer(), breaker.machine.outlet.signature());
+            let (observer, signature) = (breaker.observer(), breaker.inner.machine.outlet.signature());
             let file = Some((owners_check as fn() -> _, keep_halts as fn() -> _));
             let charge = Charge { page: &observer.page, signature, file, is_for_children: false };
             warden::watch(&charge).map_err(SharedError::io(path.as_ref(), "watch"))?;
@@ -86,6 +87,6 @@ impl Breaker {
 
     /// How the page was found, if it is in a file: new, or left cleanly or uncleanly by an earlier owner.
     pub fn started(&self) -> Option<Started> {
-        self.machine.started_as()
+        self.inner.machine.started_as()
     }
 }

@@ -19,8 +19,8 @@ impl Breaker {
     pub(crate) fn stand_in(page: &Page) -> Self {
         let config = Config { window_len: 1, max_in_flight: 1, min_samples: 1, ..Config::default() };
         let mut breaker = Self::with_legal(config);
-        breaker.stands_in_for = Some(page.clone());
-        breaker.machine.refuse_for_ever();
+        breaker.inner.stands_in_for = Some(page.clone());
+        breaker.inner.machine.refuse_for_ever();
         breaker
     }
 }
@@ -51,12 +51,12 @@ mod tests {
             breaker.release_at(now_ns);
             breaker.poll_at(now_ns);
             misuses += 1 + 4 + 4 + 3 + 1;
-            let machine = &breaker.machine;
+            let machine = &breaker.inner.machine;
             assert_eq!((machine.state, machine.wake_ns, machine.judge.window_len()), (State::Open, 0, 0));
             assert_eq!((machine.outlet.events(), breaker.observer().snapshot()), (0, None));
             let snapshot = real.snapshot();
             assert_eq!(snapshot.misused, misuses);
-            assert_eq!(snapshot.refused, breaker.machine.refused);
+            assert_eq!(snapshot.refused, breaker.inner.machine.refused);
         }
         assert!(breaker.observer().snapshot().is_none());
         drop(breaker);

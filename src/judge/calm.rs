@@ -5,15 +5,28 @@
 //! calls may expire meanwhile. That takes as many from the slow samples as from all, so it can't make a verdict worse.) Timers, new
 //! settings and samples of any other kind end the calm. Each sample that went the whole way looks whether the calm has come back.
 
-use super::Judge;
+use super::{Judge, NEVER_NS};
 
 impl Judge {
     /// Takes in a sample that succeeded and ended now, if the breaker is calm and the sample changes no count. Otherwise this
-    /// returns false, and has changed nothing. `now_ns` is not before the latest time seen, and no timer is due by it. If `now_ns` is
-    /// later, the caller takes note of it.
+    /// returns false, and has changed nothing. `now_ns` is not before the latest time seen, and before
+    /// [`calm_until_ns`](Self::calm_until_ns). If it is later than the latest time seen, the caller takes note of it.
     #[inline(always)]
     pub(crate) fn take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> bool {
-        latency_ns < self.calm_below_ns && self.window.replace_calm(now_ns, latency_ns, self.calm_below_ns)
+        latency_ns < self.calm_below_ns
+            && (self.window.replace_calm(now_ns, latency_ns) || self.look_on_and_take_calmly(now_ns, latency_ns))
+    }
+
+    /// The few samples that were known to leave calmly have left: looks at the next few.
+    #[inline(never)]
+    fn look_on_and_take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> bool {
+        self.window.look_for_calm() && self.window.replace_calm(now_ns, latency_ns)
+    }
+
+    /// The calm is to be ended at this time, as samples may be too old by then; `NEVER_NS` if there is none to be ended.
+    #[inline]
+    pub(crate) fn calm_until_ns(&self) -> u64 {
+        if self.calm_below_ns == 0 { NEVER_NS } else { self.window.calm_until_ns() }
     }
 
     /// Ends the calm: something may be different from now on.

@@ -31,7 +31,7 @@ pub(super) type Redeem = fn(&Tickets, Call) -> bool;
 /// The way for a half: the other half takes tickets back, too.
 pub(super) const SHARED: Redeem = Tickets::redeem_shared;
 /// The way for a lane that isn't split.
-pub(super) const ALONE: Redeem = |tickets, call| tickets.redeem(call, 0);
+pub(super) const ALONE: Redeem = Tickets::redeem;
 
 impl Reporter {
     #[inline(always)] // or it is a second call in the C library, which has two callers of it

@@ -14,6 +14,10 @@ impl Link {
         false
     }
 
+    pub(crate) const fn has_mirror(&self) -> bool {
+        false
+    }
+
     pub(crate) fn seal(&self, _state: State, _events: u64) {}
 
     #[inline]

@@ -102,6 +102,11 @@ impl Link {
         Ok(Opened { link, page, legacy, kept })
     }
 
+    /// Whether there is a mirror, which is told of each sample.
+    pub(crate) fn has_mirror(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// A sample entered the window, which has `window_len` samples by now.
     #[inline]
     pub(crate) fn entered(&mut self, latency_ns: u64, window_len: usize) {

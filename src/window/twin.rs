@@ -51,7 +51,7 @@ impl Pair {
     fn new(len: usize, age_ns: u64) -> Self {
         let twin = Twin { samples: VecDeque::new(), len, threshold_ns: THRESHOLD_NS, age_ns };
         Self {
-            window: Window::new(len, THRESHOLD_NS, age_ns),
+            window: Window::new(len as u32, THRESHOLD_NS, age_ns),
             twin,
             now_ns: 1,
             is_calm: false,
@@ -65,8 +65,9 @@ impl Pair {
     fn take(&mut self, latency_ns: u64, ok: bool) {
         let below_ns = self.twin.threshold_ns + 1;
         let sample = Sample { end_ns: self.now_ns, latency_ns, ok };
-        let may_be_calm = self.is_calm && ok && latency_ns < below_ns;
-        if may_be_calm && self.window.replace_calm(self.now_ns, latency_ns, below_ns) {
+        let may_be_calm = self.is_calm && ok && latency_ns < below_ns && self.now_ns < self.window.calm_until_ns();
+        let looks_on = |window: &mut Window| window.look_for_calm() && window.replace_calm(sample.end_ns, latency_ns);
+        if may_be_calm && (self.window.replace_calm(self.now_ns, latency_ns) || looks_on(&mut self.window)) {
             self.replaced += 1;
             let left = self.twin.samples.front().copied();
             assert!(left.is_some_and(|left| left.ok && left.latency_ns < below_ns), "{left:?} was not calm");

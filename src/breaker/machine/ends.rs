@@ -33,6 +33,7 @@ impl Machine {
     pub(in crate::breaker) fn move_to(&mut self, opened: crate::shm::Opened, now_ns: u64) {
         let crate::shm::Opened { page, link, legacy, kept } = opened;
         self.outlet.move_to(page, link, legacy.as_ref());
+        self.is_shown = self.outlet.shows_samples();
         self.outlet.set_settings(&self.config);
         self.created_ns = now_ns;
         let start = self.config.start;

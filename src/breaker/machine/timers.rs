@@ -65,10 +65,6 @@ impl Machine {
                 Timer::ProbeLost => self.open(Reason::ProbeLost, self.trials.lost_for_ns(self.latest_ns)),
             }
         }
-        // Samples don't publish: that is for the next poll.
-        if self.latest_ns > self.outlet.quiet_until_ns() {
-            self.outlet.owe_look();
-        }
         self.judge.end_calm(); // last, as samples of lanes may have found it
         self.set_wake();
     }

@@ -205,7 +205,7 @@ impl Machine {
                 self.outlet.journal(event, |event| self.judge.fill_in(event, self.config.quantile_ppm));
             }
             self.publish();
-        } else if self.latest_ns > self.outlet.quiet_until_ns() {
+        } else if self.outlet.is_publication_due(self.latest_ns) {
             self.publish();
         }
         self.outlet.beat();
@@ -284,8 +284,9 @@ impl Machine {
     pub(super) fn set_wake(&mut self) {
         self.first_timer_ns = self.judge.first_deadline_ns(self.state);
         let is_counted = self.far_back.is_any();
-        let due_ns = self.next_deadline_ns().min(self.outlet.look_at_ns());
-        self.wake_ns = if self.started && !is_counted { due_ns } else { 0 };
+        let due_ns = self.next_deadline_ns().min(self.judge.calm_until_ns());
+        let has_calm_half = self.started && !is_counted && self.state != State::HalfOpen;
+        self.wake_ns = if has_calm_half { due_ns } else { 0 };
     }
 
     pub(in crate::breaker) fn next_deadline_ns(&self) -> u64 {
