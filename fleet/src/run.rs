@@ -10,7 +10,12 @@ use crate::files::Watched;
 use crate::keys::Key;
 use crate::trust::{Role, Trust};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// So long after a halt nobody begins to write it to a disk. The gates that are shut at the same time, of other hosts through the same
+/// servers and of other agents on the same processors, come first. Nobody is answered before the disk has it.
+pub const GATES_FIRST: Duration = Duration::from_millis(10);
 
 /// What both need to know.
 pub struct Member {

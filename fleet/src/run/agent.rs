@@ -10,7 +10,7 @@ use crate::net::{Happening, Net, Subjects};
 use crate::pages::{self, Durably, Pages};
 use crate::run::metrics;
 use crate::run::recent::Recent;
-use crate::run::{Endings, Member, host};
+use crate::run::{Endings, GATES_FIRST, Member, host};
 use crate::store::{self, Store};
 use crate::time::{MS, S, monotonic_ns, wall_ns};
 use async_nats::Subject;
@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// How an agent is set up.
 pub struct Settings {
@@ -67,10 +67,23 @@ type Saved = (u64, std::io::Result<()>);
 /// What is to be saved, and what is.
 struct Saving {
     sender: UnboundedSender<Saved>,
+    /// When to begin; `None` if there is nothing to save, or if a thread is at it.
+    due_ns: Option<u64>,
     is_under_way: bool,
     /// Counts changes of what is kept, and which of them are on the disk.
     version: u64,
     saved: u64,
+}
+
+impl Saving {
+    /// A save is to come, or a thread is at it.
+    fn is_pending(&self) -> bool {
+        self.is_under_way || self.due_ns.is_some()
+    }
+
+    fn begin_after(&mut self, span: Duration) {
+        self.due_ns = Some(monotonic_ns().saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)));
+    }
 }
 
 /// When each of these is due.
@@ -148,7 +161,7 @@ pub async fn run(member: Member, settings: Settings) -> Result<(), Failure> {
         heard: Recent::new(1024),
         answered: Recent::new(1024),
         waiting: Vec::new(),
-        saving: Saving { sender, is_under_way: false, version: 0, saved: 0 },
+        saving: Saving { sender, due_ns: None, is_under_way: false, version: 0, saved: 0 },
         page_disk: pages::disk()?,
         noted: BTreeSet::new(),
         due: Due::default(),
@@ -165,6 +178,7 @@ pub async fn run(member: Member, settings: Settings) -> Result<(), Failure> {
             () = endings.wait() => return Ok(()),
             Some(happening) = happenings.recv() => runner.hear(happening).await,
             Some(saved) = saves.recv() => runner.saved(saved).await,
+            () = wait_until(runner.saving.due_ns) => {}
             _ = ticks.tick() => {}
         }
         // Whatever there is to hear, time passes.
@@ -194,6 +208,9 @@ impl Runner {
         }
         if is_due(&mut self.due.metrics_ns, now_ns, METRICS_EVERY_NS) {
             self.write_metrics(now_ns);
+        }
+        if self.saving.due_ns.is_some_and(|due_ns| now_ns >= due_ns) {
+            self.save();
         }
     }
 
@@ -381,7 +398,7 @@ impl Runner {
 
     /// Has halts of pages made durable, unless an answer waits for the disk: that comes first. (The owner's warden does it, too.)
     fn use_page_disk(&mut self) {
-        if !self.saving.is_under_way {
+        if !self.saving.is_pending() {
             for durably in self.pages.take_for_disk() {
                 let _ = self.page_disk.send(durably);
             }
@@ -391,17 +408,16 @@ impl Runner {
     /// What is kept has changed: it is to be saved.
     fn note_change(&mut self) {
         self.saving.version += 1;
-        if !self.saving.is_under_way {
-            self.save(Duration::ZERO);
+        if !self.saving.is_pending() {
+            self.saving.begin_after(GATES_FIRST);
         }
     }
 
-    fn save(&mut self, after: Duration) {
-        self.saving.is_under_way = true;
+    fn save(&mut self) {
+        (self.saving.due_ns, self.saving.is_under_way) = (None, true);
         let (version, sender) = (self.saving.version, self.saving.sender.clone());
         let (folder, kept) = (self.store.folder(), self.agent.kept().clone());
         tokio::task::spawn_blocking(move || {
-            std::thread::sleep(after);
             let _ = sender.send((version, store::save(&folder, &kept)));
         });
     }
@@ -416,7 +432,7 @@ impl Runner {
                 Err(error) => warn(format_args!("what is known can't be saved: {error}; it is tried again")),
             }
             if self.saving.saved < self.saving.version {
-                self.save(if result.is_ok() { Duration::ZERO } else { SAVE_AGAIN_AFTER });
+                self.saving.begin_after(if result.is_ok() { Duration::ZERO } else { SAVE_AGAIN_AFTER });
             }
         }
         let now_ns = monotonic_ns();
@@ -466,6 +482,14 @@ impl Runner {
         if let Err(error) = metrics::write(path, &text) {
             warn(format_args!("{}: {error}; there are no metrics", path.display()));
         }
+    }
+}
+
+/// Waits for this time; for ever if there is none.
+async fn wait_until(due_ns: Option<u64>) {
+    match due_ns {
+        Some(due_ns) => sleep(Duration::from_nanos(due_ns.saturating_sub(monotonic_ns()))).await,
+        None => std::future::pending().await,
     }
 }
 
