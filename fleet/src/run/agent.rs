@@ -10,7 +10,8 @@ use crate::net::{Happening, Net, Subjects};
 use crate::pages::{self, Durably, Pages};
 use crate::run::metrics;
 use crate::run::recent::Recent;
-use crate::run::{Endings, GATES_FIRST, Member, host};
+use crate::run::saving::Saving;
+use crate::run::{Endings, Member, host};
 use crate::store::{self, Store};
 use crate::time::{MS, S, monotonic_ns, wall_ns};
 use async_nats::Subject;
@@ -46,7 +47,6 @@ const METRICS_EVERY_NS: u64 = S;
 /// Who asks says the same again and again, through each server. It is answered at once, and then this often: a report takes time, and
 /// answers are not to keep halts waiting.
 const ANSWER_EVERY_NS: u64 = 150 * MS;
-const SAVE_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 const HALT: &str = "halt";
 const STATUS: &str = "status";
@@ -63,28 +63,6 @@ struct Waiting {
 
 /// A version of what is kept, and what came of saving it.
 type Saved = (u64, std::io::Result<()>);
-
-/// What is to be saved, and what is.
-struct Saving {
-    sender: UnboundedSender<Saved>,
-    /// When to begin; `None` if there is nothing to save, or if a thread is at it.
-    due_ns: Option<u64>,
-    is_under_way: bool,
-    /// Counts changes of what is kept, and which of them are on the disk.
-    version: u64,
-    saved: u64,
-}
-
-impl Saving {
-    /// A save is to come, or a thread is at it.
-    fn is_pending(&self) -> bool {
-        self.is_under_way || self.due_ns.is_some()
-    }
-
-    fn begin_after(&mut self, span: Duration) {
-        self.due_ns = Some(monotonic_ns().saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)));
-    }
-}
 
 /// When each of these is due.
 #[derive(Default)]
@@ -114,6 +92,7 @@ struct Runner {
     answered: Recent<u64>,
     waiting: Vec<Waiting>,
     saving: Saving,
+    saves: UnboundedSender<Saved>,
     /// Halts of pages, for the thread that makes them durable.
     page_disk: std::sync::mpsc::Sender<Durably>,
     /// Halts whose answer is kept.
@@ -161,7 +140,8 @@ pub async fn run(member: Member, settings: Settings) -> Result<(), Failure> {
         heard: Recent::new(1024),
         answered: Recent::new(1024),
         waiting: Vec::new(),
-        saving: Saving { sender, due_ns: None, is_under_way: false, version: 0, saved: 0 },
+        saving: Saving::default(),
+        saves: sender,
         page_disk: pages::disk()?,
         noted: BTreeSet::new(),
         due: Due::default(),
@@ -169,7 +149,7 @@ pub async fn run(member: Member, settings: Settings) -> Result<(), Failure> {
         turn: 0,
         told: None,
     };
-    runner.note_change();
+    runner.saving.change(monotonic_ns());
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -178,7 +158,7 @@ pub async fn run(member: Member, settings: Settings) -> Result<(), Failure> {
             () = endings.wait() => return Ok(()),
             Some(happening) = happenings.recv() => runner.hear(happening).await,
             Some(saved) = saves.recv() => runner.saved(saved).await,
-            () = wait_until(runner.saving.due_ns) => {}
+            () = wait_until(runner.saving.due_ns()) => {}
             _ = ticks.tick() => {}
         }
         // Whatever there is to hear, time passes.
@@ -209,8 +189,8 @@ impl Runner {
         if is_due(&mut self.due.metrics_ns, now_ns, METRICS_EVERY_NS) {
             self.write_metrics(now_ns);
         }
-        if self.saving.due_ns.is_some_and(|due_ns| now_ns >= due_ns) {
-            self.save();
+        if let Some(version) = self.saving.begin(now_ns) {
+            self.save(version);
         }
     }
 
@@ -220,7 +200,7 @@ impl Runner {
         self.pages.apply(&self.agent, now_ns);
         // The pages refuse. Whatever takes a thread or a disk comes after that.
         if is_news {
-            self.note_change();
+            self.saving.change(now_ns);
         }
         self.use_page_disk();
         let trouble = self.agent.trouble();
@@ -292,9 +272,9 @@ impl Runner {
         if let Some(reply) = message.reply
             && self.answered.is_due(&message.payload, now_ns, ANSWER_EVERY_NS)
         {
-            self.waiting.push(Waiting { link, reply, id, version: self.saving.version });
+            self.waiting.push(Waiting { link, reply, id, version: self.saving.version() });
             // At once, if all is on the disk.
-            let _ = self.saving.sender.send((self.saving.saved, Ok(())));
+            let _ = self.saves.send((self.saving.saved(), Ok(())));
         }
     }
 
@@ -305,7 +285,7 @@ impl Runner {
         if self.agent.halt(&halt, &text) == Heard::New {
             // The pages that are known. To look for others takes longer than to halt these: that is done before this is answered.
             self.apply(now_ns);
-            self.note_change();
+            self.saving.change(now_ns);
             self.must_scan = true;
         }
         self.heard.put(payload.clone(), halt.id.clone());
@@ -351,7 +331,7 @@ impl Runner {
         let revision = self.agent.kept().revision;
         if revision > before {
             self.apply(now_ns);
-            self.note_change();
+            self.saving.change(now_ns);
             if revision < records.revision {
                 self.due.lines_ns = 0;
                 self.ask_lines(now_ns).await;
@@ -378,7 +358,7 @@ impl Runner {
             host: self.host.clone(),
             wall_ns: wall_ns(),
             revision: self.agent.kept().revision,
-            stored: self.saving.saved == self.saving.version,
+            stored: self.saving.is_all(),
             is_dead,
             trouble: self.agent.trouble(),
             lease_left_ns: self.agent.lease_ends_ns().map_or(0, |ends_ns| ends_ns.saturating_sub(now_ns)),
@@ -405,18 +385,8 @@ impl Runner {
         }
     }
 
-    /// What is kept has changed: it is to be saved.
-    fn note_change(&mut self) {
-        self.saving.version += 1;
-        if !self.saving.is_pending() {
-            self.saving.begin_after(GATES_FIRST);
-        }
-    }
-
-    fn save(&mut self) {
-        (self.saving.due_ns, self.saving.is_under_way) = (None, true);
-        let (version, sender) = (self.saving.version, self.saving.sender.clone());
-        let (folder, kept) = (self.store.folder(), self.agent.kept().clone());
+    fn save(&self, version: u64) {
+        let (sender, folder, kept) = (self.saves.clone(), self.store.folder(), self.agent.kept().clone());
         tokio::task::spawn_blocking(move || {
             let _ = sender.send((version, store::save(&folder, &kept)));
         });
@@ -424,20 +394,16 @@ impl Runner {
 
     /// Reports that waited for the disk are sent.
     async fn saved(&mut self, (version, result): Saved) {
-        let is_news = version > self.saving.saved;
-        if is_news {
-            self.saving.is_under_way = false;
-            match &result {
-                Ok(()) => self.saving.saved = version,
-                Err(error) => warn(format_args!("what is known can't be saved: {error}; it is tried again")),
-            }
-            if self.saving.saved < self.saving.version {
-                self.saving.begin_after(if result.is_ok() { Duration::ZERO } else { SAVE_AGAIN_AFTER });
-            }
-        }
         let now_ns = monotonic_ns();
+        // What was on the disk before is told at once; no thread was at it.
+        if version > self.saving.saved() {
+            if let Err(error) = &result {
+                warn(format_args!("what is known can't be saved: {error}; it is tried again"));
+            }
+            self.saving.end(version, result.is_ok(), now_ns);
+        }
         // If the disk fails they are sent as well: the pages refuse, and that the halt isn't on the disk is said.
-        let is_ready = |waiting: &Waiting| result.is_err() || waiting.version <= self.saving.saved;
+        let is_ready = |waiting: &Waiting| result.is_err() || waiting.version <= self.saving.saved();
         let (ready, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(is_ready);
         self.waiting = waiting;
         let ready: Vec<Waiting> = ready;
