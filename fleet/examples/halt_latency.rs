@@ -4,8 +4,8 @@
 //! cargo build --release -p trip99-fleet && cargo run --release -p trip99-fleet --example halt_latency
 //! ```
 //!
-//! First while all is well, and then while each server in turn is dead, and hangs. Arguments: the number of agents, and that of halts while
-//! all is well. It needs nats-server 2.10 or newer, in the search path or named by `TRIP99_NATS_SERVER`.
+//! First while all is well, and then while each server in turn is dead, and hangs. Arguments: the number of agents; that of halts while
+//! all is well; and that of halts below each fault, which may be 0. It needs nats-server 2.10 or newer, in the search path or named by `TRIP99_NATS_SERVER`.
 //!
 //! What is printed, all of it counted from just before the halt is signed:
 //! - `gate refuses`: the agent has set the page's bits. From here on no order passes. This is what the fleet answers for.
@@ -25,7 +25,6 @@ use trip99_fleet::time::{monotonic_ns, wall_ns};
 use trip99_fleet::trust::Role;
 
 const ENGINES: usize = 10;
-const FAULT_ROUNDS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// 200 halts and as many resumes are on the disk by then, so that each halt finds the machine as the first one did.
 const BETWEEN_HALTS: Duration = Duration::from_secs(2);
@@ -138,14 +137,14 @@ impl Bench {
     }
 
     /// Halts at once after a server has died or hangs, and some more while it is so; each server in turn.
-    async fn faults(&mut self, hang: bool, times: &mut Times) -> Outcome<()> {
+    async fn faults(&mut self, hang: bool, rounds: usize, times: &mut Times) -> Outcome<()> {
         for place in 0..3 {
             if hang {
                 self.lab.servers.process(place).ok_or("no server")?.stop();
             } else {
                 self.lab.servers.kill(place);
             }
-            self.rounds(FAULT_ROUNDS, times).await?;
+            self.rounds(rounds, times).await?;
             if hang {
                 self.lab.servers.process(place).ok_or("no server")?.go_on();
             } else {
@@ -165,6 +164,7 @@ async fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1).map(|count| count.parse::<usize>());
     let agents = arguments.next().unwrap_or(Ok(20))?;
     let rounds = arguments.next().unwrap_or(Ok(20))?;
+    let fault_rounds = arguments.next().unwrap_or(Ok(3))?;
     let example = std::env::current_exe()?;
     let program = example.ancestors().nth(2).ok_or("no target folder")?.join("trip99-fleet");
     let plan = Plan {
@@ -190,10 +190,11 @@ async fn main() -> Outcome<()> {
     let mut times = Times::default();
     bench.rounds(rounds, &mut times).await?;
     times.show(&format!("all is well, {rounds} halts"));
-    for (hang, what) in [(false, "one server is dead"), (true, "one server hangs")] {
+    let faults = [(false, "one server is dead"), (true, "one server hangs")];
+    for (hang, what) in faults.into_iter().filter(|_| fault_rounds > 0) {
         let mut times = Times::default();
-        bench.faults(hang, &mut times).await?;
-        times.show(&format!("{what}, each in turn, {} halts", 3 * FAULT_ROUNDS));
+        bench.faults(hang, fault_rounds, &mut times).await?;
+        times.show(&format!("{what}, each in turn, {} halts", 3 * fault_rounds));
     }
     Ok(())
 }

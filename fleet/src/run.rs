@@ -1,6 +1,7 @@
 //! Programs that run until they are told to end: the agent of a host, and a governor.
 
 pub mod recent;
+pub mod saving;
 pub mod metrics;
 pub mod agent;
 pub mod governor;
@@ -8,9 +9,14 @@ pub mod governor;
 use crate::failure::{Failure, warn};
 use crate::files::Watched;
 use crate::keys::Key;
+use crate::time::MS;
 use crate::trust::{Role, Trust};
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// So long after a halt nobody begins to write it to a disk. The gates that are shut at the same time, of other hosts through the same
+/// servers and of other agents on the same processors, come first. Nobody is answered before the disk has it.
+pub const GATES_FIRST_NS: u64 = 10 * MS;
 
 /// What both need to know.
 pub struct Member {

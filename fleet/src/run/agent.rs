@@ -10,6 +10,7 @@ use crate::net::{Happening, Net, Subjects};
 use crate::pages::{self, Durably, Pages};
 use crate::run::metrics;
 use crate::run::recent::Recent;
+use crate::run::saving::Saving;
 use crate::run::{Endings, Member, host};
 use crate::store::{self, Store};
 use crate::time::{MS, S, monotonic_ns, wall_ns};
@@ -19,7 +20,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// How an agent is set up.
 pub struct Settings {
@@ -46,7 +47,6 @@ const METRICS_EVERY_NS: u64 = S;
 /// Who asks says the same again and again, through each server. It is answered at once, and then this often: a report takes time, and
 /// answers are not to keep halts waiting.
 const ANSWER_EVERY_NS: u64 = 150 * MS;
-const SAVE_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 const HALT: &str = "halt";
 const STATUS: &str = "status";
@@ -63,15 +63,6 @@ struct Waiting {
 
 /// A version of what is kept, and what came of saving it.
 type Saved = (u64, std::io::Result<()>);
-
-/// What is to be saved, and what is.
-struct Saving {
-    sender: UnboundedSender<Saved>,
-    is_under_way: bool,
-    /// Counts changes of what is kept, and which of them are on the disk.
-    version: u64,
-    saved: u64,
-}
 
 /// When each of these is due.
 #[derive(Default)]
@@ -101,6 +92,7 @@ struct Runner {
     answered: Recent<u64>,
     waiting: Vec<Waiting>,
     saving: Saving,
+    saves: UnboundedSender<Saved>,
     /// Halts of pages, for the thread that makes them durable.
     page_disk: std::sync::mpsc::Sender<Durably>,
     /// Halts whose answer is kept.
@@ -148,7 +140,8 @@ pub async fn run(member: Member, settings: Settings) -> Result<(), Failure> {
         heard: Recent::new(1024),
         answered: Recent::new(1024),
         waiting: Vec::new(),
-        saving: Saving { sender, is_under_way: false, version: 0, saved: 0 },
+        saving: Saving::default(),
+        saves: sender,
         page_disk: pages::disk()?,
         noted: BTreeSet::new(),
         due: Due::default(),
@@ -156,7 +149,7 @@ pub async fn run(member: Member, settings: Settings) -> Result<(), Failure> {
         turn: 0,
         told: None,
     };
-    runner.note_change();
+    runner.saving.change(monotonic_ns());
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -165,6 +158,7 @@ pub async fn run(member: Member, settings: Settings) -> Result<(), Failure> {
             () = endings.wait() => return Ok(()),
             Some(happening) = happenings.recv() => runner.hear(happening).await,
             Some(saved) = saves.recv() => runner.saved(saved).await,
+            () = wait_until(runner.saving.due_ns()) => {}
             _ = ticks.tick() => {}
         }
         // Whatever there is to hear, time passes.
@@ -195,6 +189,9 @@ impl Runner {
         if is_due(&mut self.due.metrics_ns, now_ns, METRICS_EVERY_NS) {
             self.write_metrics(now_ns);
         }
+        if let Some(version) = self.saving.begin(now_ns) {
+            self.save(version);
+        }
     }
 
     /// Carries the verdicts out, and tells of what changed.
@@ -203,7 +200,7 @@ impl Runner {
         self.pages.apply(&self.agent, now_ns);
         // The pages refuse. Whatever takes a thread or a disk comes after that.
         if is_news {
-            self.note_change();
+            self.saving.change(now_ns);
         }
         self.use_page_disk();
         let trouble = self.agent.trouble();
@@ -275,9 +272,9 @@ impl Runner {
         if let Some(reply) = message.reply
             && self.answered.is_due(&message.payload, now_ns, ANSWER_EVERY_NS)
         {
-            self.waiting.push(Waiting { link, reply, id, version: self.saving.version });
+            self.waiting.push(Waiting { link, reply, id, version: self.saving.version() });
             // At once, if all is on the disk.
-            let _ = self.saving.sender.send((self.saving.saved, Ok(())));
+            let _ = self.saves.send((self.saving.saved(), Ok(())));
         }
     }
 
@@ -288,7 +285,7 @@ impl Runner {
         if self.agent.halt(&halt, &text) == Heard::New {
             // The pages that are known. To look for others takes longer than to halt these: that is done before this is answered.
             self.apply(now_ns);
-            self.note_change();
+            self.saving.change(now_ns);
             self.must_scan = true;
         }
         self.heard.put(payload.clone(), halt.id.clone());
@@ -334,7 +331,7 @@ impl Runner {
         let revision = self.agent.kept().revision;
         if revision > before {
             self.apply(now_ns);
-            self.note_change();
+            self.saving.change(now_ns);
             if revision < records.revision {
                 self.due.lines_ns = 0;
                 self.ask_lines(now_ns).await;
@@ -361,7 +358,7 @@ impl Runner {
             host: self.host.clone(),
             wall_ns: wall_ns(),
             revision: self.agent.kept().revision,
-            stored: self.saving.saved == self.saving.version,
+            stored: self.saving.is_all(),
             is_dead,
             trouble: self.agent.trouble(),
             lease_left_ns: self.agent.lease_ends_ns().map_or(0, |ends_ns| ends_ns.saturating_sub(now_ns)),
@@ -381,47 +378,32 @@ impl Runner {
 
     /// Has halts of pages made durable, unless an answer waits for the disk: that comes first. (The owner's warden does it, too.)
     fn use_page_disk(&mut self) {
-        if !self.saving.is_under_way {
+        if !self.saving.is_pending() {
             for durably in self.pages.take_for_disk() {
                 let _ = self.page_disk.send(durably);
             }
         }
     }
 
-    /// What is kept has changed: it is to be saved.
-    fn note_change(&mut self) {
-        self.saving.version += 1;
-        if !self.saving.is_under_way {
-            self.save(Duration::ZERO);
-        }
-    }
-
-    fn save(&mut self, after: Duration) {
-        self.saving.is_under_way = true;
-        let (version, sender) = (self.saving.version, self.saving.sender.clone());
-        let (folder, kept) = (self.store.folder(), self.agent.kept().clone());
+    fn save(&self, version: u64) {
+        let (sender, folder, kept) = (self.saves.clone(), self.store.folder(), self.agent.kept().clone());
         tokio::task::spawn_blocking(move || {
-            std::thread::sleep(after);
             let _ = sender.send((version, store::save(&folder, &kept)));
         });
     }
 
     /// Reports that waited for the disk are sent.
     async fn saved(&mut self, (version, result): Saved) {
-        let is_news = version > self.saving.saved;
-        if is_news {
-            self.saving.is_under_way = false;
-            match &result {
-                Ok(()) => self.saving.saved = version,
-                Err(error) => warn(format_args!("what is known can't be saved: {error}; it is tried again")),
-            }
-            if self.saving.saved < self.saving.version {
-                self.save(if result.is_ok() { Duration::ZERO } else { SAVE_AGAIN_AFTER });
-            }
-        }
         let now_ns = monotonic_ns();
+        // What was on the disk before is told at once; no thread was at it.
+        if version > self.saving.saved() {
+            if let Err(error) = &result {
+                warn(format_args!("what is known can't be saved: {error}; it is tried again"));
+            }
+            self.saving.end(version, result.is_ok(), now_ns);
+        }
         // If the disk fails they are sent as well: the pages refuse, and that the halt isn't on the disk is said.
-        let is_ready = |waiting: &Waiting| result.is_err() || waiting.version <= self.saving.saved;
+        let is_ready = |waiting: &Waiting| result.is_err() || waiting.version <= self.saving.saved();
         let (ready, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(is_ready);
         self.waiting = waiting;
         let ready: Vec<Waiting> = ready;
@@ -466,6 +448,14 @@ impl Runner {
         if let Err(error) = metrics::write(path, &text) {
             warn(format_args!("{}: {error}; there are no metrics", path.display()));
         }
+    }
+}
+
+/// Waits for this time; for ever if there is none.
+async fn wait_until(due_ns: Option<u64>) {
+    match due_ns {
+        Some(due_ns) => sleep(Duration::from_nanos(due_ns.saturating_sub(monotonic_ns()))).await,
+        None => std::future::pending().await,
     }
 }
 

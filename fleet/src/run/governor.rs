@@ -7,7 +7,7 @@ use crate::keys::random_id;
 use crate::message::{self, Answer, Ask, Body, Halt, Id, Record, Records, Resume, Taken, VERSION};
 use crate::net::{Happening, Net, Subjects};
 use crate::run::recent::Recent;
-use crate::run::{Endings, Member};
+use crate::run::{Endings, GATES_FIRST_NS, Member};
 use crate::time::{MS, monotonic_ns};
 use crate::trust::Role;
 use async_nats::Subject;
@@ -200,7 +200,14 @@ impl Shared {
         match topic {
             ASK => self.hear_ask(link, &message).await,
             LINES => self.hear_lines(link, &message).await,
-            HALT => self.hear_halt(link, message).await,
+            HALT => {
+                // Agents halt without it. To check it and to file it take time of the servers that still hand it to them.
+                let shared = Arc::clone(self);
+                tokio::spawn(async move {
+                    sleep(Duration::from_nanos(GATES_FIRST_NS)).await;
+                    shared.hear_halt(link, message).await;
+                });
+            }
             _ => {
                 // It waits for the bucket, and agents are not to wait for it.
                 let shared = Arc::clone(self);
