@@ -42,6 +42,15 @@ extern "C" __attribute__((noinline)) bool bare_call(void *argument) {
     return true;
 }
 
+/* What a breaker with a clock reads: the time stamp counter, or what the system has where there is none. */
+static inline std::uint64_t read_clock() {
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#else
+    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+#endif
+}
+
 /* None above the threshold of 200 ms: the breakers stay closed. */
 static std::vector<std::uint64_t> good_latencies() {
     std::mt19937_64 random(99);
@@ -154,6 +163,7 @@ int main(int argc, char **argv) {
     cb_breaker *c = timed.breaker.c_handle();
     trip99::Breaker live;
     const cb_gate *gate = cb_gate_of(c);
+    const cb_gate *live_gate = cb_gate_of(live.c_handle());
     trip99::Breaker shared; /* apart, as a breaker with gates looks after their trials, too */
     const trip99::Gate wrapped_gate = shared.gate();
 
@@ -199,6 +209,15 @@ int main(int argc, char **argv) {
     add("Breaker::begin_at + end_at (C++)", each_at([&timed](auto now_ns, auto) {
             const trip99::Call call = timed.breaker.begin_at(now_ns);
             timed.breaker.end_at(now_ns + 50, call);
+        }));
+    add("two rdtsc", each([] {
+            use(read_clock());
+            use(read_clock());
+        }));
+    add("cb_gate_closed + cb_begin + cb_end", each([&live, live_gate] {
+            if (cb_gate_closed(live_gate) || cb_allow(live.c_handle())) {
+                cb_end(live.c_handle(), cb_begin(live.c_handle()));
+            }
         }));
     add("cb_begin + cb_end", each([&] { cb_end(live.c_handle(), cb_begin(live.c_handle())); }));
     add("ScopedCall (C++)", each([&] { const trip99::ScopedCall call(live); }));

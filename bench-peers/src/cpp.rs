@@ -16,6 +16,8 @@ const ROUNDS_IN_TURN: usize = 41;
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 const BARE_CALL: &str = "a bare call";
+const TWO_RDTSC: &str = "two rdtsc";
+const TICKETS: &str = "cb_gate_closed + cb_begin + cb_end";
 const GATE_AND_RECORD_AT: &str = "cb_gate_closed + cb_record_at";
 /// The first operation that finds a quantile. The others that find one are compared to it.
 const SLIDES: &str = "16 x cb_record_at";
@@ -37,6 +39,12 @@ impl Figures {
     /// Ratios of the turns' medians: what the C ABI takes, to what it may.
     pub(crate) fn against_inline_and_a_call(&self) -> Spread {
         Spread::of(self.turns_ns.iter().map(|[inline, bare_call, through]| through / (inline + bare_call)))
+    }
+
+    /// Of the program's rounds. `measure` has seen that both lines are there.
+    pub(crate) fn tickets_to_two_rdtsc(&self) -> Spread {
+        let ns = |name| ns(&self.operations, name).unwrap_or(&[]);
+        Spread::of_ratios(ns(TICKETS), ns(TWO_RDTSC))
     }
 }
 
@@ -124,8 +132,9 @@ pub(crate) fn measure(effort: Effort) -> Result<Option<Figures>, String> {
             }
         }
     }
-    ns(&figures.operations, SLIDES)?;
-    ns(&figures.operations, QUANTILE)?;
+    for name in [SLIDES, QUANTILE, TICKETS, TWO_RDTSC] {
+        ns(&figures.operations, name)?;
+    }
     Ok(Some(figures))
 }
 

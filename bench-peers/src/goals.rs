@@ -1,73 +1,27 @@
 //! The project's goals, and whether this run meets them.
 
+mod goal;
+mod of_detection;
+
+pub(crate) use goal::{Goal, report};
+pub(crate) use of_detection::of_detection;
+
 use crate::cpp;
-use crate::detection::{Row, Trip};
-use crate::peers::trip99::DEBT_6;
-use crate::report::{ratio, table, time};
+use crate::peers::trip99::{RECORD_AT, TICKETS};
+use crate::report::time;
 use crate::rounds::{Line, Spread};
-use crate::scaling::quantile::{Case, REPLACED, SLID};
-use crate::speed::{ALLOW, LOAD_AND_BRANCH, RDTSC, RECORD};
-use crate::traces::{CALMS, FILLS, TROUBLES};
-use crate::worst::Worst;
+use crate::scaling::quantile::{self, REPLACED, SLID};
+use crate::scaling::{many, thousands, threads};
+use crate::shown::{self, IN_A_FILE, IN_A_FILE_WITH_A_TAP, PRIVATE};
+use crate::speed::{ALLOW, LOAD_AND_BRANCH, RDTSC, RECORD, TWO_RDTSC};
+use crate::timing::Timing;
+use crate::worst::{MEDIAN, P9999, Timed, Worst};
+use goal::Verdict;
 
 /// About a cycle. Two loops of the same instructions differ by so much, as they lie in memory.
 const LAYOUT_NS: f64 = 0.3;
-const THIRD: f64 = 1.0 / 3.0;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Met,
-    Missed,
-    NotResolvable,
-    NotMeasured,
-}
-
-impl Verdict {
-    /// Judges by the median.
-    fn at_most(figure: f64, limit: f64) -> Self {
-        if figure <= limit { Self::Met } else { Self::Missed }
-    }
-
-    /// Judges a figure that may be wrong by so much. `floor` is the figure of nothing at all: if the machine itself interrupts for
-    /// longer than the limit, and often enough, no figure tells anything.
-    fn within(figure: f64, error: f64, floor: f64, limit: f64) -> Self {
-        if figure + error <= limit {
-            Self::Met
-        } else if figure - error <= limit || floor > limit {
-            Self::NotResolvable
-        } else {
-            Self::Missed
-        }
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            Self::Met => "met",
-            Self::Missed => "MISSED",
-            Self::NotResolvable => "not resolvable here",
-            Self::NotMeasured => "not measured",
-        }
-    }
-}
-
-struct Goal {
-    what: String,
-    goal: String,
-    figure: String,
-    verdict: Verdict,
-}
-
-impl Goal {
-    fn ratio(what: impl Into<String>, to: &str, figure: Spread, limit: f64) -> Self {
-        let limit_text = if limit == THIRD { "1/3".to_owned() } else { limit.to_string() };
-        Self {
-            what: what.into(),
-            goal: format!("at most {limit_text} x {to}"),
-            figure: ratio(figure),
-            verdict: Verdict::at_most(figure.median, limit),
-        }
-    }
-}
+/// Of a breaker with the default settings.
+const MAX_BYTES: usize = 65_536;
 
 fn find<'a>(speed: &'a [Line], name: &str) -> &'a Line {
     speed.iter().find(|line| line.name == name).expect("such a line is timed")
@@ -92,166 +46,122 @@ fn fastest_rival(speed: &[Line], record_at: &Line, rivals: &[&str]) -> Goal {
     let rivals = speed.iter().filter(|line| rivals.contains(&line.name.as_str()));
     let fastest = rivals.min_by(|a, b| median(&a.ns).total_cmp(&median(&b.ns))).expect("there are rivals");
     let figure = Spread::of_ratios(&record_at.ns, &fastest.ns);
-    Goal::ratio("allow_at + record_at, inline", &format!("the fastest rival, {}", fastest.name), figure, THIRD)
+    Goal::ratio("allow_at + record_at, inline", &format!("the fastest rival, {}", fastest.name), figure, 0.1)
 }
 
-fn c_abi(cpp: Option<&cpp::Figures>) -> Goal {
-    let what = "cb_gate_closed + cb_record_at, in C++";
-    let to = "(allow_at + record_at, inline in Rust, + a bare call)";
-    match cpp {
-        Some(figures) => Goal::ratio(what, to, figures.against_inline_and_a_call(), 1.0),
-        None => Goal {
-            what: what.to_owned(),
-            goal: format!("at most 1 x {to}"),
-            figure: "-".to_owned(),
-            verdict: Verdict::NotMeasured,
-        },
-    }
+/// Beside a floor of the same table.
+fn to_floor(speed: &[Line], what: &str, line: &str, to: &str, floor: &str, limit: f64) -> Goal {
+    let (line, floor) = (find(speed, line), find(speed, floor));
+    Goal::ratio(what, to, Spread::of_ratios(&line.ns, &floor.ns), limit)
 }
 
-fn worst_case(worst: &Worst) -> Goal {
-    let (timer_ns, own_ns) = (median(&worst.floor.median_ns), median(&worst.own_ns));
-    let over_timer = |ns: &[f64]| (median(ns) - timer_ns).max(0.0);
-    let (figure_ns, floor_ns) = (over_timer(&worst.record_at.p9999_ns), over_timer(&worst.floor.p9999_ns));
-    let limit_ns = 3.0 * own_ns;
+fn through_c(cpp: Option<&cpp::Figures>) -> [Goal; 2] {
+    [
+        Goal::ratio_if_measured(
+            "cb_gate_closed + cb_record_at, in C++",
+            "(allow_at + record_at, inline in Rust, + a bare call)",
+            cpp.map(cpp::Figures::against_inline_and_a_call),
+            1.0,
+        ),
+        Goal::ratio_if_measured(
+            "cb_gate_closed + cb_begin + cb_end, in C++",
+            "two rdtsc",
+            cpp.map(cpp::Figures::tickets_to_two_rdtsc),
+            1.35,
+        ),
+    ]
+}
+
+fn worst_case(what: &str, timed: &Timed, worst: &Worst) -> Goal {
+    let over_timer = |timed: &Timed| (timed.at(P9999) - worst.floor.at(MEDIAN)).max(0.0);
+    let (figure_ns, floor_ns, own_ns) = (over_timer(timed), over_timer(&worst.floor), median(&timed.own_ns));
     Goal {
-        what: "record_at, P99.99, less the timer".to_owned(),
+        what: format!("{what}, P99.99, less the timer"),
         goal: format!("at most 3 x its median, {}", time(own_ns)),
-        figure: format!("{} to within {}; of nothing {}", whole(figure_ns), whole(worst.step_ns), whole(floor_ns)),
-        verdict: Verdict::within(figure_ns, worst.step_ns, floor_ns, limit_ns),
+        figure: format!("{} to within {}; of nothing {}", time(figure_ns), time(worst.error_ns), time(floor_ns)),
+        verdict: Verdict::within(figure_ns, worst.error_ns, floor_ns, 3.0 * own_ns),
     }
 }
 
-fn whole(ns: f64) -> String {
-    format!("{ns:.0} ns")
+fn of_quantiles(cases: &[quantile::Case]) -> Vec<Goal> {
+    let goal = |name, window, to, limit| {
+        let case = cases.iter().find(|case| case.name == name && case.window == window);
+        let case = case.expect("such a window is timed");
+        let (to, base) = match to {
+            To::ReadPass => ("a read pass", &case.read_pass),
+            To::Std => ("copy + std's select_nth_unstable", &case.std),
+        };
+        let what = format!("quantile of {}, {name}", thousands(window));
+        Goal::ratio(what, to, Spread::of_ratios(&case.ours, base), limit)
+    };
+    vec![
+        goal(SLID, 1024, To::ReadPass, 1.3),
+        goal(SLID, 1024, To::Std, 0.1),
+        goal(REPLACED, 1024, To::ReadPass, 4.0),
+        goal(SLID, 65_536, To::ReadPass, 2.0),
+        goal(REPLACED, 65_536, To::ReadPass, 2.0),
+        goal(SLID, 64, To::Std, 1.0),
+        goal(REPLACED, 64, To::Std, 1.0),
+    ]
 }
 
-fn quantile(cases: &[Case], name: &str, window: usize, to_read_pass: f64) -> Goal {
-    let case = find_case(cases, name, window);
-    let figure = Spread::of_ratios(&case.ours, &case.read_pass);
-    Goal::ratio(of_window(name, window), "a read pass", figure, to_read_pass)
+/// What a quantile is compared to.
+enum To {
+    ReadPass,
+    Std,
 }
 
-fn find_case<'a>(cases: &'a [Case], name: &str, window: usize) -> &'a Case {
-    cases.iter().find(|case| case.name == name && case.window == window).expect("such a window is timed")
+pub(crate) fn of_many(cases: &[many::Case]) -> Vec<Goal> {
+    let goal = |case: &many::Case| {
+        let what = match case.count {
+            1 => "1 breaker in a loop".to_owned(),
+            count => format!("{} breakers in one loop", thousands(count)),
+        };
+        Goal::ratio(what, many::RIVAL, Spread::of_ratios(&case.ours, &case.recloser), 1.0)
+    };
+    cases.iter().map(goal).collect()
 }
 
-fn of_window(name: &str, window: usize) -> String {
-    format!("quantile of {}, {name}", crate::scaling::thousands(window))
-}
-
-fn quantile_to_std(cases: &[Case]) -> Goal {
-    let case = find_case(cases, SLID, 1024);
-    let figure = Spread::of_ratios(&case.ours, &case.std);
-    Goal::ratio(of_window(SLID, 1024), "copy + std's select_nth_unstable", figure, 0.1)
-}
-
-/// Troubles that no peer may notice sooner.
-const SOONEST: [&str; 4] = ["step", "silent", "lost", "flapping"];
-
-fn detection_goals(rows: &[Row]) -> [Goal; 2] {
-    let ours = rows.iter().find(|row| row.name == DEBT_6).expect("such a row is fed");
-    let rivals: Vec<_> = rows.iter().filter(|row| !row.is_ours).collect();
-    [few_false_trips(ours), none_sooner(ours, &rivals)]
-}
-
-fn few_false_trips(ours: &Row) -> Goal {
-    let counts: Vec<_> = ours.calms.iter().map(|trips| trips.iter().flatten().count()).collect();
-    let traces = ours.calms.iter().map(Vec::len).min().unwrap_or(0);
-    let worst = counts.iter().max().copied().unwrap_or(0);
-    let by_calm = CALMS.iter().zip(counts.chunks(FILLS.len()));
-    let figures = by_calm.map(|(calm, counts)| format!("{} {}", calm.name, counts.iter().max().unwrap_or(&0)));
+fn of_memory(bytes: usize) -> Goal {
     Goal {
-        what: format!("{DEBT_6}: false trips"),
-        goal: "at most 1 of 100 on each calm node, at each fill".to_owned(),
-        figure: format!("at most, of {traces}: {}", figures.collect::<Vec<_>>().join(", ")),
-        verdict: if worst * 100 <= traces { Verdict::Met } else { Verdict::Missed },
+        what: "a private breaker, default settings, inline and heap".to_owned(),
+        goal: format!("at most {} bytes", thousands(MAX_BYTES)),
+        figure: format!("{} bytes", thousands(bytes)),
+        verdict: if bytes <= MAX_BYTES { Verdict::Met } else { Verdict::Missed },
     }
 }
 
-/// Trace by trace.
-fn none_sooner(ours: &Row, rivals: &[&Row]) -> Goal {
-    let after_ns = |trip: &Option<Trip>| trip.and_then(|trip| trip.after_ns).unwrap_or(u64::MAX);
-    let mut figures = Vec::new();
-    let mut verdict = Verdict::Met;
-    for (index, trouble) in TROUBLES.iter().enumerate().filter(|(_, trouble)| SOONEST.contains(&trouble.name)) {
-        let times_ns = |row: &Row| row.troubles[index].iter().map(after_ns).collect::<Vec<_>>();
-        let (own_ns, mut least_ns) = (times_ns(ours), u64::MAX);
-        let mut sooner = 0;
-        for rival in rivals {
-            let rival_ns = times_ns(rival);
-            sooner += own_ns.iter().zip(&rival_ns).filter(|(own_ns, rival_ns)| own_ns > rival_ns).count();
-            least_ns = rival_ns.into_iter().min().unwrap_or(u64::MAX).min(least_ns);
-        }
-        let ms = |ns: u64| if ns == u64::MAX { "never".to_owned() } else { format!("{} ms", ns / 1_000_000) };
-        let most_ns = own_ns.into_iter().max().unwrap_or(u64::MAX);
-        figures.push(format!("{} {}, peers {}", trouble.name, ms(most_ns), ms(least_ns)));
-        if sooner > 0 || most_ns == u64::MAX {
-            verdict = Verdict::Missed;
-        }
-    }
-    Goal {
-        what: format!("{DEBT_6}: {}", SOONEST.join(", ")),
-        goal: "it notices each, and no peer sooner, in any trace".to_owned(),
-        figure: format!("at most, beside the peers' least: {}", figures.join("; ")),
-        verdict,
-    }
+fn of_shown(cases: &[shown::Case]) -> [Goal; 2] {
+    let ns = |name| &cases.iter().find(|case| case.name == name).expect("such a breaker is timed").ns;
+    let goal =
+        |name, limit| Goal::ratio(name, "that of a private breaker", Spread::of_ratios(ns(name), ns(PRIVATE)), limit);
+    [goal(IN_A_FILE, 1.5), goal(IN_A_FILE_WITH_A_TAP, 2.0)]
 }
 
-/// A table. `record_at` is the line whose name comes first in the entries, `rivals` are the names of those that aren't
-/// trip99.
-pub(crate) fn report(
-    speed: &[Line],
-    record_at: &str,
-    rivals: &[&str],
-    worst: &Worst,
-    cases: &[Case],
-    cpp: Option<&cpp::Figures>,
-    detection: &[Row],
-) -> String {
-    let (record, rdtsc) = (find(speed, RECORD), find(speed, RDTSC));
-    let goals = [
+pub(crate) fn of_timing(timing: &Timing) -> Vec<Goal> {
+    let Timing { entries, speed, worst, .. } = timing;
+    let rivals: Vec<_> = entries.iter().filter(|entry| !entry.is_ours()).map(|entry| entry.name).collect();
+    let mut goals = vec![
         allow(speed),
-        fastest_rival(speed, find(speed, record_at), rivals),
-        Goal::ratio("record, which reads the TSC", "one rdtsc", Spread::of_ratios(&record.ns, &rdtsc.ns), 1.25),
-        c_abi(cpp),
-        worst_case(worst),
-        quantile(cases, SLID, 1024, 1.5),
-        quantile_to_std(cases),
-        quantile(cases, SLID, 65_536, 2.0),
-        quantile(cases, REPLACED, 65_536, 2.0),
+        fastest_rival(speed, find(speed, RECORD_AT), &rivals),
+        to_floor(speed, "record, which reads the TSC", RECORD, "one rdtsc", RDTSC, 1.15),
+        to_floor(speed, "allow + begin + end, which read the TSC twice", TICKETS, "two rdtsc", TWO_RDTSC, 1.25),
     ];
-    goals_table(goals.into_iter().chain(detection_goals(detection)))
-}
-
-/// The part of the table that comes from traces.
-pub(crate) fn of_detection(rows: &[Row]) -> String {
-    goals_table(detection_goals(rows).into_iter())
-}
-
-fn goals_table(goals: impl Iterator<Item = Goal>) -> String {
-    let rows = goals.map(|goal| vec![goal.what, goal.goal, goal.figure, goal.verdict.text().to_owned()]);
-    table(&["what", "goal", "this run", "verdict"], &rows.collect::<Vec<_>>())
+    goals.extend(through_c(timing.cpp.as_ref()));
+    goals.push(worst_case("record_at", &worst.record_at, worst));
+    goals.push(worst_case("poll_at + record_at", &worst.polled, worst));
+    goals.extend(of_quantiles(&timing.quantiles));
+    goals.extend(of_many(&timing.many));
+    goals.push(of_memory(timing.memory.bytes()));
+    goals.extend(of_shown(&timing.shown));
+    let lane = threads::lane_to_recloser(&timing.threads);
+    goals.push(Goal::ratio_at_least("one trader, a lane and an owner that polls", "recloser's throughput", lane, 2.0));
+    goals
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_goal_is_met_up_to_its_limit() {
-        assert_eq!(Verdict::at_most(1.25, 1.25), Verdict::Met);
-        assert_eq!(Verdict::at_most(1.26, 1.25), Verdict::Missed);
-        assert_eq!(Verdict::at_most(f64::NAN, 1.25), Verdict::Missed);
-    }
-
-    #[test]
-    fn what_the_machine_hides_is_neither_met_nor_missed() {
-        assert_eq!(Verdict::within(10.0, 5.0, 0.0, 15.0), Verdict::Met);
-        assert_eq!(Verdict::within(12.0, 5.0, 0.0, 15.0), Verdict::NotResolvable);
-        assert_eq!(Verdict::within(40.0, 5.0, 0.0, 15.0), Verdict::Missed);
-        assert_eq!(Verdict::within(40.0, 5.0, 30.0, 15.0), Verdict::NotResolvable);
-    }
 
     #[test]
     fn the_fastest_rival_is_what_counts() {
@@ -261,36 +171,69 @@ mod tests {
             line
         };
         let speed =
-            [line("floor", 0.1), line("ours", 3.0), line("slow", 50.0), line("fast", 9.0), line("ours too", 1.0)];
+            [line("floor", 0.1), line("ours", 0.9), line("slow", 90.0), line("fast", 9.0), line("ours too", 1.0)];
         let goal = fastest_rival(&speed, &speed[1], &["slow", "fast"]);
         assert!(goal.goal.ends_with("fast") && goal.verdict == Verdict::Met, "{} {}", goal.goal, goal.figure);
-        assert_eq!(fastest_rival(&speed, &speed[1], &["slow", "fast"]).figure, "0.33 (0.33 to 0.33)");
+        assert_eq!(fastest_rival(&speed, &speed[1], &["slow", "fast"]).figure, "0.10 (0.10 to 0.10)");
         assert_eq!(fastest_rival(&speed, &speed[3], &["slow"]).verdict, Verdict::Met);
         assert_eq!(fastest_rival(&speed, &speed[3], &["fast"]).verdict, Verdict::Missed);
     }
 
-    fn row(name: &str, false_trips: usize, after_ms: Option<u64>) -> Row {
-        let trip = |after_ns| Trip { after_ns, sent: 0, returned: 0, sent_in_all: 0 };
-        let calms = vec![(0..100).map(|trace| (trace < false_trips).then(|| trip(None))).collect(); 9];
-        let troubles = vec![vec![after_ms.map(|ms| trip(Some(ms * 1_000_000))); 2]; TROUBLES.len()];
-        Row { name: name.to_owned(), is_ours: name == DEBT_6, troubles, calms }
+    #[test]
+    fn a_breaker_may_take_so_many_bytes() {
+        assert_eq!([65_536, 65_537].map(|bytes| of_memory(bytes).verdict), [Verdict::Met, Verdict::Missed]);
     }
 
     #[test]
-    fn one_false_trip_of_a_hundred_is_the_limit() {
-        let verdict = |false_trips| detection_goals(&[row(DEBT_6, false_trips, Some(1))])[0].verdict;
-        assert_eq!([0, 1, 2].map(verdict), [Verdict::Met, Verdict::Met, Verdict::Missed]);
+    fn many_breakers_are_held_against_as_many_of_recloser() {
+        let case = |count, ours, recloser| many::Case::of(count, vec![ours; 5], vec![recloser; 5]);
+        let goals = of_many(&[case(1, 2.0, 2.0), case(10_000, 2.1, 2.0)]);
+        assert_eq!(goals.iter().map(|goal| goal.verdict).collect::<Vec<_>>(), [Verdict::Met, Verdict::Missed]);
+        assert_eq!(goals[1].what, "10 000 breakers in one loop");
     }
 
     #[test]
-    fn no_rival_may_be_sooner() {
-        let verdict = |own_ms, rival_ms| {
-            let rows = [row(DEBT_6, 0, own_ms), row("slow", 0, None), row("rival", 0, rival_ms)];
-            detection_goals(&rows)[1].verdict
+    fn what_others_see_is_held_against_a_private_breaker() {
+        let cases = |in_a_file, tapped| {
+            let case = |(name, ns)| shown::Case { name, ns: vec![ns; 5] };
+            [(PRIVATE, 2.0), ("another", 9.0), (IN_A_FILE, in_a_file), (IN_A_FILE_WITH_A_TAP, tapped)].map(case)
         };
-        assert_eq!(verdict(Some(225), Some(225)), Verdict::Met);
-        assert_eq!(verdict(Some(226), Some(225)), Verdict::Missed);
-        assert_eq!(verdict(Some(226), None), Verdict::Met);
-        assert_eq!(verdict(None, None), Verdict::Missed, "it must notice");
+        let verdicts = |cases: [shown::Case; 4]| of_shown(&cases).map(|goal| goal.verdict);
+        assert_eq!(verdicts(cases(3.0, 4.0)), [Verdict::Met; 2]);
+        assert_eq!(verdicts(cases(3.1, 4.1)), [Verdict::Missed; 2]);
+    }
+
+    #[test]
+    fn each_quantile_is_held_against_its_own_base() {
+        let case = |name, window| quantile::Case {
+            name,
+            window,
+            read_pass: vec![1.0; 5],
+            std: vec![20.0; 5],
+            ours: vec![1.9; 5],
+        };
+        let cases: Vec<_> = [64, 1024, 65_536].into_iter().flat_map(|n| [case(SLID, n), case(REPLACED, n)]).collect();
+        let (met, missed) = (Verdict::Met, Verdict::Missed);
+        let verdicts: Vec<_> = of_quantiles(&cases).iter().map(|goal| goal.verdict).collect();
+        assert_eq!(verdicts, [missed, met, met, met, met, met, met]);
+    }
+
+    #[test]
+    fn the_worst_is_held_against_its_own_median() {
+        let timed = |median_ns, p9999_ns, own_ns| {
+            let mut each_ns = vec![median_ns; 10_000];
+            each_ns[9998..].fill(p9999_ns);
+            Timed::of(vec![own_ns; 5], each_ns)
+        };
+        let worst = |error_ns| Worst {
+            floor: timed(10.0, 11.0, 0.3),
+            record_at: timed(12.0, 15.0, 2.0),
+            polled: timed(13.0, 30.0, 4.0),
+            error_ns,
+        };
+        let verdicts =
+            |worst: Worst| [&worst.record_at, &worst.polled].map(|timed| worst_case("", timed, &worst).verdict);
+        assert_eq!(verdicts(worst(0.5)), [Verdict::Met, Verdict::Missed]);
+        assert_eq!(verdicts(worst(10.0)), [Verdict::NotResolvable; 2]);
     }
 }

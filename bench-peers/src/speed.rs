@@ -14,17 +14,22 @@ const ROUNDS: usize = 101;
 
 pub(crate) const LOAD_AND_BRANCH: &str = "floor: a relaxed load and a branch";
 pub(crate) const RDTSC: &str = "floor: rdtsc (quanta's raw reading)";
+pub(crate) const TWO_RDTSC: &str = "floor: two rdtsc";
 pub(crate) const ALLOW: &str = "trip99, in part: allow";
 pub(crate) const RECORD: &str = "trip99, in part: record";
 
 /// What the hardware and the system ask for, with no breaker round it.
-fn floors() -> [Line; 3] {
+fn floors() -> [Line; 4] {
     let gate = Box::new(AtomicU8::new(0));
     let clock = Clock::new();
+    let again = clock.clone();
     [
+        // Nothing hides the gate from the compiler, which knows its address before the loop. It must load in each turn all the same,
+        // as the load is atomic.
         Line::new(LOAD_AND_BRANCH, move |load, calls| {
+            let gate = &*gate;
             load.run(calls, |_, _| {
-                if black_box(&*gate).load(Ordering::Relaxed) != 0 {
+                if gate.load(Ordering::Relaxed) != 0 {
                     refused();
                 }
             });
@@ -32,6 +37,12 @@ fn floors() -> [Line; 3] {
         Line::new(RDTSC, move |load, calls| {
             load.run(calls, |_, _| {
                 black_box(clock.raw());
+            });
+        }),
+        Line::new(TWO_RDTSC, move |load, calls| {
+            load.run(calls, |_, _| {
+                black_box(again.raw());
+                black_box(again.raw());
             });
         }),
         Line::new("floor: Instant::now", |load, calls| {
@@ -53,9 +64,11 @@ fn parts() -> [Line; 2] {
     let breaker = || trip99::breaker(Config::default());
     let (mut asked, mut told) = (breaker(), breaker());
     [
+        // Nor is the breaker hidden: a loop that holds its breaker may keep the gate's address in a register.
         Line::new(ALLOW, move |load, calls| {
+            let breaker = &mut asked;
             load.run(calls, |_, _| {
-                if !black_box(&mut asked).allow() {
+                if !breaker.allow() {
                     refused();
                 }
             });

@@ -4,11 +4,11 @@ use super::{Contestant, Entry, Peer};
 use std::hint::black_box;
 use trip99::{Breaker, Call, Config, State};
 
-const RECORD_AT: &str = "trip99: allow_at + record_at";
+pub(crate) const RECORD_AT: &str = "trip99: allow_at + record_at";
 const RECORD: &str = "trip99: allow + record";
 pub(crate) const IN_FLIGHT: &str = "trip99: allow_at + begin_at + end_at";
 const QUANTILE: &str = "trip99: allow_at + record_at + quantile_at";
-const TICKETS: &str = "trip99: allow + begin + end";
+pub(crate) const TICKETS: &str = "trip99: allow + begin + end";
 
 const JUDGES: &str = "exact P99 of 1024 samples, from 20 with 6 slow on; 5 slow, or 5 failed, in a row; failure rate";
 const JUDGES_IN_FLIGHT: &str = "the same, with the overdue calls in flight; a stall";

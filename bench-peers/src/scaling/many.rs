@@ -35,25 +35,50 @@ fn line<P: Peer + 'static>(make: impl Fn() -> P, count: usize) -> Line {
     Line::new("", run).calls(count * CALLS_BEFORE, CALLS)
 }
 
-/// A table.
-pub(crate) fn measure(effort: Effort) -> String {
+/// Nanoseconds for each call, by round.
+pub(crate) struct Case {
+    pub(crate) count: usize,
+    /// With a window of 1024 calls, as recloser's, and of 64.
+    pub(crate) ours: Vec<f64>,
+    short: Vec<f64>,
+    pub(crate) recloser: Vec<f64>,
+}
+
+#[cfg(test)]
+impl Case {
+    pub(crate) fn of(count: usize, ours: Vec<f64>, recloser: Vec<f64>) -> Self {
+        Self { count, short: ours.clone(), ours, recloser }
+    }
+}
+
+pub(crate) const RIVAL: &str = "recloser";
+
+fn case(count: usize, rounds: usize) -> Case {
+    let ours = |window_len| {
+        // The calls in flight don't matter here, but their tables would fill the memory.
+        let config = Config { window_len, min_samples: 64, max_in_flight: 16, ..Config::default() };
+        line(move || trip99::make(config.clone()), count)
+    };
+    let mut lines = [ours(1024), ours(64), line(recloser::make, count)];
+    take_turns(&mut lines, &mut Load::new(), rounds);
+    let [ours, short, recloser] = lines.map(|line| line.ns);
+    Case { count, ours, short, recloser }
+}
+
+pub(crate) fn measure(effort: Effort) -> Vec<Case> {
     let counts = if effort == Effort::Quick { &COUNTS[..COUNTS_QUICK] } else { &COUNTS };
-    let rows: Vec<_> = counts
-        .iter()
-        .map(|&count| {
-            let ours = |window_len| {
-                // The calls in flight don't matter here, but their tables would fill the memory.
-                let config = Config { window_len, min_samples: 64, max_in_flight: 16, ..Config::default() };
-                line(move || trip99::make(config.clone()), count)
-            };
-            let mut lines = [ours(1024), ours(64), line(recloser::make, count)];
-            take_turns(&mut lines, &mut Load::new(), effort.rounds(ROUNDS));
-            let [long, short, recloser] = &lines;
-            let ratio = |line: &Line| ratio(Spread::of_ratios(&line.ns, &recloser.ns));
-            vec![thousands(count), spread(&long.ns), spread(&short.ns), spread(&recloser.ns), ratio(long), ratio(short)]
-        })
-        .collect();
+    counts.iter().map(|&count| case(count, effort.rounds(ROUNDS))).collect()
+}
+
+pub(crate) fn report(cases: &[Case]) -> String {
+    let row = |case: &Case| {
+        let ratio = |ns| ratio(Spread::of_ratios(ns, &case.recloser));
+        let (ours, short) = (&case.ours, &case.short);
+        let ratios = [ratio(ours), ratio(short)];
+        let times = [ours, short, &case.recloser].map(|ns| spread(ns));
+        [thousands(case.count)].into_iter().chain(times).chain(ratios).collect()
+    };
     let header =
         ["breakers", "trip99, window 1024", "trip99, window 64", "recloser, 1024", "1024 x recloser", "64 x recloser"];
-    table(&header, &rows)
+    table(&header, &cases.iter().map(row).collect::<Vec<_>>())
 }

@@ -7,10 +7,21 @@ use crate::peers::{Entry, Peer, WINDOW, trip99};
 use crate::report::table;
 use ::trip99::{Breaker, Config};
 
-struct Figures {
+pub(crate) struct Figures {
     name: String,
     inline: usize,
     heap: usize,
+}
+
+impl Figures {
+    pub(crate) fn bytes(&self) -> usize {
+        self.inline + self.heap
+    }
+}
+
+/// A breaker that nobody else sees, with the default settings.
+pub(crate) fn default_breaker() -> Figures {
+    figures("trip99: the default settings", || Box::new(trip99::make(Config::default())))
 }
 
 /// Once it has been used.
@@ -41,17 +52,22 @@ fn lane() -> Figures {
     Figures { name, inline: size_of_val(&lane), heap }
 }
 
-/// A table: trip99 of these sizes, then each rival as it is set for the other tables.
-pub(crate) fn measure(entries: &[Entry]) -> String {
-    let sizes = [(64, 16), (1024, 16), (1024, 1024), (65_536, 1024), (1 << 20, 1024)];
+/// trip99 of these sizes, then each rival as it is set for the other tables.
+fn measure(entries: &[Entry]) -> Vec<Figures> {
+    let sizes = [(64, 16), (1024, 16), (65_536, 1024), (1 << 20, 1024)];
     let own = sizes.map(|(window_len, max_in_flight)| ours(window_len, max_in_flight));
     let rivals = entries.iter().filter(|entry| !entry.is_ours());
     let rivals = rivals.map(|entry| figures(entry.name, entry.make));
-    let row = |figures: Figures| {
-        let bytes = [figures.inline, figures.heap, figures.inline + figures.heap].map(thousands);
-        [figures.name].into_iter().chain(bytes).collect()
+    own.into_iter().chain([lane()]).chain(rivals).collect()
+}
+
+/// A table.
+pub(crate) fn report(default: &Figures, entries: &[Entry]) -> String {
+    let row = |figures: &Figures| {
+        let bytes = [figures.inline, figures.heap, figures.bytes()].map(thousands);
+        [figures.name.clone()].into_iter().chain(bytes).collect()
     };
-    let rows: Vec<_> = own.into_iter().chain([lane()]).chain(rivals).map(row).collect();
+    let rows: Vec<_> = [row(default)].into_iter().chain(measure(entries).iter().map(row)).collect();
     table(&["one of", "inline", "on the heap", "bytes in all"], &rows)
 }
 
@@ -65,5 +81,7 @@ mod tests {
         assert_eq!(short.inline, long.inline);
         // A latency and its stamp, at least.
         assert!(long.heap - short.heap >= 1024 * 16, "{} and {}", short.heap, long.heap);
+        let (default, same) = (default_breaker(), ours(1024, 1024));
+        assert_eq!((default.inline, default.heap, default.bytes()), (same.inline, same.heap, same.inline + same.heap));
     }
 }

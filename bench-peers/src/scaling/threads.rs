@@ -25,7 +25,7 @@ const LANE: u32 = 2 * CALLS as u32;
 /// Plays a round, and returns how many calls were dropped in all rounds.
 type Play = Box<dyn FnMut() -> (Round, u64)>;
 
-struct Line {
+pub(crate) struct Line {
     name: String,
     /// Threads that make calls, and all.
     traders: usize,
@@ -121,17 +121,19 @@ fn rival(name: &str, traders: usize, breaker: impl Shared + 'static) -> Line {
     })
 }
 
+const LANE_AND_OWNER: &str = "trip99: a lane, and an owner that polls";
+const RECLOSER: &str = "recloser";
+
 /// Those of one trader, then those of two.
 fn lines() -> Vec<Line> {
     let rivals = |traders| {
         [
-            rival("recloser", traders, recloser::make()),
+            rival(RECLOSER, traders, recloser::make()),
             rival("failsafe", traders, failsafe::make()),
             rival("circuitbreaker-rs", traders, circuitbreaker_rs::make()),
         ]
     };
-    let mut lines =
-        vec![ours("trip99: the owner trades", 0, true), ours("trip99: a lane, and an owner that polls", 1, false)];
+    let mut lines = vec![ours("trip99: the owner trades", 0, true), ours(LANE_AND_OWNER, 1, false)];
     lines.extend(rivals(1));
     lines.push(ours("trip99: a lane, and the owner trades, too", 1, true));
     lines.push(ours("trip99: two lanes, and an owner that polls", 2, false));
@@ -139,8 +141,7 @@ fn lines() -> Vec<Line> {
     lines
 }
 
-/// A table.
-pub(crate) fn measure(effort: Effort) -> String {
+pub(crate) fn measure(effort: Effort) -> Vec<Line> {
     let mut lines = lines();
     // The first round warms up.
     for round in 0..=effort.rounds(ROUNDS) {
@@ -156,21 +157,33 @@ pub(crate) fn measure(effort: Effort) -> String {
             }
         }
     }
-    report(&lines)
+    lines
 }
 
-fn report(lines: &[Line]) -> String {
-    let recloser = |traders| {
-        let line = lines.iter().find(|line| line.traders == traders && line.name == "recloser");
-        line.expect("one for each number of traders")
-    };
+fn recloser(lines: &[Line], traders: usize) -> &Line {
+    let line = lines.iter().find(|line| line.traders == traders && line.name == RECLOSER);
+    line.expect("one for each number of traders")
+}
+
+/// Round by round. `None`: the threads seldom ran side by side.
+fn throughput_ratio(line: &Line, to: &Line) -> Option<Spread> {
+    let pairs = line.rounds.iter().zip(&to.rounds);
+    let ratios = pairs.filter_map(|(round, to)| Some((*round)?.throughput / (*to)?.throughput));
+    enough(ratios.collect()).map(Spread::of)
+}
+
+/// The throughput of one trader's lane and its owner, beside recloser's.
+pub(crate) fn lane_to_recloser(lines: &[Line]) -> Option<Spread> {
+    let lane = lines.iter().find(|line| line.name == LANE_AND_OWNER).expect("such a line is timed");
+    throughput_ratio(lane, recloser(lines, lane.traders))
+}
+
+pub(crate) fn report(lines: &[Line]) -> String {
     let row = |line: &Line| {
         let rounds = || line.rounds.iter().flatten();
         let all_of = |what: fn(&Round) -> Option<f64>| rounds().filter_map(what).collect::<Vec<_>>();
         let times = |what| enough(all_of(what)).map(|ns| spread(&ns));
         let throughput = enough(all_of(|round| Some(round.throughput))).map(|million| ratio(Spread::of(million)));
-        let pairs = line.rounds.iter().zip(&recloser(line.traders).rounds);
-        let ratios = pairs.filter_map(|(round, to)| Some((*round)?.throughput / (*to)?.throughput));
         let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "-".to_owned());
         vec![
             line.name.clone(),
@@ -179,7 +192,7 @@ fn report(lines: &[Line]) -> String {
             or_dash(times(|round| round.trader_ns)),
             or_dash(times(|round| round.owner_ns)),
             or_dash(throughput),
-            or_dash(enough(ratios.collect()).map(|ratios| ratio(Spread::of(ratios)))),
+            or_dash(throughput_ratio(line, recloser(lines, line.traders)).map(ratio)),
             line.dropped.to_string(),
             format!("{} of {}", rounds().count(), line.rounds.len()),
         ]
@@ -224,6 +237,22 @@ mod tests {
             assert_eq!((round.trader_ns.is_some(), round.owner_ns.is_some()), (senders > 0, trades));
             assert!(round.throughput > 0.0);
         }
+    }
+
+    #[test]
+    fn throughputs_are_compared_in_rounds_that_both_ran_in_parallel() {
+        let line = |name: &str, throughputs: [Option<f64>; 5]| {
+            let mut line = Line::new(name, 1, 1, || panic!("it isn't played"));
+            let round = |throughput| Round { is_parallel: true, trader_ns: None, owner_ns: None, throughput };
+            line.rounds = throughputs.map(|throughput| throughput.map(round)).to_vec();
+            line
+        };
+        let recloser = || line(RECLOSER, [Some(10.0), Some(10.0), Some(20.0), None, Some(20.0)]);
+        let lane = line(LANE_AND_OWNER, [Some(30.0), Some(10.0), Some(40.0), Some(99.0), None]);
+        let ratio = lane_to_recloser(&[lane, recloser()]).expect("three rounds are enough");
+        assert_eq!((ratio.low, ratio.median, ratio.high), (1.0, 2.0, 2.0));
+        let seldom = line(LANE_AND_OWNER, [Some(30.0), None, Some(40.0), Some(99.0), None]);
+        assert!(lane_to_recloser(&[seldom, recloser()]).is_none());
     }
 
     #[test]
