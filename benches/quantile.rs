@@ -1,8 +1,11 @@
-//! An exact P99 on demand, beside the standard library's selection and the floor, which reads every latency once, in vectors. The
-//! three take turns, so that a ratio compares neighbours in time. `benches/README.md` says how to read the figures.
+//! An exact P99 on demand, beside the standard library's selection, Floyd and Rivest's, partitioning heaps, and the floor, which reads
+//! every latency once, in vectors. They take turns, so that a ratio compares neighbours in time. `benches/README.md` says how to read
+//! the figures.
 
 mod common;
+mod rivals;
 
+use rivals::{Heaps, floyd_rivest};
 use std::hint::black_box;
 use std::time::Duration;
 use std::time::Instant;
@@ -84,13 +87,21 @@ impl Bare {
     }
 }
 
-/// The rival: copies the window, which selection would reorder, and selects at the same rank.
-struct StdSelect {
+/// The quantile's index among `len` sorted latencies.
+fn rank(len: usize) -> usize {
+    (len * QUANTILE_PPM as usize).div_ceil(PPM as usize) - 1
+}
+
+/// Copies the window, which selection would reorder, and selects at the same rank.
+struct CopyAndSelect<const FLOYD_RIVEST: bool> {
     window: Bare,
     scratch: Vec<u64>,
 }
 
-impl Window for StdSelect {
+type StdSelect = CopyAndSelect<false>;
+type FloydRivest = CopyAndSelect<true>;
+
+impl<const FLOYD_RIVEST: bool> Window for CopyAndSelect<FLOYD_RIVEST> {
     fn new(len: usize) -> Self {
         Self { window: Bare::new(len), scratch: vec![u64::MAX; len] }
     }
@@ -102,10 +113,42 @@ impl Window for StdSelect {
 
     #[inline]
     fn measure(&mut self) -> u64 {
-        let len = self.window.len();
         self.scratch.copy_from_slice(self.window.latencies_ns());
-        let rank = (len * QUANTILE_PPM as usize).div_ceil(PPM as usize) - 1;
-        *self.scratch.select_nth_unstable(rank).1
+        let rank = rank(self.scratch.len());
+        if FLOYD_RIVEST { floyd_rivest(&mut self.scratch, rank) } else { *self.scratch.select_nth_unstable(rank).1 }
+    }
+}
+
+/// Two heaps that part the window at the quantile. They are brought up to date when they are asked, so that this is timed, and a
+/// sample costs no more than a bare one. The sample takes the place of the one that left.
+struct PartitioningHeaps {
+    window: Bare,
+    heaps: Heaps,
+    /// How many samples came since the last question.
+    new: usize,
+}
+
+impl Window for PartitioningHeaps {
+    fn new(len: usize) -> Self {
+        let window = Bare::new(len);
+        Self { heaps: Heaps::new(window.latencies_ns(), rank(len)), window, new: 0 }
+    }
+
+    #[inline]
+    fn push(&mut self, latencies_ns: &[u64]) {
+        self.window.push(latencies_ns);
+        self.new = self.window.len().min(self.new + latencies_ns.len());
+    }
+
+    #[inline]
+    fn measure(&mut self) -> u64 {
+        let len = self.window.len();
+        for age in (1..=self.new).rev() {
+            let slot = (self.window.next + len - age) % len;
+            self.heaps.replace(slot, self.window.latencies_ns()[slot]);
+        }
+        self.new = 0;
+        self.heaps.quantile()
     }
 }
 
@@ -183,16 +226,18 @@ fn ratio(times: &Times, to: &Times) -> String {
     format!("{:.2} ({:.2}-{:.2})", ratios[2 * quarter], ratios[quarter], ratios[ratios.len() - 1 - quarter])
 }
 
-fn print_line(case: &str, len: usize, [floor, std, ours]: [&Times; 3]) {
-    let pair = |times: &Times| format!("{:.0} ({:.0})", times.median(), times.lower_quartile());
-    println!(
-        "| {case} | {len} | {} | {} | {} | {} | {} |",
-        pair(floor),
-        pair(std),
-        pair(ours),
-        ratio(ours, floor),
-        ratio(ours, std)
-    );
+/// The times of all contenders: floor, standard library, Floyd and Rivest, heaps, and the library's.
+fn print_line(case: &str, len: usize, times: [&Times; 5]) {
+    let [floor, std, floyd_rivest, heaps, ours] = times;
+    let names = ["copy + std", "Floyd-Rivest", "heaps", "`quantile_at`"];
+    let by_median = |&(_, a): &(&str, &Times), &(_, b): &(&str, &Times)| a.median().total_cmp(&b.median());
+    let (fastest, _) =
+        names.into_iter().zip([std, floyd_rivest, heaps, ours]).min_by(by_median).expect("there are some");
+    print!("| {case} | {len} ");
+    for times in times {
+        print!("| {:.0} ({:.0}) ", times.median(), times.lower_quartile());
+    }
+    println!("| {} | {} | {fastest} |", ratio(ours, floor), ratio(ours, std));
 }
 
 /// Latencies that are made beforehand. After the last comes the first again.
@@ -255,14 +300,19 @@ fn slid(case: &str, len: usize, latencies_ns: &[u64]) {
     let quantiles = ((1 << 18) / len).max(16);
     let mut floor = Contender::<ReadPass>::new(len, latencies_ns);
     let mut std = Contender::<StdSelect>::new(len, latencies_ns);
+    let mut floyd_rivest = Contender::<FloydRivest>::new(len, latencies_ns);
+    let mut heaps = Contender::<PartitioningHeaps>::new(len, latencies_ns);
     let mut ours = Contender::<Trip99>::new(len, latencies_ns);
     for _ in 0..TURNS {
         floor.turn(quantiles);
         std.turn(quantiles);
+        floyd_rivest.turn(quantiles);
+        heaps.turn(quantiles);
         ours.turn(quantiles);
-        assert_eq!(ours.asked.0.measure(), std.asked.0.measure());
+        let answer = std.asked.0.measure();
+        assert_eq!([floyd_rivest.asked.0.measure(), heaps.asked.0.measure(), ours.asked.0.measure()], [answer; 3]);
     }
-    print_line(case, len, [&floor.times, &std.times, &ours.times]);
+    print_line(case, len, [&floor.times, &std.times, &floyd_rivest.times, &heaps.times, &ours.times]);
 }
 
 /// All samples have been replaced since the last quantile. `fill(turn)` makes the new ones.
@@ -300,15 +350,23 @@ fn replaced(case: &str, len: usize, fresh: bool, fill: impl Fn(usize) -> Vec<u64
 
     let mut floor = Contender::<ReadPass>::new(len);
     let mut std = Contender::<StdSelect>::new(len);
+    let mut floyd_rivest = Contender::<FloydRivest>::new(len);
+    let mut heaps = Contender::<PartitioningHeaps>::new(len);
     let mut ours = Contender::<Trip99>::new(len);
     for turn in 0..TURNS {
         let latencies_ns = fill(turn);
         floor.turn(&latencies_ns, fresh);
         std.turn(&latencies_ns, fresh);
+        floyd_rivest.turn(&latencies_ns, fresh);
+        heaps.turn(&latencies_ns, fresh);
         ours.turn(&latencies_ns, fresh);
-        assert_eq!(ours.windows[0].measure(), std.windows[0].measure());
+        let answer = std.windows[0].measure();
+        assert_eq!(
+            [floyd_rivest.windows[0].measure(), heaps.windows[0].measure(), ours.windows[0].measure()],
+            [answer; 3]
+        );
     }
-    print_line(case, len, [&floor.times, &std.times, &ours.times]);
+    print_line(case, len, [&floor.times, &std.times, &floyd_rivest.times, &heaps.times, &ours.times]);
 }
 
 /// Musser's sequence ("Introspective Sorting and Selection Algorithms", 1997), which makes a median of the first, middle
@@ -339,9 +397,11 @@ fn main() {
     let is_wanted = |case: &str| case.contains(&wanted);
     let random = common::latencies_ns(1 << 20);
     println!("Median (lower quartile) nanoseconds; ratios: median (quartiles) of {TURNS} turns.\n");
-    println!("| case | window | read pass | copy + std | quantile_at | x read pass | x std |");
-    println!("|---|---:|---:|---:|---:|---:|---:|");
-    for len in [256, 1024, 4096, 16_384, 65_536] {
+    println!(
+        "| case | window | read pass | copy + std | copy + Floyd-Rivest | heaps | quantile_at | x read pass | x std | fastest |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---|");
+    for len in [64, 256, 1024, 4096, 16_384, 65_536] {
         let run = |turn: usize| random[turn * len % random.len()..][..len].to_vec();
         if is_wanted("slid by 16") {
             slid("slid by 16", len, &random);

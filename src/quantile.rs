@@ -8,10 +8,10 @@ mod tail;
 mod vectors;
 
 use crate::config::slow_allowed;
-use select::{SAMPLED, sample};
+use select::{SAMPLED, sample, select_by_bisection};
 pub(crate) use tail::Samples;
 use tail::{BLOCK, Tail};
-use vectors::Vectors;
+use vectors::{LONGEST, Vectors};
 
 /// The quantile's index among `n` sorted values: `ceil(q * n) - 1`, in range `0 .. n` for `n > 0`.
 fn rank(n: usize, quantile_ppm: u32) -> usize {
@@ -21,13 +21,25 @@ fn rank(n: usize, quantile_ppm: u32) -> usize {
 /// The quantile of these values, which are moved about. It is `None` if there are no values. This is for who asks once.
 pub(crate) fn quantile(values_ns: &mut [u64], quantile_ppm: u32) -> Option<u64> {
     let rank = rank(values_ns.len(), quantile_ppm);
-    Vectors::detect().select(values_ns, rank)
+    select_of_any(&Vectors::detect(), values_ns, rank)
+}
+
+/// No latency is longer than [`LONGEST`]. But ages of calls are, if stamps of another clock are among theirs, and so may be what is
+/// in a damaged page.
+fn select_of_any(vectors: &Vectors, values_ns: &mut [u64], rank: usize) -> Option<u64> {
+    if rank < values_ns.len() && values_ns.iter().any(|&value_ns| value_ns > LONGEST) {
+        return select_by_bisection(values_ns, rank);
+    }
+    vectors.select(values_ns, rank)
 }
 
 /// Room for the greatest samples: a quarter of a window, and some for a short one.
 const fn tail_capacity(window_len: usize) -> usize {
     window_len / 4 + 64
 }
+
+/// Of up to so many samples, a pass finds the greatest no later than what keeps the greatest ones does.
+const FEW: usize = 1024;
 
 /// Answers which value a quantile is, and keeps what helps with the next answer.
 pub(crate) struct Quantiles {
@@ -49,7 +61,7 @@ impl Quantiles {
             was_long: false,
             last_ns: 0,
             // The scratch is not zero at first: see `ring`.
-            scratch: vec![u64::MAX; window_len + overdue].into_boxed_slice(),
+            scratch: vec![u64::MAX; (window_len + overdue).max(tail_capacity(window_len) + BLOCK)].into_boxed_slice(),
             vectors: Vectors::detect(),
         }
     }
@@ -65,6 +77,13 @@ impl Quantiles {
         let n = samples.len() + ages_ns.clone().count();
         let rank = rank(n, quantile_ppm);
         let from_top = n.checked_sub(rank)?; // 1 = the greatest
+        let is_any_age = ages_ns.clone().next().is_some();
+        if from_top == 1 && (1..=FEW).contains(&n) && !is_any_age {
+            return Some(self.vectors.greatest(samples));
+        }
+        if is_any_age && ages_ns.clone().any(|age_ns| age_ns > LONGEST) {
+            return self.select_from_all(samples, ages_ns, rank);
+        }
         // So many samples stay above a new floor, if no two are equal. A window of other samples from the same distribution has
         // another number of samples there. So four of its standard deviations are added (Poisson's is the root), and some more for
         // small numbers.
@@ -92,11 +111,8 @@ impl Quantiles {
     ) -> Option<u64> {
         self.vectors.update(&mut self.tail, samples);
         let tail_ns = self.tail.latencies_ns()?;
-        if from_top <= tail_ns.len()
-            && ages_ns.clone().next().is_none()
-            && let Some(answer) = self.vectors.select_near(&self.tail, from_top, self.last_ns)
-        {
-            return Some(answer);
+        if from_top <= tail_ns.len() && ages_ns.clone().next().is_none() {
+            return self.vectors.select_in_tail(&self.tail, from_top, self.last_ns, &mut self.scratch);
         }
         let floor_ns = self.tail.floor_ns;
         let above = fill(&mut self.scratch, [tail_ns, &[]], ages_ns.clone().filter(|&age_ns| age_ns > floor_ns))?;
@@ -157,7 +173,7 @@ impl Quantiles {
         rank: usize,
     ) -> Option<u64> {
         let all = fill(&mut self.scratch, [samples.older_ns, samples.newer_ns], ages_ns)?;
-        self.vectors.select(all, rank)
+        select_of_any(&self.vectors, all, rank)
     }
 }
 
@@ -189,17 +205,23 @@ mod tests {
         sorted.get(rank.saturating_sub(1)).copied()
     }
 
+    /// Latencies.
     pub(super) fn values() -> impl Strategy<Value = Vec<u64>> {
-        let value = prop_oneof![any::<u64>(), 0u64..4, u64::MAX - 2..=u64::MAX, 190u64..210];
+        let value = prop_oneof![0..=LONGEST, 0u64..4, LONGEST - 2..=LONGEST, 190u64..210];
         prop_oneof![
             prop::collection::vec(value, 0..1200),
             prop::collection::vec(0u64..1_000_000, 0..1200),
-            (any::<u64>(), 0usize..1200).prop_map(|(value, len)| vec![value; len]),
+            (0..=LONGEST, 0usize..1200).prop_map(|(value, len)| vec![value; len]),
         ]
     }
 
     pub(super) fn guess() -> impl Strategy<Value = u64> {
-        prop_oneof![any::<u64>(), 0u64..4, u64::MAX - 2..=u64::MAX, 190u64..210, 0u64..1_000_000]
+        prop_oneof![0..=LONGEST, 0u64..4, LONGEST - 2..=LONGEST, 190u64..210, 0u64..1_000_000]
+    }
+
+    /// An age may be longer than any latency.
+    fn age() -> impl Strategy<Value = u64> {
+        prop_oneof![20 => guess(), 1 => any::<u64>(), 1 => u64::MAX - 2..=u64::MAX]
     }
 
     /// A window that slides over `values`, kept in a ring.
@@ -262,7 +284,7 @@ mod tests {
             2 => values().prop_map(Op::Push),
             6 => prop::collection::vec(0u64..1_000_000, 0..20).prop_map(Op::Push),
             2 => any::<prop::sample::Index>().prop_map(Op::Expire),
-            1 => prop::collection::vec(guess(), 0..20).prop_map(Op::Ages),
+            1 => prop::collection::vec(age(), 0..20).prop_map(Op::Ages),
             10 => ppm().prop_map(Op::Ask),
             1 => guess().prop_map(Op::Mislead),
         ]
@@ -284,11 +306,20 @@ mod tests {
                     Op::Ask(quantile_ppm) => twin.check(&mut quantiles, quantile_ppm),
                     Op::Mislead(value) => for quantiles in &mut quantiles {
                         quantiles.tail.restart(value);
-                        quantiles.tail.update(twin.samples());
+                        quantiles.vectors.update(&mut quantiles.tail, twin.samples());
                         quantiles.last_ns = value;
                     },
                 }
             }
+        }
+
+        #[test]
+        fn agrees_with_sorting_whatever_the_values_are(
+            values in values(), ages in prop::collection::vec(age(), 0..20), quantile_ppm in 0..=PPM,
+        ) {
+            let mut all = [values, ages].concat();
+            let expected = naive_quantile(&all, quantile_ppm);
+            prop_assert_eq!(quantile(&mut all, quantile_ppm), expected);
         }
 
         #[test]
@@ -315,15 +346,15 @@ mod tests {
 
     #[test]
     fn few_samples_and_boundary_values() {
-        for values in [&[][..], &[7], &[7, 7], &[0, 1], &[0, u64::MAX], &[u64::MAX; 200], &[0; 200]] {
+        for values in [&[][..], &[7], &[7, 7], &[0, 1], &[0, LONGEST], &[LONGEST; 200], &[0; 200]] {
             let mut twin = Twin::new(200);
             values.iter().for_each(|&value| twin.push(value));
-            for guess in [0, 1, 6, 7, 8, u64::MAX - 1, u64::MAX] {
+            for guess in [0, 1, 6, 7, 8, LONGEST - 1, LONGEST] {
                 for quantile_ppm in [0, 1, 500_000, 990_000, 999_999, PPM, PPM + 1, u32::MAX] {
                     let mut quantiles = both(200, 0);
                     for quantiles in &mut quantiles {
                         quantiles.tail.restart(guess);
-                        quantiles.tail.update(twin.samples());
+                        quantiles.vectors.update(&mut quantiles.tail, twin.samples());
                         quantiles.last_ns = guess;
                     }
                     twin.check(&mut quantiles, quantile_ppm);
@@ -340,7 +371,7 @@ mod tests {
         let sorted: Vec<u64> = (0..n).collect();
         let reversed: Vec<u64> = (0..n).rev().collect();
         let equal = vec![7; n as usize];
-        let two: Vec<u64> = (0..n).map(|i| if i % 50 == 0 { u64::MAX } else { 1 }).collect();
+        let two: Vec<u64> = (0..n).map(|i| if i % 50 == 0 { LONGEST } else { 1 }).collect();
         let shifted: Vec<u64> = (0..n).map(|i| 1_000_000 + i * 7919 % n).collect();
         let mut twin = Twin::new(n as usize);
         let mut quantiles = both(n as usize, 0);

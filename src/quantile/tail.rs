@@ -2,6 +2,8 @@
 //!
 //! They are the samples above a floor. To bring them up to date, only new samples need to be compared with the floor.
 
+use super::select::{count, greatest, select_of_first};
+use super::vectors::{LONGEST, Lanes, less};
 use core::cell::Cell;
 
 /// The samples of a window, oldest first, in up to two runs. Sequence numbers count all samples that ever entered the window.
@@ -26,12 +28,17 @@ impl Samples<'_> {
         }
     }
 
-    /// How many samples are equal to `latency_ns`.
+    /// The greatest sample; 0 if there is none.
     #[inline(always)]
-    pub(super) fn count(self, latency_ns: u64) -> usize {
-        [self.older_ns, self.newer_ns].into_iter().flatten().map(|&other_ns| usize::from(other_ns == latency_ns)).sum()
+    pub(super) fn greatest(self, _: impl Lanes) -> u64 {
+        greatest(self.older_ns, |ns| ns).max(greatest(self.newer_ns, |ns| ns))
     }
 
+    /// How many samples are equal to `latency_ns`.
+    #[inline(always)]
+    pub(super) fn count(self, latency_ns: u64, _: impl Lanes) -> usize {
+        [self.older_ns, self.newer_ns].into_iter().flatten().map(|&other_ns| usize::from(other_ns == latency_ns)).sum()
+    }
     /// The samples without the `count` oldest ones.
     fn skip(self, count: usize) -> Self {
         Self {
@@ -45,10 +52,20 @@ impl Samples<'_> {
 /// How many words are compared at a time.
 pub(super) const BLOCK: usize = u64::BITS as usize;
 
-/// Up to a block behind the last of the samples has this latency, which is below that of any of them.
+/// All places behind the last of the samples have this latency, which is below that of any of them.
 const NO_LATENCY: u64 = 0;
-/// The same places have this sequence number, which no window has.
+/// The first of these places has this sequence number, which no window has.
 const NO_SEQUENCE: u64 = u64::MAX;
+
+/// So many samples of a block are written in any case. More than these are seldom above the floor: of many new samples a smaller
+/// share is, as fewer are spare.
+const FEW_OF_BLOCK: usize = 4;
+const FEW_OF_MANY: usize = 2;
+const MANY: usize = 4096;
+
+/// So many blocks are compared before what is above the floor is looked for. So neither waits for the other, and all that is
+/// looked at twice is still near.
+const BLOCKS: usize = 16;
 
 pub(super) struct Tail {
     /// The samples in `latencies_ns[start..end]` are above this.
@@ -59,7 +76,7 @@ pub(super) struct Tail {
     sequences: Box<[u64]>,
     /// In range `0 ..= end`.
     start: usize,
-    /// In range `0 ..= capacity`, unless the samples overflowed.
+    /// In range `0 ..= capacity`, unless the samples overflowed: then up to a block above that.
     end: usize,
     /// There were more samples than the capacity.
     overflowed: bool,
@@ -93,30 +110,35 @@ impl Tail {
         if self.overflowed { None } else { self.latencies_ns.get(self.start..self.end) }
     }
 
-    /// The `from_top`-th greatest sample (1 = the greatest) if it is the guess, or next to the guess in order. There must be
-    /// `from_top` samples above the floor.
+    /// The `from_top`-th greatest sample (1 = the greatest), which is likely to be the guess, or near it. There must be `from_top`
+    /// samples above the floor. The scratch is for a copy of the samples and up to a block.
     #[inline(always)]
-    pub(super) fn select_near(&self, from_top: usize, guess_ns: u64) -> Option<u64> {
+    pub(super) fn select(&self, from_top: usize, guess_ns: u64, scratch: &mut [u64], lanes: impl Lanes) -> Option<u64> {
+        let len = self.end - self.start;
         // These are whole blocks. A remainder would vary in length, and be mispredicted.
-        let len = (self.end - self.start).next_multiple_of(BLOCK);
-        let latencies_ns = self.latencies_ns.get(self.start..)?.get(..len)?;
-        let guess_ns = guess_ns.max(NO_LATENCY + 1);
-        let (mut above, mut at_least) = (0u64, 0u64);
-        for &latency_ns in latencies_ns {
-            above += u64::from(latency_ns > guess_ns);
-            at_least += u64::from(latency_ns >= guess_ns);
-        }
-        let (above, at_least) = (above as usize, at_least as usize);
+        let latencies_ns = self.latencies_ns.get(self.start..)?.get(..len.next_multiple_of(BLOCK))?;
+        let guess_ns = guess_ns.clamp(NO_LATENCY + 1, LONGEST);
+        let (below, above) = count(latencies_ns, guess_ns);
+        let at_least = latencies_ns.len() - below;
         if above < from_top && from_top <= at_least {
-            Some(guess_ns)
-        } else if from_top == at_least + 1 {
-            Some(greatest(latencies_ns, |latency_ns| if latency_ns < guess_ns { latency_ns } else { 0 }))
-        } else if from_top == above {
-            // The least value is the greatest one upside down.
-            Some(!greatest(latencies_ns, |latency_ns| if latency_ns > guess_ns { !latency_ns } else { 0 }))
-        } else {
-            None
+            return Some(guess_ns);
         }
+        if from_top == at_least + 1 {
+            return Some(greatest(latencies_ns, |ns| if less(ns, guess_ns) == 1 { ns } else { 0 }));
+        }
+        if from_top == above {
+            // The least value is the greatest one upside down.
+            return Some(greatest(latencies_ns, |ns| if less(guess_ns, ns) == 1 { ns ^ LONGEST } else { 0 }) ^ LONGEST);
+        }
+        for (block, of_copy) in latencies_ns.as_chunks::<BLOCK>().0.iter().zip(scratch.as_chunks_mut::<BLOCK>().0) {
+            *of_copy = *block;
+        }
+        // Four at a time are kept. The sample is one of those on one side of the guess.
+        let copy = scratch.get_mut(..len.next_multiple_of(4))?;
+        let is_above = from_top < above;
+        let kept = lanes.keep_above(copy, guess_ns, if is_above { 0 } else { LONGEST });
+        let rank = if is_above { above } else { at_least + kept }.checked_sub(from_top)?;
+        select_of_first(scratch, kept, rank, lanes)
     }
 
     /// Sets another floor. The next update begins anew with it.
@@ -127,45 +149,95 @@ impl Tail {
 
     /// Drops what has left the window, and adds what came since the last update.
     #[inline(always)]
-    pub(super) fn update(&mut self, samples: Samples<'_>) {
+    pub(super) fn update(&mut self, samples: Samples<'_>, lanes: impl Lanes) {
         if self.seen <= samples.first {
-            self.start = self.end;
-            self.keep_above(self.floor_ns);
-            self.overflowed = false;
-        }
-        // More than two seldom leave. Two take no branch to mispredict.
-        for _ in 0..2 {
-            self.start += usize::from(self.oldest_sequence() < samples.first);
-        }
-        while self.oldest_sequence() < samples.first {
-            self.start += 1;
+            self.latencies_ns.get_mut(..self.end).unwrap_or_default().fill(NO_LATENCY);
+            (self.start, self.end, self.overflowed) = (0, 0, false);
+        } else {
+            // More than two seldom leave. Two take no branch to mispredict.
+            for _ in 0..2 {
+                self.start += usize::from(self.oldest_sequence() < samples.first);
+            }
+            while self.oldest_sequence() < samples.first {
+                self.start += 1;
+            }
         }
 
         let new = samples.skip(self.seen.saturating_sub(samples.first) as usize);
         if new.len() > self.capacity().saturating_sub(self.end) {
             self.keep_above(self.floor_ns); // makes room
         }
-        // Copies stay in registers.
-        let (floor_ns, capacity, mut end) = (self.floor_ns, self.capacity(), self.end);
-        let (latencies_ns, sequences) = (&mut *self.latencies_ns, &mut *self.sequences);
         for (run_ns, first) in [(new.older_ns, new.first), (new.newer_ns, new.first + new.older_ns.len() as u64)] {
-            each_above(run_ns, floor_ns, |index, latency_ns, is_above| {
-                // The sample is always written. The end advances only if the sample is above the floor.
-                if let (Some(latency_end), Some(sequence_end)) = (latencies_ns.get_mut(end), sequences.get_mut(end)) {
-                    *latency_end = latency_ns;
-                    *sequence_end = first + index as u64;
-                    end += usize::from(is_above);
-                }
-                end <= capacity
-            });
+            if run_ns.len() > MANY {
+                self.add_run::<FEW_OF_MANY>(run_ns, first, lanes);
+            } else {
+                self.add_run::<FEW_OF_BLOCK>(run_ns, first, lanes);
+            }
         }
-        if let (Some(latency_end), Some(sequence_end)) = (latencies_ns.get_mut(end), sequences.get_mut(end)) {
-            *latency_end = NO_LATENCY;
-            *sequence_end = NO_SEQUENCE;
+        self.overflowed |= self.end > self.capacity();
+        self.seen = samples.first + samples.len() as u64;
+        // What was written too much.
+        for behind in self.latencies_ns.iter_mut().skip(self.end).take(FEW_OF_BLOCK) {
+            *behind = NO_LATENCY;
+        }
+        if let Some(behind) = self.sequences.get_mut(self.end) {
+            *behind = NO_SEQUENCE;
+        }
+    }
+
+    /// Adds those of the samples that are above the floor, until they overflow. `first` is the first one's sequence number.
+    #[inline(always)]
+    fn add_run<const FEW: usize>(&mut self, run_ns: &[u64], first: u64, lanes: impl Lanes) {
+        // Copies stay in registers.
+        let (floor_ns, mut end) = (self.floor_ns, self.end);
+        let (latencies_ns, sequences) = (&mut *self.latencies_ns, &mut *self.sequences);
+        let mut add = |samples_ns: &[u64], mut bits: u64, first: u64| {
+            // There is room for a block, unless the samples overflowed.
+            let latencies_ns = latencies_ns.get_mut(end..).and_then(<[u64]>::first_chunk_mut::<BLOCK>)?;
+            let sequences = sequences.get_mut(end..).and_then(<[u64]>::first_chunk_mut::<BLOCK>)?;
+            let added = bits.count_ones() as usize;
+            let mut place = 0;
+            let mut add_next = || {
+                let index = bits.trailing_zeros() as usize % BLOCK;
+                bits &= bits.wrapping_sub(1);
+                if let (Some(latency_end), Some(sequence_end)) = (latencies_ns.get_mut(place), sequences.get_mut(place))
+                {
+                    *latency_end = samples_ns.get(index).copied().unwrap_or_default();
+                    *sequence_end = first + index as u64;
+                }
+                place += 1;
+            };
+            // What is written too much is written over later, or cleared at last.
+            for _ in 0..FEW {
+                add_next();
+            }
+            for _ in FEW..added {
+                add_next();
+            }
+            end += added;
+            Some(())
+        };
+        let (blocks, rest) = run_ns.as_chunks::<BLOCK>();
+        'overflow: for (blocks, first) in blocks.chunks(BLOCKS).zip((first..).step_by(BLOCKS * BLOCK)) {
+            let mut above = [0; BLOCKS];
+            for (bits, block) in above.iter_mut().zip(blocks) {
+                *bits = lanes.above(block, floor_ns);
+            }
+            for ((bits, block), first) in above.into_iter().zip(blocks).zip((first..).step_by(BLOCK)) {
+                if add(block, bits, first).is_none() {
+                    break 'overflow;
+                }
+            }
+        }
+        if !rest.is_empty() {
+            let (eights, singles) = rest.as_chunks();
+            let mut bits = lanes.eights_above(eights, floor_ns);
+            for (&latency_ns, index) in singles.iter().zip(8 * eights.len()..) {
+                bits |= less(floor_ns, latency_ns) << index;
+            }
+            add(rest, bits, first + (run_ns.len() - rest.len()) as u64);
         }
         self.end = end;
-        self.overflowed |= end > self.capacity();
-        self.seen = samples.first + samples.len() as u64;
     }
 
     fn oldest_sequence(&self) -> u64 {
@@ -188,72 +260,18 @@ impl Tail {
             }
             kept += usize::from(is_above);
         }
+        if let Some(behind) = sequences.get(kept) {
+            behind.set(NO_SEQUENCE);
+        }
         self.latencies_ns.get_mut(kept..self.end).unwrap_or_default().fill(NO_LATENCY);
-        self.sequences.get_mut(kept..self.end).unwrap_or_default().fill(NO_SEQUENCE);
         (self.start, self.end) = (0, kept);
-    }
-}
-
-/// The greatest number that `key` makes of the values, which are whole blocks.
-#[inline(always)]
-fn greatest(values: &[u64], key: impl Fn(u64) -> u64) -> u64 {
-    // There is a maximum for each lane, as the compiler makes no vectors of one maximum.
-    let mut lanes = [0; 8];
-    for eight in values.as_chunks::<8>().0 {
-        for (lane, &value) in lanes.iter_mut().zip(eight) {
-            *lane = key(value).max(*lane);
-        }
-    }
-    lanes.into_iter().fold(0, u64::max)
-}
-
-/// Calls `visit(index, value, true)` for the values above the floor, in order, and `visit(.., false)` for some of the others. So
-/// there is no branch to mispredict unless many values are above the floor. There should be few. If `visit` returns false, there
-/// are too many, and `visit` sees few of the rest.
-#[inline(always)]
-fn each_above(values: &[u64], floor: u64, mut visit: impl FnMut(usize, u64, bool) -> bool) {
-    let (blocks, rest) = values.as_chunks::<BLOCK>();
-    for (block, base) in blocks.iter().zip((0..).step_by(BLOCK)) {
-        // There is a bit for each value. The compiler makes vectors of this loop.
-        let mut bits = 0u64;
-        for (index, &value) in block.iter().enumerate() {
-            bits |= u64::from(value > floor) << index;
-        }
-        let mut visit_next = || {
-            let index = bits.trailing_zeros() as usize % BLOCK;
-            let wants_more = visit(base + index, block.get(index).copied().unwrap_or_default(), bits != 0);
-            bits &= bits.wrapping_sub(1);
-            wants_more && bits != 0
-        };
-        visit_next();
-        while visit_next() {}
-    }
-    for (&value, index) in rest.iter().zip(blocks.len() * BLOCK..) {
-        visit(index, value, value > floor);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quantile::tests::{guess, values};
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn each_above_visits_what_a_filter_leaves(values in prop::collection::vec(values(), 0..4), floor in guess()) {
-            let values = values.concat();
-            let mut visited = Vec::new();
-            each_above(&values, floor, |index, value, is_above| {
-                if is_above {
-                    visited.push((index, value));
-                }
-                true
-            });
-            let filtered = values.iter().copied().enumerate().filter(|&(_, value)| value > floor);
-            prop_assert_eq!(visited, filtered.collect::<Vec<_>>());
-        }
-    }
+    use crate::quantile::vectors::Portable;
 
     #[test]
     fn too_many_samples_are_none_until_they_have_left() {
@@ -261,13 +279,13 @@ mod tests {
         let samples = |values, first| Samples { older_ns: values, newer_ns: &[], first };
         let mut tail = Tail::new(9);
         tail.restart(6);
-        tail.update(samples(&values[..9], 0));
+        tail.update(samples(&values[..9], 0), Portable);
         assert_eq!(tail.latencies_ns(), Some(&values[..9]));
-        tail.update(samples(&values, 0));
+        tail.update(samples(&values, 0), Portable);
         assert_eq!(tail.latencies_ns(), None);
-        tail.update(samples(&values[..1], 9));
+        tail.update(samples(&values[..1], 9), Portable);
         assert_eq!(tail.latencies_ns(), None);
-        tail.update(samples(&[], 10));
+        tail.update(samples(&[], 10), Portable);
         assert_eq!(tail.latencies_ns(), Some(&[][..]));
     }
 }
