@@ -109,7 +109,8 @@ impl OwnCalls {
 /// It is mixed by a multiplication (Knuth, "The Art of Computer Programming", volume 3, 6.4), as generations and times are both counted up.
 fn id_of_clamped(call: Call) -> u64 {
     const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mixed = call.start_ns().wrapping_mul(GOLDEN_RATIO) >> 32 | 1; // never 0, which would change nothing
+    // Not of 0, which is a time in tests; and nothing that would change nothing.
+    let mixed = (!call.start_ns()).wrapping_mul(GOLDEN_RATIO) >> 32 | 1;
     call.id() ^ mixed << 32
 }
 
@@ -225,6 +226,21 @@ mod tests {
     }
 
     /// Generations and times that differ by as little don't make up for each other.
+    #[test]
+    fn an_old_ticket_is_none_of_a_call_that_has_its_number() {
+        for (start_ns, seed) in (0..64).chain([u64::MAX - 1]).flat_map(|start_ns| [(start_ns, 7), (start_ns, 8)]) {
+            let mut calls = OwnCalls::new(1, seed);
+            let mut old = Vec::new();
+            for _ in 0..64 {
+                old.extend(calls.begin_any(start_ns, start_ns, false));
+                calls.clear();
+            }
+            let call = calls.begin_any(start_ns + 1, start_ns + 1, false).unwrap();
+            assert!(old.iter().all(|&call| calls.take(call) == Returned::Unknown), "{start_ns}");
+            assert_eq!(calls.take(call), Returned::Call);
+        }
+    }
+
     #[test]
     fn a_clamped_call_is_known_by_its_own_ticket_alone() {
         let mut calls = OwnCalls::new(1, 7);

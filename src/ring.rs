@@ -79,8 +79,8 @@ const STAGE: usize = 16;
 pub(crate) struct Ring {
     /// How many samples are staged. They are those of the slots from `next` on.
     staged: u32,
-    /// How many samples may be staged: if this is above 0, the ring is full, and the samples of as many slots from `next` on, which the
-    /// staged ones replace, have succeeded and are not slow. None of these is the last slot, behind which a new lap begins.
+    /// How many samples may be staged, at most `STAGE`: if this is above 0, the ring is full, and the samples of as many slots from `next`
+    /// on, which the staged ones replace, have succeeded and are not slow. No slot of the next lap is among these.
     calm: u32,
     staged_ns: [u64; STAGE],
     staged_ends_ns: [u64; STAGE],
@@ -154,7 +154,7 @@ impl Ring {
 
     #[inline]
     pub(crate) fn clear(&mut self) {
-        self.settle();
+        self.end_calm();
         if self.failed > 0 {
             self.failed_bits.as_mut_slice().fill(0);
             self.failed = 0;
@@ -172,7 +172,7 @@ impl Ring {
     /// Takes the oldest sample out.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Sample> {
-        self.settle();
+        self.end_calm();
         let sample = self.get(0)?;
         if !sample.ok {
             self.count_failed(self.slot(0), true, false);
@@ -184,7 +184,7 @@ impl Ring {
     /// Puts a sample behind the newest one. If the ring is full, it takes the place of the oldest sample, which is returned.
     #[inline]
     pub(crate) fn push(&mut self, sample: Sample) -> Option<Sample> {
-        self.settle();
+        self.end_calm();
         let slot = self.next as usize;
         let dropped = if self.len == self.capacity() {
             // SAFETY: `next` is below `capacity`.
@@ -203,20 +203,18 @@ impl Ring {
             self.count_failed(slot, dropped_failed, !sample.ok);
         }
         self.next += 1;
-        if self.next == self.capacity {
-            self.next = 0;
-            self.lapped += u64::from(self.capacity);
-        }
+        self.begin_lap_at_end();
         dropped
     }
 
     /// [`push`](Self::push) of a sample that succeeded, in the place of one that succeeded, too, and wasn't slow, as
-    /// [`look_for_calm`](Self::look_for_calm) has found. Otherwise this returns false, and nothing is changed.
+    /// [`look_for_calm`](Self::look_for_calm) has found. Otherwise this returns `None`, and nothing is changed. `Some(true)` if it is to
+    /// look again, as there is no more such place.
     #[inline(always)]
-    pub(crate) fn replace_calm(&mut self, end_ns: u64, latency_ns: u64) -> bool {
+    pub(crate) fn replace_calm(&mut self, end_ns: u64, latency_ns: u64) -> Option<bool> {
         let place = self.staged as usize;
         if self.staged >= self.calm {
-            return false;
+            return None;
         }
         // SAFETY: `calm` is at most `STAGE`, and `place` is below it.
         unsafe {
@@ -224,34 +222,39 @@ impl Ring {
             *self.staged_ends_ns.get_unchecked_mut(place) = end_ns;
         }
         self.staged += 1;
-        true
+        Some(self.staged == self.calm)
     }
 
     /// Looks how many of the next samples take the place of one that succeeded and was not slower than `threshold_ns`. If no sample in the
-    /// ring was, `is_any_slow` is false. This looks at a few samples, as it is called again behind them. False if the ring isn't full.
+    /// ring was, `is_any_slow` is false. This looks at a few samples, as it is called again behind them. False if the next one doesn't.
     #[inline]
     pub(crate) fn look_for_calm(&mut self, is_any_slow: bool, threshold_ns: u64) -> bool {
-        self.settle();
+        self.end_calm();
         if self.len < self.capacity() {
             return false;
         }
-        let last = self.capacity - 1;
-        let end = if self.failed == 0 { last } else { last.min(self.next_failed()) };
+        let end = if self.failed == 0 { self.capacity } else { self.capacity.min(self.next_failed()) };
         self.calm = (end - self.next).min(STAGE as u32);
         if is_any_slow {
             let leaving_ns = self.words.as_slice().iter().skip(self.next as usize).take(self.calm as usize);
             self.calm = leaving_ns.take_while(|&&latency_ns| latency_ns <= threshold_ns).count() as u32;
         }
-        true
+        self.calm > 0
     }
 
-    /// Puts the staged samples into the rows. None may be staged after this until the next look.
+    /// Puts the staged samples into the rows. What the latest look has found of the others still holds.
     #[inline]
     fn settle(&mut self) {
-        self.calm = 0;
         if self.staged > 0 {
             self.put_staged();
         }
+    }
+
+    /// [`settle`](Self::settle), as the ring is about to be changed. None may be staged after this until the next look.
+    #[inline]
+    fn end_calm(&mut self) {
+        self.settle();
+        self.calm = 0;
     }
 
     #[inline(never)]
@@ -268,7 +271,17 @@ impl Ring {
             if staged == STAGE { (0..STAGE).for_each(&mut put) } else { (0..staged).for_each(&mut put) }
         }
         self.next += self.staged;
+        self.calm -= self.staged;
         self.staged = 0;
+        self.begin_lap_at_end();
+    }
+
+    #[inline]
+    fn begin_lap_at_end(&mut self) {
+        if self.next == self.capacity {
+            self.next = 0;
+            self.lapped += u64::from(self.capacity);
+        }
     }
 
     /// The next slot that failed, or the first slot that wasn't looked at.
@@ -386,17 +399,21 @@ mod tests {
                     }
                     Op::Calm(count) => for number in 0..count as u64 {
                         let sample = Sample { end_ns: number, latency_ns: number * 7, ok: true };
-                        let is_any_slow = twin.iter().any(|sample: &Sample| sample.latency_ns > THRESHOLD_NS);
-                        let calmly = |ring: &mut Ring| ring.replace_calm(sample.end_ns, sample.latency_ns);
-                        if calmly(&mut ring) || ring.look_for_calm(is_any_slow, THRESHOLD_NS) && calmly(&mut ring) {
+                        let mut is_to_look = false;
+                        if let Some(looks_again) = ring.replace_calm(sample.end_ns, sample.latency_ns) {
                             let left = twin.pop_front().filter(|left| left.ok && left.latency_ns <= THRESHOLD_NS);
                             prop_assert!(left.is_some() && twin.len() + 1 == capacity as usize, "{left:?} leaves calmly");
                         } else {
                             let dropped = if twin.len() == capacity as usize { twin.pop_front() } else { None };
                             prop_assert_eq!(ring.push(sample), dropped);
+                            is_to_look = true;
                         }
                         twin.push_back(sample);
                         pushed += 1;
+                        if is_to_look {
+                            let is_any_slow = twin.iter().any(|sample| sample.latency_ns > THRESHOLD_NS);
+                            ring.look_for_calm(is_any_slow, THRESHOLD_NS);
+                        }
                     },
                     Op::Pop => prop_assert_eq!(ring.pop(), twin.pop_front()),
                     Op::Clear => {

@@ -76,9 +76,10 @@ impl Window {
 
     /// [`push`](Self::push) of a sample that succeeded and isn't slow, where that changes no count. That is so if nothing expires, as it
     /// must not (see [`calm_until_ns`](Self::calm_until_ns)), and if the sample that leaves succeeded and wasn't slow, either, as
-    /// [`look_for_calm`](Self::look_for_calm) has found. Otherwise this returns false, and nothing is changed.
+    /// [`look_for_calm`](Self::look_for_calm) has found. Otherwise this returns `None`, and nothing is changed. `Some(true)` if it is to look
+    /// again.
     #[inline(always)]
-    pub(crate) fn replace_calm(&mut self, now_ns: u64, latency_ns: u64) -> bool {
+    pub(crate) fn replace_calm(&mut self, now_ns: u64, latency_ns: u64) -> Option<bool> {
         debug_assert!(latency_ns <= self.threshold_ns && now_ns < self.expires_ns);
         self.ring.replace_calm(now_ns, latency_ns)
     }
@@ -89,7 +90,7 @@ impl Window {
         self.expires_ns
     }
 
-    /// Prepares [`replace_calm`](Self::replace_calm). False if the window isn't full, so that it would do nothing.
+    /// Whether the next sample may come by [`replace_calm`](Self::replace_calm).
     #[inline]
     pub(crate) fn look_for_calm(&mut self) -> bool {
         self.ring.look_for_calm(self.slow > 0, self.threshold_ns)

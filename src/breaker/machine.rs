@@ -268,7 +268,12 @@ impl Machine {
     /// Takes in a sample that isn't stale, whose stamp this is.
     pub(super) fn take_judged(&mut self, end_ns: u64, latency_ns: u64, ok: bool, trial: bool) {
         self.tap_call(end_ns, latency_ns, ok, trial);
-        self.take_sample(latency_ns, ok, trial);
+        let may_be_calm = ok && !trial && self.latest_ns < self.judge.calm_until_ns();
+        if may_be_calm && self.judge.take_calmly(self.latest_ns, latency_ns) {
+            self.outlet.replaced(latency_ns); // a lane's sample: the owner's comes here only if it isn't calm
+        } else {
+            self.take_sample(latency_ns, ok, trial);
+        }
     }
 
     /// Takes in the owner's sample without a ticket, whatever it is.

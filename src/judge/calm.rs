@@ -13,14 +13,22 @@ impl Judge {
     /// [`calm_until_ns`](Self::calm_until_ns). If it is later than the latest time seen, the caller takes note of it.
     #[inline(always)]
     pub(crate) fn take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> bool {
-        latency_ns < self.calm_below_ns
-            && (self.window.replace_calm(now_ns, latency_ns) || self.look_on_and_take_calmly(now_ns, latency_ns))
+        if latency_ns >= self.calm_below_ns {
+            return false;
+        }
+        let looks_on = self.window.replace_calm(now_ns, latency_ns);
+        if looks_on == Some(true) {
+            self.look_on();
+        }
+        looks_on.is_some()
     }
 
     /// The few samples that were known to leave calmly have left: looks at the next few.
     #[inline(never)]
-    fn look_on_and_take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> bool {
-        self.window.look_for_calm() && self.window.replace_calm(now_ns, latency_ns)
+    fn look_on(&mut self) {
+        if !self.window.look_for_calm() {
+            self.end_calm();
+        }
     }
 
     /// The calm is to be ended at this time, as samples may be too old by then; `NEVER_NS` if there is none to be ended.
