@@ -218,17 +218,26 @@ impl Machine {
     /// see each sample.
     #[inline(always)]
     pub(super) fn take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> bool {
-        let is_taken = self.judge.take_calmly(now_ns, latency_ns);
-        if is_taken {
-            self.latest_ns = now_ns; // `previous_ns` matters to events alone, and here is none
-            if self.is_shown {
-                self.outlet.replaced(latency_ns);
-                if self.outlet.has_tap() {
-                    self.tap_calm_call(now_ns, latency_ns); // last, as a call in between would save registers
-                }
+        let Some(looks_on) = self.judge.take_calmly(now_ns, latency_ns) else { return false };
+        self.latest_ns = now_ns; // `previous_ns` matters to events alone, and here is none
+        if looks_on || self.is_shown {
+            self.have_taken_calmly(now_ns, latency_ns, looks_on); // last, as a call in between would save registers
+        }
+        true
+    }
+
+    /// What isn't for each calm sample, or not of each breaker.
+    #[inline(never)]
+    fn have_taken_calmly(&mut self, now_ns: u64, latency_ns: u64, looks_on: bool) {
+        if looks_on {
+            self.judge.look_on();
+        }
+        if self.is_shown {
+            self.outlet.replaced(latency_ns);
+            if self.outlet.has_tap() {
+                self.tap_calm_call(now_ns, latency_ns);
             }
         }
-        is_taken
     }
 
     /// Takes in the sample of a call that just waited, and ended now with an answer.
@@ -269,10 +278,16 @@ impl Machine {
     pub(super) fn take_judged(&mut self, end_ns: u64, latency_ns: u64, ok: bool, trial: bool) {
         self.tap_call(end_ns, latency_ns, ok, trial);
         let may_be_calm = ok && !trial && self.latest_ns < self.judge.calm_until_ns();
-        if may_be_calm && self.judge.take_calmly(self.latest_ns, latency_ns) {
-            self.outlet.replaced(latency_ns); // a lane's sample: the owner's comes here only if it isn't calm
-        } else {
-            self.take_sample(latency_ns, ok, trial);
+        let taken = if may_be_calm { self.judge.take_calmly(self.latest_ns, latency_ns) } else { None };
+        match taken {
+            // A lane's sample: the owner's comes here only if it isn't calm.
+            Some(looks_on) => {
+                if looks_on {
+                    self.judge.look_on();
+                }
+                self.outlet.replaced(latency_ns);
+            }
+            None => self.take_sample(latency_ns, ok, trial),
         }
     }
 

@@ -9,23 +9,16 @@ use super::{Judge, NEVER_NS};
 
 impl Judge {
     /// Takes in a sample that succeeded and ended now, if the breaker is calm and the sample changes no count. Otherwise this
-    /// returns false, and has changed nothing. `now_ns` is not before the latest time seen, and before
+    /// returns `None`, and has changed nothing. `Some(true)` if the caller is to have it [`look_on`](Self::look_on). `now_ns` is not before the latest time seen, and before
     /// [`calm_until_ns`](Self::calm_until_ns). If it is later than the latest time seen, the caller takes note of it.
     #[inline(always)]
-    pub(crate) fn take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> bool {
-        if latency_ns >= self.calm_below_ns {
-            return false;
-        }
-        let looks_on = self.window.replace_calm(now_ns, latency_ns);
-        if looks_on == Some(true) {
-            self.look_on();
-        }
-        looks_on.is_some()
+    pub(crate) fn take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> Option<bool> {
+        if latency_ns < self.calm_below_ns { self.window.replace_calm(now_ns, latency_ns) } else { None }
     }
 
     /// The few samples that were known to leave calmly have left: looks at the next few.
-    #[inline(never)]
-    fn look_on(&mut self) {
+    #[inline]
+    pub(crate) fn look_on(&mut self) {
         if !self.window.look_for_calm() {
             self.end_calm();
         }

@@ -16,7 +16,7 @@ impl Machine {
     }
 
     /// A good call came back to a calm breaker, now. There is a tap.
-    #[inline(never)] // of use to few callers, and large
+    #[inline]
     pub(super) fn tap_calm_call(&mut self, now_ns: u64, latency_ns: u64) {
         let start_ns = now_ns.saturating_sub(latency_ns);
         if start_ns < self.closed_since_ns {
