@@ -401,6 +401,7 @@ mod tests {
                         let sample = Sample { end_ns: number, latency_ns: number * 7, ok: true };
                         let mut is_to_look = false;
                         if let Some(looks_again) = ring.replace_calm(sample.end_ns, sample.latency_ns) {
+                            is_to_look = looks_again;
                             let left = twin.pop_front().filter(|left| left.ok && left.latency_ns <= THRESHOLD_NS);
                             prop_assert!(left.is_some() && twin.len() + 1 == capacity as usize, "{left:?} leaves calmly");
                         } else {
