@@ -399,16 +399,19 @@ mod tests {
                     }
                     Op::Calm(count) => for number in 0..count as u64 {
                         let sample = Sample { end_ns: number, latency_ns: number * 7, ok: true };
-                        let mut is_to_look = false;
-                        if let Some(looks_again) = ring.replace_calm(sample.end_ns, sample.latency_ns) {
-                            is_to_look = looks_again;
-                            let left = twin.pop_front().filter(|left| left.ok && left.latency_ns <= THRESHOLD_NS);
-                            prop_assert!(left.is_some() && twin.len() + 1 == capacity as usize, "{left:?} leaves calmly");
-                        } else {
-                            let dropped = if twin.len() == capacity as usize { twin.pop_front() } else { None };
-                            prop_assert_eq!(ring.push(sample), dropped);
-                            is_to_look = true;
-                        }
+                        let is_to_look = match ring.replace_calm(sample.end_ns, sample.latency_ns) {
+                            Some(looks_again) => {
+                                let left = twin.pop_front().filter(|left| left.ok && left.latency_ns <= THRESHOLD_NS);
+                                let was_full = twin.len() + 1 == capacity as usize;
+                                prop_assert!(left.is_some() && was_full, "{left:?} leaves calmly");
+                                looks_again
+                            }
+                            None => {
+                                let dropped = if twin.len() == capacity as usize { twin.pop_front() } else { None };
+                                prop_assert_eq!(ring.push(sample), dropped);
+                                true
+                            }
+                        };
                         twin.push_back(sample);
                         pushed += 1;
                         if is_to_look {
