@@ -1226,8 +1226,8 @@ typedef struct cb_owner {
      */
     cb_started started;
     /**
-     * How long ago the owner last published its snapshot. A busy owner does that about every millisecond; polling counts as
-     * busy. UINT64_MAX if it can't be told.
+     * How long ago the owner last published its snapshot. An owner that polls does that about every millisecond. UINT64_MAX if it can't be
+     * told.
      */
     uint64_t seen_ago_ns;
 } cb_owner;
@@ -2337,7 +2337,7 @@ void cb_get_snapshot(const struct cb_breaker *breaker,
 
 /**
  * The latest snapshot that the owner published. The owner publishes at each transition, and in each millisecond in which it
- * does anything. A snapshot is of the time before the operation that published it. So what a quiet owner did last shows only
+ * polls. A snapshot is of the time before the operation that published it. So what a quiet owner did last shows only
  * when the owner polls again, a millisecond on.
  *
  * @param breaker  NULL is fine: false.

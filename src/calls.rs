@@ -7,7 +7,7 @@ use crate::tickets::{Call, Untracked};
 /// A number that no call has.
 const NONE: u32 = u32::MAX >> 1;
 
-/// The owner's own calls. A ticket's id is the call's.
+/// The owner's own calls. A ticket's id is the call's, unless the call is tracked from another time on than the ticket has.
 pub(crate) struct OwnCalls {
     /// With each number that stands for no call the next such number is kept.
     in_flight: InFlight,
@@ -105,7 +105,8 @@ impl OwnCalls {
     }
 }
 
-/// The id of a call that is tracked from another time on than its ticket has. The ticket's time is in it, so that a forged one isn't known.
+/// The id of a call that is tracked from another time on than its ticket has. The ticket's time is in it, so that 1 forged one in 2^31 is
+/// known, and no more.
 /// It is mixed by a multiplication (Knuth, "The Art of Computer Programming", volume 3, 6.4), as generations and times are both counted up.
 fn id_of_clamped(call: Call) -> u64 {
     const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;

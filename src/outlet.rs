@@ -23,7 +23,7 @@ use crate::snapshot::Snapshot;
 use crate::sync::Ordering;
 use crate::tap::{TapRow, TapWriter};
 
-/// The owner publishes its snapshot this often while it is busy, and at each transition.
+/// The owner publishes its snapshot at each transition, and by polls this often.
 const PUBLISH_EVERY_NS: u64 = 1_000_000;
 /// A resumer that was caught between two of its steps has done the next by then.
 #[cfg(feature = "shm")]

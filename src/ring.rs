@@ -38,10 +38,10 @@ impl Words {
         unsafe { core::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * LINE) }
     }
 
-    /// Where this word is, if there is such a word.
+    /// Where the first word is.
     #[inline]
-    fn place(&mut self, index: usize) -> *mut u64 {
-        self.0.as_mut_ptr().cast::<u64>().wrapping_add(index)
+    fn first(&mut self) -> *mut u64 {
+        self.0.as_mut_ptr().cast()
     }
 
     /// # Safety
@@ -260,13 +260,13 @@ impl Ring {
     #[inline(never)]
     fn put_staged(&mut self) {
         let (slot, staged) = (self.next as usize, self.staged as usize);
-        let (first_ns, first_end_ns) = (self.words.place(slot), self.words.place(self.stamps + slot));
-        for (words, first) in [(&self.staged_ns, first_ns), (&self.staged_ends_ns, first_end_ns)] {
+        let row = self.words.first();
+        for (words, first) in [(&self.staged_ns, slot), (&self.staged_ends_ns, self.stamps + slot)] {
             let mut put = |place: usize| {
                 // SAFETY: at most `STAGE` samples are staged, and their slots are below `capacity`, so that there is a latency and a stamp
                 // for each. Each word is read as it was written: a wider load, which the compiler would make of these, waits until the
                 // stores have left the processor's buffer.
-                unsafe { *first.add(place) = core::ptr::read_volatile(words.as_ptr().add(place)) };
+                unsafe { *row.add(first + place) = core::ptr::read_volatile(words.as_ptr().add(place)) };
             };
             if staged == STAGE { (0..STAGE).for_each(&mut put) } else { (0..staged).for_each(&mut put) }
         }

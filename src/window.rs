@@ -84,7 +84,7 @@ impl Window {
         self.ring.replace_calm(now_ns, latency_ns)
     }
 
-    /// No sample is too old before this time. It may be earlier than needed, but is later than the latest sample.
+    /// No sample is too old before this time. It may be earlier than needed; it is later than a sample that was pushed just now.
     #[inline]
     pub(crate) fn calm_until_ns(&self) -> u64 {
         self.expires_ns

@@ -121,11 +121,13 @@ fn in_flight() -> Box<(Load, [Call; IN_FLIGHT])> {
     Box::new((load, calls))
 }
 
+#[expect(clippy::boxed_local, reason = "as what is counted returns it")]
 fn assert_closed(load: Box<Load>) {
     let snapshot = load.breaker.snapshot();
     assert_eq!((snapshot.state, snapshot.samples), (State::Closed, WINDOW as u32), "the load is steady");
 }
 
+#[expect(clippy::boxed_local, reason = "as what is counted returns it")]
 fn assert_open(load: Box<Load>) {
     assert_eq!(load.breaker.state(), State::Open);
 }

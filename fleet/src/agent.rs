@@ -2,7 +2,7 @@
 //!
 //! - It **holds** a page as `fleet` while an id selects the page that no tombstone names; after something was heard that can't be
 //!   understood, and after its lease has ended, until answers have been unbroken for 10 s; and while it has no lease to give to a page that
-//!   has none in force.
+//!   has none in force, or that is held: an agent before it may have died before the halt was on the disk.
 //! - It **leases** a page for as long as governors answer. The lease runs from when the nonce was *sent*, so that nothing stale renews it.
 //!   An answer counts only if it names the very revision that the agent has read; if the governor's read from the leader isn't older than
 //!   `stale_after`; and if that read began after the latest doubt: the agent's start, the end of its last lease, or what it couldn't
@@ -71,6 +71,8 @@ pub struct PageFacts<'a> {
     pub lease_ends_ns: u64,
     /// A process owns it, whose warden doesn't look: nobody would act on a lease.
     pub is_unguarded: bool,
+    /// It is held as `fleet`, by this agent or by one before it.
+    pub is_held: bool,
 }
 
 /// What is to be done to a page.
@@ -298,7 +300,8 @@ impl Agent {
             Some(Hold { id: Some(id.clone()), why: format!("{reason} ({who}, fleet's halt {})", id.short()) })
         };
         let by_fault = || self.fault.as_ref().map(|fault| fault.why.clone());
-        let by_silence = || (lease_ends_ns.is_none() && !is_in_force).then(|| self.silence.to_owned());
+        let is_unproven = lease_ends_ns.is_none() && (page.is_held || !is_in_force);
+        let by_silence = || is_unproven.then(|| self.silence.to_owned());
         let by_guard = || page.is_unguarded.then(|| "its owner has no warden, so that no lease can stop it".to_owned());
         let by_itself = || by_fault().or_else(by_silence).or_else(by_guard).map(Hold::own);
         Verdict { hold: by_id().or_else(by_itself), lease_ends_ns }

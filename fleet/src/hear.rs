@@ -101,7 +101,7 @@ mod tests {
         let mut agent = Agent::new(Limits::default(), Default::default(), T0);
         agent.line("b", 1, &Line::Nothing, T0);
         assert_eq!(asked(&mut agent, 1, T0), Heeded::Good);
-        (agent, PageFacts { path: "/a", lease_ends_ns: 0, is_unguarded: false })
+        (agent, PageFacts { path: "/a", lease_ends_ns: 0, is_unguarded: false, is_held: false })
     }
 
     fn asked(agent: &mut Agent, revision: u64, now_ns: u64) -> Heeded {

@@ -241,15 +241,16 @@ fn is_owned(gate: &Gate) -> bool {
 
 impl Page {
     fn facts(&mut self, now_ns: u64) -> PageFacts<'_> {
+        let is_held = self.is_held();
         let Some(gate) = self.halter.gate() else {
-            return PageFacts { path: &self.key, lease_ends_ns: 0, is_unguarded: true };
+            return PageFacts { path: &self.key, lease_ends_ns: 0, is_unguarded: true, is_held };
         };
         let lease = gate.lease();
         if lease.looks != self.looks {
             (self.looks, self.looked_ns) = (lease.looks, now_ns);
         }
         let is_unguarded = now_ns.saturating_sub(self.looked_ns) >= GUARDED_NS && is_owned(gate);
-        PageFacts { path: &self.key, lease_ends_ns: lease.ends_ns.unwrap_or(0), is_unguarded }
+        PageFacts { path: &self.key, lease_ends_ns: lease.ends_ns.unwrap_or(0), is_unguarded, is_held }
     }
 
     fn apply(&mut self, agent: &Agent, now_ns: u64) -> Option<Durably> {

@@ -138,7 +138,7 @@ impl State {
         let Some(agent) = &mut self.agent else { return };
         agent.tick(self.now);
         agent.settle(PAGE, &Labels::unknown("page", "h"));
-        let page = PageFacts { path: PAGE, lease_ends_ns: self.lease_ends, is_unguarded: false };
+        let page = PageFacts { path: PAGE, lease_ends_ns: self.lease_ends, is_unguarded: false, is_held: self.held };
         let verdict = agent.verdict(&page, self.now);
         self.held = verdict.hold.is_some();
         self.lease_ends = verdict.lease_ends_ns.unwrap_or(self.lease_ends);

@@ -210,7 +210,7 @@ proptest! {
             agent.settle(PAGE, &labels);
             prop_assert_eq!(held(&agent), twin.held(), "after {:?}", arrival);
             prop_assert_eq!(agent.kept().revision, twin.revision);
-            let facts = trip99_fleet::agent::PageFacts { path: PAGE, lease_ends_ns: 0, is_unguarded: false };
+            let facts = trip99_fleet::agent::PageFacts { path: PAGE, lease_ends_ns: 0, is_unguarded: false, is_held: false };
             prop_assert!(twin.held().is_empty() || agent.verdict(&facts, now_ns).hold.is_some_and(|hold| hold.id.is_some()));
         }
     }

@@ -296,7 +296,8 @@ class Breaker {
     }
 
     /**
-     * Gives the snapshot that the owner published last, at most a millisecond of its work ago. False: it published none so far.
+     * Gives the snapshot that the owner published last: at a transition, or by a poll, at most one each millisecond. False: it published none
+     * so far.
      * Any thread.
      */
     CB_MUST_USE bool published(Snapshot &snapshot) const noexcept { return cb_get_published(handle_, &snapshot); }

@@ -280,7 +280,7 @@ impl Machine {
         let may_be_calm = ok && !trial && self.latest_ns < self.judge.calm_until_ns();
         let taken = if may_be_calm { self.judge.take_calmly(self.latest_ns, latency_ns) } else { None };
         match taken {
-            // A lane's sample: the owner's comes here only if it isn't calm.
+            // A lane's sample, as a rule: few of the owner's come here that are calm.
             Some(looks_on) => {
                 if looks_on {
                     self.judge.look_on();

@@ -23,8 +23,8 @@ pub struct cb_owner {
     pub reserved: u16,
     /// How the owner, or the latest one, found the page: a cb_started_value. 0 if it can't be told.
     pub started: cb_started,
-    /// How long ago the owner last published its snapshot. A busy owner does that about every millisecond; polling counts as
-    /// busy. UINT64_MAX if it can't be told.
+    /// How long ago the owner last published its snapshot. An owner that polls does that about every millisecond. UINT64_MAX if it can't be
+    /// told.
     pub seen_ago_ns: u64,
 }
 

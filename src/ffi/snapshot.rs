@@ -179,7 +179,7 @@ fn published_or_empty(observer: &Observer) -> Snapshot {
 }
 
 /// The latest snapshot that the owner published. The owner publishes at each transition, and in each millisecond in which it
-/// does anything. A snapshot is of the time before the operation that published it. So what a quiet owner did last shows only
+/// polls. A snapshot is of the time before the operation that published it. So what a quiet owner did last shows only
 /// when the owner polls again, a millisecond on.
 ///
 /// @param breaker  NULL is fine: false.

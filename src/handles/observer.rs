@@ -55,8 +55,8 @@ impl Observer {
         load_acquire(&self.page.board().retry_at_ns.0)
     }
 
-    /// The snapshot that the owner published last. The owner publishes at each transition, and about every millisecond that it is
-    /// busy.
+    /// The snapshot that the owner published last. The owner publishes at each transition, and about every millisecond in which it
+    /// polls.
     ///
     /// `None` before the first snapshot, or if the owner stopped in the middle of writing one.
     pub fn snapshot(&self) -> Option<Snapshot> {

@@ -29,8 +29,7 @@ pub struct Owner {
     /// True if the owner exists: its process holds the lock of this page, and of no later one by its name. (The process may be stopped, or busy elsewhere: see
     /// `seen_ago_ns`.)
     pub alive: bool,
-    /// How long ago the owner last published its snapshot, in nanoseconds. The owner publishes about every millisecond that it is
-    /// busy, and polling counts as busy. It is `None` if the page tells no time before now.
+    /// How long ago the owner last published its snapshot, in nanoseconds. An owner that polls publishes about every millisecond. It is `None` if the page tells no time before now.
     pub seen_ago_ns: Option<u64>,
     /// True if the page is locked in memory, so that the owner never waits for it.
     pub memory_locked: bool,

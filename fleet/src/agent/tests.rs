@@ -10,7 +10,7 @@ fn halt(id: &str) -> Halt {
 }
 
 fn page(lease_ends_ns: u64) -> PageFacts<'static> {
-    PageFacts { path: "/a", lease_ends_ns, is_unguarded: false }
+    PageFacts { path: "/a", lease_ends_ns, is_unguarded: false, is_held: false }
 }
 
 fn answer(nonce: &str, revision: u64, age_ns: u64) -> Answer {
@@ -53,6 +53,17 @@ fn a_page_whose_lease_is_in_force_trades_on_while_the_agent_starts_again() {
     let mut agent = Agent::new(LIMITS, Kept::default(), T0);
     assert!(!holds(&mut agent, page(T0 + S), T0) && holds(&mut agent, page(T0 + S), T0 + S));
     assert!(holds(&mut agent, page(u64::MAX), T0), "no agent wrote that");
+}
+
+/// The agent before it may have been killed before what it heard was on the disk.
+#[test]
+fn a_held_page_stays_held_until_an_answer_agrees() {
+    let held = PageFacts { is_held: true, ..page(T0 + 5 * S) };
+    let mut agent = Agent::new(LIMITS, Kept::default(), T0);
+    assert!(holds(&mut agent, held, T0), "though its lease is in force");
+    assert!(agent.line("b", 1, &Line::Nothing, T0) && holds(&mut agent, held, T0));
+    assert_eq!(asked(&mut agent, T0 + S, 1, 0), Heeded::Good);
+    assert!(!holds(&mut agent, held, T0 + S));
 }
 
 #[test]

@@ -19,8 +19,8 @@ use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 /// How an agent is set up.
 pub struct Settings {
@@ -38,6 +38,8 @@ pub struct Settings {
     pub host: Option<String>,
 }
 
+/// An end that isn't sudden waits for the disk so long.
+const SAVED_WITHIN: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(20);
 const SCAN_EVERY_NS: u64 = 100 * MS;
 const FILES_EVERY_NS: u64 = 500 * MS;
@@ -155,7 +157,11 @@ pub async fn run(member: Member, settings: Settings) -> Result<(), Failure> {
     loop {
         tokio::select! {
             biased;
-            () = endings.wait() => return Ok(()),
+            () = endings.wait() => {
+                // A disk that hangs isn't waited for.
+                let _ = timeout(SAVED_WITHIN, runner.save_all(&mut saves)).await;
+                return Ok(());
+            }
             Some(happening) = happenings.recv() => runner.hear(happening).await,
             Some(saved) = saves.recv() => runner.saved(saved).await,
             () = wait_until(runner.saving.due_ns()) => {}
@@ -381,6 +387,19 @@ impl Runner {
         if !self.saving.is_pending() {
             for durably in self.pages.take_for_disk() {
                 let _ = self.page_disk.send(durably);
+            }
+        }
+    }
+
+    /// Has all on the disk, before an end that isn't sudden.
+    async fn save_all(&mut self, saves: &mut UnboundedReceiver<Saved>) {
+        while !self.saving.is_all() {
+            if let Some(version) = self.saving.begin(u64::MAX) {
+                self.save(version);
+            }
+            match saves.recv().await {
+                Some(saved) => self.saved(saved).await,
+                None => break,
             }
         }
     }
