@@ -229,14 +229,14 @@ impl Machine {
     /// What isn't for each calm sample, or not of each breaker.
     #[inline(never)]
     fn have_taken_calmly(&mut self, now_ns: u64, latency_ns: u64, looks_on: bool) {
-        if looks_on {
-            self.judge.look_on();
-        }
         if self.is_shown {
             self.outlet.replaced(latency_ns);
             if self.outlet.has_tap() {
                 self.tap_calm_call(now_ns, latency_ns);
             }
+        }
+        if looks_on {
+            self.judge.look_on(); // last, for the same reason
         }
     }
 

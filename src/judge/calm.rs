@@ -17,7 +17,7 @@ impl Judge {
     }
 
     /// The few samples that were known to leave calmly have left: looks at the next few.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn look_on(&mut self) {
         if !self.window.look_for_calm() {
             self.end_calm();
