@@ -105,12 +105,12 @@ impl OwnCalls {
     }
 }
 
-/// The id of a call that is tracked from another time on than its ticket has. The ticket's time is in it, so that 1 forged one in 2^31 is
-/// known, and no more.
-/// It is mixed by a multiplication (Knuth, "The Art of Computer Programming", volume 3, 6.4), as generations and times are both counted up.
+/// The id of a call that is tracked from another time on than its ticket has. The ticket's time is in it, so that another ticket of this number
+/// passes for it once in 2^31 times. The time is mixed by a multiplication (Knuth, "The Art of Computer Programming", volume 3, 6.4), as
+/// generations and times are both counted up.
 fn id_of_clamped(call: Call) -> u64 {
     const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
-    // Not of 0, which is a time in tests; and nothing that would change nothing.
+    // Of a time near 0 little would come of a multiplication; and 0 would change nothing.
     let mixed = (!call.start_ns()).wrapping_mul(GOLDEN_RATIO) >> 32 | 1;
     call.id() ^ mixed << 32
 }

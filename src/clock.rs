@@ -1,7 +1,8 @@
-//! The clock: the TSC scaled to nanoseconds. No other file names quanta, which says whether the TSC is to be had, and how fast it goes.
+//! The clock: the TSC scaled to nanoseconds. No other file names quanta, which says whether the TSC is to be had, and how fast it
+//! goes.
 //!
-//! quanta's own reading asks each time which clock it has, and shifts by a number that it knows only then. That is a dozen instructions, and
-//! two stamps a call would pay for them. So on x86-64 the TSC is read here, and scaled by one multiplication.
+//! quanta's own reading asks each time which clock it has, and shifts by a number that it knows only then. That is a dozen
+//! instructions, and two stamps a call would pay for them. So on x86-64 the TSC is read here, and scaled by one multiplication.
 #![cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "reads the TSC"))]
 
 use crate::config::to_ns;

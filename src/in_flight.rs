@@ -29,7 +29,7 @@ enum On {
 }
 
 /// The greatest number.
-pub(crate) const MAX_NUMBER: u32 = (1 << 28) - 1;
+const MAX_NUMBER: u32 = (1 << 28) - 1;
 const MARKS: u64 = 0xf << 28;
 
 #[derive(Clone, Copy)]

@@ -208,13 +208,12 @@ impl Ring {
     }
 
     /// [`push`](Self::push) of a sample that succeeded, in the place of one that succeeded, too, and wasn't slow, as
-    /// [`look_for_calm`](Self::look_for_calm) has found. Otherwise this returns `None`, and nothing is changed. `Some(true)` if it is to
-    /// look again, as there is no more such place.
+    /// [`look_for_calm`](Self::look_for_calm) has found. Otherwise this returns false, and nothing is changed.
     #[inline(always)]
-    pub(crate) fn replace_calm(&mut self, end_ns: u64, latency_ns: u64) -> Option<bool> {
+    pub(crate) fn replace_calm(&mut self, end_ns: u64, latency_ns: u64) -> bool {
         let place = self.staged as usize;
         if self.staged >= self.calm {
-            return None;
+            return false;
         }
         // SAFETY: `calm` is at most `STAGE`, and `place` is below it.
         unsafe {
@@ -222,7 +221,13 @@ impl Ring {
             *self.staged_ends_ns.get_unchecked_mut(place) = end_ns;
         }
         self.staged += 1;
-        Some(self.staged == self.calm)
+        true
+    }
+
+    /// Whether the latest look has found no more such places.
+    #[inline(always)]
+    pub(crate) fn is_look_due(&self) -> bool {
+        self.staged >= self.calm
     }
 
     /// Looks how many of the next samples take the place of one that succeeded and was not slower than `threshold_ns`. If no sample in the
@@ -419,22 +424,17 @@ mod tests {
                     }
                     Op::Calm(count) => for number in 0..count as u64 {
                         let sample = Sample { end_ns: number, latency_ns: number * 7, ok: true };
-                        let is_to_look = match ring.replace_calm(sample.end_ns, sample.latency_ns) {
-                            Some(looks_again) => {
-                                let left = twin.pop_front().filter(|left| left.ok && left.latency_ns <= THRESHOLD_NS);
-                                let was_full = twin.len() + 1 == capacity as usize;
-                                prop_assert!(left.is_some() && was_full, "{left:?} leaves calmly");
-                                looks_again
-                            }
-                            None => {
-                                let dropped = if twin.len() == capacity as usize { twin.pop_front() } else { None };
-                                prop_assert_eq!(ring.push(sample), dropped);
-                                true
-                            }
-                        };
+                        if ring.replace_calm(sample.end_ns, sample.latency_ns) {
+                            let left = twin.pop_front().filter(|left| left.ok && left.latency_ns <= THRESHOLD_NS);
+                            let was_full = twin.len() + 1 == capacity as usize;
+                            prop_assert!(left.is_some() && was_full, "{left:?} leaves calmly");
+                        } else {
+                            let dropped = if twin.len() == capacity as usize { twin.pop_front() } else { None };
+                            prop_assert_eq!(ring.push(sample), dropped);
+                        }
                         twin.push_back(sample);
                         pushed += 1;
-                        if is_to_look {
+                        if ring.is_look_due() {
                             let is_any_slow = twin.iter().any(|sample| sample.latency_ns > THRESHOLD_NS);
                             ring.look_for_calm(is_any_slow, THRESHOLD_NS);
                         }

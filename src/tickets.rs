@@ -1,8 +1,9 @@
 //! Tickets. A caller gets one for a call that it begins, and gives it back once, when the call has ended.
 //!
-//! The owner's tickets are checked by its table of calls in flight (`calls`). Those of a lane are a slab: each slot is one word, and a ticket
-//! names a slot and the slot's generation. Whoever gives out a slot's ticket must know that the slot is free. A queue of free slots tells that
-//! (`lane`). Another thread may take the ticket back: a slot is an atomic, and the thread that clears the slot first has ended the call.
+//! The owner's tickets are checked by its table of calls in flight (`calls`). Those of a lane are a slab: each slot is one word, and
+//! a ticket names a slot and the slot's generation. Whoever gives out a slot's ticket must know that the slot is free. A queue of
+//! free slots tells that (`lane`). Another thread may take the ticket back: a slot is an atomic, and the thread that clears the slot
+//! first has ended the call.
 //!
 //! ```text
 //!  bits 63-32  generation: one more each time that a ticket of this slot is given out
@@ -24,8 +25,8 @@ use std::sync::Arc;
 pub struct Call {
     /// The caller's own stamp, which is not clamped.
     start_ns: u64,
-    /// The low half is the call's number, or `UNTRACKED` or `UNTRACKED_TRIAL`. The high half is a generation, which tells the call from others
-    /// that have its number before and after it. Both are in one word, as two words travel in registers, and three fields through memory.
+    /// The low half is the call's number, or `UNTRACKED` or `UNTRACKED_TRIAL`. The high half is a generation, which tells the call
+    /// from others that have its number before and after it. Both are in one word, as two words travel in registers, and three fields through memory.
     id: u64,
 }
 

@@ -76,10 +76,9 @@ impl Window {
 
     /// [`push`](Self::push) of a sample that succeeded and isn't slow, where that changes no count. That is so if nothing expires, as it
     /// must not (see [`calm_until_ns`](Self::calm_until_ns)), and if the sample that leaves succeeded and wasn't slow, either, as
-    /// [`look_for_calm`](Self::look_for_calm) has found. Otherwise this returns `None`, and nothing is changed. `Some(true)` if it is to look
-    /// again.
+    /// [`look_for_calm`](Self::look_for_calm) has found. Otherwise this returns false, and nothing is changed.
     #[inline(always)]
-    pub(crate) fn replace_calm(&mut self, now_ns: u64, latency_ns: u64) -> Option<bool> {
+    pub(crate) fn replace_calm(&mut self, now_ns: u64, latency_ns: u64) -> bool {
         debug_assert!(latency_ns <= self.threshold_ns && now_ns < self.expires_ns);
         self.ring.replace_calm(now_ns, latency_ns)
     }
@@ -88,6 +87,12 @@ impl Window {
     #[inline]
     pub(crate) fn calm_until_ns(&self) -> u64 {
         self.expires_ns
+    }
+
+    /// After a calm sample: whether it is to look again, as there may be no more of them.
+    #[inline(always)]
+    pub(crate) fn is_look_due(&self) -> bool {
+        self.ring.is_look_due()
     }
 
     /// Whether the next sample may come by [`replace_calm`](Self::replace_calm).

@@ -203,7 +203,7 @@ impl Inner {
     }
 }
 
-// Of the core, as a breaker whose drop took a reference to it would be in memory rather than in registers.
+// Of this part, as a breaker whose own drop took a reference to it would be in memory rather than in registers.
 impl Drop for Inner {
     /// Gates that outlive the breaker refuse, as nobody watches any more. A page in a file stays for the next owner; its end is
     /// clean, unless this comes of a panic. (The child of a fork has no page in a file.)

@@ -22,8 +22,8 @@ use jump::FarBack;
 use latch::Latch;
 use std::hash::{BuildHasher, RandomState};
 
-/// What a calm sample takes comes first, here and in each part that comes first: all of that is in one line of memory, as a test shows. In a
-/// loop over many breakers each line counts.
+/// What a calm sample takes comes first, here and in each part that comes first: all of that is in one line of memory, as a test shows.
+/// In a loop over many breakers each line counts.
 #[repr(C, align(64))]
 pub(super) struct Machine {
     /// Whether others see each sample.
@@ -218,24 +218,26 @@ impl Machine {
     /// see each sample.
     #[inline(always)]
     pub(super) fn take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> bool {
-        let Some(looks_on) = self.judge.take_calmly(now_ns, latency_ns) else { return false };
+        if !self.judge.take_calmly(now_ns, latency_ns) {
+            return false;
+        }
         self.latest_ns = now_ns; // `previous_ns` matters to events alone, and here is none
-        if looks_on || self.is_shown {
-            self.have_taken_calmly(now_ns, latency_ns, looks_on); // last, as a call in between would save registers
+        if self.judge.is_look_due() || self.is_shown {
+            self.have_taken_calmly(now_ns, latency_ns); // last, as a call in between would save registers
         }
         true
     }
 
     /// What isn't for each calm sample, or not of each breaker.
     #[inline(never)]
-    fn have_taken_calmly(&mut self, now_ns: u64, latency_ns: u64, looks_on: bool) {
+    fn have_taken_calmly(&mut self, now_ns: u64, latency_ns: u64) {
         if self.is_shown {
             self.outlet.replaced(latency_ns);
             if self.outlet.has_tap() {
                 self.tap_calm_call(now_ns, latency_ns);
             }
         }
-        if looks_on {
+        if self.judge.is_look_due() {
             self.judge.look_on(); // last, for the same reason
         }
     }
@@ -278,16 +280,14 @@ impl Machine {
     pub(super) fn take_judged(&mut self, end_ns: u64, latency_ns: u64, ok: bool, trial: bool) {
         self.tap_call(end_ns, latency_ns, ok, trial);
         let may_be_calm = ok && !trial && self.latest_ns < self.judge.calm_until_ns();
-        let taken = if may_be_calm { self.judge.take_calmly(self.latest_ns, latency_ns) } else { None };
-        match taken {
+        if may_be_calm && self.judge.take_calmly(self.latest_ns, latency_ns) {
             // A lane's sample, as a rule: few of the owner's come here that are calm.
-            Some(looks_on) => {
-                if looks_on {
-                    self.judge.look_on();
-                }
-                self.outlet.replaced(latency_ns);
+            if self.judge.is_look_due() {
+                self.judge.look_on();
             }
-            None => self.take_sample(latency_ns, ok, trial),
+            self.outlet.replaced(latency_ns);
+        } else {
+            self.take_sample(latency_ns, ok, trial);
         }
     }
 

@@ -9,11 +9,17 @@ use super::{Judge, NEVER_NS};
 
 impl Judge {
     /// Takes in a sample that succeeded and ended now, if the breaker is calm and the sample changes no count. Otherwise this
-    /// returns `None`, and has changed nothing. `Some(true)` if the caller is to have it [`look_on`](Self::look_on). `now_ns` is not before the latest time seen, and before
+    /// returns false, and has changed nothing. `now_ns` is not before the latest time seen, and before
     /// [`calm_until_ns`](Self::calm_until_ns). If it is later than the latest time seen, the caller takes note of it.
     #[inline(always)]
-    pub(crate) fn take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> Option<bool> {
-        if latency_ns < self.calm_below_ns { self.window.replace_calm(now_ns, latency_ns) } else { None }
+    pub(crate) fn take_calmly(&mut self, now_ns: u64, latency_ns: u64) -> bool {
+        latency_ns < self.calm_below_ns && self.window.replace_calm(now_ns, latency_ns)
+    }
+
+    /// To be asked after each sample that was taken calmly: whether it is to [`look_on`](Self::look_on).
+    #[inline(always)]
+    pub(crate) fn is_look_due(&self) -> bool {
+        self.window.is_look_due()
     }
 
     /// The few samples that were known to leave calmly have left: looks at the next few.

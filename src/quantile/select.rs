@@ -2,8 +2,9 @@
 //! pivot, and then keeps the side that holds the rank.
 //!
 //! Nothing recurses, allocates or indexes, so nothing can panic. (The proof in `tests/no_panic.rs` rejects the standard library's
-//! `select_nth_unstable`.) Values are at most [`LONGEST`]. Loops have no branch that depends on a value, so that no branch is mispredicted, and the counts are
-//! vectorised. All functions are inlined, so that they are compiled with their caller's target features.
+//! `select_nth_unstable`.) Values are at most [`LONGEST`]. Loops have no branch that depends on a value, so that no branch is
+//! mispredicted, and the counts are vectorised. All functions are inlined, so that they are compiled with their caller's target
+//! features.
 
 use super::vectors::{LONGEST, Lanes, less};
 
@@ -168,7 +169,8 @@ pub(super) fn greatest(values: &[u64], key: impl Fn(u64) -> u64) -> u64 {
     lanes.into_iter().fold(rest, |greatest, lane| (lane as u64).max(greatest))
 }
 
-/// Halves the range of values, at most 64 times. This is slow, but equally so for any input, and values may be above [`LONGEST`]. `rank` is below `values.len()`.
+/// Halves the range of values, at most 64 times. This is slow, but equally so for any input, and values may be above [`LONGEST`].
+/// `rank` is below `values.len()`.
 #[cold]
 pub(super) fn select_by_bisection(values: &[u64], rank: usize) -> Option<u64> {
     let mut low = *values.iter().min()?;

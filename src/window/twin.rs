@@ -66,9 +66,8 @@ impl Pair {
         let below_ns = self.twin.threshold_ns + 1;
         let sample = Sample { end_ns: self.now_ns, latency_ns, ok };
         let may_be_calm = self.is_calm && ok && latency_ns < below_ns && self.now_ns < self.window.calm_until_ns();
-        let looks_on = if may_be_calm { self.window.replace_calm(self.now_ns, latency_ns) } else { None };
-        if let Some(looks_on) = looks_on {
-            if looks_on {
+        if may_be_calm && self.window.replace_calm(self.now_ns, latency_ns) {
+            if self.window.is_look_due() {
                 self.is_calm = self.window.look_for_calm();
             }
             self.replaced += 1;
