@@ -319,6 +319,26 @@ mod tests {
     use crate::breaker::Breaker;
     use crate::config::{Config, State};
 
+    /// However long they go on: to publish is for polls, which may be late where a sample may not.
+    #[test]
+    fn samples_and_calls_publish_nothing_and_the_next_poll_does() {
+        let mut breaker = Breaker::new(Config::default()).unwrap();
+        let observer = breaker.observer();
+        breaker.poll_at(0);
+        let published = || observer.page.board().status.0.version();
+        let before = published();
+        for now_ns in (0..20_000_000).step_by(1000) {
+            breaker.record_at(now_ns, 1);
+            let call = breaker.begin_at(now_ns);
+            breaker.end_at(now_ns + 500, call);
+        }
+        assert_eq!(published(), before);
+        breaker.poll_at(20_000_000);
+        assert_eq!(published(), before + 2);
+        breaker.poll_at(20_000_001);
+        assert_eq!(published(), before + 2, "once a millisecond");
+    }
+
     /// Observers never see a state with the figures of the one before: the snapshot is published once for each transition, when
     /// the new state is complete.
     #[test]
