@@ -38,6 +38,7 @@ fn a_shown_breaker_decides_as_a_private_one_and_shows_its_window() {
             backoff_base_ns: 3000,
             backoff_max_ns: 9000,
             probes: 2,
+            owner_timeout_ns: 0, // no machine is too busy
             ..Config::default()
         };
         let place = Place::new(&format!("shown-{seed}"));
@@ -45,11 +46,13 @@ fn a_shown_breaker_decides_as_a_private_one_and_shows_its_window() {
         let mut private = Breaker::new(config.clone()).unwrap();
         let mut shown = Breaker::create_shared_with(&place.0, config.clone(), Start::Closed, &options).unwrap();
         let observer = shown.observer();
+        // Half of them have a lane, too.
+        let mut lanes = (seed % 2 == 0).then(|| (private.lane_with_capacity(64), shown.lane_with_capacity(64)));
         let mut calls: Vec<(Call, Call)> = Vec::new();
         let mut now_ns = 0;
         for step in 0..4000 {
             now_ns += random.random_range(0..60);
-            match random.random_range(0..12) {
+            match random.random_range(0..14) {
                 0..6 => {
                     let latency_ns = latency_ns(random);
                     private.record_at(now_ns, latency_ns);
@@ -64,6 +67,13 @@ fn a_shown_breaker_decides_as_a_private_one_and_shows_its_window() {
                 9 if random.random_range(0..50) == 0 => {
                     private.record_failure_at(now_ns, 5);
                     shown.record_failure_at(now_ns, 5);
+                }
+                12.. if lanes.is_some() => {
+                    let latency_ns = latency_ns(random);
+                    if let Some((own, other)) = &mut lanes {
+                        own.record_at(now_ns, latency_ns);
+                        other.record_at(now_ns, latency_ns);
+                    }
                 }
                 10 => assert_eq!(private.allow_at(now_ns), shown.allow_at(now_ns)),
                 _ => {

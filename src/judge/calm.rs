@@ -22,12 +22,11 @@ impl Judge {
         self.window.is_look_due()
     }
 
-    /// The few samples that were known to leave calmly have left: looks at the next few.
+    /// The few samples that were known to leave calmly have left: looks at the next few. If the next one isn't to leave calmly, the sample
+    /// that takes its place goes the whole way, and ends the calm.
     #[inline(never)]
     pub(crate) fn look_on(&mut self) {
-        if !self.window.look_for_calm() {
-            self.end_calm();
-        }
+        self.window.look_for_calm();
     }
 
     /// The calm is to be ended at this time, as samples may be too old by then; `NEVER_NS` if there is none to be ended.
